@@ -1,0 +1,260 @@
+"""Every setting once: default, bounds and help. The form, the command line and the docs read these fields.
+
+All configs are frozen, refuse unknown keys, and go to and from JSON strictly.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fer_core.errors import ConfigError
+
+Protocol = Literal["official", "holdout", "leaky"]
+
+
+class Config(BaseModel):
+    """Base of all settings: frozen, no unknown keys, errors in plain sentences."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any] | str | bytes) -> Self:
+        """Settings from a dictionary or a JSON text.
+
+        Raises:
+            ConfigError: a setting is unknown or outside its bounds; every fault is named.
+        """
+        try:
+            if isinstance(values, dict):
+                return cls.model_validate(values)
+            return cls.model_validate_json(values)
+        except ValidationError as error:
+            raise ConfigError(_describe(cls, error)) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for ``json.dumps``; :meth:`parse` gives the same settings back."""
+        return self.model_dump(mode="json")
+
+
+def _describe(cls: type[BaseModel], error: ValidationError) -> str:
+    faults = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"]) or cls.__name__
+        came = (
+            ""
+            if fault["type"] in ("extra_forbidden", "missing", "json_invalid")
+            else f" (it is {fault['input']!r})"
+        )
+        message = (
+            "no such setting"
+            if fault["type"] == "extra_forbidden"
+            else fault["msg"].removeprefix("Value error, ")
+        )
+        faults.append(f"{where}: {message}{came}")
+    return f"Settings refused: {'; '.join(faults)}."
+
+
+class PreprocessConfig(Config):
+    """How grey pixels become a tensor; stored with the weights and used by every door."""
+
+    mean: float = Field(
+        0.5077,
+        ge=0,
+        le=1,
+        description="Subtracted from pixels in 0…1: the mean over FER2013's Training faces.",
+    )
+    std: float = Field(
+        0.2551,
+        gt=0,
+        le=1,
+        description="Divides pixels after the mean: the deviation over FER2013's Training faces.",
+    )
+
+
+class AugmentConfig(Config):
+    """Random changes to training faces; validation and test faces never pass through them."""
+
+    flip: bool = Field(
+        True, title="Mirror", description="Mirror each face left to right with probability one half."
+    )
+    shift: float = Field(
+        0.12,
+        ge=0,
+        le=0.5,
+        title="Shift",
+        description="Largest shift along each axis, as a share of the side.",
+    )
+    scale: float = Field(
+        0.15,
+        ge=0,
+        le=0.5,
+        title="Scale",
+        description="Largest enlargement or reduction: 0.15 means 0.85 to 1.15.",
+    )
+    rotation: float = Field(
+        15.0, ge=0, le=90, title="Rotation (degrees)", description="Largest rotation either way, in degrees."
+    )
+    erasing: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Erasing",
+        description="Probability that a random rectangle (2–20 % of the area) is replaced by the mean.",
+    )
+    brightness: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Brightness",
+        description="Largest change of brightness, as a share of the full range.",
+    )
+    contrast: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Contrast",
+        description="Largest change of contrast: 0.2 means factors 0.8 to 1.2.",
+    )
+
+    @classmethod
+    def off(cls) -> AugmentConfig:
+        """No augmentation at all."""
+        return cls(flip=False, shift=0, scale=0, rotation=0)
+
+
+class TrainConfig(Config):
+    """All that decides the outcome of a training; saved in the run and in the checkpoint."""
+
+    data: str = Field(
+        "synthetic",
+        min_length=1,
+        title="Data",
+        description="Where the faces come from: a path, or 'synthetic'.",
+    )
+    model: str = Field("seed", min_length=1, title="Model", description="Name of the architecture.")
+    model_args: dict[str, Any] = Field(
+        default_factory=dict,
+        title="Model arguments",
+        description='Arguments of the architecture, e.g. {"dropout": 0.3}.',
+    )
+    protocol: Protocol = Field(
+        "official",
+        title="Protocol",
+        description="official: train / valid / test as the data set says. holdout: a share of the training faces validates, copies kept on one side. leaky: validation faces are trained on too, as the lab report did; never honest.",
+    )
+    holdout_share: float = Field(
+        0.1,
+        gt=0,
+        lt=0.9,
+        title="Held-out share",
+        description="Share of the training faces that validate, for the protocols holdout and leaky.",
+    )
+    epochs: int = Field(
+        14, ge=1, le=10_000, title="Epochs", description="How often every training face is seen."
+    )
+    batch_size: int = Field(128, ge=2, le=8192, title="Batch size", description="Faces per step.")
+    optimizer: Literal["adamw", "sgd"] = Field(
+        "adamw",
+        title="Optimizer",
+        description="AdamW (Loshchilov & Hutter 2019) or SGD with Nesterov momentum.",
+    )
+    learning_rate: float = Field(
+        3e-3, gt=0, le=10, title="Learning rate", description="The peak of the schedule."
+    )
+    weight_decay: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        description="Decoupled for AdamW, L2 for SGD; never applied to biases and batch norm.",
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, title="Momentum", description="For SGD only.")
+    schedule: Literal["constant", "cosine", "onecycle"] = Field(
+        "onecycle",
+        title="Schedule",
+        description="How the learning rate goes over the run: constant, cosine to zero, or one-cycle (warm up, then cosine to zero).",
+    )
+    warmup_share: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        title="Warm-up share",
+        description="Share of the run in which one-cycle climbs to the peak.",
+    )
+    label_smoothing: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        title="Label smoothing",
+        description="Share of each target spread evenly over all classes (Szegedy et al. 2016).",
+    )
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=4,
+        title="Mixup",
+        description="α of mixup's Beta(α, α); 0 turns it off (Zhang et al. 2018).",
+    )
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Weight average (EMA)",
+        description="Decay of the exponential moving average of weights per step; 0 turns it off. When on, the average is validated and saved.",
+    )
+    gradient_clip: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        title="Gradient clipping",
+        description="Largest norm of all gradients together; 0 turns it off.",
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        title="Early stopping",
+        description="Stop after this many epochs without a better validation accuracy; 0 turns it off.",
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="The same seed and settings give the same run."
+    )
+    augment: AugmentConfig = Field(
+        default_factory=AugmentConfig, title="Augmentation", description="Random changes to training faces."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        title="Precision",
+        description="auto: bfloat16 where the processor or GPU computes it natively, else float32.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", title="Device", description="auto: the GPU where there is one."
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        title="Threads",
+        description="Processor threads; 0 takes all cores. Resuming uses the number the run began with.",
+    )
+    init_from: str | None = Field(
+        None,
+        title="Start from",
+        description="A model (shipped name, run, or file) whose weights the training starts from.",
+    )
+    evaluate_test: bool = Field(
+        False,
+        title="Evaluate test split",
+        description="Evaluate the best weights on the test split once, at the end. Do this only when every choice is made.",
+    )
+    preprocess: PreprocessConfig = Field(
+        default_factory=PreprocessConfig, title="Preprocessing", description="How pixels become a tensor."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.ema_decay and self.ema_decay < 0.5:
+            raise ValueError("ema_decay must be 0 (off) or at least 0.5; smaller values average nothing")
+        return self

@@ -1,0 +1,22 @@
+"""Using a trained network: ``Classifier.load("compact").probabilities(faces)``."""
+
+from fer_core.inference.checkpoint import (
+    CheckpointInfo,
+    import_state_dict,
+    load_checkpoint,
+    read_info,
+    save_checkpoint,
+)
+from fer_core.inference.classifier import Classifier, resolve_model, shipped_models, softmax
+
+__all__ = [
+    "CheckpointInfo",
+    "Classifier",
+    "import_state_dict",
+    "load_checkpoint",
+    "read_info",
+    "resolve_model",
+    "save_checkpoint",
+    "shipped_models",
+    "softmax",
+]

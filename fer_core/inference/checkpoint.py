@@ -1,0 +1,203 @@
+"""A checkpoint: weights and all that is needed to use them, in one ``*.safetensors`` file; never a pickle.
+
+The file's header carries one JSON document (key ``fer_lab``): architecture, preprocessing, label names, training
+settings, data fingerprint, protocol, metrics, temperature, abstain threshold and library versions.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from fer_core.config import Config, PreprocessConfig
+from fer_core.errors import CheckpointError
+from fer_core.labels import LABELS
+from fer_core.workspace import atomic_write
+
+if TYPE_CHECKING:
+    import torch
+
+    from fer_core.models import ExpressionModel
+
+SCHEMA = 1
+_KEY = "fer_lab"
+_LARGEST_HEADER = 4 << 20  # bytes; ours are a few kilobytes
+
+
+class CheckpointInfo(Config):
+    """Everything about a checkpoint except the weights."""
+
+    schema_version: int = Field(SCHEMA, description="Version of this record.")
+    architecture: str = Field(description="Name in the registry of fer_core.models.")
+    model_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the architecture.")
+    labels: tuple[str, ...] = Field(LABELS, description="Class names in the order of the logits.")
+    preprocess: PreprocessConfig = Field(
+        default_factory=PreprocessConfig, description="How pixels become a tensor."
+    )
+    temperature: float = Field(
+        1.0, gt=0, description="Logits are divided by this before softmax (Guo et al. 2017)."
+    )
+    abstain_below: float = Field(
+        0.0, ge=0, le=1, description="Below this top probability the answer is 'not sure'."
+    )
+    protocol: str = Field("unknown", description="Protocol the weights were trained under.")
+    data_name: str = Field("", description="Data set, for people.")
+    data_fingerprint: str = Field("", description="sha-256 of the data set's content.")
+    config: dict[str, Any] = Field(default_factory=dict, description="The training settings.")
+    metrics: dict[str, Any] = Field(
+        default_factory=dict, description="Figures with their intervals, by split."
+    )
+    epoch: int = Field(0, ge=0, description="Epoch the weights were taken from.")
+    run: str = Field("", description="Run the weights come from.")
+    created: str = Field("", description="UTC time, ISO 8601.")
+    versions: dict[str, str] = Field(default_factory=dict, description="Versions of the libraries used.")
+
+
+def save_checkpoint(
+    path: Path, weights: dict[str, torch.Tensor], info: CheckpointInfo, half: bool = False
+) -> None:
+    """Write a checkpoint, atomically. With ``half``, float tensors are stored as float16.
+
+    Raises:
+        WorkspaceError: the place cannot be written.
+    """
+    import torch
+    from safetensors.torch import save
+
+    tensors = {
+        name: (value.half() if half and value.dtype == torch.float32 else value)
+        .detach()
+        .cpu()
+        .contiguous()
+        .clone()
+        for name, value in weights.items()
+    }
+    with atomic_write(path) as file:
+        file.write(save(tensors, metadata={_KEY: json.dumps(info.to_dict())}))
+
+
+def read_info(path: Path) -> CheckpointInfo:
+    """The record in a checkpoint's header, without reading the weights.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, foreign or of a newer version.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= _LARGEST_HEADER:
+                raise CheckpointError(
+                    f"{path} is not a FER Lab checkpoint (no safetensors header at its start)."
+                )
+            header = json.loads(file.read(length))
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}). Expected a .safetensors file."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is not a FER Lab checkpoint: its header is damaged or cut short."
+        ) from error
+    text = header.get("__metadata__", {}).get(_KEY) if isinstance(header, dict) else None
+    if not isinstance(text, str):
+        raise CheckpointError(
+            f"{path} holds weights but no FER Lab record, so labels and preprocessing are unknown. "
+            "Only checkpoints written by FER Lab can be used."
+        )
+    try:
+        record = json.loads(text)
+        version = record.get("schema_version", 0) if isinstance(record, dict) else 0
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its record is damaged.") from error
+    if isinstance(version, int) and version > SCHEMA:
+        raise CheckpointError(
+            f"{path} was written by a newer FER Lab (record version {version}, this one reads {SCHEMA}). Update FER Lab."
+        )
+    try:
+        return CheckpointInfo.parse(record)
+    except Exception as error:
+        raise CheckpointError(f"{path}: its record is damaged. {error}") from error
+
+
+def load_checkpoint(path: Path) -> tuple[ExpressionModel, CheckpointInfo]:
+    """The network in evaluation mode, float32, with its record.
+
+    Raises:
+        CheckpointError: the file is damaged or does not fit its architecture.
+        ModelError: the architecture is unknown.
+    """
+    from fer_core.models import build
+
+    info = read_info(path)
+    model = build(info.architecture, **info.model_args)
+    _fill(model, _read_tensors(path), path)
+    if model.classifier.out_features != len(info.labels):
+        raise CheckpointError(
+            f"{path}: {model.classifier.out_features} outputs but {len(info.labels)} labels."
+        )
+    return model.eval(), info
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short ({error}).") from error
+    return {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
+
+
+def _fill(model: ExpressionModel, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    import torch
+
+    if bad := [
+        name
+        for name, value in tensors.items()
+        if value.is_floating_point() and not torch.isfinite(value).all()
+    ]:
+        raise CheckpointError(f"{path}: the weights '{bad[0]}' are not finite numbers.")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(f"{path}: the weights do not fit the architecture ({first})") from error
+
+
+def import_state_dict(path: Path, architecture: str, **model_args: Any) -> ExpressionModel:
+    """A network from a foreign ``.pt``/``.pkl`` state dict, read with ``weights_only=True`` so that no code in it runs.
+
+    Raises:
+        CheckpointError: the file is no plain state dict or does not fit the architecture.
+    """
+    import pickle
+    import zipfile
+
+    import torch
+
+    from fer_core.models import build
+
+    model = build(architecture, **model_args)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is not a plain state dict ({type(error).__name__}). Save one with torch.save(model.state_dict(), file)."
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} is not a plain state dict: expected a dictionary of tensors.")
+    _fill(model, state, path)
+    return model.eval()

@@ -1,0 +1,139 @@
+"""THE inference path: training's validation, evaluation, upload, folder, video, webcam and CLI all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import ModelError
+from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint
+from fer_core.preprocess import as_faces, to_tensor
+from fer_core.workspace import ASSETS, Workspace
+
+if TYPE_CHECKING:
+    from fer_core.models import ExpressionModel
+
+Floats = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+def resolve_model(model: str | Path, workspace: Workspace | None = None) -> Path:
+    """The checkpoint file meant by a shipped model's name, a run id (its best weights), or a path.
+
+    Raises:
+        ModelError: none of the three; the message lists the shipped models.
+    """
+    text = str(model)
+    runs = (workspace or Workspace.default()).runs
+    plain = Path(text).name == text and text not in ("", ".", "..")
+    candidates = (
+        [ASSETS / "models" / f"{text}.safetensors", runs / text / "best.safetensors"] if plain else []
+    )
+    path = Path(text).expanduser()
+    candidates += [path, path / "best.safetensors"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    if plain and (runs / text).is_dir():
+        raise ModelError(f"The run '{text}' has no saved weights yet; its first epoch is not finished.")
+    raise ModelError(
+        f"There is no model '{text}'. Give a shipped model ({', '.join(shipped_models()) or 'none here'}), a run id, or a .safetensors file."
+    )
+
+
+def shipped_models() -> list[str]:
+    """Names of the checkpoints in ``assets/models``."""
+    return sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors"))
+
+
+class Classifier:
+    """A network ready to use: uint8 faces (N, 48, 48) in, logits, probabilities or features out.
+
+    Safe to share between threads: nothing is switched or stored during a call.
+    """
+
+    def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
+        """Take ownership of ``model``: it is set to evaluation mode, and no gradient is ever kept for its weights."""
+        import torch
+
+        self.info = info
+        self.device = torch.device(device)
+        self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+
+    @classmethod
+    def load(cls, model: str | Path, device: str = "cpu", workspace: Workspace | None = None) -> Self:
+        """A shipped model by name, a run by its id, or a checkpoint by its path.
+
+        Raises:
+            ModelError: there is no such model, or the file is damaged.
+        """
+        network, info = load_checkpoint(resolve_model(model, workspace))
+        return cls(network, info, device)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return self.info.labels
+
+    def logits(
+        self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
+    ) -> Floats:
+        """Logits, float32 (N, C), of faces uint8 (N, 48, 48) or (48, 48).
+
+        Raises:
+            ImageError: the array is not one of faces.
+        """
+        return self._run(faces, lambda x: self.model(x), len(self.labels), batch_size, on_progress)
+
+    def probabilities(
+        self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
+    ) -> Floats:
+        """softmax(logits / temperature), float32 (N, C); each row sums to 1."""
+        return softmax(self.logits(faces, batch_size, on_progress), self.info.temperature)
+
+    def features(
+        self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
+    ) -> Floats:
+        """Penultimate features, float32 (N, D): what the last linear layer sees."""
+        width = self.model.classifier.in_features
+        return self._run(
+            faces, lambda x: self.model.embedding(self.model.features(x)), width, batch_size, on_progress
+        )
+
+    def _run(
+        self,
+        faces: npt.NDArray[np.generic],
+        forward: Callable[..., object],
+        width: int,
+        batch_size: int,
+        on_progress: Progress | None,
+    ) -> Floats:
+        import torch
+
+        array = as_faces(faces)
+        result = np.empty((len(array), width), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(array), batch_size):
+                batch = torch.from_numpy(np.ascontiguousarray(array[start : start + batch_size])).to(
+                    self.device
+                )
+                x = to_tensor(batch, self.info.preprocess).contiguous(memory_format=torch.channels_last)
+                output = forward(x)
+                assert isinstance(output, torch.Tensor)
+                result[start : start + batch_size] = output.float().cpu().numpy()
+                if on_progress:
+                    on_progress(min(start + batch_size, len(array)), len(array))
+        return result
+
+
+def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:
+    """softmax(logits / temperature) over the last axis, float32, computed in float64 with the maximum taken off."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    exponentials = np.exp(scaled)
+    return (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)

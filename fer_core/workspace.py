@@ -1,0 +1,107 @@
+"""The one folder under which everything is written (``FER_HOME``, default ``./workspace``)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from fer_core.errors import WorkspaceError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+ASSETS = PROJECT_ROOT / "assets"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths inside a workspace; nothing is created until something is written."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Workspace:
+        """The workspace named by the environment variable ``FER_HOME``, else ``./workspace``."""
+        return cls(Path(os.environ.get("FER_HOME") or "workspace").expanduser().resolve())
+
+    @property
+    def runs(self) -> Path:
+        """One directory for each training run."""
+        return self.root / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """Parsed data sets, evaluations, audits: safe to delete."""
+        return self.root / "cache"
+
+    @property
+    def marks(self) -> Path:
+        """A person's corrections of labels."""
+        return self.root / "marks"
+
+    @property
+    def recordings(self) -> Path:
+        """Snapshots and recordings of the webcam."""
+        return self.root / "recordings"
+
+    @property
+    def uploads(self) -> Path:
+        """Data sets dragged into the browser."""
+        return self.root / "uploads"
+
+
+def make_directory(path: Path) -> Path:
+    """Create ``path`` with its parents.
+
+    Raises:
+        WorkspaceError: the place cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The folder {path} cannot be created ({error.strerror}). Free or choose a writable place with FER_HOME."
+        ) from error
+    return path
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path`` that takes its name when the block ends well.
+
+    A reader sees the old content or the new one, never half of it. On an error the old file stays.
+
+    Raises:
+        WorkspaceError: the disk is full or the place cannot be written.
+    """
+    make_directory(path.parent)
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise WorkspaceError(
+            f"{path} cannot be written ({error.strerror or error}). Free some space, or choose another place with FER_HOME."
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON, atomically. Numbers that are not finite are refused by ``json``."""
+    import json
+
+    with atomic_write(path) as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
