@@ -42,15 +42,9 @@ def _describe(cls: type[BaseModel], error: ValidationError) -> str:
     faults = []
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"]) or cls.__name__
-        came = (
-            ""
-            if fault["type"] in ("extra_forbidden", "missing", "json_invalid")
-            else f" (it is {fault['input']!r})"
-        )
+        came = "" if fault["type"] in ("extra_forbidden", "missing", "json_invalid") else f" (it is {fault['input']!r})"
         message = (
-            "no such setting"
-            if fault["type"] == "extra_forbidden"
-            else fault["msg"].removeprefix("Value error, ")
+            "no such setting" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
         )
         faults.append(f"{where}: {message}{came}")
     return f"Settings refused: {'; '.join(faults)}."
@@ -76,9 +70,7 @@ class PreprocessConfig(Config):
 class AugmentConfig(Config):
     """Random changes to training faces; validation and test faces never pass through them."""
 
-    flip: bool = Field(
-        True, title="Mirror", description="Mirror each face left to right with probability one half."
-    )
+    flip: bool = Field(True, title="Mirror", description="Mirror each face left to right with probability one half.")
     shift: float = Field(
         0.12,
         ge=0,
@@ -151,18 +143,14 @@ class TrainConfig(Config):
         title="Held-out share",
         description="Share of the training faces that validate, for the protocols holdout and leaky.",
     )
-    epochs: int = Field(
-        14, ge=1, le=10_000, title="Epochs", description="How often every training face is seen."
-    )
+    epochs: int = Field(14, ge=1, le=10_000, title="Epochs", description="How often every training face is seen.")
     batch_size: int = Field(128, ge=2, le=8192, title="Batch size", description="Faces per step.")
     optimizer: Literal["adamw", "sgd"] = Field(
         "adamw",
         title="Optimizer",
         description="AdamW (Loshchilov & Hutter 2019) or SGD with Nesterov momentum.",
     )
-    learning_rate: float = Field(
-        3e-3, gt=0, le=10, title="Learning rate", description="The peak of the schedule."
-    )
+    learning_rate: float = Field(3e-3, gt=0, le=10, title="Learning rate", description="The peak of the schedule.")
     weight_decay: float = Field(
         0.01,
         ge=0,

@@ -33,9 +33,7 @@ EMOTIONS: Final[tuple[Emotion, ...]] = (
         ("anger", "an", "ang"),
         "brows lowered (AU4), lids tight (AU7), lips pressed (AU23/24)",
     ),
-    Emotion(
-        1, "disgust", "#009E73", ("disgusted", "di", "dis"), "nose wrinkled (AU9), upper lip raised (AU10)"
-    ),
+    Emotion(1, "disgust", "#009E73", ("disgusted", "di", "dis"), "nose wrinkled (AU9), upper lip raised (AU10)"),
     Emotion(
         2,
         "fear",

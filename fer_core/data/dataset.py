@@ -65,9 +65,7 @@ class FaceDataset:
             if array is not None:
                 array.flags.writeable = False
         if not self.fingerprint:
-            object.__setattr__(
-                self, "fingerprint", content_fingerprint(self.images, self.labels, self.split, self.ids)
-            )
+            object.__setattr__(self, "fingerprint", content_fingerprint(self.images, self.labels, self.split, self.ids))
 
     def __len__(self) -> int:
         return len(self.images)

@@ -34,31 +34,21 @@ class CheckpointInfo(Config):
     architecture: str = Field(description="Name in the registry of fer_core.models.")
     model_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the architecture.")
     labels: tuple[str, ...] = Field(LABELS, description="Class names in the order of the logits.")
-    preprocess: PreprocessConfig = Field(
-        default_factory=PreprocessConfig, description="How pixels become a tensor."
-    )
-    temperature: float = Field(
-        1.0, gt=0, description="Logits are divided by this before softmax (Guo et al. 2017)."
-    )
-    abstain_below: float = Field(
-        0.0, ge=0, le=1, description="Below this top probability the answer is 'not sure'."
-    )
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="How pixels become a tensor.")
+    temperature: float = Field(1.0, gt=0, description="Logits are divided by this before softmax (Guo et al. 2017).")
+    abstain_below: float = Field(0.0, ge=0, le=1, description="Below this top probability the answer is 'not sure'.")
     protocol: str = Field("unknown", description="Protocol the weights were trained under.")
     data_name: str = Field("", description="Data set, for people.")
     data_fingerprint: str = Field("", description="sha-256 of the data set's content.")
     config: dict[str, Any] = Field(default_factory=dict, description="The training settings.")
-    metrics: dict[str, Any] = Field(
-        default_factory=dict, description="Figures with their intervals, by split."
-    )
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Figures with their intervals, by split.")
     epoch: int = Field(0, ge=0, description="Epoch the weights were taken from.")
     run: str = Field("", description="Run the weights come from.")
     created: str = Field("", description="UTC time, ISO 8601.")
     versions: dict[str, str] = Field(default_factory=dict, description="Versions of the libraries used.")
 
 
-def save_checkpoint(
-    path: Path, weights: dict[str, torch.Tensor], info: CheckpointInfo, half: bool = False
-) -> None:
+def save_checkpoint(path: Path, weights: dict[str, torch.Tensor], info: CheckpointInfo, half: bool = False) -> None:
     """Write a checkpoint, atomically. With ``half``, float tensors are stored as float16.
 
     Raises:
@@ -68,11 +58,7 @@ def save_checkpoint(
     from safetensors.torch import save
 
     tensors = {
-        name: (value.half() if half and value.dtype == torch.float32 else value)
-        .detach()
-        .cpu()
-        .contiguous()
-        .clone()
+        name: (value.half() if half and value.dtype == torch.float32 else value).detach().cpu().contiguous().clone()
         for name, value in weights.items()
     }
     with atomic_write(path) as file:
@@ -89,18 +75,12 @@ def read_info(path: Path) -> CheckpointInfo:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= _LARGEST_HEADER:
-                raise CheckpointError(
-                    f"{path} is not a FER Lab checkpoint (no safetensors header at its start)."
-                )
+                raise CheckpointError(f"{path} is not a FER Lab checkpoint (no safetensors header at its start).")
             header = json.loads(file.read(length))
     except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror}). Expected a .safetensors file."
-        ) from error
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}). Expected a .safetensors file.") from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is not a FER Lab checkpoint: its header is damaged or cut short."
-        ) from error
+        raise CheckpointError(f"{path} is not a FER Lab checkpoint: its header is damaged or cut short.") from error
     text = header.get("__metadata__", {}).get(_KEY) if isinstance(header, dict) else None
     if not isinstance(text, str):
         raise CheckpointError(
@@ -135,9 +115,7 @@ def load_checkpoint(path: Path) -> tuple[ExpressionModel, CheckpointInfo]:
     model = build(info.architecture, **info.model_args)
     _fill(model, _read_tensors(path), path)
     if model.classifier.out_features != len(info.labels):
-        raise CheckpointError(
-            f"{path}: {model.classifier.out_features} outputs but {len(info.labels)} labels."
-        )
+        raise CheckpointError(f"{path}: {model.classifier.out_features} outputs but {len(info.labels)} labels.")
     return model.eval(), info
 
 
@@ -157,9 +135,7 @@ def _fill(model: ExpressionModel, tensors: dict[str, torch.Tensor], path: Path) 
     import torch
 
     if bad := [
-        name
-        for name, value in tensors.items()
-        if value.is_floating_point() and not torch.isfinite(value).all()
+        name for name, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()
     ]:
         raise CheckpointError(f"{path}: the weights '{bad[0]}' are not finite numbers.")
     try:

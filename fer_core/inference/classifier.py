@@ -31,9 +31,7 @@ def resolve_model(model: str | Path, workspace: Workspace | None = None) -> Path
     text = str(model)
     runs = (workspace or Workspace.default()).runs
     plain = Path(text).name == text and text not in ("", ".", "..")
-    candidates = (
-        [ASSETS / "models" / f"{text}.safetensors", runs / text / "best.safetensors"] if plain else []
-    )
+    candidates = [ASSETS / "models" / f"{text}.safetensors", runs / text / "best.safetensors"] if plain else []
     path = Path(text).expanduser()
     candidates += [path, path / "best.safetensors"]
     for candidate in candidates:
@@ -101,9 +99,7 @@ class Classifier:
     ) -> Floats:
         """Penultimate features, float32 (N, D): what the last linear layer sees."""
         width = self.model.classifier.in_features
-        return self._run(
-            faces, lambda x: self.model.embedding(self.model.features(x)), width, batch_size, on_progress
-        )
+        return self._run(faces, lambda x: self.model.embedding(self.model.features(x)), width, batch_size, on_progress)
 
     def _run(
         self,
@@ -119,9 +115,7 @@ class Classifier:
         result = np.empty((len(array), width), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(array), batch_size):
-                batch = torch.from_numpy(np.ascontiguousarray(array[start : start + batch_size])).to(
-                    self.device
-                )
+                batch = torch.from_numpy(np.ascontiguousarray(array[start : start + batch_size])).to(self.device)
                 x = to_tensor(batch, self.info.preprocess).contiguous(memory_format=torch.channels_last)
                 output = forward(x)
                 assert isinstance(output, torch.Tensor)

@@ -1,0 +1,40 @@
+"""Fixtures shared by all tests, and the rules for what runs by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_core.workspace import PROJECT_ROOT, Workspace
+
+SHARED = PROJECT_ROOT.parent / "shared"
+FER2013_ZIP = SHARED / "data" / "fer2013.zip"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the slow tests as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow; give --slow to run it")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Every test writes into a workspace of its own."""
+    monkeypatch.setenv("FER_HOME", str(tmp_path / "workspace"))
+    return Workspace.default()
+
+
+@pytest.fixture(scope="session")
+def fer2013_zip() -> Path:
+    """The real FER2013 zip, where it lies beside the checkout."""
+    if not FER2013_ZIP.is_file():
+        pytest.skip("FER2013 is not beside this checkout (../shared/data/fer2013.zip)")
+    return FER2013_ZIP
