@@ -1,0 +1,324 @@
+"""The run directory: everything one training writes, and how others read it while it is being written.
+
+``runs/<utc time>-<name>-<4 hex>/`` holds
+
+    config.json          the settings, written once
+    label.json           the name and notes people give the run; written by pages and the command line
+    environment.json     machine, versions, device, precision, threads
+    status.json          state, epoch, step, images/s, heartbeat, error; replaced as a whole
+    metrics.jsonl        one object per epoch, appended
+    log.txt              the log lines people read
+    console.txt          what the background process printed, for defects
+    last.ckpt            all that resuming needs
+    best.safetensors     the best weights so far, ready to use
+    evaluation-*.json, predictions-*.npz
+    run.lock             held by the trainer while it lives
+    stop                 present when somebody asked the trainer to stop
+
+One writer per file. A process killed at any byte leaves a directory that still opens.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from fer_core.config import Config, TrainConfig
+from fer_core.errors import ConfigError, RunError
+from fer_core.workspace import Workspace, make_directory, write_json
+
+SCHEMA = 1
+STARTING_GRACE = 60.0
+"""Seconds a background process may take from its start until it holds the lock."""
+
+State = Literal["starting", "running", "stopping", "stopped", "finished", "failed", "lost", "damaged"]
+ENDED: frozenset[State] = frozenset({"stopped", "finished", "failed", "lost", "damaged"})
+RESUMABLE: frozenset[State] = frozenset({"stopped", "failed", "lost"})
+
+
+class Status(Config):
+    """What ``status.json`` says; the trainer is its only writer once it runs."""
+
+    schema_version: int = SCHEMA
+    state: Literal["starting", "running", "stopped", "finished", "failed"] = "starting"
+    epoch: int = Field(0, ge=0, description="Epochs completed.")
+    epochs: int = Field(0, ge=0, description="Epochs planned.")
+    step: int = Field(0, ge=0, description="Steps done in the running epoch.")
+    steps_per_epoch: int = Field(0, ge=0)
+    images_per_second: float = Field(0.0, ge=0)
+    seconds_left: float | None = None
+    learning_rate: float | None = None
+    train_loss: float | None = Field(None, description="Mean over the running epoch so far.")
+    train_accuracy: float | None = None
+    heartbeat: float = Field(0.0, description="UTC seconds since 1970; for display only.")
+    error: str | None = None
+
+
+class EpochRecord(Config):
+    """One line of ``metrics.jsonl``. Losses are plain cross-entropy in nats, without smoothing, for both splits."""
+
+    epoch: int = Field(ge=1)
+    train_loss: float
+    train_accuracy: float = Field(description="On the augmented faces, while the weights change.")
+    valid_loss: float
+    valid_accuracy: float
+    honest_loss: float | None = Field(None, description="Protocol leaky: on faces never trained on.")
+    honest_accuracy: float | None = None
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+
+    def log_lines(self) -> list[str]:
+        """The lines of the lab report."""
+        lines = [
+            f"Epoch: {self.epoch}, train Loss: {self.train_loss:.4f}, train Acc: {self.train_accuracy:.4f}",
+            f"Epoch: {self.epoch}, valid Loss: {self.valid_loss:.4f}, valid Acc: {self.valid_accuracy:.4f}",
+        ]
+        if self.honest_accuracy is not None:
+            lines.append(
+                f"Epoch: {self.epoch}, honest Loss: {self.honest_loss:.4f}, honest Acc: {self.honest_accuracy:.4f}"
+            )
+        return lines
+
+
+class Label(Config):
+    """What people call a run, and what they noted about it."""
+
+    name: str = Field(min_length=1, max_length=80)
+    notes: str = Field("", max_length=20_000)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory; every property reads the disk afresh, so that it follows a training in another process."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Name of the directory."""
+        return self.path.name
+
+    @property
+    def label(self) -> Label:
+        """Name and notes; the directory's own name where ``label.json`` is missing or damaged."""
+        try:
+            return Label.parse((self.path / "label.json").read_bytes())
+        except (OSError, ConfigError):
+            return Label(name=self.id[:80])
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings.
+
+        Raises:
+            RunError: the file is missing, damaged, foreign or of a newer version.
+        """
+        return _read_config(self.path)
+
+    @property
+    def status(self) -> Status:
+        """What the trainer last wrote; a blank status where the file is missing or damaged."""
+        try:
+            return Status.parse((self.path / "status.json").read_bytes())
+        except (OSError, ConfigError):
+            return Status()
+
+    @property
+    def state(self) -> State:
+        """The status checked against the lock: alive means that a trainer holds ``run.lock``."""
+        try:
+            _read_config(self.path)
+        except RunError:
+            return "damaged"
+        status = self.status
+        if self.is_alive():
+            return "stopping" if (self.path / "stop").exists() else "running"
+        if status.state == "starting" and abs(time.time() - status.heartbeat) < STARTING_GRACE:
+            return "starting"
+        if status.state in ("starting", "running"):
+            status = self.status  # it may have ended between the two looks
+            return "lost" if status.state in ("starting", "running") else status.state
+        return status.state
+
+    def is_alive(self) -> bool:
+        """Whether a trainer holds the lock."""
+        lock = self.path / "run.lock"
+        if not lock.exists():
+            return False
+        try:
+            with FileLock(lock, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False  # a read-only or vanished directory cannot be trained in
+
+    def records(self) -> list[EpochRecord]:
+        """The epochs written so far; a half-written last line is left out."""
+        return read_records(self.path / "metrics.jsonl")
+
+    def log_tail(self, lines: int = 200) -> list[str]:
+        """The last lines of ``log.txt``."""
+        try:
+            return (self.path / "log.txt").read_text(errors="replace").splitlines()[-lines:]
+        except OSError:
+            return []
+
+    def environment(self) -> dict[str, Any]:
+        """Machine, versions, device, precision, threads; empty where not written yet."""
+        try:
+            found = json.loads((self.path / "environment.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def best(self) -> EpochRecord | None:
+        """The epoch of ``best.safetensors``: highest validation accuracy, then lowest loss, then first."""
+        return best_record(self.records())
+
+
+def best_record(records: Sequence[EpochRecord]) -> EpochRecord | None:
+    """Highest validation accuracy, then lowest validation loss, then first."""
+    return min(records, key=lambda r: (-r.valid_accuracy, r.valid_loss, r.epoch), default=None)
+
+
+def read_records(path: Path) -> list[EpochRecord]:
+    """Epoch records of a ``metrics.jsonl``; lines that are not whole records are left out."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(EpochRecord.model_validate_json(line))
+        except ValidationError:
+            continue
+    return found
+
+
+def slug(name: str) -> str:
+    """``name`` reduced to letters, digits and dashes, for a directory's name; at most 40 characters."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
+
+
+def create_run(config: TrainConfig, name: str | None = None, workspace: Workspace | None = None) -> Run:
+    """Make a new run directory with its settings in it.
+
+    Raises:
+        WorkspaceError: the workspace cannot be written.
+    """
+    runs = make_directory((workspace or Workspace.default()).runs)
+    name = (name or f"{config.model} {config.protocol}").strip()[:80]
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    path = runs / f"{stamp}-{slug(name)}-{secrets.token_hex(2)}"
+    make_directory(path)
+    write_json(path / "label.json", Label(name=name).to_dict())
+    write_json(path / "status.json", Status(heartbeat=time.time(), epochs=config.epochs).to_dict())
+    # Written last: a directory without it is no run yet.
+    write_json(path / "config.json", {"schema_version": SCHEMA, "config": config.to_dict()})
+    return Run(path)
+
+
+def open_run(run: str | Path, workspace: Workspace | None = None) -> Run:
+    """A run by its id, by its name where only one has it, or by its path.
+
+    Raises:
+        RunError: there is no such run, or the directory is foreign or damaged.
+    """
+    workspace = workspace or Workspace.default()
+    text = str(run)
+    path = workspace.runs / text if Path(text).name == text and text not in ("", ".", "..") else Path(text)
+    if not path.is_dir():
+        named = [candidate for candidate in list_runs(workspace) if candidate.label.name == text]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise RunError(
+                f"Several runs are called '{text}': {', '.join(r.id for r in named)}. Give one of these ids."
+            )
+        raise RunError(f"There is no run '{text}' in {workspace.runs}. List the runs with: python -m fer_core runs")
+    _read_config(path)
+    return Run(path)
+
+
+def list_runs(workspace: Workspace | None = None) -> list[Run]:
+    """All run directories, newest first, damaged ones included (their ``state`` says so)."""
+    runs = (workspace or Workspace.default()).runs
+    if not runs.is_dir():
+        return []
+    return [
+        Run(p) for p in sorted(runs.iterdir(), key=lambda p: p.name, reverse=True) if p.is_dir() and p.name[0] != "."
+    ]
+
+
+def running(workspace: Workspace | None = None) -> Run | None:
+    """The run that trains or is starting in this workspace, if any."""
+    alive = (run for run in list_runs(workspace) if run.state in ("starting", "running", "stopping"))
+    return next(alive, None)
+
+
+def rename_run(run: Run, name: str, notes: str | None = None) -> None:
+    """Give a run another name (and notes).
+
+    Raises:
+        ConfigError: the name is empty or too long.
+    """
+    write_json(
+        run.path / "label.json",
+        Label.parse({"name": name.strip(), "notes": run.label.notes if notes is None else notes}).to_dict(),
+    )
+
+
+def delete_run(run: Run) -> None:
+    """Delete a run directory that no trainer uses.
+
+    Raises:
+        RunError: the run is training, or the directory cannot be removed.
+    """
+    if run.state in ("starting", "running", "stopping"):
+        raise RunError(f"The run '{run.label.name}' is training; stop it before deleting it.")
+    if run.path.is_symlink():
+        run.path.unlink()
+        return
+    try:
+        shutil.rmtree(run.path)
+    except OSError as error:
+        raise RunError(f"The run '{run.label.name}' cannot be deleted ({error.strerror}).") from error
+
+
+def request_stop(run: Run) -> None:
+    """Ask the trainer to finish its step, save and exit; harmless when nothing runs."""
+    try:
+        (run.path / "stop").touch()
+    except OSError as error:
+        raise RunError(f"The run '{run.label.name}' cannot be told to stop ({error.strerror}).") from error
+
+
+def _read_config(path: Path) -> TrainConfig:
+    try:
+        record = json.loads((path / "config.json").read_bytes())
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is not a run directory (it has no config.json).") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: config.json is damaged. The run cannot be used; delete it.") from error
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise RunError(f"{path} is not a FER Lab run directory (config.json has another form).")
+    if not isinstance(record.get("schema_version"), int) or record["schema_version"] > SCHEMA:
+        raise RunError(f"{path} was written by a newer FER Lab. Update FER Lab to open it.")
+    try:
+        return TrainConfig.parse(record["config"])
+    except ConfigError as error:
+        raise RunError(f"{path}: config.json is damaged. {error}") from error
