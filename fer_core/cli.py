@@ -60,6 +60,235 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
+def _setting(name: str, *flags: str) -> Any:
+    """An option whose help and bounds are those of the setting of the same name in TrainConfig."""
+    from fer_core.config import TrainConfig
+
+    field = TrainConfig.model_fields[name]
+    default = (
+        ""
+        if field.is_required() or field.default is None
+        else f" Default: {field.get_default(call_default_factory=True)}."
+    )
+    return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)
+
+
+@app.command()
+def train(
+    data: Annotated[str | None, _setting("data", "--data")] = None,
+    model: Annotated[str | None, _setting("model", "--model")] = None,
+    epochs: Annotated[int | None, _setting("epochs", "--epochs")] = None,
+    protocol: Annotated[str | None, _setting("protocol", "--protocol")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named set of settings; see 'presets' in the README.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting, e.g. --set learning_rate=0.001 --set augment.flip=false"),
+    ] = None,
+    init_from: Annotated[str | None, _setting("init_from", "--init-from")] = None,
+    evaluate_test: Annotated[bool | None, _setting("evaluate_test", "--evaluate-test")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Continue this run where it stopped.")] = None,
+    run: Annotated[str | None, typer.Option(help="Train in this run directory, made before.", hidden=True)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network; Ctrl-C finishes the step, saves and stops."""
+    from fer_core.config import make_train_config
+    from fer_core.errors import ConfigError
+    from fer_core.training.runs import open_run
+
+    existing = None
+    given = {
+        "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from, "evaluate_test": evaluate_test,
+    }  # fmt: skip
+    overrides = {key: value for key, value in given.items() if value is not None}
+    if resume or run:
+        if overrides or settings or preset:
+            raise ConfigError("A run keeps the settings it began with: give --resume or --run without other settings.")
+        existing = open_run(resume or run or "")
+        config = existing.config
+    else:
+        config = make_train_config(preset, **_parse_settings(settings or [], overrides))
+    result = _train_with_progress(config, name, existing, resume is not None)
+    emit(result.to_dict(), as_json, _train_summary(result))
+
+
+def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str, Any]:
+    from fer_core.errors import ConfigError
+
+    values = dict(overrides)
+    for item in settings:
+        key, equals, text = item.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"'--set {item}' is not of the form NAME=VALUE, e.g. --set learning_rate=0.001")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        *parents, last = key.split(".")
+        place = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"'--set {item}': {parent} is not a group of settings.")
+        place[last] = value
+    return values
+
+
+def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool) -> Any:
+    """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
+    import signal
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from fer_core.errors import RunError
+    from fer_core.training.runs import RESUMABLE, EpochRecord, Status
+    from fer_core.training.trainer import Hooks, train
+
+    if run is not None and resuming and run.state not in RESUMABLE:
+        raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
+    stop_asked = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal stop_asked
+        if stop_asked:
+            raise KeyboardInterrupt
+        stop_asked = True
+        note("Finishing this step, then saving; press Ctrl-C again to break off.")
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("Loading faces", total=None, speed="")
+
+            def on_step(status: Status) -> None:
+                bar.update(
+                    task, description=f"Epoch {status.epoch + 1}/{status.epochs}", completed=status.step,
+                    total=status.steps_per_epoch, speed=f"{status.images_per_second:,.0f} images/s",
+                )  # fmt: skip
+
+            def on_epoch(record: EpochRecord) -> None:
+                for line in record.log_lines():
+                    console.print(line, highlight=False)
+
+            hooks = Hooks(
+                on_load=lambda done, total: bar.update(task, completed=done, total=total),
+                on_step=on_step, on_epoch=on_epoch, should_stop=lambda: stop_asked,
+            )  # fmt: skip
+            return train(config, name=name, run=run, hooks=hooks)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _train_summary(result: Any) -> str:
+    record = result.to_dict()
+    lines = [f"Run {record['run']} {record['state']} after {record['epochs']} epochs."]
+    if record["valid"]:
+        kind = "'validation' (trained on!)" if result.config.protocol == "leaky" else "validation"
+        lines.append(f"Best epoch {record['best_epoch']}: {kind} accuracy {record['valid']['accuracy']:.4f}.")
+    if "honest" in record:
+        low, high = record["honest"]["accuracy_ci95"]
+        lines.append(
+            f"Honest accuracy {record['honest']['accuracy']:.4f} (95 % interval {low:.3f}–{high:.3f}, "
+            f"n = {record['honest']['n']:,}). {record['honest']['why']}"
+        )
+    if "test" in record:
+        low, high = record["test"]["accuracy_ci95"]
+        lines.append(f"Test accuracy {record['test']['accuracy']:.4f} (95 % interval {low:.3f}–{high:.3f}).")
+    return "\n".join(lines)
+
+
+runs_app = typer.Typer(help="List, show and compare training runs.", invoke_without_command=True)
+app.add_typer(runs_app, name="runs")
+
+
+def _run_record(run: Any) -> dict[str, Any]:
+    best = run.best()
+    return {
+        "run": run.id,
+        "name": run.label.name,
+        "state": run.state,
+        "epochs": len(run.records()),
+        "best": best.to_dict() if best else None,
+    }
+
+
+@runs_app.callback()
+def runs(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List, show and compare training runs."""
+    from fer_core.training.runs import list_runs
+
+    if context.invoked_subcommand:
+        return
+    records = [_run_record(run) for run in list_runs()]
+    lines = [
+        f"{r['run']:<50} {r['state']:<9} {r['epochs']:>4} epochs  "
+        + (f"best valid {r['best']['valid_accuracy']:.4f} (epoch {r['best']['epoch']})" if r["best"] else "")
+        for r in records
+    ]
+    emit(records, as_json, "\n".join(lines) or "No runs yet. Start one with: python -m fer_core train --data synthetic")
+
+
+@runs_app.command("show")
+def runs_show(run: str, as_json: JsonOption = False) -> None:
+    """Settings, machine, epochs and state of one run."""
+    from fer_core.training.runs import open_run
+
+    found = open_run(run)
+    record = {
+        **_run_record(found),
+        "status": found.status.to_dict(),
+        "config": found.config.to_dict(),
+        "environment": found.environment(),
+        "records": [r.to_dict() for r in found.records()],
+    }
+    text = [f"{found.label.name}  ({found.id})", f"state: {record['state']}"]
+    if found.status.error:
+        text.append(f"reason: {found.status.error}")
+    text += [f"{key}: {value}" for key, value in record["config"].items()] + [""] + found.log_tail(10_000)
+    emit(record, as_json, "\n".join(text))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    data: Annotated[str, _setting("data", "--data")] = "synthetic",
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    tta: Annotated[str, typer.Option(help="none, or flip: average each face with its mirror image.")] = "none",
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a model on one split of a data set."""
+    from fer_core.data import load
+    from fer_core.errors import ConfigError
+    from fer_core.evaluation import evaluate as run_evaluation
+    from fer_core.inference import Classifier
+
+    if tta not in ("none", "flip"):
+        raise ConfigError(f"--tta takes none or flip, not '{tta}'.")
+    classifier = Classifier.load(model)
+    with progress("Loading faces") as on_load:
+        dataset = load(data, on_progress=on_load)
+    with progress("Evaluating") as on_progress:
+        result, _ = run_evaluation(classifier, dataset, split, "flip" if tta == "flip" else "none", on_progress)
+    record = {"model": model, "data": dataset.name, "tta": tta, **result.to_dict()}
+    low, high = result.accuracy_ci95
+    rows = [f"{'':10} precision  recall      F1       n"]
+    for label, score in result.per_class.items():
+        cells = ["   –  " if v is None else f"{v:6.3f}" for v in (score.precision, score.recall, score.f1)]
+        rows.append(f"{label:10}    {'  '.join(cells)}  {score.n:>6,}")
+    macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
+    heading = f"{model} on {dataset.name}, {split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,}), macro-F1 {macro}, ECE {result.ece:.4f}"
+    emit(record, as_json, "\n".join([heading, "", *rows]))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Users' errors become one line on stderr and status 2."""
     try:

@@ -246,3 +246,50 @@ class TrainConfig(Config):
         if self.ema_decay and self.ema_decay < 0.5:
             raise ValueError("ema_decay must be 0 (off) or at least 0.5; smaller values average nothing")
         return self
+
+
+class Preset(Config):
+    """A named set of training settings that belong together."""
+
+    title: str
+    description: str
+    values: dict[str, Any]
+
+
+PRESETS: dict[str, Preset] = {
+    "standard": Preset(
+        title="Standard",
+        description="The defaults: AdamW, one-cycle, flips, shifts, scales and rotations. A good first training.",
+        values={},
+    ),
+    "report": Preset(
+        title="As the lab report did",
+        description="No augmentation and no smoothing, so that the network learns its faces by heart. The settings of the leaky protocol.",
+        values={
+            "augment": AugmentConfig.off().to_dict(),
+            "label_smoothing": 0.0,
+            "weight_decay": 0.0,
+            "learning_rate": 2e-3,
+            "batch_size": 64,
+        },
+    ),
+}
+"""Presets by name; the form and ``--preset`` offer them all."""
+
+PROTOCOL_PRESETS: dict[str, str] = {"official": "standard", "holdout": "standard", "leaky": "report"}
+"""The preset a protocol takes when none is chosen."""
+
+
+def make_train_config(preset: str | None = None, **overrides: Any) -> TrainConfig:
+    """Settings from a preset (the protocol's own when None) with explicit settings on top.
+
+    Raises:
+        ConfigError: there is no such preset, or a setting is unknown or out of bounds.
+    """
+    name = preset or PROTOCOL_PRESETS.get(str(overrides.get("protocol", "official")), "standard")
+    if name not in PRESETS:
+        raise ConfigError(f"There is no preset '{name}'. Known: {', '.join(PRESETS)}.")
+    values = {**PRESETS[name].values, **overrides}
+    if isinstance(overrides.get("augment"), dict) and isinstance(PRESETS[name].values.get("augment"), dict):
+        values["augment"] = {**PRESETS[name].values["augment"], **overrides["augment"]}
+    return TrainConfig.parse(values)

@@ -87,6 +87,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        temporary.chmod(_usual_mode())
         temporary.replace(path)
         temporary = None
     except OSError as error:
@@ -97,6 +98,13 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _usual_mode() -> int:
+    """Permissions a new file gets by the user's umask; temporary files begin private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def write_json(path: Path, value: Any) -> None:

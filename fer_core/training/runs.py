@@ -35,7 +35,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from fer_core.config import Config, TrainConfig
-from fer_core.errors import ConfigError, RunError
+from fer_core.errors import BusyError, ConfigError, RunError
 from fer_core.workspace import Workspace, make_directory, write_json
 
 SCHEMA = 1
@@ -268,6 +268,19 @@ def running(workspace: Workspace | None = None) -> Run | None:
     """The run that trains or is starting in this workspace, if any."""
     alive = (run for run in list_runs(workspace) if run.state in ("starting", "running", "stopping"))
     return next(alive, None)
+
+
+def refuse_if_busy(workspace: Workspace) -> None:
+    """One training at a time per workspace.
+
+    Raises:
+        BusyError: one runs already; it is named.
+    """
+    other = running(workspace)
+    if other is not None:
+        raise BusyError(
+            f"'{other.label.name}' is training already ({other.id}). Wait until it ends, or stop it, then start this one."
+        )
 
 
 def rename_run(run: Run, name: str, notes: str | None = None) -> None:

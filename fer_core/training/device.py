@@ -1,0 +1,85 @@
+"""Where and how precisely to compute, chosen at run time and written into the run."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from fer_core.config import TrainConfig
+from fer_core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Device, precision and threads of a training."""
+
+    device: str
+    device_name: str
+    precision: str
+    threads: int
+
+    @property
+    def autocast(self) -> torch.autocast:
+        """Context in which the forward pass runs; does nothing in float32."""
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def cpu_name() -> str:
+    """The processor's name, as the system gives it."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 natively (avx512_bf16 or AMX); emulation is slower than float32."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = file.read()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def choose_compute(config: TrainConfig) -> Compute:
+    """Resolve ``auto`` for device and precision, and 0 for threads.
+
+    Raises:
+        ConfigError: a GPU is asked for and there is none.
+    """
+    cuda = torch.cuda.is_available()
+    if config.device == "cuda" and not cuda:
+        raise ConfigError("device is 'cuda', but PyTorch finds no GPU here. Choose 'auto' or 'cpu'.")
+    device = "cuda" if cuda and config.device != "cpu" else "cpu"
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if device == "cuda" else cpu_has_bfloat16()
+    precision = config.precision if config.precision != "auto" else ("bfloat16" if native else "float32")
+    name = torch.cuda.get_device_name() if device == "cuda" else cpu_name()
+    threads = (
+        config.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return Compute(device, name, precision, threads)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    found = {"python": platform.python_version()}
+    for name in ("fer-lab", "torch", "numpy", "opencv-python", "pillow"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,71 @@
+"""Training in a background process that outlives the page, the browser and the server that started it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from fer_core.config import TrainConfig
+from fer_core.errors import RunError
+from fer_core.training.runs import RESUMABLE, Run, Status, create_run, refuse_if_busy
+from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
+
+
+def start(config: TrainConfig, name: str | None = None, workspace: Workspace | None = None) -> Run:
+    """Start a training in a process of its own; returns as soon as the process runs.
+
+    Raises:
+        BusyError: a training runs already in this workspace; it is named.
+        WorkspaceError: the workspace cannot be written.
+    """
+    workspace = workspace or Workspace.default()
+    refuse_if_busy(workspace)
+    run = create_run(config, name, workspace)
+    _spawn(run, workspace)
+    return run
+
+
+def resume(run: Run, workspace: Workspace | None = None) -> Run:
+    """Continue a run that was stopped, failed or was lost, in a process of its own.
+
+    Raises:
+        BusyError: a training runs already in this workspace.
+        RunError: the run is finished, or damaged.
+    """
+    workspace = workspace or Workspace.default()
+    refuse_if_busy(workspace)
+    state = run.state
+    if state not in RESUMABLE:
+        raise RunError(f"The run '{run.label.name}' is {state}; only a stopped, failed or lost run can be resumed.")
+    status = run.status
+    (run.path / "stop").unlink(missing_ok=True)
+    write_json(
+        run.path / "status.json",
+        Status(heartbeat=time.time(), epoch=status.epoch, epochs=run.config.epochs).to_dict(),
+    )
+    _spawn(run, workspace)
+    return run
+
+
+def _spawn(run: Run, workspace: Workspace) -> None:
+    """Start ``python -m fer_core train --run DIR`` in its own session, so that it gets no signal meant for us."""
+    environment = {**os.environ, "FER_HOME": str(workspace.root), "PYTHONPATH": _python_path()}
+    with (run.path / "console.txt").open("ab") as console:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fer_core", "train", "--run", str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
+            env=environment,
+        )
+    # This thread belongs to the parent: it waits for the child's end so that no zombie is left, and does nothing else.
+    threading.Thread(target=process.wait, name=f"reap {run.id}", daemon=True).start()
+
+
+def _python_path() -> str:
+    """The project's root first, so that the child imports the same code as we do."""
+    return os.pathsep.join([str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -1,0 +1,381 @@
+"""A training in a run directory: writes status, log, metrics, checkpoints and evaluations while the loop runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from fer_core.config import TrainConfig
+from fer_core.data import FaceDataset, load, make_split
+from fer_core.errors import BusyError, FerError, RunError, TrainingError
+from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
+from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
+from fer_core.training.device import choose_compute, library_versions
+from fer_core.training.loop import Progress, Training, torch_settings
+from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, refuse_if_busy, running
+from fer_core.workspace import Workspace, atomic_write, write_json
+
+_STATUS_EVERY = 0.5  # seconds between writes of status.json
+_CHECKPOINT_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller may watch; all are optional and called in the training's own thread."""
+
+    on_load: Callable[[int, int], None] | None = None
+    on_step: Callable[[Status], None] | None = None
+    on_epoch: Callable[[EpochRecord], None] | None = None
+    should_stop: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended."""
+
+    run: Run
+    config: TrainConfig
+    state: str
+    records: list[EpochRecord]
+    test: Evaluation | None
+    environment: dict[str, Any]
+    honest_n: int | None
+    valid_n: int
+
+    @property
+    def best(self) -> EpochRecord | None:
+        """The epoch whose weights were kept."""
+        return best_record(self.records)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The command line's JSON document; figures are those of the best epoch."""
+        best = self.best
+        result: dict[str, Any] = {
+            "run": self.run.id,
+            "state": self.state,
+            "protocol": self.config.protocol,
+            "epochs": len(self.records),
+            "best_epoch": best.epoch if best else None,
+            "train": {"loss": best.train_loss, "accuracy": best.train_accuracy} if best else None,
+            "valid": {"loss": best.valid_loss, "accuracy": best.valid_accuracy, "n": self.valid_n} if best else None,
+            "images_per_second": self.records[-1].images_per_second if self.records else None,
+            "device": self.environment.get("device_name"),
+            "precision": self.environment.get("precision"),
+        }
+        if best and best.honest_accuracy is not None and self.honest_n:
+            hits = round(best.honest_accuracy * self.honest_n)
+            result["honest"] = {
+                "loss": best.honest_loss,
+                "accuracy": best.honest_accuracy,
+                "accuracy_ci95": list(wilson_interval(hits, self.honest_n)),
+                "n": self.honest_n,
+                "why": LEAK_EXPLANATION,
+            }
+        if self.test:
+            result["test"] = self.test.to_dict()
+        return result
+
+
+LEAK_EXPLANATION = (
+    "The 'validation' faces of this protocol were also trained on, so their accuracy measures memory. "
+    "The honest figure is on faces the network never saw, those with an identical copy in training left out."
+)
+
+
+def train(
+    config: TrainConfig,
+    *,
+    name: str | None = None,
+    run: Run | None = None,
+    dataset: FaceDataset | None = None,
+    workspace: Workspace | None = None,
+    hooks: Hooks | None = None,
+) -> TrainResult:
+    """Train from the beginning, or resume a run that holds a ``last.ckpt``.
+
+    Args:
+        config: all settings; a run that exists keeps its own.
+        name: what people call the run.
+        run: a run made by :func:`fer_core.training.runs.create_run`, new or to be resumed; made here when None.
+        dataset: the faces, when they are loaded already; else ``config.data`` is loaded.
+        workspace: where to write.
+        hooks: callbacks for progress and stopping.
+
+    Raises:
+        BusyError: another training holds the workspace.
+        DataError, ModelError, ConfigError: refused before anything starts.
+        TrainingError: the loss is not finite, or the disk is full.
+        RunError: the run cannot be resumed.
+    """
+    workspace = workspace or Workspace.default()
+    hooks = hooks or Hooks()
+    if run is None:
+        refuse_if_busy(workspace)
+        prepared = _prepare(config, dataset, workspace, hooks)  # bad input changes nothing on disk
+        run = create_run(config, name, workspace)
+    else:
+        config = run.config
+        prepared = None
+    with _only_trainer(run, workspace):
+        writer = _Writer(run, config)
+        try:
+            return _train(run, config, prepared or _prepare(config, dataset, workspace, hooks), writer, hooks)
+        except FerError as error:
+            writer.fail(str(error))
+            raise
+        except KeyboardInterrupt:
+            writer.fail("Interrupted from the keyboard; at most the running epoch is lost.", state="stopped")
+            raise
+        except OSError as error:
+            message = f"Writing to the run failed ({error.strerror or error}). Free some space, then resume the run."
+            writer.fail(message)
+            raise TrainingError(message) from error
+        except BaseException as error:
+            writer.fail(f"A defect in FER Lab: {type(error).__name__}: {error}")
+            raise
+
+
+def _prepare(
+    config: TrainConfig, dataset: FaceDataset | None, workspace: Workspace, hooks: Hooks
+) -> tuple[FaceDataset, Training]:
+    compute = choose_compute(config)
+    if dataset is None:
+        dataset = load(config.data, workspace=workspace, on_progress=hooks.on_load)
+    split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
+    if len(split.train) < config.batch_size:
+        raise FerError(
+            f"{dataset.name} has {len(split.train)} training faces, fewer than one batch of {config.batch_size}. "
+            "Choose a smaller batch size."
+        )
+    if config.evaluate_test:
+        dataset.indices("test")
+    start_weights = None
+    if config.init_from:
+        start, info = load_checkpoint(resolve_model(config.init_from, workspace))
+        if info.architecture != config.model:
+            raise FerError(
+                f"'{config.init_from}' is a {info.architecture} network; a {config.model} cannot start from its weights."
+            )
+        start_weights = start.state_dict()
+    with torch_settings(compute):
+        return dataset, Training(config, dataset, split, compute, start_weights)
+
+
+@contextlib.contextmanager
+def _only_trainer(run: Run, workspace: Workspace) -> Iterator[None]:
+    """Hold the workspace's lock and the run's for the time of a training."""
+    everyone = FileLock(workspace.runs / ".training.lock", timeout=2)
+    mine = FileLock(run.path / "run.lock", timeout=2)  # a reader's look at the lock takes it for an instant
+    try:
+        with everyone:
+            try:
+                with mine:
+                    yield
+            except Timeout as error:
+                raise RunError(f"The run '{run.label.name}' is being trained by another process.") from error
+    except Timeout as error:
+        other = running(workspace)
+        name = f"'{other.label.name}'" if other else "Another run"
+        raise BusyError(f"{name} is training already. Wait until it ends, or stop it, then start this one.") from error
+
+
+class _Writer:
+    """The trainer's side of the run directory."""
+
+    def __init__(self, run: Run, config: TrainConfig) -> None:
+        self.run, self.config = run, config
+        self.status = Status(state="running", epochs=config.epochs, heartbeat=time.time())
+        self._last_write = 0.0
+        self._log: IO[str] | None = None
+        with contextlib.suppress(FileNotFoundError):
+            (run.path / "stop").unlink()
+        self.write_status(force=True)
+
+    def write_status(self, force: bool = False, **changes: Any) -> None:
+        now = time.time()
+        self.status = self.status.model_copy(update={**changes, "heartbeat": now})
+        if force or abs(now - self._last_write) >= _STATUS_EVERY:
+            write_json(self.run.path / "status.json", self.status.to_dict())
+            self._last_write = now
+
+    def fail(self, message: str, state: str = "failed") -> None:
+        """Write the reason as far as the disk allows; a run that cannot say it ended is found lost by its lock."""
+        with contextlib.suppress(FerError, OSError):
+            self.write_status(force=True, state=state, error=message)
+        with contextlib.suppress(FerError, OSError):
+            self.log(message)
+
+    def log(self, line: str) -> None:
+        with (self.run.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def rewrite(self, records: list[EpochRecord]) -> None:
+        """Bring metrics and log back to what the checkpoint knows, after an interruption."""
+        with atomic_write(self.run.path / "metrics.jsonl") as file:
+            file.write("".join(record.model_dump_json() + "\n" for record in records).encode())
+        with atomic_write(self.run.path / "log.txt") as file:
+            file.write("".join(line + "\n" for record in records for line in record.log_lines()).encode())
+
+    def epoch(self, record: EpochRecord) -> None:
+        with (self.run.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(record.model_dump_json() + "\n")
+        for line in record.log_lines():
+            self.log(line)
+
+    def checkpoint(self, training: Training, fingerprint: str) -> None:
+        state = {
+            "schema_version": _CHECKPOINT_SCHEMA,
+            "fingerprint": fingerprint,
+            "threads": training.compute.threads,
+            "training": training.state_dict(),
+        }
+        with atomic_write(self.run.path / "last.ckpt") as file:
+            torch.save(state, file)
+
+
+def _train(
+    run: Run, config: TrainConfig, prepared: tuple[FaceDataset, Training], writer: _Writer, hooks: Hooks
+) -> TrainResult:
+    dataset, training = prepared
+    compute, split = training.compute, training.split
+    resumed = (run.path / "last.ckpt").exists()
+    if resumed:
+        _resume(run, training, dataset.fingerprint)
+    writer.rewrite(training.records())
+    environment = {**compute.to_dict(), "versions": library_versions(), "data": dataset.name}
+    write_json(run.path / "environment.json", environment)
+    if split.warning and not resumed:
+        writer.log(f"Note: {split.warning}")
+    info = training.info.model_copy(
+        update={
+            "protocol": config.protocol,
+            "data_name": dataset.name,
+            "data_fingerprint": dataset.fingerprint,
+            "config": config.to_dict(),
+            "run": run.id,
+            "versions": environment["versions"],
+        }
+    )
+
+    def should_stop() -> bool:
+        return (run.path / "stop").exists() or bool(hooks.should_stop and hooks.should_stop())
+
+    def on_step(p: Progress, rate: float) -> None:
+        speed = p.seen / p.seconds
+        steps_left = training.total_steps - p.epoch * training.steps_per_epoch - p.step
+        writer.write_status(
+            epoch=p.epoch,
+            step=p.step,
+            steps_per_epoch=training.steps_per_epoch,
+            images_per_second=speed,
+            seconds_left=steps_left * config.batch_size / speed,
+            learning_rate=rate,
+            train_loss=p.loss_sum / p.seen,
+            train_accuracy=p.correct / p.seen,
+        )
+        if hooks.on_step:
+            hooks.on_step(writer.status)
+
+    state = "finished"
+    with torch_settings(compute):
+        while not training.finished:
+            record = training.run_epoch(on_step, should_stop)
+            if record is None:
+                state = "stopped"
+                break
+            records = training.records()
+            if best_record(records) == record:
+                _save_best(run, training, info, record, len(split.valid))
+            writer.checkpoint(training, dataset.fingerprint)
+            writer.epoch(record)
+            writer.write_status(force=True, epoch=record.epoch, step=0)
+            if hooks.on_epoch:
+                hooks.on_epoch(record)
+            if should_stop() and not training.finished:
+                state = "stopped"
+                break
+        if state == "stopped":
+            writer.checkpoint(training, dataset.fingerprint)
+        test = _evaluate_best(run, dataset, training) if state == "finished" else None
+    writer.write_status(force=True, state=state, seconds_left=None, error=None)
+    return TrainResult(
+        run,
+        config,
+        state,
+        training.records(),
+        test,
+        environment,
+        len(split.honest) if split.honest is not None else None,
+        len(split.valid),
+    )
+
+
+def _resume(run: Run, training: Training, fingerprint: str) -> None:
+    """Bring the training back to where ``last.ckpt`` was written."""
+    path = run.path / "last.ckpt"
+    try:
+        state = torch.load(path, map_location=training.compute.device, weights_only=True)
+        if state["schema_version"] > _CHECKPOINT_SCHEMA:
+            raise RunError(f"The run '{run.label.name}' was written by a newer FER Lab. Update FER Lab to resume it.")
+        if state["fingerprint"] != fingerprint:
+            raise RunError(
+                f"The data at '{training.config.data}' is no longer what the run '{run.label.name}' began with. "
+                "Bring the same data back, or start a new run from its weights."
+            )
+        training.load_state_dict(state["training"])
+    except RunError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise RunError(
+            f"The run '{run.label.name}' cannot be resumed: last.ckpt is damaged. Start a new run from its best weights instead."
+        ) from error
+
+
+def _save_best(run: Run, training: Training, info: CheckpointInfo, record: EpochRecord, n: int) -> None:
+    interval = wilson_interval(round(record.valid_accuracy * n), n)
+    valid = {"n": n, "accuracy": record.valid_accuracy, "accuracy_ci95": list(interval), "loss": record.valid_loss}
+    figures: dict[str, Any] = {"valid": valid}
+    if training.split.honest is not None and record.honest_accuracy is not None:
+        m = len(training.split.honest)
+        honest = wilson_interval(round(record.honest_accuracy * m), m)
+        figures["honest"] = {"n": m, "accuracy": record.honest_accuracy, "accuracy_ci95": list(honest)}
+    best = info.model_copy(
+        update={"epoch": record.epoch, "metrics": figures, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    )
+    save_checkpoint(run.path / "best.safetensors", training.weights(), best)
+
+
+def _evaluate_best(run: Run, dataset: FaceDataset, training: Training) -> Evaluation | None:
+    """Evaluations and predictions of the best weights; the test split is read only when the settings ask for it."""
+    classifier = Classifier(*load_checkpoint(run.path / "best.safetensors"), device=training.compute.device)
+    parts = {"valid": training.split.valid}
+    if training.split.honest is not None:
+        parts["honest"] = training.split.honest
+    if training.config.evaluate_test:
+        parts["test"] = dataset.indices("test")
+    results = {}
+    for name, indices in parts.items():
+        predictions = predict_indices(classifier, dataset, indices)
+        predictions.save(run.path / f"predictions-{name}.npz")
+        results[name] = Evaluation.of(predictions, name)
+        write_json(run.path / f"evaluation-{name}.json", results[name].to_dict())
+    return results.get("test")
+
+
+def read_evaluation(run: Run, split: str) -> dict[str, Any] | None:
+    """``evaluation-<split>.json`` of a run, or None where there is none or it is damaged."""
+    try:
+        found = json.loads(Path(run.path / f"evaluation-{split}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
