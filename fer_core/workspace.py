@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,33 +78,21 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         WorkspaceError: the disk is full or the place cannot be written.
     """
     make_directory(path.parent)
-    temporary: Path | None = None
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(_usual_mode())
         temporary.replace(path)
-        temporary = None
     except OSError as error:
         raise WorkspaceError(
-            f"{path} cannot be written ({error.strerror or error}). Free some space, or choose another place with FER_HOME."
+            f"{path} cannot be written ({error.strerror or error}). "
+            "Free some space, or choose another place with FER_HOME."
         ) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-
-
-def _usual_mode() -> int:
-    """Permissions a new file gets by the user's umask; temporary files begin private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

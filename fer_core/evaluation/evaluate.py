@@ -158,7 +158,7 @@ def predict_indices(
     logits = classifier.logits(faces, on_progress=lambda done, _: report(0, done))
     if tta == "flip":
         mirrored = classifier.logits(faces[:, :, ::-1], on_progress=lambda done, _: report(len(faces), done))
-        logits = (logits + mirrored) / 2
+        logits = np.asarray((logits + mirrored) / 2, dtype=np.float32)
     return Predictions(
         dataset.ids[indices], dataset.labels[indices], logits[:, order], temperature=classifier.info.temperature
     )

@@ -113,12 +113,10 @@ def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 
 
 def most_confused(confusion: Ints, names: Sequence[str], top: int = 5) -> list[tuple[str, str, int, float]]:
     """Largest off-diagonal cells as (true, predicted, count, share of the true class), by share, descending."""
-    cells = []
-    for row in range(len(confusion)):
-        n = int(confusion[row].sum())
-        for column in range(len(confusion)):
-            if row != column and confusion[row, column]:
-                cells.append(
-                    (names[row], names[column], int(confusion[row, column]), float(confusion[row, column] / n))
-                )
+    cells = [
+        (names[row], names[column], int(confusion[row, column]), float(confusion[row, column] / confusion[row].sum()))
+        for row in range(len(confusion))
+        for column in range(len(confusion))
+        if row != column and confusion[row, column]
+    ]
     return sorted(cells, key=lambda cell: (-cell[3], cell[0], cell[1]))[:top]

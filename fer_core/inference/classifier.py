@@ -61,7 +61,8 @@ class Classifier:
 
         self.info = info
         self.device = torch.device(device)
-        self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
 
     @classmethod
     def load(cls, model: str | Path, device: str = "cpu", workspace: Workspace | None = None) -> Self:
@@ -86,7 +87,7 @@ class Classifier:
         Raises:
             ImageError: the array is not one of faces.
         """
-        return self._run(faces, lambda x: self.model(x), len(self.labels), batch_size, on_progress)
+        return self._run(faces, self.model, len(self.labels), batch_size, on_progress)
 
     def probabilities(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
@@ -130,4 +131,4 @@ def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Float
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     scaled -= scaled.max(axis=-1, keepdims=True)
     exponentials = np.exp(scaled)
-    return (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)

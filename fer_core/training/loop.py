@@ -101,7 +101,8 @@ class Training:
         model = build(config.model, **config.model_args)
         if start_weights is not None:
             model.load_state_dict(start_weights)
-        self.model: ExpressionModel = model.to(device, memory_format=torch.channels_last)
+        self.model: ExpressionModel = model.to(device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
         self.optimizer = _optimizer(config, self.model)
         # The whole set lies on the device as bytes: 66 MB for FER2013.
