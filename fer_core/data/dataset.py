@@ -53,6 +53,10 @@ class FaceDataset:
         for what, array in (("labels", self.labels), ("split", self.split), ("ids", self.ids)):
             if array.shape != (n,):
                 raise DataError(f"{self.name}: {what} must have shape ({n},), it has {array.shape}.")
+        if self.labels.dtype != np.int64:
+            raise DataError(f"{self.name}: labels must be int64, they are {self.labels.dtype}.")
+        if len(set(self.ids.tolist())) != n:
+            raise DataError(f"{self.name}: two faces have the same id; ids must be unique.")
         if self.labels.min() < 0 or self.labels.max() >= len(LABELS):
             raise DataError(f"{self.name}: labels must lie in 0…{len(LABELS) - 1}.")
         if unknown := set(np.unique(self.split)) - set(SPLITS):
@@ -61,9 +65,9 @@ class FaceDataset:
             raise DataError(
                 f"{self.name}: votes must have shape ({n}, {len(FERPLUS_COLUMNS)}), they have {self.votes.shape}."
             )
-        for array in (self.images, self.labels, self.split, self.ids, self.votes):
-            if array is not None:
-                array.flags.writeable = False
+        for values in (self.images, self.labels, self.split, self.ids, self.votes):
+            if values is not None:
+                values.flags.writeable = False
         if not self.fingerprint:
             object.__setattr__(self, "fingerprint", content_fingerprint(self.images, self.labels, self.split, self.ids))
 
