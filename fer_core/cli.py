@@ -289,6 +289,31 @@ def evaluate(
     emit(record, as_json, "\n".join([heading, "", *rows]))
 
 
+bench_app = typer.Typer(help="Measure speed against a plain way of doing the same.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("train")
+def bench_train(
+    model: Annotated[str, _setting("model", "--model")] = "seed",
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each loop takes its turn.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Images per second of training: ours, a DataLoader in our precision, and the plain way."""
+    from fer_core.bench import bench_train as measure
+
+    r = measure(model, rounds=rounds, note=note)
+    rows = [
+        f"{r['device']}, {r['threads']} threads, {r['precision']}, torch {r['torch']}, {r['model']}, batch {r['batch_size']}, medians of {r['rounds']} rounds",
+        f"ours                                   {r['images_per_second']:>8,.0f} images/s",
+        f"DataLoader, our precision and layout   {r['dataloader_images_per_second']:>8,.0f} images/s",
+        f"DataLoader, float32, default layout    {r['plain_images_per_second']:>8,.0f} images/s",
+        f"ours / plain: {r['ratio']:.2f}",
+        f"{r['achieved_gflops']:.0f} of {r['matmul_gflops']:.0f} GFLOP/s matmul peak ({r['fraction_of_peak']:.0%})",
+    ]
+    emit(r, as_json, "\n".join(rows))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Users' errors become one line on stderr and status 2."""
     try:

@@ -1,0 +1,112 @@
+"""What a network is made of: every layer with its shapes, parameters and multiply-accumulates."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fer_core.errors import ModelError
+from fer_core.models.base import ExpressionModel
+from fer_core.preprocess import FACE_SIZE
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer, in the order in which a face passes it.
+
+    Attributes:
+        name: path of the module in the network, e.g. ``block1.0``.
+        kind: class name, e.g. ``Conv2d``.
+        input, output: shapes without the batch axis.
+        parameters: learned numbers.
+        macs: multiply-accumulates for one face; 0 for layers that only compare or scale.
+        derivation: for convolutions and poolings, how the output's side follows from the input's.
+    """
+
+    name: str
+    kind: str
+    input: Shape
+    output: Shape
+    parameters: int
+    macs: int
+    derivation: str = ""
+
+
+def output_side(side: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+    """Side of a convolution's or pooling's output: ⌊(W + 2P − K) / S⌋ + 1.
+
+    Raises:
+        ModelError: the kernel is larger than the padded input, or a number makes no sense.
+    """
+    if side < 1 or kernel < 1 or padding < 0:
+        raise ModelError(f"Side {side} and kernel {kernel} must be at least 1, padding {padding} at least 0.")
+    if stride < 1:
+        raise ModelError(f"Stride {stride} makes no sense: the window must move by at least 1 pixel.")
+    if kernel > side + 2 * padding:
+        raise ModelError(
+            f"A kernel of {kernel} does not fit into an input of {side} with padding {padding} ({side + 2 * padding} in all)."
+        )
+    return (side + 2 * padding - kernel) // stride + 1
+
+
+def describe(model: ExpressionModel) -> list[LayerRow]:
+    """The layers of a network, measured by sending one blank face through a private copy of it."""
+    network = copy.deepcopy(model).cpu().eval()
+    rows: list[LayerRow] = []
+
+    def record(name: str, module: nn.Module, inputs: torch.Tensor, output: torch.Tensor) -> None:
+        rows.append(
+            LayerRow(
+                name=name,
+                kind=type(module).__name__,
+                input=tuple(inputs.shape[1:]),
+                output=tuple(output.shape[1:]),
+                parameters=sum(p.numel() for p in module.parameters()),
+                macs=_macs(module, output),
+                derivation=_derivation(module, inputs),
+            )
+        )
+
+    for name, module in network.named_modules():
+        if not list(module.children()) and not isinstance(module, nn.Identity):
+            module.register_forward_hook(
+                lambda m, args, out, name=name: record(name, m, args[0], out)  # type: ignore[misc]
+            )
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, FACE_SIZE, FACE_SIZE))
+    return rows
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Learned numbers of a network."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def count_macs(model: ExpressionModel) -> int:
+    """Multiply-accumulates for one 48×48 face, in convolutions and linear layers."""
+    return sum(row.macs for row in describe(model))
+
+
+def _macs(module: nn.Module, output: torch.Tensor) -> int:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        return int(output[0].numel() * module.weight[0].numel())
+    return 0
+
+
+def _derivation(module: nn.Module, inputs: torch.Tensor) -> str:
+    if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        return ""
+    side = int(inputs.shape[-1])
+
+    def first(value: int | tuple[int, ...] | str | None) -> int:
+        return int(value[0] if isinstance(value, tuple) else value or 0)
+
+    kernel, padding = first(module.kernel_size), first(module.padding)
+    stride = first(module.stride) or kernel
+    out = output_side(side, kernel, stride, padding)
+    return f"⌊({side} + 2·{padding} − {kernel}) / {stride}⌋ + 1 = {out}"
