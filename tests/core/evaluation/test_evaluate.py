@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fer_core.errors import DataError, ModelError
+from fer_core.evaluation import Evaluation, Predictions, evaluate
+from fer_core.evaluation.evaluate import label_order
+from fer_core.inference import Classifier
+from fer_core.labels import LABELS
+from tests.factories import make_dataset, untrained_checkpoint
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    return Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
+
+
+def test_predictions_survive_the_disk(classifier, tmp_path):
+    _, predictions = evaluate(classifier, make_dataset(), "valid")
+    predictions.save(tmp_path / "p.npz")
+    again = Predictions.read(tmp_path / "p.npz")
+    np.testing.assert_array_equal(again.logits, predictions.logits)
+    np.testing.assert_array_equal(again.ids, predictions.ids)
+    assert Evaluation.of(again, "valid").to_dict() == Evaluation.of(predictions, "valid").to_dict()
+
+
+def test_a_damaged_predictions_file_is_refused(tmp_path):
+    path = tmp_path / "p.npz"
+    for content in (b"", b"PK\x03\x04 no zip", b"\x93NUMPY"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="Evaluate again"):
+            Predictions.read(path)
+
+
+def test_flip_averages_the_logits_of_a_face_and_its_mirror_image(classifier):
+    dataset = make_dataset()
+    faces = dataset.images[dataset.indices("test")]
+    _, predictions = evaluate(classifier, dataset, "test", tta="flip")
+    expected = (classifier.logits(faces) + classifier.logits(faces[:, :, ::-1])) / 2
+    np.testing.assert_allclose(predictions.logits, expected, atol=1e-6)
+
+
+def test_progress_ends_at_its_total(classifier):
+    seen = []
+    evaluate(classifier, make_dataset(), "test", tta="flip", on_progress=lambda *x: seen.append(x))
+    assert seen[-1] == (140, 140)
+    assert seen == sorted(seen)
+
+
+def test_classes_in_another_order_are_mapped_by_name(tmp_path):
+    shuffled = tuple(reversed(LABELS))
+    plain = Classifier.load(untrained_checkpoint(tmp_path / "a.safetensors"))
+    other = Classifier.load(untrained_checkpoint(tmp_path / "b.safetensors", labels=shuffled))
+    dataset = make_dataset()
+    expected = evaluate(plain, dataset, "test")[1].logits[:, ::-1]
+    np.testing.assert_allclose(evaluate(other, dataset, "test")[1].logits, expected, atol=1e-6)
+
+
+def test_other_classes_are_refused_with_both_lists():
+    with pytest.raises(ModelError, match=r"contempt.*angry"):
+        label_order(("contempt", *LABELS[1:]))
+
+
+def test_an_empty_split_is_refused_with_the_counts(classifier):
+    with pytest.raises(DataError, match=r"no faces in its test split.*train 140"):
+        evaluate(classifier, make_dataset(test=0), "test")

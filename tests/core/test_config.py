@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fer_core.config import PRESETS, PROTOCOL_PRESETS, AugmentConfig, TrainConfig, make_train_config
+from fer_core.errors import ConfigError
+
+
+def test_settings_survive_a_round_trip_through_json():
+    config = TrainConfig(epochs=3, augment=AugmentConfig(flip=False, rotation=7), model_args={"dropout": 0.1})
+    assert TrainConfig.parse(json.dumps(config.to_dict())) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"epochs": 0}, ["epochs", "greater than or equal to 1", "0"]),
+        ({"epochs": "many"}, ["epochs", "many"]),
+        ({"lerning_rate": 1}, ["lerning_rate", "no such setting"]),
+        ({"learning_rate": float("nan")}, ["learning_rate"]),
+        ({"protocol": "honest"}, ["protocol", "honest"]),
+        ({"augment": {"shift": 3}}, ["augment.shift", "3"]),
+        ({"ema_decay": 0.1}, ["ema_decay"]),
+        ('{"epochs": 1', ["JSON"]),
+    ],
+)
+def test_an_impossible_setting_is_refused_by_name(values, words):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.parse(values)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_every_fault_is_named_at_once():
+    with pytest.raises(ConfigError, match=r"epochs.*batch_size"):
+        TrainConfig.parse({"epochs": 0, "batch_size": 1})
+
+
+def test_settings_cannot_be_changed_after_they_are_made():
+    with pytest.raises(ValueError, match="frozen"):
+        TrainConfig().epochs = 3  # type: ignore[misc]
+
+
+def test_every_setting_of_the_form_has_a_title_and_help():
+    for config in (TrainConfig, AugmentConfig):
+        for name, field in config.model_fields.items():
+            assert field.title, name
+            assert field.description, name
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_makes_valid_settings(name):
+    make_train_config(name)
+
+
+def test_a_protocol_brings_its_own_preset_and_explicit_settings_win():
+    assert set(PROTOCOL_PRESETS.values()) <= set(PRESETS)
+    leaky = make_train_config(protocol="leaky", label_smoothing=0.05)
+    assert leaky.augment == AugmentConfig.off()
+    assert leaky.label_smoothing == 0.05
+    assert make_train_config(protocol="leaky", augment={"flip": True}).augment == AugmentConfig.off().model_copy(
+        update={"flip": True}
+    )
+
+
+def test_an_unknown_preset_is_refused_with_the_list():
+    with pytest.raises(ConfigError, match="standard"):
+        make_train_config("best")

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from fer_core.config import TrainConfig
+from fer_core.errors import BusyError, ConfigError, DataError, FerError, RunError, TrainingError
+from fer_core.evaluation import Predictions
+from fer_core.inference import Classifier, load_checkpoint, read_info
+from fer_core.training import Hooks, jobs, list_runs, train
+from fer_core.training.runs import create_run, request_stop
+from fer_core.workspace import PROJECT_ROOT
+from tests.factories import make_dataset, tiny_config
+
+
+def final_weights(run) -> dict[str, torch.Tensor]:
+    return torch.load(run.path / "last.ckpt", weights_only=True)["training"]["model"]
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def stop_after(steps: int):
+    seen = 0
+
+    def stop() -> bool:
+        nonlocal seen
+        seen += 1
+        return seen >= steps
+
+    return stop
+
+
+def test_a_training_leaves_everything_a_run_should_hold(workspace):
+    result = train(tiny_config(), dataset=make_dataset(), name="whole")
+    assert result.state == result.run.state == "finished"
+    names = {p.name for p in result.run.path.iterdir()}
+    assert names >= {
+        "config.json", "environment.json", "status.json", "metrics.jsonl", "log.txt", "last.ckpt",
+        "best.safetensors", "evaluation-valid.json", "predictions-valid.npz",
+    }  # fmt: skip
+    assert result.run.records() == result.records
+    assert len(result.run.log_tail()) >= 4
+    info = read_info(result.run.path / "best.safetensors")
+    assert info.metrics["valid"]["accuracy"] == result.best.valid_accuracy
+    assert info.data_fingerprint == make_dataset().fingerprint
+    assert info.config["epochs"] == 2
+
+
+def test_the_validation_figure_is_that_of_the_saved_weights(workspace):
+    dataset = make_dataset()
+    result = train(tiny_config(), dataset=dataset)
+    faces = dataset.indices("valid")
+    predicted = Classifier.load(result.run.id).logits(dataset.images[faces]).argmax(1)
+    assert np.mean(predicted == dataset.labels[faces]) == result.best.valid_accuracy
+    stored = Predictions.read(result.run.path / "predictions-valid.npz")
+    assert np.mean(stored.predicted == stored.labels) == result.best.valid_accuracy
+
+
+def test_the_test_split_is_read_only_when_asked_for(workspace):
+    without = train(tiny_config(epochs=1), dataset=make_dataset())
+    assert without.test is None
+    assert not (without.run.path / "evaluation-test.json").exists()
+    with_test = train(tiny_config(epochs=1, evaluate_test=True), dataset=make_dataset())
+    assert with_test.test.n == 70
+    assert with_test.to_dict()["test"]["accuracy"] == with_test.test.accuracy
+
+
+@pytest.mark.parametrize("steps", [2, 4, 5])
+def test_a_stopped_run_resumes_to_the_weights_of_one_that_never_stopped(steps, workspace):
+    dataset, config = make_dataset(), tiny_config(epochs=2, ema_decay=0.9)
+    whole = train(config, dataset=dataset)
+    stopped = train(config, dataset=dataset, hooks=Hooks(should_stop=stop_after(steps)))
+    assert stopped.state == stopped.run.state == "stopped"
+    resumed = train(config, run=stopped.run, dataset=dataset)
+    assert resumed.state == "finished"
+    assert same(final_weights(whole.run), final_weights(resumed.run))
+    assert [r.valid_loss for r in whole.records] == [r.valid_loss for r in resumed.run.records()]
+
+
+def test_metrics_written_after_the_last_checkpoint_are_taken_back_on_resume(workspace):
+    dataset, config = make_dataset(), tiny_config(epochs=3)
+    stopped = train(config, dataset=dataset, hooks=Hooks(should_stop=stop_after(6)))
+    with (stopped.run.path / "metrics.jsonl").open("a") as file:
+        file.write(stopped.run.records()[0].model_copy(update={"epoch": 9}).model_dump_json() + "\n{half")
+    train(config, run=stopped.run, dataset=dataset)
+    assert [r.epoch for r in stopped.run.records()] == [1, 2, 3]
+
+
+def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_weights(workspace, monkeypatch):
+    from fer_core.training.loop import Training
+
+    plain = Training._step
+
+    def poisoned(self, batch, step, rate):
+        loss, hits = plain(self, batch, step, rate)
+        return (loss * float("nan"), hits) if step >= 5 else (loss, hits)
+
+    monkeypatch.setattr(Training, "_step", poisoned)
+    with pytest.raises(TrainingError, match="Lower the learning rate"):
+        train(tiny_config(epochs=3), dataset=make_dataset())
+    run = list_runs()[0]
+    assert run.state == "failed"
+    assert "learning rate" in run.status.error
+    assert len(run.records()) == 1
+    load_checkpoint(run.path / "best.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"model": "vgg"}, FerError, "no architecture"),
+        ({"model_args": {"depth": 3}}, FerError, "does not take"),
+        ({"batch_size": 500}, FerError, "smaller batch"),
+        ({"device": "cuda"}, ConfigError, "no GPU"),
+        ({"init_from": "nothing"}, FerError, "no model"),
+        ({"data": "missing-folder"}, DataError, "missing-folder"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_written(changes, error, words, workspace, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    dataset = None if "data" in changes else make_dataset()
+    with pytest.raises(error, match=words):
+        train(tiny_config(**changes), dataset=dataset)
+    assert not workspace.runs.exists()
+
+
+def test_a_second_training_is_refused_by_the_name_of_the_first(workspace):
+    first = create_run(tiny_config(), "The first")
+    with FileLock(first.path / "run.lock"):
+        with pytest.raises(BusyError, match="The first"):
+            train(tiny_config(), dataset=make_dataset())
+        with pytest.raises(BusyError, match="The first"):
+            jobs.start(tiny_config())
+    assert len(list_runs()) == 1
+
+
+def test_other_data_under_the_same_name_cannot_be_resumed(workspace):
+    stopped = train(tiny_config(), dataset=make_dataset(), hooks=Hooks(should_stop=stop_after(2)))
+    with pytest.raises(RunError, match="no longer what the run"):
+        train(tiny_config(), run=stopped.run, dataset=make_dataset(seed=1))
+
+
+def test_a_damaged_resume_file_is_refused_with_what_to_do(workspace):
+    stopped = train(tiny_config(), dataset=make_dataset(), hooks=Hooks(should_stop=stop_after(2)))
+    path = stopped.run.path / "last.ckpt"
+    for content in (path.read_bytes()[:1000], b"", b"no pickle"):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match="best weights"):
+            train(tiny_config(), run=stopped.run, dataset=make_dataset())
+
+
+def test_retraining_starts_from_the_weights_of_an_earlier_run(workspace):
+    dataset = make_dataset()
+    first = train(tiny_config(epochs=6), dataset=dataset)
+    again = train(tiny_config(epochs=1, init_from=first.run.id, learning_rate=1e-6), dataset=dataset)
+    assert again.records[0].valid_accuracy == pytest.approx(first.best.valid_accuracy, abs=0.15)
+    with pytest.raises(FerError, match="compact cannot start"):
+        train(tiny_config(model="compact", init_from=first.run.id), dataset=dataset)
+
+
+def test_a_full_disk_ends_in_a_failed_run_with_the_reason(workspace, monkeypatch):
+    from fer_core.training import trainer
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trainer._Writer, "epoch", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        train(tiny_config(), dataset=make_dataset())
+    run = list_runs()[0]
+    assert run.state == "failed"
+    assert "Free some space" in run.status.error
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fer_core", *arguments], capture_output=True, text=True, check=False, cwd=PROJECT_ROOT
+    )
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+QUICK = {"data": "synthetic:420", "batch_size": 32, "threads": 1}
+
+
+def test_a_background_training_outlives_its_starter_and_can_be_stopped_and_resumed(workspace):
+    run = jobs.start(TrainConfig.parse({**QUICK, "epochs": 40}), "background")
+    wait_for(lambda: len(run.records()) >= 1)
+    assert run.state == "running"
+    request_stop(run)
+    wait_for(lambda: run.state == "stopped")
+    done = len(run.records())
+    assert 1 <= done < 40
+    jobs.resume(run)
+    wait_for(lambda: len(run.records()) > done)
+    request_stop(run)
+    wait_for(lambda: run.state == "stopped")
+    run.path.joinpath("status.json").write_text(json.dumps({"state": "finished"}))
+    with pytest.raises(RunError, match="only a stopped"):
+        jobs.resume(run)
+
+
+def test_a_killed_training_is_found_lost_and_resumes_bit_identically(workspace):
+    config = TrainConfig.parse({**QUICK, "epochs": 4, "precision": "float32"})
+    whole = train(config)
+    run = create_run(config, "killed")
+    process = subprocess.Popen([sys.executable, "-m", "fer_core", "train", "--run", str(run.path)], cwd=PROJECT_ROOT)
+    wait_for(lambda: len(run.records()) >= 2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert run.state == "lost"
+    train(config, run=run)
+    assert run.state == "finished"
+    assert same(final_weights(whole.run), final_weights(run))
+
+
+def test_the_command_line_trains_and_prints_one_json_document(workspace):
+    result = command("train", "--data", "synthetic:420", "--epochs", "1", "--set", "batch_size=32", "--json")
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert record["epochs"] == 1
+    assert record["valid"]["accuracy"] > 0
+    assert "Epoch: 1, train Loss:" in result.stderr
+    shown = json.loads(command("runs", "show", record["run"], "--json").stdout)
+    assert shown["state"] == "finished"
+    evaluated = json.loads(
+        command("evaluate", record["run"], "--data", "synthetic:420", "--split", "valid", "--json").stdout
+    )
+    assert evaluated["accuracy"] == record["valid"]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--epochs", "0"], "epochs"),
+        (["train", "--set", "nonsense"], "NAME=VALUE"),
+        (["train", "--set", "augment.shift=9"], "augment.shift"),
+        (["train", "--preset", "nothing"], "preset"),
+        (["train", "--data", "missing.zip"], "missing.zip"),
+        (["train", "--resume", "nothing"], "no run"),
+        (["evaluate", "nothing"], "no model"),
+        (["runs", "show", "nothing"], "no run"),
+    ],
+)
+def test_a_users_mistake_is_one_line_on_stderr_and_status_2(arguments, words, workspace, capsys):
+    from fer_core.cli import main
+
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
+    assert len(captured.err.strip().splitlines()) == 1

@@ -1,0 +1,43 @@
+"""Small inputs for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fer_core.config import TrainConfig
+from fer_core.data import FaceDataset
+from fer_core.inference import CheckpointInfo, save_checkpoint
+from fer_core.labels import LABELS
+
+
+def make_dataset(train: int = 140, valid: int = 70, test: int = 70, seed: int = 0, name: str = "tiny") -> FaceDataset:
+    """Faces that a network can learn: a bright bar whose height gives the class, under noise."""
+    rng = np.random.default_rng(seed)
+    n = train + valid + test
+    labels = (np.arange(n) % len(LABELS)).astype(np.int64)
+    images = rng.integers(0, 90, (n, 48, 48)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[3 + 6 * label : 8 + 6 * label, 8:40] += 150
+    split = np.array(["train"] * train + ["valid"] * valid + ["test"] * test)
+    return FaceDataset(name, images, labels, split, np.array([f"face {i}" for i in range(n)]))
+
+
+def tiny_config(**changes: object) -> TrainConfig:
+    """Two quick epochs in float32 on one thread."""
+    values = {"epochs": 2, "batch_size": 35, "precision": "float32", "device": "cpu", "threads": 1, **changes}
+    return TrainConfig.parse(values)
+
+
+def untrained_checkpoint(path: Path, architecture: str = "seed", seed: int = 0, **info: object) -> Path:
+    """A checkpoint with random weights, the same for the same seed."""
+    import torch
+
+    from fer_core.models import build
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(architecture)
+    save_checkpoint(path, model.state_dict(), CheckpointInfo.parse({"architecture": architecture, **info}))
+    return path
