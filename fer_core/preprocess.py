@@ -96,7 +96,7 @@ def to_tensor(faces: npt.NDArray[np.generic] | torch.Tensor, config: PreprocessC
     """
     import torch
 
-    pixels = torch.from_numpy(np.ascontiguousarray(as_faces(faces))) if not isinstance(faces, torch.Tensor) else faces
+    pixels = torch.from_numpy(np.array(as_faces(faces), order="C")) if not isinstance(faces, torch.Tensor) else faces
     return normalise(pixels.unsqueeze(1).float(), config)  # (N, 1, 48, 48)
 
 

@@ -60,12 +60,10 @@ class Predictions:
         Raises:
             DataError: the file is missing or damaged.
         """
-        import zipfile
-
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 found = cls(file["ids"], file["labels"], file["logits"], float(file["temperature"]))
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        except Exception as error:  # damaged archives raise nearly anything
             raise DataError(f"{path} is not a predictions file or is damaged. Evaluate again to replace it.") from error
         n = len(found.ids)
         if found.ids.shape != (n,) or found.labels.shape != (n,) or found.logits.shape != (n, len(LABELS)):

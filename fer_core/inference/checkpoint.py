@@ -145,35 +145,39 @@ def _fill(model: ExpressionModel, tensors: dict[str, torch.Tensor], path: Path) 
         raise CheckpointError(f"{path}: the weights do not fit the architecture ({first})") from error
 
 
+def load_plain(path: Path, device: str = "cpu") -> Any:
+    """What ``torch.save`` wrote, read with ``weights_only=True``: tensors and plain values only, no code ever runs.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds anything else.
+    """
+    import warnings
+
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about foreign pickle protocols before it refuses them
+            return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # hostile bytes can raise nearly anything in an unpickler
+        raise CheckpointError(f"{path} is damaged, or holds more than tensors ({type(error).__name__}).") from error
+
+
 def import_state_dict(path: Path, architecture: str, **model_args: Any) -> ExpressionModel:
     """A network from a foreign ``.pt``/``.pkl`` state dict, read with ``weights_only=True`` so that no code in it runs.
 
     Raises:
         CheckpointError: the file is no plain state dict or does not fit the architecture.
     """
-    import pickle
-    import zipfile
-
     import torch
 
     from fer_core.models import build
 
     model = build(architecture, **model_args)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        EOFError,
-        KeyError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise CheckpointError(
-            f"{path} is not a plain state dict ({type(error).__name__}). Save one with torch.save(model.state_dict(), file)."
-        ) from error
+    state = load_plain(path)
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} is not a plain state dict: expected a dictionary of tensors.")
+        raise CheckpointError(
+            f"{path} is not a plain state dict (a dictionary of tensors). Save one with torch.save(model.state_dict(), file)."
+        )
     _fill(model, state, path)
     return model.eval()

@@ -116,7 +116,7 @@ class Classifier:
         result = np.empty((len(array), width), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(array), batch_size):
-                batch = torch.from_numpy(np.ascontiguousarray(array[start : start + batch_size])).to(self.device)
+                batch = torch.from_numpy(np.array(array[start : start + batch_size], order="C")).to(self.device)
                 x = to_tensor(batch, self.info.preprocess).contiguous(memory_format=torch.channels_last)
                 output = forward(x)
                 assert isinstance(output, torch.Tensor)

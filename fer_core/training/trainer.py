@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from filelock import FileLock, Timeout
 
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
-from fer_core.errors import BusyError, FerError, RunError, TrainingError
+from fer_core.errors import BusyError, CheckpointError, FerError, RunError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
+from fer_core.inference.checkpoint import load_plain
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, refuse_if_busy, running
@@ -324,7 +324,7 @@ def _resume(run: Run, training: Training, fingerprint: str) -> None:
     """Bring the training back to where ``last.ckpt`` was written."""
     path = run.path / "last.ckpt"
     try:
-        state = torch.load(path, map_location=training.compute.device, weights_only=True)
+        state = load_plain(path, training.compute.device)
         if state["schema_version"] > _CHECKPOINT_SCHEMA:
             raise RunError(f"The run '{run.label.name}' was written by a newer FER Lab. Update FER Lab to resume it.")
         if state["fingerprint"] != fingerprint:
@@ -335,7 +335,7 @@ def _resume(run: Run, training: Training, fingerprint: str) -> None:
         training.load_state_dict(state["training"])
     except RunError:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    except (CheckpointError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"The run '{run.label.name}' cannot be resumed: last.ckpt is damaged. Start a new run from its best weights instead."
         ) from error
