@@ -317,20 +317,13 @@ def bench_train(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Users' errors become one line on stderr and status 2."""
     try:
-        app(args=arguments, standalone_mode=False)
+        app(args=arguments)
     except FerError as error:
         note("error: " + " ".join(str(error).split()))
         return 2
-    except typer.Exit as leave:
-        return int(leave.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
+    except SystemExit as leave:  # typer's own way to end, with 2 for a command line it cannot understand
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except KeyboardInterrupt:
         note("stopped.")
         return 130
-    except Exception as error:
-        import click
-
-        if not isinstance(error, click.ClickException):
-            raise
-        error.show()
-        return int(error.exit_code)
     return 0
