@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -97,11 +98,12 @@ class Folder:
 
     files: dict[str, int]
 
-    def content_key(self) -> str:
-        """sha-256 hex over names and content of all files."""
+    def content_key(self, names: Iterable[str]) -> str:
+        """sha-256 hex over the content of the files ``names``, and the names and sizes of all."""
         digest = hashlib.sha256()
-        for name in self.files:
-            digest.update(os.fsencode(name) + b"\0")
+        for name, size in self.files.items():
+            digest.update(os.fsencode(name) + f"\0{size}\0".encode())
+        for name in names:
             try:
                 with open(self.path / name, "rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -167,7 +169,7 @@ class ZipArchive:
         try:
             with self._archive.open(info) as file:
                 data = file.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as error:
             raise BrokenFile("is damaged in the zip") from error
         if len(data) > limit:
             raise BrokenFile(f"is larger than {limit // 2**20} MB")
@@ -175,7 +177,7 @@ class ZipArchive:
 
     def open(self, name: str) -> IO[bytes]:
         """See :class:`Container`."""
-        return self._archive.open(self._members[name])
+        return self._archive.open(self._members[name])  # open_zip turns its errors into ours
 
 
 def _check_expansion(zip_name: str, what: str, declared: int, compressed: int) -> None:
@@ -201,7 +203,10 @@ def open_zip(path: Path) -> Iterator[ZipArchive]:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}).") from error
     with archive:
-        yield ZipArchive(path, archive)
+        try:
+            yield ZipArchive(path, archive)
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+            raise _damaged(path) from error
 
 
 def zip_content_key(path: Path) -> str:

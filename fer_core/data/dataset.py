@@ -16,6 +16,17 @@ from fer_core.preprocess import FACE_SIZE
 SplitName = Literal["train", "valid", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
+_SPLIT_NAMES: dict[str, SplitName] = {
+    "train": "train", "training": "train",
+    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "publictest": "valid",
+    "test": "test", "testing": "test", "privatetest": "test",
+}  # fmt: skip
+
+
+def find_split(name: str) -> SplitName | None:
+    """The split called ``name``, in any case, by any of the names data sets use (FER2013's too); None for others."""
+    return _SPLIT_NAMES.get(name.strip().lower())
+
 
 @dataclass(frozen=True, eq=False)
 class FaceDataset:

@@ -12,18 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.data.container import Container
-from fer_core.data.dataset import SplitName
+from fer_core.data.dataset import SplitName, find_split
 from fer_core.data.decode import MAX_BYTES, BrokenFile, decode_face, looks_like_image
 from fer_core.data.parsed import MAX_FACES, Parsed, Progress
 from fer_core.errors import DataError
 from fer_core.labels import LABELS, find_label
 from fer_core.preprocess import FACE_SIZE
 
-_SPLIT_FOLDERS: dict[str, SplitName] = {
-    "train": "train", "training": "train",
-    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "publictest": "valid",
-    "test": "test", "testing": "test", "privatetest": "test",
-}  # fmt: skip
 _SPLIT_PREFIXES: dict[str, SplitName] = {"training_": "train", "publictest_": "valid", "privatetest_": "test"}
 """Kaggle puts both test sets of FER2013 into one folder; the file names still tell them apart."""
 
@@ -48,10 +43,10 @@ def emotion_of(name: str) -> int | None:
 def split_of(name: str) -> SplitName:
     """The split a file belongs to: by FER2013's file names, else by its folders (the innermost counts), else train."""
     *folders, file = name.lower().split("/")
-    for prefix, split in _SPLIT_PREFIXES.items():
+    for prefix, named in _SPLIT_PREFIXES.items():
         if file.startswith(prefix):
-            return split
-    return next((_SPLIT_FOLDERS[folder] for folder in reversed(folders) if folder in _SPLIT_FOLDERS), "train")
+            return named
+    return next((split for folder in reversed(folders) if (split := find_split(folder)) is not None), "train")
 
 
 def find_images(container: Container) -> dict[str, int]:
@@ -60,15 +55,17 @@ def find_images(container: Container) -> dict[str, int]:
     return {name: label for name, label in labels.items() if label is not None}
 
 
-def read_images(container: Container, where: str, on_progress: Progress | None = None) -> Parsed:
-    """Decode all images that lie in folders of emotions, on all cores.
+def read_images(
+    container: Container, labels: dict[str, int], where: str, on_progress: Progress | None = None
+) -> Parsed:
+    """Decode images on all cores; ``labels`` comes from :func:`find_images`.
+
+    Files that are no images and are not named like images are left out with a warning; images that cannot be read
+    come back as ``broken``.
 
     Raises:
-        DataError: there are none, or there are too many.
+        DataError: there are no images, or too many files.
     """
-    labels = find_images(container)
-    if not labels:
-        raise DataError(_nothing_found(container, where))
     if len(labels) > MAX_FACES:
         raise DataError(f"{where} holds {len(labels):,} files in folders of emotions; at most {MAX_FACES:,} are read.")
     names = list(labels)
@@ -83,7 +80,7 @@ def read_images(container: Container, where: str, on_progress: Progress | None =
             name = names[i]
             try:
                 data = container.read(name, MAX_BYTES)
-                if not looks_like_image(data) and os.path.splitext(name)[1].lower() not in _IMAGE_SUFFIXES:
+                if not looks_like_image(data) and not is_image_name(name):
                     others += 1
                     continue
                 images[i] = decode_face(data)
@@ -109,7 +106,7 @@ def read_images(container: Container, where: str, on_progress: Progress | None =
             pool.shutdown(cancel_futures=True)
 
     if not good.any() and not broken:
-        raise DataError(_nothing_found(container, where))
+        raise DataError(nothing_found(container, where))
     notes = list(container.warnings)
     if no_images:
         notes.append(f"{no_images:,} files in the folders are no images and were left out.")
@@ -134,13 +131,14 @@ def _int64(values: Sequence[int]) -> npt.NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
-def _is_image_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
+    """Whether the file's name ends as those of images do."""
     return os.path.splitext(name)[1].lower() in _IMAGE_SUFFIXES
 
 
 def _unplaced(names: set[str]) -> list[str]:
     """A sentence on images that lie in no emotion's folder, with the folders they lie in."""
-    folders = Counter(printable(n.rpartition("/")[0]) or "(top level)" for n in names if _is_image_name(n))
+    folders = Counter(printable(n.rpartition("/")[0]) or "(top level)" for n in names if is_image_name(n))
     if not folders:
         return []
     shown = ", ".join(f"'{folder}'" for folder, _ in folders.most_common(3))
@@ -148,14 +146,15 @@ def _unplaced(names: set[str]) -> list[str]:
     return [f"{folders.total():,} images in folders that name no emotion were left out: {shown}{more}."]
 
 
-def _nothing_found(container: Container, where: str) -> str:
+def nothing_found(container: Container, where: str) -> str:
+    """A sentence on a folder or zip in which there are no faces: what it holds, and what was expected."""
     expected = f"Expected one folder per emotion, named {', '.join(LABELS)} (or a common other name), with images in it"
     folders = sorted(
-        {printable(name.split("/")[-2]) for name in container.files if "/" in name and _is_image_name(name)}
+        {printable(name.split("/")[-2]) for name in container.files if "/" in name and is_image_name(name)}
     )
     if folders:
         more = ", …" if len(folders) > 5 else ""
         return f"{where} has images, but no folder named after an emotion (found: {', '.join(folders[:5])}{more}). {expected}."
-    if any(_is_image_name(name) for name in container.files):
+    if any(is_image_name(name) for name in container.files):
         return f"{where} has images, but they lie in no folder. {expected}."
     return f"{where} holds no images of faces and no csv of faces. {expected}; or a csv such as fer2013.csv."

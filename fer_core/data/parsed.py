@@ -28,6 +28,8 @@ class Parsed:
         ids: str (N,).
         broken: (name, reason) of each face that could not be read; they are not among the N.
         warnings: sentences for the user.
+        rows: int64 (N,), the row of each face in its csv, counted from 0; None for images.
+        row_count: rows of the csv, the broken ones too; 0 for images.
     """
 
     images: npt.NDArray[np.uint8]
@@ -36,3 +38,5 @@ class Parsed:
     ids: npt.NDArray[np.str_]
     broken: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    rows: npt.NDArray[np.int64] | None = None
+    row_count: int = 0

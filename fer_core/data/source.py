@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from fer_core.data import cache
-from fer_core.data.container import Folder, open_zip, zip_content_key
+from fer_core.data import cache, synthetic
+from fer_core.data.container import Container, Folder, open_zip, zip_content_key
 from fer_core.data.dataset import FaceDataset
-from fer_core.data.image_folder import read_images
+from fer_core.data.decode import looks_like_image
+from fer_core.data.fer2013 import find_columns, missing_columns, read_csv, read_header
+from fer_core.data.ferplus import VoteFiles, attach, find_vote_files
+from fer_core.data.image_folder import find_images, is_image_name, nothing_found, read_images
 from fer_core.data.parsed import Parsed, Progress
 from fer_core.errors import DataError, WorkspaceError
 from fer_core.labels import LABELS
 from fer_core.workspace import Workspace
 
 ACCEPTED = (
-    "a Kaggle zip or folder (train/<emotion>/…), a folder or zip with one sub-folder per emotion, "
-    "a csv like fer2013.csv, or the word synthetic"
+    "FER2013 as Kaggle's zip or folder, a csv such as fer2013.csv, a folder or zip with one sub-folder per emotion, "
+    "or the word synthetic"
 )
+"""The forms of a source, for messages and help."""
+
+_OTHER_FORMATS = (
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+)
+_MAX_CSVS = 100
+"""Most files of a container whose first line is looked at."""
 
 
 def load(
@@ -29,68 +47,192 @@ def load(
     workspace: Workspace | None = None,
     on_progress: Progress | None = None,
     skip_broken: bool = False,
+    votes: str | Path | None = None,
 ) -> FaceDataset:
     """Faces from a zip, a folder, a csv, or ``synthetic``; the second load of the same content comes from the cache.
 
+    The kind of source is told by its content, not by the ending of its name. Nothing is written but the cache.
+
     Args:
-        source: a path, or ``synthetic``. The kind is told by content, not by the file's ending.
+        source: a path; ``synthetic`` for the drawn faces that are built in, or ``synthetic:N`` for N of them.
         workspace: where the cache lies; the default workspace if None.
         on_progress: called with (done, total) faces; whatever it raises ends the loading.
-        skip_broken: leave faces out that cannot be read (named in ``warnings``) instead of refusing the source.
+        skip_broken: leave out faces that cannot be read (``warnings`` names them) instead of refusing the source.
+        votes: FER+'s ``fer2013new.csv``; if None, it is used where it lies in or beside the source.
 
     Raises:
         DataError: the source is missing, is none of the accepted kinds, is damaged, or holds broken faces.
     """
     workspace = workspace or Workspace.default()
+    wanted = synthetic.parse_source(str(source))
+    if wanted is not None:
+        if votes is not None:
+            raise DataError("The synthetic faces are drawn, so there are no votes on them. Leave the votes out.")
+        key = _key("synthetic", str(wanted), str(synthetic.VERSION))
+        return _cached(workspace, key, "synthetic", on_progress, lambda: synthetic.make_dataset(wanted, on_progress))
+
     path = Path(source).expanduser()
+    kind = recognise(path)
+    vote_files = find_vote_files(path, votes)
+    options = f"skip_broken={skip_broken} votes={_votes_key(vote_files)}"
+
+    def finish(parsed: Parsed) -> FaceDataset:
+        return _finish(path.name, parsed, skip_broken, vote_files)
+
+    try:
+        if kind == "folder":
+            folder = Folder(path)
+            chosen = choose(folder, f"The folder {path}")
+            key = _key(kind, folder.content_key(chosen.names), options)
+            return _cached(workspace, key, path.name, on_progress, lambda: finish(chosen.read(folder, on_progress)))
+        if kind == "zip":
+
+            def read_zip() -> FaceDataset:
+                with open_zip(path) as archive:
+                    return finish(choose(archive, path.name).read(archive, on_progress))
+
+            key = _key(kind, zip_content_key(path), options)
+            return _cached(workspace, key, path.name, on_progress, read_zip)
+
+        def read_file() -> FaceDataset:
+            return finish(read_csv(lambda: open(path, "rb"), path.stat().st_size, path.name, on_progress))
+
+        return _cached(workspace, _key(kind, _sha256(path), options), path.name, on_progress, read_file)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
+def recognise(path: Path) -> Literal["folder", "zip", "csv"]:
+    """The kind of source, by its content.
+
+    Raises:
+        DataError: there is nothing, or nothing of a kind that is read here.
+    """
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        raise DataError(f"There is nothing at '{source}'. Give {ACCEPTED}.") from error
+        if stat.S_ISDIR(mode):
+            return "folder"
+        if not stat.S_ISREG(mode):
+            raise DataError(f"{path} is neither a file nor a folder. Give {ACCEPTED}.")
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except FileNotFoundError as error:
+        raise DataError(f"There is nothing at '{path}'. Give {ACCEPTED}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"'{path}' cannot be read ({reason}). Give {ACCEPTED}.") from error
+    if not start:
+        raise DataError(f"{path.name} is empty. Give {ACCEPTED}.")
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    for magic, what in _OTHER_FORMATS:
+        if start.startswith(magic):
+            raise DataError(f"{path.name} is {what}, not a zip. Unpack it, and give the folder.")
+    if looks_like_image(start):
+        raise DataError(f"{path.name} is a single image, not a data set. Give {ACCEPTED}.")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path.name} is text in UTF-16. Save it as csv in UTF-8.")
+    header = start.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip("\r")
+    if find_columns(header) is not None:
+        return "csv"
+    if b"\0" in start or "\ufffd" in header:
+        raise DataError(f"{path.name} is no kind of data set that is read here. Give {ACCEPTED}.")
+    raise missing_columns(path.name, header)
 
-    if stat.S_ISDIR(mode):
-        folder = Folder(path)
-        key = _key("folder", folder.content_key(), skip_broken)
-    else:
-        key = _key("zip", zip_content_key(path), skip_broken)
-    dataset = cache.read(workspace, key, path.name)
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What of a folder or zip is read: images in folders of emotions, or one csv."""
+
+    where: str
+    images: dict[str, int]
+    """Label of each image by its name; empty where a csv is read."""
+    csv: str | None
+    note: str | None
+    """What else there was, for the user."""
+
+    @property
+    def names(self) -> list[str]:
+        """The files that are read."""
+        return [self.csv] if self.csv else list(self.images)
+
+    def read(self, container: Container, on_progress: Progress | None) -> Parsed:
+        """Read the faces."""
+        name = self.csv
+        if name is None:
+            parsed = read_images(container, self.images, self.where, on_progress)
+        else:
+            parsed = read_csv(lambda: container.open(name), container.files[name], f"{self.where}: {name}", on_progress)
+            parsed = dataclasses.replace(parsed, warnings=(*container.warnings, *parsed.warnings))
+        return dataclasses.replace(parsed, warnings=(*parsed.warnings, *([self.note] if self.note else ())))
+
+
+def choose(container: Container, where: str) -> Choice:
+    """Find the faces in a folder or zip. Images in folders of emotions go before csv files.
+
+    Raises:
+        DataError: there are neither.
+    """
+    images = find_images(container)
+    csvs = _find_csvs(container)
+    if images:
+        return Choice(where, images, None, f"The images were read, not {csvs[0]}." if csvs else None)
+    if csvs:
+        rest = ", ".join(csvs[1:4])
+        return Choice(where, {}, csvs[0], f"{csvs[0]} was read, not {rest}." if rest else None)
+    zips = [name for name in container.files if name.lower().endswith(".zip")]
+    hint = f" It holds {zips[0]}: give that file itself." if zips else ""
+    raise DataError(nothing_found(container, where) + hint)
+
+
+def _find_csvs(container: Container) -> list[str]:
+    """Files whose first line names the columns of faces; those with a usage first, then the largest."""
+    maybe = sorted((n for n in container.files if not is_image_name(n)), key=container.files.__getitem__, reverse=True)
+    found = []
+    for name in maybe[:_MAX_CSVS]:
+        with container.open(name) as stream:
+            columns = find_columns(read_header(stream))
+        if columns is not None:
+            found.append((columns.usage is None, name))
+    return [name for _, name in sorted(found, key=lambda item: item[0])]
+
+
+def _key(kind: str, content: str, options: str) -> str:
+    return hashlib.sha256(f"{cache.VERSION} {kind} {content} {options}".encode()).hexdigest()[:32]
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _votes_key(files: VoteFiles | None) -> str:
+    if files is None:
+        return "none"
+    order = "none" if files.order is None else _sha256(files.order)
+    return f"{_sha256(files.votes)} {order} {files.asked_for}"
+
+
+def _cached(
+    workspace: Workspace, key: str, name: str, on_progress: Progress | None, make: Callable[[], FaceDataset]
+) -> FaceDataset:
+    """The data set kept for ``key``, or else a new one, which is kept."""
+    dataset = cache.read(workspace, key, name)
     if dataset is not None:
         if on_progress is not None:
             on_progress(len(dataset), len(dataset))
         return dataset
-
-    if stat.S_ISDIR(mode):
-        parsed = read_images(folder, f"The folder {path}", on_progress)
-    else:
-        with open_zip(path) as archive:
-            parsed = read_images(archive, path.name, on_progress)
-    dataset = _finish(path.name, parsed, skip_broken)
-    return _keep(workspace, key, dataset)
-
-
-def _key(kind: str, content: str, skip_broken: bool) -> str:
-    return hashlib.sha256(f"{cache.VERSION} {kind} {content} {skip_broken}".encode()).hexdigest()[:32]
-
-
-def _keep(workspace: Workspace, key: str, dataset: FaceDataset) -> FaceDataset:
-    """Write the data set into the cache; where that cannot be, it is still good, only slower next time."""
+    dataset = make()
     try:
         cache.write(workspace, key, dataset)
-    except WorkspaceError as error:
-        return FaceDataset(
-            name=dataset.name,
-            images=dataset.images,
-            labels=dataset.labels,
-            split=dataset.split,
-            ids=dataset.ids,
-            votes=dataset.votes,
-            warnings=(*dataset.warnings, f"The parsed faces could not be kept for the next time: {error}"),
-            fingerprint=dataset.fingerprint,
-        )
+    except WorkspaceError as error:  # the faces are good all the same, only slower the next time
+        note = f"The parsed faces could not be kept for the next time: {error}"
+        return dataclasses.replace(dataset, warnings=(*dataset.warnings, note))
     return dataset
 
 
-def _finish(name: str, parsed: Parsed, skip_broken: bool) -> FaceDataset:
+def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles | None) -> FaceDataset:
+    """Refuse or skip broken faces, say what is missing, add the votes."""
     total = len(parsed.images) + len(parsed.broken)
     notes = list(parsed.warnings)
     if parsed.broken:
@@ -106,11 +248,16 @@ def _finish(name: str, parsed: Parsed, skip_broken: bool) -> FaceDataset:
         counts = np.bincount(parsed.labels[parsed.split == split], minlength=len(LABELS))
         if missing := [LABELS[i] for i in np.flatnonzero(counts == 0)]:
             notes.append(f"The {split} split has no faces of: {', '.join(missing)}.")
+    votes = None
+    if vote_files is not None:
+        votes, note = attach(parsed, vote_files)
+        notes += [note] if note else []
     return FaceDataset(
         name=name,
         images=parsed.images,
         labels=parsed.labels,
         split=parsed.split,
         ids=parsed.ids,
+        votes=votes,
         warnings=tuple(notes),
     )
