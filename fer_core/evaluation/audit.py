@@ -1,0 +1,184 @@
+"""What is wrong with a data set: copies within and across splits, conflicting labels, blanks, suspect labels.
+
+Everything here is arrays in, records out. Out-of-fold probabilities, which suspect labels need, are an argument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.data import FaceDataset
+from fer_core.data.cleaning import blank
+from fer_core.data.dataset import SPLITS
+from fer_core.data.duplicates import pixel_groups
+from fer_core.errors import DataError
+from fer_core.labels import LABELS
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ExactAudit:
+    """Exact findings.
+
+    Attributes:
+        groups: int64 (N,), one number for all images with the same pixels.
+        redundant: images that could go without losing a picture: Σ over groups of (size - 1).
+        duplicate_groups: groups of two or more.
+        cross_split: ``"train/test"`` -> positions of the faces of the second split that stand in the first.
+        conflict_groups: groups whose copies carry different labels, each as positions.
+        blank: positions of images of a single grey value.
+        counts: faces for each split and label.
+    """
+
+    groups: Ints
+    redundant: int
+    duplicate_groups: int
+    cross_split: dict[str, Ints]
+    conflict_groups: list[Ints]
+    blank: Ints
+    counts: dict[str, dict[str, int]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "redundant": self.redundant,
+            "groups": self.duplicate_groups,
+            "cross_split": {pair: {"images": len(found)} for pair, found in self.cross_split.items()},
+            "label_conflict_groups": len(self.conflict_groups),
+            "label_conflict_images": sum(len(group) for group in self.conflict_groups),
+            "blank": len(self.blank),
+            "per_class": self.counts,
+        }
+
+
+def audit_exact(dataset: FaceDataset) -> ExactAudit:
+    """Find exact copies, conflicts and blanks."""
+    groups = pixel_groups(dataset.images)
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    several = [group for group in members if len(group) > 1]
+    cross = {}
+    for first, second in combinations(SPLITS, 2):
+        at_second = np.flatnonzero(dataset.split == second)
+        known = groups[dataset.split == first]
+        cross[f"{first}/{second}"] = at_second[np.isin(groups[at_second], known)]
+    return ExactAudit(
+        groups=groups,
+        redundant=sum(len(group) - 1 for group in several),
+        duplicate_groups=len(several),
+        cross_split=cross,
+        conflict_groups=[group for group in several if len(np.unique(dataset.labels[group])) > 1],
+        blank=np.flatnonzero(blank(dataset.images)),
+        counts=dataset.per_class(),
+    )
+
+
+def perceptual_hashes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """64-bit perceptual hashes, uint64 (N,): signs of the 8×8 lowest DCT coefficients against their median.
+
+    As pHash does it (Zauner 2010), on the 48×48 face: nearly equal pictures differ in few bits.
+    """
+    side = images.shape[1]
+    k, x = np.arange(9)[1:, None], np.arange(side)[None]
+    basis = np.cos(np.pi * (2 * x + 1) * k / (2 * side)).astype(np.float32)  # (8, side), without the constant term
+    bits = np.empty((len(images), 64), dtype=bool)
+    for start in range(0, len(images), 4096):
+        block = images[start : start + 4096].astype(np.float32)
+        low = np.einsum("ay,nyx,bx->nab", basis, block, basis, optimize=True).reshape(len(block), 64)
+        bits[start : start + 4096] = low > np.median(low, axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class NearPairs:
+    """Pairs of faces that are nearly the same picture.
+
+    Attributes:
+        first, second: int64 (M,), positions, first < second.
+        distance: int64 (M,), differing bits of 64, ascending.
+    """
+
+    first: Ints
+    second: Ints
+    distance: Ints
+
+    def within(self, threshold: int) -> NearPairs:
+        """The pairs that differ in at most ``threshold`` bits."""
+        keep = self.distance <= threshold
+        return NearPairs(self.first[keep], self.second[keep], self.distance[keep])
+
+
+def near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -> NearPairs:
+    """Pairs of different pictures whose perceptual hashes differ in at most ``largest`` of 64 bits, closest first.
+
+    One face stands for each group of exact copies; blanks and other images without structure are left out, since
+    their hashes say nothing. Every pair is compared, in blocks: N²/2 popcounts.
+    """
+    _, first_of_group = np.unique(groups, return_index=True)
+    candidates = np.sort(first_of_group)
+    candidates = candidates[dataset.images[candidates].reshape(len(candidates), -1).std(axis=1) > 5]
+    hashes = perceptual_hashes(dataset.images[candidates])
+    found: list[tuple[Ints, Ints, Ints]] = []
+    for start in range(0, len(hashes), 512):
+        rows = hashes[start : start + 512]
+        bits = np.bitwise_count(rows[:, None] ^ hashes[None, start:])
+        i, j = np.nonzero(bits <= largest)
+        keep = j > i
+        found.append(
+            (candidates[start + i[keep]], candidates[start + j[keep]], bits[i[keep], j[keep]].astype(np.int64))
+        )
+    first, second, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((second, first, distance))
+    return NearPairs(first[order], second[order], distance[order])
+
+
+@dataclass(frozen=True, eq=False)
+class SuspectLabels:
+    """Labels that confident learning doubts (Northcutt et al. 2021).
+
+    Attributes:
+        positions: int64 (M,), most doubtful first.
+        suggested: int64 (M,), the class the out-of-fold probabilities favour.
+        quality: float64 (M,), the probability given to the label as it stands, lower is more doubtful.
+    """
+
+    positions: Ints
+    suggested: Ints
+    quality: npt.NDArray[np.float64]
+
+
+def suspect_labels(labels: Ints, probabilities: npt.NDArray[np.floating], positions: Ints) -> SuspectLabels:
+    """Labels that disagree with what a network says that never saw the face.
+
+    Args:
+        labels: int64 (N,).
+        probabilities: out-of-fold, float (N, 7).
+        positions: int64 (N,), where the faces stand in the data set.
+
+    Raises:
+        DataError: the arrays do not belong together, or a class is missing.
+    """
+    from cleanlab.filter import find_label_issues
+
+    if probabilities.shape != (len(labels), len(LABELS)) or positions.shape != labels.shape:
+        raise DataError("Labels, probabilities and positions must belong to the same faces; compute them anew.")
+    present = np.unique(labels)
+    if len(present) < 2:
+        raise DataError("Suspect labels need at least two classes in the data.")
+    # cleanlab wants classes 0…K-1 that all occur; a missing one is taken out and the rest rescaled
+    columns = probabilities[:, present] / probabilities[:, present].sum(axis=1, keepdims=True)
+    compact = np.searchsorted(present, labels)
+    ranked = np.asarray(
+        find_label_issues(compact, columns, return_indices_ranked_by="self_confidence", n_jobs=1), dtype=np.int64
+    )
+    return SuspectLabels(
+        positions=positions[ranked],
+        suggested=present[columns[ranked].argmax(axis=1)],
+        quality=np.asarray(probabilities[ranked, labels[ranked]], dtype=np.float64),
+    )

@@ -1,0 +1,72 @@
+"""Temperature scaling, and the threshold below which a classifier should say "not sure"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.evaluation.metrics import cross_entropy
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+
+LOWEST, HIGHEST = 0.05, 20.0
+"""Bounds of a fitted temperature."""
+
+
+def fit_temperature(logits: Floats, labels: Ints) -> float:
+    """The temperature T > 0 that minimises the cross-entropy of softmax(logits / T) (Guo et al. 2017, section 4.2).
+
+    logits float (N, C), labels int64 (N,). The loss is convex in 1/T, so a bounded scalar search finds the one minimum.
+    """
+    from scipy.optimize import minimize_scalar
+
+    scores = np.asarray(logits, dtype=np.float64)
+    found = minimize_scalar(
+        lambda inverse: cross_entropy(scores * inverse, labels), bounds=(1 / HIGHEST, 1 / LOWEST), method="bounded",
+        options={"xatol": 1e-6},
+    )  # fmt: skip
+    return float(1 / found.x)
+
+
+@dataclass(frozen=True, eq=False)
+class RiskCoverage:
+    """What abstaining buys: for each threshold on the top probability, who is answered and how often wrongly.
+
+    Attributes:
+        thresholds: float64 (M,), ascending; M is the number of different top probabilities.
+        coverage: float64 (M,), share of faces with top probability ≥ threshold.
+        risk: float64 (M,), share of wrong answers among them.
+        area: area under risk over coverage (AURC, Geifman et al. 2019), lower is better.
+    """
+
+    thresholds: npt.NDArray[np.float64]
+    coverage: npt.NDArray[np.float64]
+    risk: npt.NDArray[np.float64]
+    area: float
+
+    def at(self, threshold: float) -> tuple[float, float | None]:
+        """(coverage, risk) when answers below ``threshold`` are withheld; risk is None when nobody is answered."""
+        place = int(np.searchsorted(self.thresholds, threshold - 1e-12))
+        if place == len(self.thresholds):
+            return 0.0, None
+        return float(self.coverage[place]), float(self.risk[place])
+
+    def threshold_for(self, accuracy: float) -> float | None:
+        """The lowest threshold from which the answered faces are right at least this often; None if there is none."""
+        good = np.flatnonzero(1 - self.risk >= accuracy)
+        return float(self.thresholds[good[0]]) if len(good) else None
+
+
+def risk_coverage(probabilities: Floats, labels: Ints) -> RiskCoverage:
+    """Risk and coverage over all thresholds (El-Yaniv & Wiener 2010). probabilities (N, C), labels (N,), N ≥ 1."""
+    top = np.asarray(probabilities, dtype=np.float64).max(axis=1)
+    wrong = (probabilities.argmax(axis=1) != labels).astype(np.float64)
+    order = np.argsort(-top, kind="stable")
+    answered = np.arange(1, len(top) + 1)
+    risks = np.cumsum(wrong[order]) / answered
+    last_of_value = np.append(np.flatnonzero(np.diff(top[order])), len(top) - 1)
+    pick = last_of_value[::-1]
+    return RiskCoverage(top[order][pick], answered[pick] / len(top), risks[pick], float(risks.mean()))

@@ -1,0 +1,132 @@
+"""Two classifiers on the same faces: who is right where, and whether the difference is more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import DataError
+from fer_core.evaluation.evaluate import Predictions
+from fer_core.evaluation.metrics import confusion_matrix
+from fer_core.labels import LABELS
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """McNemar's exact test (1947) on paired right/wrong answers.
+
+    Attributes:
+        only_first: faces only the first got right.
+        only_second: faces only the second got right.
+        p_value: two-sided, from Binomial(only_first + only_second, 1/2); 1 when the two never differ.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+    def sentence(self, first: str = "the first", second: str = "the second", level: float = 0.05) -> str:
+        """The result in plain words."""
+        n = self.only_first + self.only_second
+        if n == 0:
+            return f"{first} and {second} are right and wrong on exactly the same faces."
+        verdict = "is more than chance" if self.p_value < level else "is not more than chance"
+        p = "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.4f}"
+        return (
+            f"{first} alone is right on {self.only_first:,} faces, {second} alone on {self.only_second:,}. "
+            f"The difference {verdict} (McNemar's exact test, {p})."
+        )
+
+
+def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> McNemar:
+    """The exact test; both bool (N,)."""
+    from scipy.stats import binom
+
+    only_first = int((first_right & ~second_right).sum())
+    only_second = int((~first_right & second_right).sum())
+    n = only_first + only_second
+    p_value = min(1.0, 2 * float(binom.cdf(min(only_first, only_second), n, 0.5))) if n else 1.0
+    return McNemar(only_first, only_second, p_value)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two sets of predictions for the same faces.
+
+    Attributes:
+        n: faces compared.
+        accuracies: of the first and the second, on the second's labels.
+        gained: positions (in the common order) the second got right and the first did not.
+        lost: positions the first got right and the second did not.
+        changed: positions where the two answers differ.
+        matrix_difference: confusion of the second minus that of the first, int64 (7, 7).
+        test: McNemar's test.
+        relabelled: faces whose label differs between the two (marks were used by one of them).
+        ids, labels, first, second: of the faces compared; predicted classes int64 (n,).
+    """
+
+    n: int
+    accuracies: tuple[float, float]
+    gained: Ints
+    lost: Ints
+    changed: Ints
+    matrix_difference: Ints
+    test: McNemar
+    relabelled: int
+    ids: npt.NDArray[np.str_]
+    labels: Ints
+    first: Ints
+    second: Ints
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "n": self.n,
+            "accuracies": list(self.accuracies),
+            "gained": self.ids[self.gained].tolist(),
+            "lost": self.ids[self.lost].tolist(),
+            "changed": len(self.changed),
+            "relabelled": self.relabelled,
+            "matrix_difference": self.matrix_difference.tolist(),
+            "mcnemar": {
+                "only_first": self.test.only_first,
+                "only_second": self.test.only_second,
+                "p_value": self.test.p_value,
+            },
+            "sentence": self.test.sentence(),
+        }
+
+
+def compare(first: Predictions, second: Predictions) -> Comparison:
+    """Compare two sets of predictions on the faces both hold, matched by id, judged by the second's labels.
+
+    Raises:
+        DataError: they have no face in common.
+    """
+    common, at_first, at_second = np.intersect1d(first.ids, second.ids, return_indices=True)
+    if not len(common):
+        raise DataError("The two sets of predictions have no face in common; evaluate both on the same data and split.")
+    order = np.argsort(at_second)
+    at_first, at_second = at_first[order], at_second[order]
+    labels = second.labels[at_second]
+    a, b = first.predicted[at_first], second.predicted[at_second]
+    a_right, b_right = a == labels, b == labels
+    return Comparison(
+        n=len(labels),
+        accuracies=(float(a_right.mean()), float(b_right.mean())),
+        gained=np.flatnonzero(~a_right & b_right),
+        lost=np.flatnonzero(a_right & ~b_right),
+        changed=np.flatnonzero(a != b),
+        matrix_difference=confusion_matrix(labels, b, len(LABELS)) - confusion_matrix(labels, a, len(LABELS)),
+        test=mcnemar(a_right, b_right),
+        relabelled=int((first.labels[at_first] != labels).sum()),
+        ids=second.ids[at_second],
+        labels=labels,
+        first=a,
+        second=b,
+    )
