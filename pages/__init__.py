@@ -1,0 +1,1 @@
+"""The pages of the app: each file is title, inputs, one core call, empty state, render."""

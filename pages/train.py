@@ -1,0 +1,45 @@
+"""Train: choose settings, start, watch the curves, stop, resume, compare runs."""
+
+import streamlit as st
+
+from fer_core.training.runs import running
+from pages.ui import state
+from pages.ui.errors import calm
+from pages.ui.live_curves import plotly_runtime
+from pages.ui.run_list import choose_run, compare, manage, run_table
+from pages.ui.run_panel import no_run_yet, run_panel
+from pages.ui.runs import all_runs
+from pages.ui.train_form import draw_settings, start_controls, train_form
+
+st.title("Train")
+st.write("Train a network on the faces, watch it learn, stop and resume it at any time, and compare runs.")
+
+plotly_runtime()
+runs = all_runs()
+form = train_form()
+live, settings = st.columns([3, 2], gap="large")
+
+if runs:
+    with live, calm("showing the run"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            run = choose_run(runs, state.watched_run(), running())
+            manage(run, form)
+        run_panel(run)
+
+with settings, calm("drawing the settings"):
+    st.subheader("New training")
+    config = draw_settings(form)
+    start_controls(config)
+
+with calm("listing the runs"):
+    st.subheader("All runs")
+    if runs:
+        st.caption("Select rows to lay their curves over each other.")
+        if picked := run_table(runs, key="runs-table", select=True):
+            compare(picked)
+    else:
+        st.caption("Runs are listed here with their best numbers.")
+
+if not runs:
+    with live, calm("loading the data"):
+        no_run_yet(form.value("data"))

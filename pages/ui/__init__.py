@@ -1,0 +1,1 @@
+"""What pages share: state, cached resources, forms, charts and calm errors."""

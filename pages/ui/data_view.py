@@ -1,0 +1,206 @@
+"""The parts of the Data page: choosing a source, and what a loaded set looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from fer_core import figures
+from fer_core.labels import EMOTIONS, FERPLUS_COLUMNS, LABELS
+from pages.ui import resources, state
+from pages.ui.charts import chart
+from pages.ui.face_wall import Face, Row, face_wall
+from pages.ui.text import plain
+from pages.ui.uploads import save_upload
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+_BUILT_IN, _PATH, _UPLOAD = "Built-in faces", "On this machine", "Upload"
+_SIZES = {"Small": 56, "Medium": 84, "Large": 132}
+_FACES_IN_A_ROW = 12
+
+
+def source_name(source: str) -> str:
+    """A source for people; plain text."""
+    return "Built-in faces (synthetic)" if source == state.BUILT_IN else source
+
+
+def choose_source() -> None:
+    """Pick a source; the chosen one is opened on the page, not used yet."""
+    recent = state.recent_sources()
+    with st.container(border=True):
+        way = st.segmented_control(
+            "Where are the faces?",
+            [_BUILT_IN, _PATH, _UPLOAD],
+            default=_BUILT_IN if state.viewed_data() == state.BUILT_IN else _PATH,
+            key="data-way",
+        )
+        if way == _BUILT_IN:
+            _built_in()
+        elif way == _UPLOAD:
+            _upload()
+        else:
+            _path(recent)
+
+
+def _built_in() -> None:
+    st.caption("4,900 drawn faces, made on this machine without any download. Good for trying everything out.")
+    if state.viewed_data() != state.BUILT_IN and st.button("Open the built-in faces", icon=":material/folder_open:"):
+        state.view_data(state.BUILT_IN)
+        st.rerun()
+
+
+def _path(recent: list[str]) -> None:
+    if recent:
+        again = st.selectbox(
+            "Used before",
+            recent,
+            index=recent.index(state.viewed_data()) if state.viewed_data() in recent else None,
+            placeholder="Choose one",
+            key="data-recent",
+        )
+        if (
+            again
+            and again != state.viewed_data()
+            and st.button("Open", key="open-recent", icon=":material/folder_open:")
+        ):
+            state.view_data(again)
+            st.rerun()
+    with st.form("data-path", border=False):
+        typed = st.text_input(
+            "Path",
+            placeholder="/home/me/fer2013.zip",
+            help="The Kaggle zip or its folder, fer2013.csv or icml_face_data.csv, a csv with the columns label and "
+            "feature, or any folder with one sub-folder per emotion. The kind is told by content.",
+        )
+        if st.form_submit_button("Open", icon=":material/folder_open:"):
+            if typed.strip():
+                state.view_data(str(Path(typed.strip()).expanduser()))
+                st.rerun()
+            st.info("Type the path of a zip, a csv or a folder on this machine first.")
+
+
+def _upload() -> None:
+    file = st.file_uploader(
+        "A zip or csv of faces",
+        type=["zip", "csv"],
+        help="It is copied into the workspace on this machine and goes nowhere else.",
+    )
+    if file is None:
+        return
+    if state.is_new_upload(file.file_id):
+        with st.spinner("Saving the file…"):
+            path = save_upload(file, file.name)
+        state.upload_saved(file.file_id)
+        state.view_data(str(path))
+
+
+def show_dataset(source: str, dataset: FaceDataset) -> None:
+    """Counts, warnings and faces of a loaded set, with the button that makes it the data in use."""
+    in_use = source == state.data_source()
+    if source not in (state.BUILT_IN, *state.recent_sources()):
+        state.remember_source(source)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(plain(source_name(source) if source == state.BUILT_IN else dataset.name), width="content")
+        if in_use:
+            st.badge("In use", icon=":material/check:", color="green")
+        elif st.button("Use this data", type="primary", icon=":material/check:"):
+            state.use_data(source)
+            state.notify(f"{source_name(source)} is now the data in use.")
+            st.rerun()
+        if source != state.BUILT_IN and st.button(
+            "Read again", icon=":material/refresh:", type="tertiary", help="After files in it were changed."
+        ):
+            resources.forget_dataset(source)
+            st.rerun()
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Faces", f"{len(dataset):,}", width="content")
+        for split, n in dataset.counts().items():
+            st.metric(split.capitalize(), f"{n:,}", width="content")
+        if dataset.votes is not None:
+            voted = int((dataset.votes.sum(axis=1) > 0).sum())
+            st.metric("With FER+ votes", f"{voted:,}", width="content")
+    for warning in dataset.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+    _balance(dataset)
+    _wall(source, dataset)
+    with st.expander("Identity of this data", icon=":material/fingerprint:"):
+        st.write("The fingerprint is computed from every pixel, label and split. A trained model remembers it.")
+        st.code(dataset.fingerprint, language=None, wrap_lines=True)
+        if source != state.BUILT_IN:
+            st.code(source, language=None, wrap_lines=True)
+
+
+def _balance(dataset: FaceDataset) -> None:
+    per_class = dataset.per_class()
+    what = st.segmented_control(
+        "Show", ["Counts", "Shares of each split"], default="Counts", key="data-balance", label_visibility="collapsed"
+    )
+    chart(figures.class_counts(per_class, shares=what == "Shares of each split"), key="data-balance-chart")
+    with st.expander("As a table", icon=":material/table:"):
+        rows: list[dict[str, Any]] = [
+            {"emotion": name, **{split: table[name] for split, table in per_class.items()}} for name in LABELS
+        ]
+        st.dataframe(rows, hide_index=True)
+
+
+def _wall(source: str, dataset: FaceDataset) -> None:
+    st.markdown("**Random faces of each emotion**")
+    present = [split for split, n in dataset.counts().items() if n]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        split = st.selectbox("Split", ["all", *present], key="wall-split", width=140)
+        only = st.selectbox("Emotion", ["all", *LABELS], key="wall-emotion", width=160)
+        size = st.segmented_control("Size", list(_SIZES), default="Medium", required=True, key="wall-size")
+        st.button(
+            "Reshuffle", icon=":material/shuffle:", on_click=state.reshuffle_wall, help="Show other random faces."
+        )
+    rng = np.random.default_rng(state.wall_seed())
+    rows = []
+    for emotion in EMOTIONS:
+        if only not in ("all", emotion.name):
+            continue
+        here = dataset.labels == emotion.index
+        if split != "all":
+            here = here & (dataset.split == split)
+        indices = np.flatnonzero(here)
+        shown = _FACES_IN_A_ROW if only == "all" else 8 * _FACES_IN_A_ROW
+        chosen = rng.permutation(indices)[:shown]
+        rows.append(
+            Row(
+                title=emotion.name,
+                colour=emotion.colour,
+                note=f"{len(indices):,} faces · {emotion.action_units}" if len(indices) else "no faces here",
+                faces=[
+                    Face(str(i), dataset.images[i], f"{emotion.name}, {dataset.split[i]}: {dataset.ids[i]}. Enlarge")
+                    for i in chosen
+                ],
+            )
+        )
+    picked = face_wall(rows, key="data-wall", size=_SIZES.get(size or "Medium", 84))
+    if picked is not None and picked.isdigit() and int(picked) < len(dataset):
+        _enlarged(dataset, int(picked))
+
+
+@st.dialog("One face", width="medium")
+def _enlarged(dataset: FaceDataset, index: int) -> None:
+    from PIL import Image
+
+    pixels = st.toggle("Show the pixels", help="Off: enlarged smoothly, as a person would see the face.")
+    image = Image.fromarray(dataset.images[index])
+    name = LABELS[int(dataset.labels[index])]
+    image = image.resize((432, 432), Image.Resampling.NEAREST if pixels else Image.Resampling.BICUBIC)
+    left, right = st.columns([3, 2])
+    left.image(image, alt=f"A face labelled {name}", width="stretch")
+    with right:
+        st.markdown(f"**{name}**")
+        st.caption(f"{dataset.split[index]} split")
+        st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
+        if dataset.votes is not None and dataset.votes[index].any():
+            st.caption("What ten people said (FER+)")
+            votes = {column: int(n) for column, n in zip(FERPLUS_COLUMNS, dataset.votes[index], strict=True) if n}
+            for column, n in sorted(votes.items(), key=lambda pair: -pair[1]):
+                st.progress(n / max(1, sum(votes.values())), text=f"{column}: {n}")

@@ -1,0 +1,191 @@
+"""Widgets for the settings of :mod:`fer_core.config`: default, bounds, name and help come from each field itself.
+
+A :class:`Form` keeps its values apart from the widgets, so that they survive a visit to another page.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+import typing
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from fer_core.config import Config
+
+
+def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Smallest and largest value a field takes; open bounds are given as they stand and checked by the config."""
+    low: float | None = None
+    high: float | None = None
+    for rule in field.metadata:
+        if isinstance(rule, Ge | Gt):
+            low = float(typing.cast(float, rule.ge if isinstance(rule, Ge) else rule.gt))
+        elif isinstance(rule, Le | Lt):
+            high = float(typing.cast(float, rule.le if isinstance(rule, Le) else rule.lt))
+    return low, high
+
+
+def help_text(field: FieldInfo) -> str:
+    """The field's description, its bounds and its default."""
+    parts = [field.description or ""]
+    low, high = bounds(field)
+    strict_low = any(isinstance(rule, Gt) for rule in field.metadata)
+    strict_high = any(isinstance(rule, Lt) for rule in field.metadata)
+    if low is not None and high is not None and not strict_low and not strict_high:
+        parts.append(f"From {low:g} to {high:g}.")
+    elif low is not None or high is not None:
+        above = f"{'More than' if strict_low else 'At least'} {low:g}" if low is not None else ""
+        below = f"{'less than' if strict_high else 'at most'} {high:g}" if high is not None else ""
+        text = ", ".join(filter(None, [above, below]))
+        parts.append(text[0].upper() + text[1:] + ".")
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        parts.append(f"Default: {'on' if default else 'off'}.")
+    elif isinstance(default, int | float | str):
+        parts.append(f"Default: {default:g}." if isinstance(default, float) else f"Default: {default}.")
+    return " ".join(part.strip() for part in parts if part)
+
+
+def step_of(field: FieldInfo) -> float:
+    """What one press of + adds to a number with decimals: a tenth of the default's order of magnitude, or of the range's."""
+    low, high = bounds(field)
+    default = field.get_default(call_default_factory=True)
+    size = float(default) if default else min(high if high is not None else 1.0, 1.0)
+    if low is not None and size <= low:
+        return 0.1
+    return float(10.0 ** math.floor(math.log10(abs(size)) - (0 if default else 1)))
+
+
+class Form:
+    """Widgets for some fields of one config.
+
+    Args:
+        config: the class whose fields are shown.
+        name: tells forms apart; the values are kept under it in the session.
+    """
+
+    def __init__(self, config: type[Config], name: str) -> None:
+        self.config = config
+        self._key = f"fer.form.{name}"
+
+    @property
+    def _store(self) -> dict[str, Any]:
+        return typing.cast(
+            dict[str, Any], st.session_state.setdefault(self._key, {"values": {}, "texts": {}, "round": 0})
+        )
+
+    @property
+    def round(self) -> int:
+        """Counts how often the form was filled or reset; put it into the keys of widgets drawn by hand."""
+        return int(self._store["round"])
+
+    def default(self, name: str) -> Any:
+        """The field's own default."""
+        return self.config.model_fields[name].get_default(call_default_factory=True)
+
+    def value(self, name: str) -> Any:
+        """What the field stands at now; a nested config as a dictionary."""
+        return _as_plain(self._store["values"].get(name, self.default(name)))
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a field whose widget the page draws itself."""
+        self._store["values"][name] = value
+
+    def values(self) -> dict[str, Any]:
+        """The settings that differ from their defaults, ready for :meth:`Config.parse`. Nested configs are dictionaries."""
+        return {name: value for name, value in self._store["values"].items() if value != _as_plain(self.default(name))}
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Set fields, leaving the others; call ``st.rerun()`` when widgets are on the page already."""
+        store = self._store
+        store["values"].update({name: value for name, value in values.items() if name in self.config.model_fields})
+        store["texts"].clear()
+        store["round"] += 1  # widgets get new keys, hence the new values
+
+    def reset(self, keep: tuple[str, ...] = ()) -> None:
+        """Bring fields back to their defaults, except those named."""
+        store = self._store
+        store["values"] = {name: value for name, value in store["values"].items() if name in keep}
+        store["texts"].clear()
+        store["round"] += 1
+
+    def draw(self, *names: str) -> None:
+        """Draw the widgets of some fields, one beneath the other."""
+        for name in names:
+            self.input(name)
+
+    def input(self, name: str, *, disabled: bool = False) -> Any:
+        """Draw one field's widget and return its value. A nested config becomes a row of widgets for its fields."""
+        store = self._store
+        field = self.config.model_fields[name]
+        value = self._widget(field, name, self.value(name), f"{self._key}.{name}.{store['round']}", disabled)
+        store["values"][name] = value
+        return value
+
+    def _widget(self, field: FieldInfo, name: str, value: Any, key: str, disabled: bool) -> Any:
+        label = field.title or name.replace("_", " ").capitalize()
+        common: dict[str, Any] = {"key": key, "help": help_text(field), "disabled": disabled}
+        kind = _plain_type(field.annotation)
+        low, high = bounds(field)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return {
+                part: self._widget(kind.model_fields[part], f"{name}.{part}", value[part], f"{key}.{part}", disabled)
+                for part in kind.model_fields
+            }
+        if get_origin(kind) is Literal:
+            options = list(get_args(kind))
+            index = options.index(value) if value in options else 0
+            return st.selectbox(label, options, index=index, **common)
+        if kind is bool:
+            return st.toggle(label, value=bool(value), **common)
+        if kind is int:
+            return st.number_input(
+                label,
+                min_value=None if low is None else math.ceil(low),
+                max_value=None if high is None else math.floor(high),
+                value=int(value),
+                step=1,
+                **common,
+            )
+        if kind is float:
+            return st.number_input(
+                label, min_value=low, max_value=high, value=float(value), step=step_of(field), format="%g", **common
+            )
+        if get_origin(kind) is dict:
+            return self._json_object(label, name, value, common)
+        text = st.text_input(label, value="" if value is None else str(value), **common).strip()
+        return text or (None if _optional(field.annotation) else text)
+
+    def _json_object(self, label: str, name: str, value: Any, common: dict[str, Any]) -> Any:
+        texts = self._store["texts"]
+        shown = texts.get(name, json.dumps(value) if value else "")
+        text = st.text_input(label, value=shown, placeholder="{ }", **common).strip()
+        texts[name] = text
+        if not text:
+            return {}
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text  # the config refuses it in a sentence
+
+
+def _as_plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else value
+
+
+def _optional(annotation: Any) -> bool:
+    return type(None) in get_args(annotation)
+
+
+def _plain_type(annotation: Any) -> Any:
+    """The type inside ``X | None``."""
+    if get_origin(annotation) in (types.UnionType, typing.Union):
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        return inner[0] if len(inner) == 1 else str
+    return annotation

@@ -1,0 +1,59 @@
+"""All pages in one table. A new page is a file in ``pages/`` and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import streamlit as st
+
+from fer_core.workspace import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import Page as StreamlitPage
+
+
+@dataclass(frozen=True)
+class Page:
+    """One line of the table.
+
+    Attributes:
+        file: path from the project's root; also what ``st.page_link`` and ``st.switch_page`` take.
+        title: name in the sidebar and in the browser's tab.
+        icon: a Material symbol.
+        section: heading in the sidebar.
+        what: what can be done there, for the Overview page.
+    """
+
+    file: str
+    title: str
+    icon: str
+    section: str
+    what: str
+
+    @property
+    def url(self) -> str:
+        """The last part of the page's address."""
+        return self.file.removeprefix("pages/").removesuffix(".py").replace("_", "-")
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    Page("pages/overview.py", "Overview", ":material/home:", "Start", "What is loaded, and the runs so far."),
+    Page("pages/data.py", "Data", ":material/photo_library:", "Start", "Bring faces, count them and look at them."),
+    Page("pages/train.py", "Train", ":material/model_training:", "Model", "Train a network and watch it learn."),
+)
+
+
+def pages() -> Iterator[Page]:
+    """The lines whose file exists."""
+    return (page for page in PAGES if (PROJECT_ROOT / page.file).is_file())
+
+
+def navigation() -> StreamlitPage:
+    """Build the sidebar's navigation; the first page is the one that opens."""
+    sections: dict[str, list[StreamlitPage]] = {}
+    for number, page in enumerate(pages()):
+        entry = st.Page(page.file, title=page.title, icon=page.icon, url_path=page.url, default=number == 0)
+        sections.setdefault(page.section, []).append(entry)
+    return st.navigation(sections)

@@ -1,0 +1,74 @@
+"""The sidebar: what is global. The data in use, the model in use, and a running training with its progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from fer_core.training.runs import Run, running
+from pages.ui import resources, state
+from pages.ui.errors import calm
+from pages.ui.runs import ACTIVE, progress_text
+from pages.ui.text import plain
+
+_POLL = 2.0  # seconds
+
+
+def sidebar() -> None:
+    """Draw it; nothing here loads data or torch."""
+    with st.sidebar:
+        if notice := state.take_notice():
+            st.toast(plain(notice), icon=":material/check:")
+        run = running()
+        if run is not None:
+            # Polls only while something trains. It forces no rerun of the page at the end: somebody may be working there.
+            st.fragment(_training, run_every=_POLL)(str(run.path))
+        _data()
+        _model()
+
+
+def _training(path: str) -> None:
+    run = Run(Path(path))
+    with calm("reading the training's progress"), st.container(border=True):
+        now = run.state
+        st.markdown(f":material/model_training: **{plain(run.label.name)}**")
+        if now in ACTIVE:
+            share, text = progress_text(run, now)
+            st.progress(share, text=text)
+        else:
+            st.caption(f"Training ended: {now}.")
+        st.page_link("pages/train.py", label="Watch it", icon=":material/arrow_forward:")
+
+
+def _data() -> None:
+    source = state.data_source()
+    with st.container(border=True, gap="xxsmall"):
+        name = "Built-in faces (synthetic)" if source == state.BUILT_IN else Path(source).name
+        st.caption("Data in use")
+        st.markdown(f"**{plain(name)}**")
+        dataset = resources.loaded_dataset(source)
+        if dataset is not None:
+            st.caption(dataset.counts_text())
+        st.page_link("pages/data.py", label="Look at it or change it", icon=":material/photo_library:")
+
+
+def _model() -> None:
+    available = resources.models()
+    with st.container(border=True, gap="xxsmall"):
+        if not available:
+            st.caption("Model in use")
+            st.markdown("**None yet**")
+            st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
+            return
+        names = list(available)
+        current = resources.model_in_use()
+        chosen = st.selectbox(
+            "Model in use",
+            names,
+            index=names.index(current) if current in available else 0,
+            format_func=lambda name: available.get(name, name),
+            help="Pages that need a trained network use this one: a shipped model, or the best weights of a run.",
+        )
+        if chosen != current:
+            state.use_model(chosen)

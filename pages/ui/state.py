@@ -1,0 +1,166 @@
+"""Every key of ``st.session_state`` that pages share, behind typed functions; no page touches a raw key.
+
+The data and the model in use and the recent sources are also kept in ``workspace/app.json``, so that a new browser
+window begins where the last one was. Widgets' own keys belong to their page and are not listed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import streamlit as st
+
+from fer_core.errors import FerError
+from fer_core.workspace import Workspace, write_json
+
+BUILT_IN: Final = "synthetic"
+_RECENT_KEPT = 8
+
+_DATA = "fer.data"
+_MODEL = "fer.model"
+_RECENT = "fer.recent"
+_VIEWED_DATA = "fer.viewed_data"
+_WATCHED_RUN = "fer.watched_run"
+_WALL_SEED = "fer.wall_seed"
+_FORM_FOLLOWS = "fer.form_follows"
+_PRESET = "fer.preset"
+_UPLOAD = "fer.upload"
+_NOTICE = "fer.notice"
+
+
+def data_source() -> str:
+    """The data in use: a path, or ``synthetic``."""
+    return str(_get(_DATA, lambda: _remembered().get("data") or BUILT_IN))
+
+
+def use_data(source: str) -> None:
+    """Make a source the data in use, for all pages and the next start."""
+    st.session_state[_DATA] = source
+    remember_source(source)
+
+
+def recent_sources() -> list[str]:
+    """Sources used before, newest first; the built-in one is not among them."""
+    recent = _get(_RECENT, lambda: _remembered().get("recent") or [])
+    return [str(source) for source in recent]
+
+
+def remember_source(source: str) -> None:
+    """Put a source on top of the recent ones."""
+    if source != BUILT_IN:
+        kept = [source, *(other for other in recent_sources() if other != source)]
+        st.session_state[_RECENT] = kept[:_RECENT_KEPT]
+    _save()
+
+
+def forget_source(source: str) -> None:
+    """Take a source off the recent ones."""
+    st.session_state[_RECENT] = [other for other in recent_sources() if other != source]
+    _save()
+
+
+def chosen_model() -> str | None:
+    """The model somebody chose, or None: then :func:`pages.ui.resources.model_in_use` takes the best at hand."""
+    model = _get(_MODEL, lambda: _remembered().get("model"))
+    return str(model) if model else None
+
+
+def use_model(model: str | None) -> None:
+    """Make a model (a shipped name or a run id) the one in use."""
+    st.session_state[_MODEL] = model
+    _save()
+
+
+def viewed_data() -> str:
+    """The source the Data page shows; the data in use until another is opened."""
+    return str(st.session_state.get(_VIEWED_DATA) or data_source())
+
+
+def view_data(source: str) -> None:
+    """Open a source on the Data page without using it yet."""
+    st.session_state[_VIEWED_DATA] = source
+
+
+def is_new_upload(file: str) -> bool:
+    """Whether this upload (by Streamlit's id) has not been saved into the workspace yet."""
+    return st.session_state.get(_UPLOAD) != file
+
+
+def upload_saved(file: str) -> None:
+    """Remember that this upload is in the workspace, so that reruns do not save it again."""
+    st.session_state[_UPLOAD] = file
+
+
+def watched_run() -> str | None:
+    """Id of the run the Train page shows, if one was chosen."""
+    run = st.session_state.get(_WATCHED_RUN)
+    return str(run) if run else None
+
+
+def watch_run(run: str | None) -> None:
+    """Show a run on the Train page."""
+    st.session_state[_WATCHED_RUN] = run
+
+
+def data_in_use_changed() -> bool:
+    """Whether the data in use is another than at the last call; True at the first."""
+    changed = bool(st.session_state.get(_FORM_FOLLOWS) != data_source())
+    st.session_state[_FORM_FOLLOWS] = data_source()
+    return changed
+
+
+def chosen_preset() -> str | None:
+    """The preset the training form was filled with, if one was chosen."""
+    preset = st.session_state.get(_PRESET)
+    return str(preset) if preset else None
+
+
+def choose_preset(name: str) -> None:
+    """Remember which preset the training form was filled with."""
+    st.session_state[_PRESET] = name
+
+
+def wall_seed() -> int:
+    """Decides which random faces the Data page shows."""
+    return int(st.session_state.get(_WALL_SEED, 0))
+
+
+def reshuffle_wall() -> None:
+    """Show other random faces."""
+    st.session_state[_WALL_SEED] = wall_seed() + 1
+
+
+def notify(message: str) -> None:
+    """Say something once, after the next rerun."""
+    st.session_state[_NOTICE] = message
+
+
+def take_notice() -> str | None:
+    """The message to say now, if there is one."""
+    message = st.session_state.pop(_NOTICE, None)
+    return str(message) if message else None
+
+
+def _get(key: str, default: Callable[[], Any]) -> Any:
+    if key not in st.session_state:
+        st.session_state[key] = default()
+    return st.session_state[key]
+
+
+def _remembered() -> dict[str, Any]:
+    try:
+        found = json.loads((Workspace.default().root / "app.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _save() -> None:
+    """What is remembered is a convenience: a read-only workspace must not keep anybody from working."""
+    record = {"data": data_source(), "model": chosen_model(), "recent": recent_sources()}
+    if record != _remembered():
+        with suppress(FerError):
+            write_json(Workspace.default().root / "app.json", record)

@@ -1,0 +1,42 @@
+"""Files dragged into the browser, kept under the workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+from fer_core.workspace import Workspace, atomic_write
+
+
+def safe_name(name: str) -> str:
+    """The last part of ``name`` with letters, digits, dots, dashes and underscores only; at most 80 characters."""
+    last = re.split(r"[/\\]", name)[-1]
+    stem, dot, ending = last.rpartition(".")
+    if not dot:
+        stem, ending = last, ""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:60] or "upload"
+    ending = re.sub(r"[^A-Za-z0-9]+", "", ending)[:16]
+    return f"{stem}.{ending}" if ending else stem
+
+
+def save_upload(file: BinaryIO, name: str, workspace: Workspace | None = None) -> Path:
+    """Write an uploaded file into the workspace, whole or not at all. The same file a second time is kept once.
+
+    Raises:
+        WorkspaceError: the workspace cannot be written.
+    """
+    folder = (workspace or Workspace.default()).uploads
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    plain = Path(safe_name(name))
+    path = folder / f"{plain.stem}-{digest.hexdigest()[:8]}{plain.suffix}"
+    if not path.is_file():
+        file.seek(0)
+        with atomic_write(path) as target:
+            shutil.copyfileobj(file, target, 1 << 20)
+    return path
