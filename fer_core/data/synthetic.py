@@ -260,8 +260,10 @@ def _grid(side: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
 
 
 _SUBPIXEL_BITS = 4
-_BULGE = np.array([1 / 0.85**2, 1 / 1.3**2])
-"""The head is an ellipsoid with these half axes, seen from the front."""
+_STEPS = 1 << _SUBPIXEL_BITS
+_DEPTH = 0.55
+_BULGE = _DEPTH**2 * np.array([1 / 0.85**2, 1 / 1.3**2])
+"""The head is an ellipsoid with half axes of 0.85, 1.3 and ``_DEPTH``, seen from the front."""
 
 
 _ACROSS = np.linspace(-1, 1, 25)
@@ -279,32 +281,44 @@ class _Pencil:
     def __init__(self, person: _Person, side: int) -> None:
         self.person = person
         self.side = side
-        self.unit = side / 2 * person.scale
-        """Pixels for a length of 1."""
+        self.unit = side / 2 * person.scale  # pixels for a length of 1
         cos, sin = np.cos(person.roll), np.sin(person.roll)
-        yaw = np.array([[np.cos(person.yaw), 0, np.sin(person.yaw)], [0, np.cos(person.pitch), np.sin(person.pitch)]])
-        turn = (np.array([[cos, -sin], [sin, cos]]) @ yaw).T * self.unit
+        pose = np.array([[np.cos(person.yaw), 0, np.sin(person.yaw)], [0, np.cos(person.pitch), np.sin(person.pitch)]])
+        # (x, y, z) to the sixteenths of pixels that cv2 takes; it counts from the middle of the first pixel.
+        turn = (np.array([[cos, -sin], [sin, cos]]) @ pose).T * (self.unit * _STEPS)
         self._flat, self._deep = turn[:2], turn[2]
-        self._middle = side / 2 * (1 + np.array(person.shift))
+        self._mirrored = self._flat * [[-1], [1]]
+        self._middle = (side / 2 * (1 + np.array(person.shift)) - 0.5) * _STEPS + 0.5  # the last half rounds
 
-    def place(self, points: Points, depth: float = 0.0) -> Points:
-        """Pixel positions (n, 2) of points (n, 2); the face bulges towards the camera, ``depth`` on top of that."""
-        bulge = 1 - (points * points) @ _BULGE
-        z = 0.55 * np.sqrt(np.maximum(bulge, 0, out=bulge)) + (depth - 0.35)
-        placed: Points = points @ self._flat + z[:, None] * self._deep + self._middle
-        return placed
+    def _place(self, points: Points, depth: float, mirror: bool) -> list[npt.NDArray[np.int32]]:
+        """Where points (n, 2) come to lie; the face bulges towards the camera, ``depth`` on top of that.
 
-    def _pixels(self, points: Points, depth: float, mirror: bool) -> list[npt.NDArray[np.int32]]:
-        drawn = np.concatenate([points, points * (-1, 1)]) if mirror else points
-        # cv2 takes a pixel's middle for a whole number
-        fixed = np.rint((self.place(drawn, depth) - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-        return [fixed[: len(points)], fixed[len(points) :]] if mirror else [fixed]
+        If ``mirror``, their mirror images in the other half of the face come second.
+        """
+        squared = _DEPTH**2 - (points * points) @ _BULGE
+        z = np.sqrt(np.maximum(squared, 0, out=squared))
+        offset = np.multiply.outer(z, self._deep) + (self._middle + (depth - 0.35) * self._deep)
+        sides = (self._flat, self._mirrored) if mirror else (self._flat,)
+        return [(points @ flat + offset).astype(np.int32) for flat in sides]
 
     def fill(self, canvas: Canvas, points: Points, tone: float, depth: float = 0.0, mirror: bool = False) -> None:
         """Fill a polygon, and if ``mirror`` its mirror image in the other half of the face."""
         import cv2
 
-        cv2.fillPoly(canvas, self._pixels(points, depth, mirror), _tone(tone), cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillPoly(canvas, self._place(points, depth, mirror), _tone(tone), cv2.LINE_AA, _SUBPIXEL_BITS)
+
+    def fill_all(
+        self, canvas: Canvas, shapes: list[tuple[Points, float]], depth: float = 0.0, mirror: bool = False
+    ) -> None:
+        """Fill polygons, each with its tone, one after the other; faster than one call for each."""
+        import cv2
+
+        sides = self._place(np.concatenate([points for points, _ in shapes]), depth, mirror)
+        start = 0
+        for points, tone in shapes:
+            end = start + len(points)
+            cv2.fillPoly(canvas, [side[start:end] for side in sides], _tone(tone), cv2.LINE_AA, _SUBPIXEL_BITS)
+            start = end
 
     def line(
         self, canvas: Canvas, points: Points, tone: float, width: float, depth: float = 0.0, mirror: bool = False
@@ -313,7 +327,7 @@ class _Pencil:
         import cv2
 
         thickness = max(1, round(width * self.unit))
-        lines = self._pixels(points, depth, mirror)
+        lines = self._place(points, depth, mirror)
         cv2.polylines(canvas, lines, False, _tone(tone), thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def blank(self) -> Canvas:
@@ -324,10 +338,7 @@ class _Pencil:
         """The mask with soft edges; ``radius`` (a standard deviation) in face coordinates."""
         import cv2
 
-        # Soft shapes need no fine grid: blur at a quarter of the size.
-        small = cv2.resize(mask, (self.side // 4, self.side // 4), interpolation=cv2.INTER_AREA)
-        small = cv2.GaussianBlur(small, (0, 0), max(radius * self.unit / 4, 0.3))
-        return np.asarray(cv2.resize(small, (self.side, self.side), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.asarray(cv2.GaussianBlur(mask, (0, 0), radius * self.unit), dtype=np.uint8)
 
 
 def _tone(value: float) -> float:
@@ -395,19 +406,22 @@ def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZ
     oversampling = 3 if size < 100 else 2
     drawn = _draw(person, units, size * oversampling)
     face = cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA)
-    return _roughen(face, rng)
+    return _photograph(person, face, rng)
 
 
-def _roughen(face: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Blur, contrast, brightness and noise, as small photographs have them."""
+def _photograph(person: _Person, face: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Light from one side, blur, contrast, brightness and noise, as small photographs have them."""
     import cv2
 
     softness = rng.uniform(0, 0.75) * (len(face) / FACE_SIZE) ** 0.5
     contrast, brightness, grain = rng.uniform(0.8, 1.35), rng.normal(0, 14), rng.uniform(1, 8)
     if softness > 0.3:
         face = cv2.GaussianBlur(face, (0, 0), softness)
+    x, y = _grid(len(face))
+    light = 1 + (x * np.float32(person.light[0]) + y * np.float32(person.light[1])) * np.float32(person.light_strength)
+    lit = np.minimum(face * light, 255)
     noise = rng.standard_normal(face.shape, dtype=np.float32) * np.float32(grain)
-    rough = (face.astype(np.float32) - 128) * np.float32(contrast) + np.float32(128 + brightness) + noise
+    rough = (lit - 128) * np.float32(contrast) + np.float32(128 + brightness) + noise
     return np.clip(np.rint(rough), 0, 255).astype(np.uint8)
 
 
@@ -415,10 +429,7 @@ def _draw(person: _Person, units: ActionUnits, side: int) -> Canvas:
     pencil = _Pencil(person, side)
     outline = _head_outline(person, units)
     canvas = _draw_surroundings(pencil)
-    head = pencil.blank()
-    pencil.fill(canvas, outline, person.skin, depth=0.1)
-    pencil.fill(head, outline, 255, depth=0.1)
-    _shade_skin(pencil, canvas, head, units)
+    _draw_skin(pencil, canvas, outline, units)
     _draw_eyes(pencil, canvas, units)
     _draw_nose(pencil, canvas, units)
     _draw_mouth(pencil, canvas, units)
@@ -427,7 +438,7 @@ def _draw(person: _Person, units: ActionUnits, side: int) -> Canvas:
     _draw_hair(pencil, canvas, outline)
     if person.glasses:
         _draw_glasses(pencil, canvas)
-    return _light(person, canvas)
+    return canvas
 
 
 def _head_outline(person: _Person, units: ActionUnits) -> Points:
@@ -445,9 +456,8 @@ def _head_outline(person: _Person, units: ActionUnits) -> Points:
 def _draw_surroundings(pencil: _Pencil) -> Canvas:
     """Backdrop, neck and shoulders, ears, and hair behind the head."""
     p = pencil.person
-    x, _ = _grid(pencil.side)
-    left, right = p.backdrop
-    canvas: Canvas = (left + (right - left) * (x + 1) / 2).astype(np.uint8)
+    canvas = pencil.blank()
+    canvas[:] = np.linspace(*p.backdrop, pencil.side).astype(np.uint8)  # from left to right
     shoulders = np.array([(-1.6, 1.6), (-1.45, 1.18), (-0.5, 1.0), (0.5, 1.0), (1.45, 1.18), (1.6, 1.6)])
     if p.hair_style == 2:
         back = np.concatenate(
@@ -464,32 +474,51 @@ def _draw_surroundings(pencil: _Pencil) -> Canvas:
     return canvas
 
 
-def _shade_skin(pencil: _Pencil, canvas: Canvas, head: Canvas, units: ActionUnits) -> None:
-    """Soft light and shadow on the skin: eye sockets, nose, cheeks, chin, the turn of the head towards its edge."""
+def _draw_skin(pencil: _Pencil, canvas: Canvas, outline: Points, units: ActionUnits) -> None:
+    """The head with soft light and shadow: eye sockets, nose, cheeks, chin, the turn towards its edge.
+
+    Soft shapes need no fine grid: light and shadow are drawn at a quarter of the size.
+    """
+    import cv2
+
     p = pencil.person
     eye_y, nose_y = p.eye_y, p.eye_y + p.nose_length
-    shadow = pencil.blank()
-    pencil.fill(shadow, _ellipse(p.eye_x, eye_y - 0.03, 0.2, 0.12), 95, mirror=True)
-    pencil.fill(shadow, _ellipse(0.07, eye_y + 0.04, 0.035, 0.16), 80, depth=0.1, mirror=True)
-    pencil.fill(shadow, _ellipse(p.nose_width + 0.02, nose_y - 0.03, 0.04, 0.07), 90, depth=0.1, mirror=True)
+    small = _Pencil(p, pencil.side // 4)
+
+    shadow = small.blank()
+    sockets = (_ellipse(p.eye_x, eye_y - 0.03, 0.2, 0.12), 95.0)
     # the hollow below the cheek is deeper when the cheek is pushed up
-    pencil.fill(shadow, _ellipse(0.47, 0.42, 0.1, 0.2), 50 + 40 * units.smile, mirror=True)
-    pencil.fill(shadow, _ellipse(0, nose_y + 0.055, 0.12, 0.045), 120)
-    pencil.fill(shadow, _ellipse(0, p.mouth_y + 0.16 + 0.1 * units.jaw, 0.15, 0.04), 85)
-    if p.beard:
-        pencil.fill(shadow, _ellipse(0, 0.68, 0.55, 0.42), 255 * p.beard)
-    _blend(canvas, np.minimum(pencil.blur(shadow, 0.05), head), p.skin * 0.45, 0.75)
+    hollows = (_ellipse(0.47, 0.42, 0.1, 0.2), 50 + 40 * units.smile)
+    bridge = (_ellipse(0.07, eye_y + 0.04, 0.035, 0.16), 80.0)
+    wings = (_ellipse(p.nose_width + 0.02, nose_y - 0.03, 0.04, 0.07), 90.0)
+    under_nose = (_ellipse(0, nose_y + 0.055, 0.12, 0.045), 120.0)
+    under_lip = (_ellipse(0, p.mouth_y + 0.16 + 0.1 * units.jaw, 0.15, 0.04), 85.0)
+    beard = (_ellipse(0, 0.68, 0.55, 0.42), 255 * p.beard)
+    small.fill_all(shadow, [sockets, hollows], mirror=True)
+    small.fill_all(shadow, [bridge, wings], depth=0.1, mirror=True)
+    small.fill_all(shadow, [under_nose, under_lip, beard] if p.beard else [under_nose, under_lip])
 
-    gleam = pencil.blank()
+    gleam = small.blank()
     lift = 0.06 * units.cheek + 0.03 * units.smile
-    pencil.fill(gleam, _ellipse(0.42, 0.17 - lift, 0.13, 0.09), 90 + 110 * max(units.cheek, units.smile), mirror=True)
-    pencil.fill(gleam, _ellipse(0, nose_y - 0.06, 0.05, 0.06), 200, depth=0.2)
-    pencil.fill(gleam, _ellipse(0, eye_y + 0.1, 0.025, 0.18), 120, depth=0.15)
-    pencil.fill(gleam, _ellipse(0, -0.52, 0.3, 0.1), 80)
-    pencil.fill(gleam, _ellipse(0, p.chin - 0.12, 0.12, 0.06), 60 + 80 * units.chin)
-    _blend(canvas, np.minimum(pencil.blur(gleam, 0.045), head), min(255.0, p.skin * 1.25 + 20), 0.55)
+    small.fill(gleam, _ellipse(0.42, 0.17 - lift, 0.13, 0.09), 90 + 110 * max(units.cheek, units.smile), mirror=True)
+    forehead = (_ellipse(0, -0.52, 0.3, 0.1), 80.0)
+    chin = (_ellipse(0, p.chin - 0.12, 0.12, 0.06), 60 + 80 * units.chin)
+    tip = (_ellipse(0, nose_y - 0.06, 0.05, 0.06), 200.0)
+    ridge = (_ellipse(0, eye_y + 0.1, 0.025, 0.18), 120.0)
+    small.fill_all(gleam, [forehead, chin])
+    small.fill_all(gleam, [tip, ridge], depth=0.18)
 
-    _blend(canvas, np.minimum(255 - pencil.blur(head, 0.16), head), p.skin * 0.35, 0.85)
+    inside = small.blank()
+    small.fill(inside, outline, 255, depth=0.1)
+    dark = small.blur(shadow, 0.05) * np.float32(0.41 / 255)
+    bright = small.blur(gleam, 0.045) * np.float32(0.55 * (0.25 + 20 / p.skin) / 255)
+    box = (small.side // 5, small.side // 5)
+    edge = np.float32(0.55) - cv2.blur(cv2.blur(inside, box), box) * np.float32(0.55 / 255)
+    tone = np.clip((1 - dark + bright) * (1 - edge) * np.float32(p.skin), 0, 255).astype(np.uint8)
+
+    head = pencil.blank()
+    pencil.fill(head, outline, 255, depth=0.1)
+    _blend(canvas, head, np.asarray(cv2.resize(tone, canvas.shape[::-1], interpolation=cv2.INTER_LINEAR)))
 
 
 def _eye_shape(p: _Person, units: ActionUnits) -> tuple[Points, Points]:
@@ -513,12 +542,13 @@ def _draw_eyes(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
     opening = pencil.blank()
     pencil.fill(opening, np.concatenate([upper, lower[::-1]]), 255, mirror=True)
     ball = np.full_like(canvas, int(min(245, 150 + p.skin * 0.4)))
+    discs = [(0.068 * p.eye_size, p.iris * 0.6), (0.056 * p.eye_size, p.iris), (0.028, 6.0)]
+    shapes = []
     for sign in (-1, 1):  # both eyes look the same way, so they are no mirror images
         x, y = sign * p.eye_x + 0.13 * p.gaze[0], p.eye_y - 0.012 + 0.1 * p.gaze[1]
-        pencil.fill(ball, _ellipse(x, y, 0.068 * p.eye_size, 0.068 * p.eye_size), p.iris * 0.6)
-        pencil.fill(ball, _ellipse(x, y, 0.056 * p.eye_size, 0.056 * p.eye_size), p.iris)
-        pencil.fill(ball, _ellipse(x, y, 0.028, 0.028), 6)
-        pencil.fill(ball, _ellipse(x - 0.02 * np.sign(p.light[0]), y - 0.025, 0.013, 0.013), 250)
+        shapes += [(_ellipse(x, y, radius, radius, 16), tone) for radius, tone in discs]
+        shapes.append((_ellipse(x - 0.02 * np.sign(p.light[0]), y - 0.025, 0.013, 0.013, 8), 250.0))
+    pencil.fill_all(ball, shapes)
     _blend(canvas, opening, ball)
     # the edges of the lids with their lashes, and the crease above
     pencil.line(canvas, upper, p.skin * 0.28, 0.016 + 0.012 * p.lashes, mirror=True)
@@ -588,7 +618,7 @@ def _draw_mouth(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
     _blend(canvas, lips, tone, 0.92)
     shine = pencil.blank()
     pencil.fill(shine, _ellipse(0, bottom + 0.5 * lower_lip, half * 0.4, lower_lip * 0.25), 255)
-    _blend(canvas, pencil.blur(shine, 0.015), min(255.0, tone * 1.5), 0.35)
+    _blend(canvas, shine, min(255.0, tone * 1.5), 0.2)
     if gap > 0:
         hole = pencil.blank()
         pencil.fill(hole, np.concatenate([inner_top, inner_bottom[::-1]]), 255)
@@ -662,10 +692,12 @@ def _draw_folds(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
     if units.chin > 0.3:
         low = mouth_y + 0.19
         crease(units.chin, 0.02, (-0.1, low), (0, low - 0.025), (0.1, low), mirror=False)
-    _blend(canvas, pencil.blur(folds, 0.007), p.skin * 0.35, 0.8)
+    _blend(canvas, folds, p.skin * 0.35, 0.6)
 
 
 def _draw_hair(pencil: _Pencil, canvas: Canvas, outline: Points) -> None:
+    import cv2
+
     p = pencil.person
     if p.hair_style == 4:
         return
@@ -691,7 +723,7 @@ def _draw_hair(pencil: _Pencil, canvas: Canvas, outline: Points) -> None:
     _blend(canvas, mask, p.hair)
     gloss = pencil.blank()
     pencil.line(gloss, _curve((-0.5, -0.74), (0.1 * p.parting, -0.9), (0.5, -0.74)), 255, 0.09, depth=0.1)
-    _blend(canvas, np.minimum(pencil.blur(gloss, 0.05), mask), p.hair * 1.4 + 25, 0.6)
+    _blend(canvas, np.minimum(cv2.blur(gloss, (pencil.side // 16, pencil.side // 16)), mask), p.hair * 1.4 + 25, 0.6)
 
 
 def _draw_glasses(pencil: _Pencil, canvas: Canvas) -> None:
@@ -708,11 +740,3 @@ def _draw_glasses(pencil: _Pencil, canvas: Canvas) -> None:
         streak = np.array([(-0.12, -0.05), (-0.03, -0.1), (0.02, 0.1), (-0.06, 0.13)])
         pencil.fill(glare, middle + streak, 255, depth=0.1)
     _blend(canvas, glare, 255, 0.13)
-
-
-def _light(person: _Person, canvas: Canvas) -> Canvas:
-    """Light from one side over the whole picture."""
-    x, y = _grid(len(canvas))
-    shade = 1 + np.float32(person.light_strength) * (x * np.float32(person.light[0]) + y * np.float32(person.light[1]))
-    lit: Canvas = np.clip(canvas * shade, 0, 255).astype(np.uint8)
-    return lit
