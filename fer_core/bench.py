@@ -172,7 +172,7 @@ def _dataloader_steps(
                 logits.float(), labels.to(device), label_smoothing=config.label_smoothing
             )
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             yield
 

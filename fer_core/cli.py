@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -74,6 +75,69 @@ def _setting(name: str, *flags: str) -> Any:
 
 
 @app.command()
+def data(
+    source: Annotated[str, typer.Argument(help="A zip, a folder, a csv, 'synthetic' or 'synthetic:N'.")],
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out faces that cannot be read, instead of refusing them all.")
+    ] = False,
+    votes: Annotated[
+        str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a data set: faces in each split and class, fingerprint, and what is wrong with it."""
+    import time
+
+    from fer_core.data import load
+
+    start = time.perf_counter()
+    with progress("Reading faces") as on_progress:
+        dataset = load(source, on_progress=on_progress, skip_broken=skip_broken, votes=votes)
+    seconds = time.perf_counter() - start
+    record = {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "counts": dataset.counts(),
+        "per_class": dataset.per_class(),
+        "votes": dataset.votes is not None,
+        "warnings": list(dataset.warnings),
+        "seconds": round(seconds, 3),
+    }
+    emit(record, as_json, _data_text(dataset, seconds))
+
+
+def _data_text(dataset: Any, seconds: float) -> str:
+    """A table of splits and classes, with what else there is to say about a data set."""
+    counts, per_class = dataset.counts(), dataset.per_class()
+    splits = [split for split, count in counts.items() if count]
+    rows = [["", *splits, "all"]]
+    for label in per_class["train"]:
+        faces = [per_class[split][label] for split in splits]
+        rows.append([label, *(f"{n:,}" for n in (*faces, sum(faces)))])
+    rows.append(["all", *(f"{counts[split]:,}" for split in splits), f"{len(dataset):,}"])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    table = [
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    table[1:1] = table[-1:-1] = ["─" * len(table[0])]
+    return "\n".join(
+        [
+            f"{dataset.name}: {len(dataset):,} faces, read in {seconds:.1f} s",
+            "",
+            *table,
+            "",
+            f"fingerprint {dataset.fingerprint}",
+            f"FER+ votes  {'yes' if dataset.votes is not None else 'none'}",
+            *(f"warning: {warning}" for warning in dataset.warnings),
+        ]
+    )
+
+
+@app.command()
 def train(
     data: Annotated[str | None, _setting("data", "--data")] = None,
     model: Annotated[str | None, _setting("model", "--model")] = None,
@@ -86,6 +150,9 @@ def train(
     ] = None,
     init_from: Annotated[str | None, _setting("init_from", "--init-from")] = None,
     evaluate_test: Annotated[bool | None, _setting("evaluate_test", "--evaluate-test")] = None,
+    drop_duplicates: Annotated[bool | None, _setting("drop_duplicates", "--drop-duplicates")] = None,
+    drop_blank: Annotated[bool | None, _setting("drop_blank", "--drop-blank")] = None,
+    use_marks: Annotated[bool | None, _setting("use_marks", "--use-marks")] = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     resume: Annotated[str | None, typer.Option(help="Continue this run where it stopped.")] = None,
     run: Annotated[str | None, typer.Option(help="Train in this run directory, made before.", hidden=True)] = None,
@@ -98,7 +165,8 @@ def train(
 
     existing = None
     given = {
-        "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from, "evaluate_test": evaluate_test,
+        "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from,
+        "evaluate_test": evaluate_test, "drop_duplicates": drop_duplicates, "drop_blank": drop_blank, "use_marks": use_marks,
     }  # fmt: skip
     overrides = {key: value for key, value in given.items() if value is not None}
     if resume or run:
@@ -257,36 +325,146 @@ def runs_show(run: str, as_json: JsonOption = False) -> None:
     emit(record, as_json, "\n".join(text))
 
 
+@runs_app.command("compare")
+def runs_compare(
+    first: str,
+    second: str,
+    split: Annotated[str, typer.Option(help="Which predictions of the two runs: valid, honest or test.")] = "valid",
+    as_json: JsonOption = False,
+) -> None:
+    """Which faces two runs answer differently, and whether the difference is more than chance."""
+    from fer_core.evaluation import Predictions
+    from fer_core.evaluation.compare import compare
+    from fer_core.training.runs import open_run
+
+    a, b = open_run(first), open_run(second)
+    result = compare(*(Predictions.read(run.path / f"predictions-{split}.npz") for run in (a, b)))
+    names = f"'{a.label.name}'", f"'{b.label.name}'"
+    text = [
+        f"{result.n:,} faces of {split}: {names[0]} {result.accuracies[0]:.4f}, {names[1]} {result.accuracies[1]:.4f}.",
+        f"{len(result.gained):,} faces gained, {len(result.lost):,} lost, {len(result.changed):,} answered differently.",
+        result.test.sentence(*names),
+    ]
+    emit({"first": a.id, "second": b.id, "split": split, **result.to_dict()}, as_json, "\n".join(text))
+
+
+DropDuplicates = Annotated[
+    bool, typer.Option("--drop-duplicates", help="Leave out faces with a copy in train or valid.")
+]
+DropBlank = Annotated[bool, typer.Option("--drop-blank", help="Leave out images of one single grey value.")]
+UseMarks = Annotated[bool, typer.Option("--use-marks", help="Use your marks: relabel, or leave out.")]
+
+
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
     data: Annotated[str, _setting("data", "--data")] = "synthetic",
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     tta: Annotated[str, typer.Option(help="none, or flip: average each face with its mirror image.")] = "none",
+    votes: Annotated[
+        str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
+    ] = None,
+    drop_duplicates: DropDuplicates = False,
+    drop_blank: DropBlank = False,
+    use_marks: UseMarks = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a model on one split of a data set."""
     from fer_core.data import load
+    from fer_core.data.cleaning import Cleaning
     from fer_core.errors import ConfigError
-    from fer_core.evaluation import evaluate as run_evaluation
+    from fer_core.evaluation.report import evaluate_split
     from fer_core.inference import Classifier
 
     if tta not in ("none", "flip"):
         raise ConfigError(f"--tta takes none or flip, not '{tta}'.")
     classifier = Classifier.load(model)
     with progress("Loading faces") as on_load:
-        dataset = load(data, on_progress=on_load)
+        dataset = load(data, on_progress=on_load, votes=votes)
     with progress("Evaluating") as on_progress:
-        result, _ = run_evaluation(classifier, dataset, split, "flip" if tta == "flip" else "none", on_progress)
-    record = {"model": model, "data": dataset.name, "tta": tta, **result.to_dict()}
+        report = evaluate_split(
+            classifier, dataset, split, "flip" if tta == "flip" else "none",
+            cleaning=Cleaning(drop_duplicates, drop_blank, use_marks), on_progress=on_progress,
+        )  # fmt: skip
+    emit(
+        {"model": model, "data": dataset.name, **report.to_dict()},
+        as_json,
+        _evaluation_text(model, dataset.name, report),
+    )
+
+
+def _evaluation_text(model: str, data: str, report: Any) -> str:
+    result = report.evaluation
     low, high = result.accuracy_ci95
-    rows = [f"{'':10} precision  recall      F1       n"]
+    macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
+    lines = [
+        f"{model} on {data}, {result.split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
+        f"deduplicated: {report.deduplicated.accuracy:.4f} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
+        "",
+        f"{'':10} precision  recall      F1       n",
+    ]
     for label, score in result.per_class.items():
         cells = ["   –  " if v is None else f"{v:6.3f}" for v in (score.precision, score.recall, score.f1)]
-        rows.append(f"{label:10}    {'  '.join(cells)}  {score.n:>6,}")
-    macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
-    heading = f"{model} on {dataset.name}, {split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,}), macro-F1 {macro}, ECE {result.ece:.4f}"
-    emit(record, as_json, "\n".join([heading, "", *rows]))
+        lines.append(f"{label:10}    {'  '.join(cells)}  {score.n:>6,}")
+    lines += ["", *report.sentences]
+    return "\n".join(lines)
+
+
+@app.command()
+def audit(
+    source: Annotated[str, typer.Argument(help="A path, or 'synthetic'.")],
+    suspects: Annotated[
+        bool, typer.Option("--suspects", help="Also look for suspect labels; trains three networks.")
+    ] = False,
+    near: Annotated[
+        int, typer.Option(min=0, max=16, help="Near duplicates: bits of 64 in which two faces may differ.")
+    ] = 4,
+    html: Annotated[str | None, typer.Option(help="Also write the findings, with pictures, to this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find duplicates, leaks across splits, label conflicts, blanks and suspect labels."""
+    from pathlib import Path
+
+    from fer_core.data import load
+    from fer_core.evaluation.audit import audit_exact, near_duplicates, suspect_labels
+
+    started = time.perf_counter()
+    with progress("Loading faces") as on_load:
+        dataset = load(source, on_progress=on_load)
+    exact = audit_exact(dataset)
+    pairs = near_duplicates(dataset, exact.groups, near)
+    record: dict[str, Any] = {"data": dataset.name, "fingerprint": dataset.fingerprint, **exact.to_dict()}
+    record["near_duplicates"] = {"threshold": near, "pairs": len(pairs.first)}
+    found = None
+    if suspects:
+        from fer_core.training import out_of_fold
+
+        with progress("Training three networks") as on_progress:
+            positions, probabilities = out_of_fold.compute(dataset, on_progress=on_progress).read()
+        found = suspect_labels(dataset.labels[positions], probabilities, positions)
+        record["suspect_labels"] = len(found.positions)
+    record["seconds"] = time.perf_counter() - started
+    if html:
+        from fer_core.evaluation.audit_page import audit_html
+
+        Path(html).write_text(audit_html(dataset, exact, pairs, found), encoding="utf-8")
+    emit(record, as_json, _audit_text(record))
+
+
+def _audit_text(record: dict[str, Any]) -> str:
+    lines = [
+        f"{record['data']}: {record['redundant']:,} redundant images in {record['groups']:,} groups of exact copies",
+        *(
+            f"  {v['images']:,} faces of {k.split('/')[1]} also stand in {k.split('/')[0]}"
+            for k, v in record["cross_split"].items()
+        ),
+        f"{record['label_conflict_groups']:,} groups ({record['label_conflict_images']:,} images) carry conflicting labels",
+        f"{record['blank']:,} blank images",
+        f"{record['near_duplicates']['pairs']:,} pairs differ in at most {record['near_duplicates']['threshold']} of 64 bits",
+    ]
+    if "suspect_labels" in record:
+        lines.append(f"{record['suspect_labels']:,} suspect labels among the training faces")
+    return "\n".join(lines)
 
 
 bench_app = typer.Typer(help="Measure speed against a plain way of doing the same.", no_args_is_help=True)

@@ -237,6 +237,19 @@ class TrainConfig(Config):
         title="Evaluate test split",
         description="Evaluate the best weights on the test split once, at the end. Do this only when every choice is made.",
     )
+    drop_duplicates: bool = Field(
+        False,
+        title="Drop duplicates",
+        description="Of training faces with the same pixels keep one, and none that also stands in another split.",
+    )
+    drop_blank: bool = Field(
+        False, title="Drop blank images", description="Leave out images that hold one single grey value."
+    )
+    use_marks: bool = Field(
+        False,
+        title="Use marks",
+        description="Use your marks: faces marked with another label are relabelled, 'not a face' and 'ambiguous' are left out.",
+    )
     preprocess: PreprocessConfig = Field(
         default_factory=PreprocessConfig, title="Preprocessing", description="How pixels become a tensor."
     )

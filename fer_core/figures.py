@@ -78,7 +78,7 @@ def learning_curves(
             mode="lines+markers" if len(curve.epochs) <= 60 else "lines",
             line={"color": curve.colour or ROLE_COLOURS[curve.role], "dash": _ROLE_DASH[curve.role], "width": 2.25},
             marker={"size": 5},
-            hovertemplate="epoch %{x}: %{_percent(y)}" if accuracy else "epoch %{x}: %{y:.4f}",
+            hovertemplate="epoch %{x}: %{y:.1%}" if accuracy else "epoch %{x}: %{y:.4f}",
         )
     last = max([planned_epochs or 1, *(curve.epochs[-1] for curve in curves if len(curve.epochs))])
     values = [value for curve in curves for value in curve.values]
@@ -159,7 +159,7 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], *, shares: bool = F
             showlegend=False,
             marker={**_split_fill(split), "color": [COLOURS[name] for name in LABELS]},
             customdata=[[table[name], table[name] / total] for name in LABELS],
-            hovertemplate=f"%{{x}}, {split}: %{{customdata[0]:,}} faces (%{{_percent(customdata[1])}} of {split})<extra></extra>",
+            hovertemplate=f"%{{x}}, {split}: %{{customdata[0]:,}} faces (%{{customdata[1]:.1%}} of {split})<extra></extra>",
         )
         # The legend tells splits apart, not emotions: a grey sample stands for each.
         sample = {**_split_fill(split), "color": "#8C93A8"}

@@ -74,9 +74,7 @@ def describe(model: ExpressionModel) -> list[LayerRow]:
 
     for name, module in network.named_modules():
         if not list(module.children()) and not isinstance(module, nn.Identity):
-            module.register_forward_hook(
-                lambda m, args, out, name=name: record(name, m, args[0], out)  # type: ignore[misc]
-            )
+            module.register_forward_hook(lambda m, args, out, name=name: record(name, m, args[0], out))
     with torch.inference_mode():
         network(torch.zeros(1, 1, FACE_SIZE, FACE_SIZE))
     return rows

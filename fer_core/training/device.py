@@ -55,8 +55,8 @@ def cpu_has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def choose_compute(config: TrainConfig) -> Compute:
-    """Resolve ``auto`` for device and precision, and 0 for threads.
+def choose_compute(config: TrainConfig, threads: int = 0) -> Compute:
+    """Resolve ``auto`` for device and precision, and 0 for threads (``threads`` if given, else all cores).
 
     Raises:
         ConfigError: a GPU is asked for and there is none.
@@ -68,10 +68,8 @@ def choose_compute(config: TrainConfig) -> Compute:
     native = torch.cuda.is_bf16_supported(including_emulation=False) if device == "cuda" else cpu_has_bfloat16()
     precision = config.precision if config.precision != "auto" else ("bfloat16" if native else "float32")
     name = torch.cuda.get_device_name() if device == "cuda" else cpu_name()
-    threads = (
-        config.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return Compute(device, name, precision, threads)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Compute(device, name, precision, config.threads or threads or cores)
 
 
 def library_versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from fer_core.config import TrainConfig
 from fer_core.errors import RunError
@@ -24,7 +25,7 @@ def start(config: TrainConfig, name: str | None = None, workspace: Workspace | N
     workspace = workspace or Workspace.default()
     refuse_if_busy(workspace)
     run = create_run(config, name, workspace)
-    _spawn(run, workspace)
+    spawn(["train", "--run", str(run.path)], workspace, run.path / "console.txt")
     return run
 
 
@@ -46,24 +47,24 @@ def resume(run: Run, workspace: Workspace | None = None) -> Run:
         run.path / "status.json",
         Status(heartbeat=time.time(), epoch=status.epoch, epochs=run.config.epochs).to_dict(),
     )
-    _spawn(run, workspace)
+    spawn(["train", "--run", str(run.path)], workspace, run.path / "console.txt")
     return run
 
 
-def _spawn(run: Run, workspace: Workspace) -> None:
-    """Start ``python -m fer_core train --run DIR`` in its own session, so that it gets no signal meant for us."""
+def spawn(arguments: list[str], workspace: Workspace, console: Path) -> None:
+    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it gets no signal meant for us."""
     environment = {**os.environ, "FER_HOME": str(workspace.root), "PYTHONPATH": _python_path()}
-    with (run.path / "console.txt").open("ab") as console:
+    with console.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fer_core", "train", "--run", str(run.path)],
+            [sys.executable, "-m", "fer_core", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             env=environment,
         )
     # This thread belongs to the parent: it waits for the child's end so that no zombie is left, and does nothing else.
-    threading.Thread(target=process.wait, name=f"reap {run.id}", daemon=True).start()
+    threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
 
 
 def _python_path() -> str:

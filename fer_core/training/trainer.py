@@ -16,8 +16,10 @@ from filelock import FileLock, Timeout
 
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
+from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.errors import BusyError, CheckpointError, FerError, RunError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
+from fer_core.evaluation.calibration import fit_temperature
 from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
 from fer_core.inference.checkpoint import load_plain
 from fer_core.training.device import choose_compute, library_versions
@@ -121,7 +123,7 @@ def train(
     hooks = hooks or Hooks()
     if run is None:
         refuse_if_busy(workspace)
-        prepared = _prepare(config, dataset, workspace, hooks)  # bad input changes nothing on disk
+        prepared = _prepare(config, dataset, workspace, hooks, threads=0)  # bad input changes nothing on disk
         run = create_run(config, name, workspace)
     else:
         config = run.config
@@ -129,7 +131,13 @@ def train(
     with _only_trainer(run, workspace):
         writer = _Writer(run, config)
         try:
-            return _train(run, config, prepared or _prepare(config, dataset, workspace, hooks), writer, hooks)
+            return _train(
+                run,
+                config,
+                prepared or _prepare(config, dataset, workspace, hooks, _threads_before(run)),
+                writer,
+                hooks,
+            )
         except FerError as error:
             writer.fail(str(error))
             raise
@@ -146,12 +154,15 @@ def train(
 
 
 def _prepare(
-    config: TrainConfig, dataset: FaceDataset | None, workspace: Workspace, hooks: Hooks
+    config: TrainConfig, dataset: FaceDataset | None, workspace: Workspace, hooks: Hooks, threads: int
 ) -> tuple[FaceDataset, Training]:
-    compute = choose_compute(config)
+    compute = choose_compute(config, threads)
     if dataset is None:
         dataset = load(config.data, workspace=workspace, on_progress=hooks.on_load)
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
+    cleaning = Cleaning(config.drop_duplicates, config.drop_blank, config.use_marks)
+    if cleaning:
+        dataset, split = clean_split(dataset, split, cleaning, workspace)
     if len(split.train) < config.batch_size:
         raise FerError(
             f"{dataset.name} has {len(split.train)} training faces, fewer than one batch of {config.batch_size}. "
@@ -169,6 +180,12 @@ def _prepare(
         start_weights = start.state_dict()
     with torch_settings(compute):
         return dataset, Training(config, dataset, split, compute, start_weights)
+
+
+def _threads_before(run: Run) -> int:
+    """Threads the run began with, so that resuming gives the same sums; 0 for a run that has not begun."""
+    threads = run.environment().get("threads", 0)
+    return threads if isinstance(threads, int) and 0 < threads <= 256 else 0
 
 
 @contextlib.contextmanager
@@ -236,7 +253,6 @@ class _Writer:
         state = {
             "schema_version": _CHECKPOINT_SCHEMA,
             "fingerprint": fingerprint,
-            "threads": training.compute.threads,
             "training": training.state_dict(),
         }
         with atomic_write(self.run.path / "last.ckpt") as file:
@@ -356,8 +372,16 @@ def _save_best(run: Run, training: Training, info: CheckpointInfo, record: Epoch
 
 
 def _evaluate_best(run: Run, dataset: FaceDataset, training: Training) -> Evaluation | None:
-    """Evaluations and predictions of the best weights; the test split is read only when the settings ask for it."""
-    classifier = Classifier(*load_checkpoint(run.path / "best.safetensors"), device=training.compute.device)
+    """Calibrate the best weights on the validation faces, then evaluate them and keep their predictions.
+
+    The test split is read only when the settings ask for it.
+    """
+    path = run.path / "best.safetensors"
+    model, info = load_checkpoint(path)
+    on_valid = predict_indices(Classifier(model, info, training.compute.device), dataset, training.split.valid)
+    info = info.model_copy(update={"temperature": fit_temperature(on_valid.logits, on_valid.labels)})
+    save_checkpoint(path, model.state_dict(), info)
+    classifier = Classifier(model, info, training.compute.device)
     parts = {"valid": training.split.valid}
     if training.split.honest is not None:
         parts["honest"] = training.split.honest

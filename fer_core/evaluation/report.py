@@ -1,0 +1,168 @@
+"""All figures of one model on one split, as the page and the command line show them, and the sentences made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_core.data import FaceDataset
+from fer_core.data.cleaning import Cleaning, clean_indices, deduplicated
+from fer_core.errors import DataError
+from fer_core.evaluation import metrics
+from fer_core.evaluation.calibration import RiskCoverage, risk_coverage
+from fer_core.evaluation.evaluate import Evaluation, Predictions, Tta, predict_indices
+from fer_core.evaluation.human import ERROR_KINDS, HumanView, human_view, sort_errors
+from fer_core.inference import Classifier
+from fer_core.inference.classifier import Progress
+from fer_core.labels import LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplicated:
+    """Accuracy without the faces whose pixels stand in train or valid; ``accuracy`` is None when none is left."""
+
+    n: int
+    accuracy: float | None
+    accuracy_ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationReport:
+    """Everything about one model on one split.
+
+    Attributes:
+        evaluation: the figures on the split as it is (after cleaning, if any was asked for).
+        deduplicated: the accuracy again, without copies of faces in train or valid.
+        predictions: what they were made of; ``positions`` are the faces' places in the data set.
+        risk: what abstaining buys.
+        human: people's answers, where votes are loaded.
+        error_kinds: str (n,), the kind of each error, where votes are loaded.
+        sentences: findings in plain words.
+    """
+
+    evaluation: Evaluation
+    deduplicated: Deduplicated
+    predictions: Predictions
+    positions: np.ndarray[Any, np.dtype[np.int64]]
+    risk: RiskCoverage
+    human: HumanView | None
+    error_kinds: np.ndarray[Any, np.dtype[np.str_]] | None
+    tta: Tta
+    cleaning: Cleaning
+    abstain_below: float
+
+    @property
+    def sentences(self) -> list[str]:
+        """Findings in plain words."""
+        return [fear_sentence(self.evaluation), *confusion_sentences(self.evaluation)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        d = self.deduplicated
+        coverage, risk = self.risk.at(self.abstain_below)
+        record = {
+            **self.evaluation.to_dict(),
+            "tta": self.tta,
+            "deduplicated": {
+                "n": d.n,
+                "accuracy": d.accuracy,
+                "accuracy_ci95": list(d.accuracy_ci95) if d.accuracy_ci95 else None,
+            },
+            "temperature": self.predictions.temperature,
+            "abstain_below": self.abstain_below,
+            "coverage": coverage,
+            "selective_risk": risk,
+            "aurc": self.risk.area,
+            "sentences": self.sentences,
+        }
+        if self.human is not None and self.error_kinds is not None:
+            record["human"] = self.human.to_dict()
+            record["errors"] = {kind: int((self.error_kinds == kind).sum()) for kind in ERROR_KINDS}
+        return record
+
+
+def evaluate_split(
+    classifier: Classifier,
+    dataset: FaceDataset,
+    split: str,
+    tta: Tta = "none",
+    cleaning: Cleaning | None = None,
+    on_progress: Progress | None = None,
+) -> EvaluationReport:
+    """Evaluate, and draw everything from the predictions that can be drawn.
+
+    Raises:
+        DataError: the split is unknown or empty, or nothing is left of it after cleaning.
+        ModelError: the model's classes differ from the data's.
+    """
+    cleaning = cleaning or Cleaning()
+    labelled, positions = clean_indices(dataset, split, cleaning)
+    predictions = predict_indices(classifier, labelled, positions, tta, on_progress)
+    return report_of(predictions, labelled, positions, split, tta, cleaning, classifier.info.abstain_below)
+
+
+def report_of(
+    predictions: Predictions,
+    dataset: FaceDataset,
+    positions: np.ndarray[Any, np.dtype[np.int64]],
+    split: str,
+    tta: Tta = "none",
+    cleaning: Cleaning | None = None,
+    abstain_below: float = 0.0,
+) -> EvaluationReport:
+    """The report that follows from predictions for the faces at ``positions``.
+
+    Raises:
+        DataError: the predictions are not those of these faces.
+    """
+    if not np.array_equal(predictions.ids, dataset.ids[positions]):
+        raise DataError("These predictions belong to other faces; evaluate again.")
+    alone = np.isin(positions, deduplicated(dataset, positions))
+    right = predictions.predicted == predictions.labels
+    n, hits = int(alone.sum()), int(right[alone].sum())
+    human, kinds = None, None
+    if dataset.votes is not None and dataset.votes[positions].any():
+        votes = dataset.votes[positions]
+        human = human_view(votes, predictions.labels)
+        kinds = sort_errors(votes, predictions.labels, predictions.predicted)
+    return EvaluationReport(
+        evaluation=Evaluation.of(predictions, split),
+        deduplicated=Deduplicated(n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None),
+        predictions=predictions,
+        positions=positions,
+        risk=risk_coverage(predictions.probabilities, predictions.labels),
+        human=human,
+        error_kinds=kinds,
+        tta=tta,
+        cleaning=cleaning or Cleaning(),
+        abstain_below=abstain_below,
+    )
+
+
+def confusion_sentences(evaluation: Evaluation, top: int = 3) -> list[str]:
+    """The most confused pairs in words."""
+    return [
+        f"{count:,} of {evaluation.per_class[true].n:,} {true} faces ({share:.0%}) are taken for {predicted}."
+        for true, predicted, count, share in metrics.most_confused(evaluation.confusion, LABELS, top)
+    ]
+
+
+def fear_sentence(evaluation: Evaluation) -> str:
+    """The lab report's claim, "fear is the easiest to confuse", checked on these figures."""
+    recalls = {name: s.recall for name, s in evaluation.per_class.items() if s.recall is not None}
+    if "fear" not in recalls or len(recalls) < 2:
+        return "Whether fear is the easiest to confuse cannot be said: these faces do not hold fear and another class."
+    worst = min(recalls, key=lambda name: recalls[name])
+    low, high = metrics.wilson_interval(
+        round(recalls["fear"] * evaluation.per_class["fear"].n), evaluation.per_class["fear"].n
+    )
+    fear = f"{recalls['fear']:.0%} of the fear faces are recognised (95 % interval {low:.0%}–{high:.0%})"
+    if worst != "fear":
+        return f"'Fear is the easiest to confuse' does not hold here: {fear}, but only {recalls[worst]:.0%} of the {worst} faces."
+    second = min((name for name in recalls if name != "fear"), key=lambda name: recalls[name])
+    clear = "clearly" if high < recalls[second] else "though not clearly"
+    return (
+        f"'Fear is the easiest to confuse' holds here, {clear}: {fear}; next comes {second} with {recalls[second]:.0%}."
+    )

@@ -1,0 +1,232 @@
+"""Where the faces are: YuNet (Wu, Peng & Yu 2023) through OpenCV, for images of any size."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import ImageError, ModelError
+from fer_core.workspace import ASSETS
+
+YUNET: Final = ASSETS / "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+LONGEST_SIDE: Final = 320
+"""An image is brought to this longest side before the search; YuNet loses faces that fill a larger frame."""
+THRESHOLD: Final = 0.6
+"""Lowest score of a face; at OpenCV's own default of 0.9 most real faces are lost."""
+
+_FINE = 4  # the search for small faces uses a longest side four times as long
+_LARGEST_ENLARGEMENT = 4.0  # a face of 48 pixels is looked at with 192
+_LONGEST_STRIP = 4096  # pixels; the longest side of a panorama during the search
+_SMALLEST_SIDE = 10  # pixels after scaling; YuNet knows no smaller face
+_NMS_IOU = 0.3
+_NMS_CONTAINED = 0.6
+
+# OpenCV's log level belongs to the whole process, so two threads must not change it at once.
+_log_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face found, in pixels of the image it was found in (origin at the outer corner of the first pixel)."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, width, height. May reach beyond the image's edges where the face does."""
+    score: float
+    """0…1; above the detector's threshold."""
+    landmarks: npt.NDArray[np.float32]
+    """(5, 2), x and y, read-only: the person's right eye (left in the image), left eye, nose tip,
+    right mouth corner, left mouth corner."""
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre of the box: x, y."""
+        x, y, width, height = self.box
+        return x + width / 2, y + height / 2
+
+
+class FaceDetector:
+    """YuNet with its weights checked; one object may be shared between threads.
+
+    OpenCV's detector keeps buffers between its calls and must not be entered twice, so calls take turns at a lock.
+    Threads that should work side by side (two webcams, say) each make a detector of their own: it takes 10 ms.
+    """
+
+    def __init__(
+        self, longest_side: int = LONGEST_SIDE, threshold: float = THRESHOLD, weights: str | Path = YUNET
+    ) -> None:
+        """Load the weights.
+
+        Args:
+            longest_side: Pixels (64…4096) an image's longest side is brought to before the search. Smaller is faster
+                and finds only larger faces: a face needs about 25 of these pixels to be found reliably.
+            threshold: Lowest score of a face, 0…1.
+            weights: The file ``face_detection_yunet_2023mar.onnx``.
+
+        Raises:
+            ModelError: the weights are missing or are not the file this program was tried with.
+            ValueError: a setting lies outside its bounds.
+        """
+        if not 64 <= longest_side <= _LONGEST_STRIP or not 0 < threshold <= 1:
+            raise ValueError(f"longest_side must be 64…{_LONGEST_STRIP} and threshold 0…1.")
+        self.longest_side = longest_side
+        self.threshold = threshold
+        self._net = _load(Path(weights), threshold)
+        self._lock = threading.Lock()
+
+    def detect(self, image: npt.NDArray[np.generic], fast: bool = False) -> tuple[Face, ...]:
+        """The faces in an image, from left to right (by the box's centre; then from top to bottom).
+
+        The image is searched at ``longest_side``; at half of it when that finds nothing (faces that fill the frame);
+        and, where the image has the pixels, at four times ``longest_side`` for the small faces of a group. What
+        several searches find is joined by non-maximum suppression.
+
+        Args:
+            image: uint8, grey (H, W) or RGB (H, W, 3), of any size.
+            fast: Search at ``longest_side`` only, for live use.
+
+        Raises:
+            ImageError: the array is no such image.
+        """
+        pixels = _as_image(image)
+        height, width = pixels.shape[:2]
+        scale = self._scale(height, width)
+        found = self._search(pixels, scale)
+        if not fast:
+            if not found:
+                found = self._search(pixels, scale / 2)
+            fine = min(scale * _FINE, 1.0)
+            if fine > scale * 1.5:
+                found += self._search(pixels, fine)
+        return tuple(sorted(_suppress(found), key=lambda face: face.centre))
+
+    def _scale(self, height: int, width: int) -> float:
+        """Factor that brings the image to ``longest_side``; a panorama counts as three times as long as high."""
+        longest, shortest = max(height, width), min(height, width)
+        scale = self.longest_side / min(longest, 3 * shortest)
+        return min(scale, _LARGEST_ENLARGEMENT, _LONGEST_STRIP / longest)
+
+    def _search(self, image: npt.NDArray[np.uint8], scale: float) -> list[Face]:
+        import cv2
+
+        height, width = image.shape[:2]
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if min(size) < _SMALLEST_SIDE:
+            return []
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = image if size == (width, height) else cv2.resize(image, size, interpolation=method)
+        bgr = cv2.cvtColor(resized, cv2.COLOR_GRAY2BGR if resized.ndim == 2 else cv2.COLOR_RGB2BGR)
+        with self._lock:
+            self._net.setInputSize(size)
+            _, rows = self._net.detect(bgr)
+        if rows is None:
+            return []
+        # Each axis was rounded to whole pixels on its own, so each has its own way back.
+        back = np.array([width / size[0], height / size[1]], dtype=np.float64)
+        points = np.asarray(rows, dtype=np.float64)[:, :14].reshape(-1, 7, 2) * back  # corner, size, five landmarks
+        scores = np.asarray(rows, dtype=np.float64)[:, 14]
+        return [
+            _face(row, score) for row, score in zip(points, scores, strict=True) if _is_sane(row, score, width, height)
+        ]
+
+
+def largest(faces: tuple[Face, ...]) -> Face | None:
+    """The face with the largest box, or None where there is none."""
+    return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
+
+
+def _face(row: npt.NDArray[np.float64], score: float) -> Face:
+    landmarks = row[2:].astype(np.float32)
+    landmarks.setflags(write=False)
+    (x, y), (width, height) = row[:2]
+    return Face((float(x), float(y), float(width), float(height)), float(min(score, 1.0)), landmarks)
+
+
+def _is_sane(row: npt.NDArray[np.float64], score: float, width: int, height: int) -> bool:
+    """OpenCV 4.10 returns wild numbers for very flat images: a face has a size, and its centre lies in the image."""
+    if not (np.isfinite(row).all() and np.isfinite(score)):
+        return False
+    centre, size = row[0] + row[1] / 2, row[1]
+    image = np.array([width, height])
+    return bool((size > 0).all() and (size < 3 * image.max()).all() and (centre >= 0).all() and (centre <= image).all())
+
+
+def _suppress(faces: list[Face]) -> list[Face]:
+    """Greedy non-maximum suppression by score.
+
+    A face is also dropped when it lies inside a better one: the fine search takes parts of a large face for faces.
+    """
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if not any(_same(face, other) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _same(a: Face, b: Face) -> bool:
+    ax, ay, aw, ah = a.box
+    bx, by, bw, bh = b.box
+    across = min(ax + aw, bx + bw) - max(ax, bx)
+    down = min(ay + ah, by + bh) - max(ay, by)
+    if across <= 0 or down <= 0:
+        return False
+    common = across * down
+    return common > _NMS_IOU * (aw * ah + bw * bh - common) or common > _NMS_CONTAINED * min(aw * ah, bw * bh)
+
+
+def _as_image(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+        raise ImageError(
+            "Faces are looked for in uint8 images, grey (H, W) or RGB (H, W, 3); "
+            f"this one is {array.dtype} of shape {array.shape}. Use fer_core.faces.read_photo to decode a file."
+        )
+    return np.ascontiguousarray(array)
+
+
+def _load(path: Path, threshold: float) -> Any:
+    import cv2
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"The face detector's weights {path} cannot be read ({error.strerror}). Install FER Lab again."
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != YUNET_SHA256:
+        raise ModelError(
+            f"The face detector's weights {path} are damaged or another version: expected sha-256 {YUNET_SHA256[:12]}…, "
+            f"found {digest[:12]}…. Put back the file face_detection_yunet_2023mar.onnx of OpenCV Zoo."
+        )
+    # From memory: the bytes that were checked are the bytes that are used, and the path may hold any character.
+    with _quiet_opencv():
+        return cv2.FaceDetectorYN.create(
+            "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), (320, 320), threshold, _NMS_IOU, 5000
+        )
+
+
+@contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV's warnings off the terminal: 5.0 prints a harmless one whenever it builds a network."""
+    import cv2
+
+    # The level moved: cv2 in 4.10, cv2.utils.logging later.
+    logging: Any = getattr(cv2.utils, "logging", cv2)
+    error_level = 2
+    with _log_lock:
+        before = logging.getLogLevel()
+        logging.setLogLevel(min(error_level, before))
+        try:
+            yield
+        finally:
+            logging.setLogLevel(before)
