@@ -19,4 +19,5 @@ __all__ = [
     "save_checkpoint",
     "shipped_models",
     "softmax",
+    "update_info",
 ]

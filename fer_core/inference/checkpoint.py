@@ -145,6 +145,22 @@ def _fill(model: ExpressionModel, tensors: dict[str, torch.Tensor], path: Path) 
         raise CheckpointError(f"{path}: the weights do not fit the architecture ({first})") from error
 
 
+def update_info(path: Path, **changes: Any) -> CheckpointInfo:
+    """Change fields of a checkpoint's record (its temperature, its threshold); the weights stay as they are.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        ConfigError: a value is out of bounds.
+        WorkspaceError: the file cannot be written.
+    """
+    from safetensors.torch import load_file
+
+    info = CheckpointInfo.parse({**read_info(path).to_dict(), **changes})
+    _read_tensors(path)  # refuse to rewrite a damaged file
+    save_checkpoint(path, load_file(path), info)
+    return info
+
+
 def load_plain(path: Path, device: str = "cpu") -> Any:
     """What ``torch.save`` wrote, read with ``weights_only=True``: tensors and plain values only, no code ever runs.
 

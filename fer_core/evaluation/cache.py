@@ -1,0 +1,125 @@
+"""Predictions and features kept by content: (weights, data, split, flip averaging). A stale answer cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.data import FaceDataset
+from fer_core.errors import DataError, FerError
+from fer_core.evaluation.evaluate import Predictions, Tta, predict_indices
+from fer_core.inference import Classifier, resolve_model
+from fer_core.inference.classifier import Progress
+from fer_core.workspace import Workspace, atomic_write
+
+
+def weights_key(path: Path) -> str:
+    """sha-256 of a checkpoint file: weights, preprocessing, labels, temperature, threshold."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _place(parts: list[str], workspace: Workspace | None, ending: str) -> Path:
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    return (workspace or Workspace.default()).cache / "evaluations" / f"{key}.{ending}.npz"
+
+
+def cached_predictions(
+    model: str | Path,
+    dataset: FaceDataset,
+    split: str,
+    tta: Tta = "none",
+    *,
+    workspace: Workspace | None = None,
+    on_progress: Progress | None = None,
+) -> Predictions:
+    """Predictions of a model for one whole split; computed once for each content.
+
+    Labels are the data set's own: marks are applied by the caller, on what comes back.
+
+    Raises:
+        DataError: the split is unknown or empty.
+        ModelError: there is no such model, or its classes differ.
+    """
+    path = resolve_model(model, workspace)
+    place = _place([weights_key(path), dataset.fingerprint, split, tta], workspace, "predictions")
+    indices = dataset.indices(split)
+    if place.exists():
+        try:
+            found = Predictions.read(place)
+            if np.array_equal(found.ids, dataset.ids[indices]):
+                return found
+        except DataError:
+            pass  # damaged: computed anew below
+    predictions = predict_indices(Classifier.load(path), dataset, indices, tta, on_progress)
+    try:
+        predictions.save(place)
+    except FerError:
+        pass  # a cache that cannot be written costs time, nothing else
+    return predictions
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Nearest faces to one face: positions int64 (k,), cosine similarities float32 (k,), most similar first."""
+
+    positions: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float32]
+
+
+def training_features(
+    model: str | Path,
+    dataset: FaceDataset,
+    *,
+    workspace: Workspace | None = None,
+    on_progress: Progress | None = None,
+) -> npt.NDArray[np.float32]:
+    """Penultimate features of the train split, each of length 1, float32 (n, D); computed once for each content."""
+    path = resolve_model(model, workspace)
+    place = _place([weights_key(path), dataset.fingerprint, "features"], workspace, "features")
+    indices = dataset.indices("train")
+    try:
+        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            features = file["features"]
+            if len(features) == len(indices):
+                return np.asarray(features, dtype=np.float32)
+    except Exception:  # missing or damaged: computed anew; damaged archives raise nearly anything
+        pass
+    features = _unit(Classifier.load(path).features(dataset.images[indices], on_progress=on_progress))
+    try:
+        with atomic_write(place) as out:
+            np.savez(out, features=features)
+    except FerError:
+        pass  # a cache that cannot be written costs time, nothing else
+    return features
+
+
+def nearest_training_faces(
+    classifier: Classifier,
+    face: npt.NDArray[np.uint8],
+    dataset: FaceDataset,
+    features: npt.NDArray[np.float32],
+    count: int = 8,
+) -> Neighbours:
+    """The training faces whose penultimate features point the same way.
+
+    Args:
+        classifier: the one the features were made with.
+        face: uint8 (48, 48).
+        dataset: where the positions point into.
+        features: from :func:`training_features`.
+        count: how many.
+    """
+    query = _unit(classifier.features(face))[0]
+    similarity = features @ query
+    best = np.argsort(-similarity, kind="stable")[:count]
+    return Neighbours(dataset.indices("train")[best], similarity[best].astype(np.float32))
+
+
+def _unit(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    norms = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return np.asarray(features / norms, dtype=np.float32)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer_core.data.cleaning import Cleaning
+from fer_core.data.marks import marks_for
+from fer_core.errors import DataError
+from fer_core.evaluation import Evaluation, Predictions
+from fer_core.evaluation.report import evaluate_split, fear_sentence, report_of
+from fer_core.inference import Classifier
+from fer_core.labels import FERPLUS_COLUMNS, LABELS
+from tests.factories import make_dataset, untrained_checkpoint
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    return Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors", temperature=1.5, abstain_below=0.2))
+
+
+def evaluation(confusion_rows: dict[str, dict[str, int]]) -> Evaluation:
+    labels, answers = [], []
+    for true, row in confusion_rows.items():
+        for predicted, count in row.items():
+            labels += [LABELS.index(true)] * count
+            answers += [LABELS.index(predicted)] * count
+    logits = np.eye(7, dtype=np.float32)[answers]
+    return Evaluation.of(Predictions(np.array([str(i) for i in range(len(labels))]), np.array(labels), logits), "test")
+
+
+def test_the_sentence_about_fear_is_decided_by_the_figures():
+    holds = evaluation({"fear": {"fear": 10, "sad": 90}, "happy": {"happy": 90, "sad": 10}})
+    assert "holds here, clearly" in fear_sentence(holds)
+    close = evaluation({"fear": {"fear": 49, "sad": 51}, "happy": {"happy": 50, "sad": 50}})
+    assert "though not clearly" in fear_sentence(close)
+    other = evaluation({"fear": {"fear": 90, "sad": 10}, "happy": {"happy": 10, "sad": 90}})
+    assert "does not hold" in fear_sentence(other)
+    assert "happy" in fear_sentence(other)
+    assert "cannot be said" in fear_sentence(evaluation({"happy": {"happy": 3}, "sad": {"sad": 3}}))
+
+
+def test_the_accuracy_appears_twice(classifier):
+    base = make_dataset()
+    images = base.images.copy()
+    test = base.indices("test")
+    images[test[:20]] = images[:20]  # 20 test faces also stand in train
+    report = evaluate_split(classifier, replace(base, images=images, fingerprint=""), "test")
+    assert report.evaluation.n == 70
+    assert report.deduplicated.n == 50
+    right = report.predictions.predicted[20:] == report.predictions.labels[20:]
+    assert report.deduplicated.accuracy == pytest.approx(right.mean())
+
+
+def test_the_record_is_plain_json_with_calibration_and_abstention(classifier):
+    report = evaluate_split(classifier, make_dataset(), "test")
+    record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert record["temperature"] == 1.5
+    assert record["abstain_below"] == 0.2
+    top = report.predictions.probabilities.max(axis=1)
+    assert record["coverage"] == pytest.approx(np.mean(top >= 0.2))
+    assert "human" not in record
+
+
+def test_votes_bring_people_into_the_report(classifier):
+    base = make_dataset()
+    votes = np.zeros((len(base), 10), np.int64)
+    votes[:, FERPLUS_COLUMNS.index("happiness")] = 10
+    report = evaluate_split(classifier, replace(base, votes=votes), "test")
+    wrong = (report.predictions.predicted != report.predictions.labels).sum()
+    assert sum(report.to_dict()["errors"].values()) == wrong
+
+
+def test_marks_change_what_is_evaluated_only_when_asked(classifier, workspace):
+    dataset = make_dataset()
+    marks_for(dataset).add([str(dataset.ids[dataset.indices("test")[0]])], "not_a_face")
+    assert evaluate_split(classifier, dataset, "test").evaluation.n == 70
+    assert evaluate_split(classifier, dataset, "test", cleaning=Cleaning(use_marks=True)).evaluation.n == 69
+
+
+def test_predictions_of_other_faces_are_refused(classifier):
+    dataset = make_dataset()
+    report = evaluate_split(classifier, dataset, "test")
+    with pytest.raises(DataError, match="other faces"):
+        report_of(report.predictions, dataset, dataset.indices("valid"), "valid")

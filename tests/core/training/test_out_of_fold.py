@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fer_core.data.duplicates import pixel_groups
+from fer_core.errors import DataError, FerError
+from fer_core.training import out_of_fold
+from tests.factories import make_dataset, tiny_config
+
+CONFIG = tiny_config(epochs=3)
+
+
+def test_every_training_face_is_answered_by_a_network_that_never_saw_it(workspace):
+    dataset = make_dataset()
+    seen = []
+    job = out_of_fold.compute(dataset, CONFIG, on_progress=lambda *p: seen.append(p))
+    positions, probabilities = job.read()
+    assert positions.tolist() == dataset.indices("train").tolist()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert np.mean(probabilities.argmax(1) == dataset.labels[positions]) > 0.3  # far above chance: it did learn
+    assert seen[-1] == (9, 9)
+    assert job.state == "finished"
+
+
+def test_a_second_call_reads_the_cache(workspace):
+    dataset = make_dataset()
+    first = out_of_fold.compute(dataset, CONFIG).read()[1]
+    calls = []
+    again = out_of_fold.compute(dataset, CONFIG, on_progress=lambda *p: calls.append(p)).read()[1]
+    assert calls == []
+    np.testing.assert_array_equal(first, again)
+
+
+def test_copies_share_a_fold_and_classes_are_spread(workspace):
+    base = make_dataset()
+    images = base.images.copy()
+    images[70:140] = images[:70]
+    from dataclasses import replace
+
+    dataset = replace(base, images=images, fingerprint="")
+    indices = dataset.indices("train")
+    fold = out_of_fold.fold_of_each(dataset, indices)
+    groups = pixel_groups(images[indices])
+    assert all(len(set(fold[groups == g])) == 1 for g in np.unique(groups))
+    for label in range(7):
+        counts = np.bincount(fold[dataset.labels[indices] == label], minlength=3)
+        assert counts.min() > 0
+
+
+def test_a_stopped_search_says_so_and_can_begin_again(workspace):
+    dataset = make_dataset()
+    with pytest.raises(FerError, match="stopped"):
+        out_of_fold.compute(dataset, CONFIG, should_stop=lambda: True)
+    job = out_of_fold.find(dataset, CONFIG)
+    assert job.state == "stopped"
+    assert out_of_fold.compute(dataset, CONFIG).state == "finished"
+
+
+def test_other_settings_or_data_are_another_computation(workspace):
+    dataset = make_dataset()
+    paths = {
+        out_of_fold.find(dataset, CONFIG).path,
+        out_of_fold.find(dataset, tiny_config(epochs=4)).path,
+        out_of_fold.find(make_dataset(seed=1), CONFIG).path,
+    }
+    assert len(paths) == 3
+
+
+def test_too_few_faces_are_refused(workspace):
+    with pytest.raises(DataError, match="too few"):
+        out_of_fold.compute(make_dataset(train=14), CONFIG)
+
+
+def test_a_damaged_result_is_refused_with_what_to_do(workspace):
+    job = out_of_fold.find(make_dataset(), CONFIG)
+    job.path.mkdir(parents=True)
+    (job.path / "probabilities.npz").write_bytes(b"PK half")
+    with pytest.raises(DataError, match="compute them again"):
+        job.read()
