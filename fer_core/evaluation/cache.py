@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,8 @@ def cached_predictions(
         except DataError:
             pass  # damaged: computed anew below
     predictions = predict_indices(Classifier.load(path), dataset, indices, tta, on_progress)
-    try:
+    with contextlib.suppress(FerError):  # a cache that cannot be written costs time, nothing else
         predictions.save(place)
-    except FerError:
-        pass  # a cache that cannot be written costs time, nothing else
     return predictions
 
 
@@ -90,11 +89,8 @@ def training_features(
     except Exception:  # missing or damaged: computed anew; damaged archives raise nearly anything
         pass
     features = _unit(Classifier.load(path).features(dataset.images[indices], on_progress=on_progress))
-    try:
-        with atomic_write(place) as out:
-            np.savez(out, features=features)
-    except FerError:
-        pass  # a cache that cannot be written costs time, nothing else
+    with contextlib.suppress(FerError), atomic_write(place) as out:
+        np.savez(out, features=features)
     return features
 
 

@@ -6,6 +6,7 @@ from fer_core.inference.checkpoint import (
     load_checkpoint,
     read_info,
     save_checkpoint,
+    update_info,
 )
 from fer_core.inference.classifier import Classifier, resolve_model, shipped_models, softmax
 

@@ -70,7 +70,7 @@ def test_a_line_cut_short_by_a_crash_loses_only_itself(marks):
 
 
 @pytest.mark.parametrize(
-    "kind, label", [("wrong_label", None), ("ambiguous", "sad"), ("ugly", None), ("wrong_label", "bored")]
+    ("kind", "label"), [("wrong_label", None), ("ambiguous", "sad"), ("ugly", None), ("wrong_label", "bored")]
 )
 def test_a_mark_that_makes_no_sense_is_refused_and_changes_nothing(marks, workspace, kind, label):
     with pytest.raises(DataError):
