@@ -17,7 +17,7 @@ from fer_core.data.decode import BrokenFile
 from fer_core.data.parsed import MAX_ID
 from fer_core.errors import DataError
 
-MAX_FILES = 2_000_000
+MAX_FILES = 1_000_000
 """Most files a container may hold."""
 MAX_EXPANSION = 100
 """A zip whose content is this many times larger than itself, and larger than ``SMALL``, is a bomb: pictures do not
@@ -60,6 +60,16 @@ def _check_name_length(where: str, name: str) -> None:
         )
 
 
+def _size_inside(entry: os.DirEntry[str], root: Path) -> int | None:
+    """Size of an ordinary file; None for pipes, devices, and links to folders, to nowhere or out of ``root``."""
+    try:
+        if not entry.is_file() or (entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root)):
+            return None
+        return entry.stat().st_size
+    except (OSError, RuntimeError):  # links that lead in a circle
+        return None
+
+
 class Folder:
     """Files under a folder. Links to directories are not followed; links to files only inside the folder."""
 
@@ -68,33 +78,34 @@ class Folder:
         self.files = {}
         root = path.resolve()
         left_out = 0
-
-        def refuse(error: OSError) -> None:
-            raise DataError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error
-
-        for directory, directories, names in os.walk(path, onerror=refuse):
-            directories.sort()
-            left_out += sum(os.path.islink(os.path.join(directory, d)) for d in directories)
-            for name in sorted(names):
-                full = Path(directory, name)
-                relative = full.relative_to(path).as_posix()
-                if _is_system_file(relative):
+        directories = [""]
+        while directories:
+            directory = directories.pop()
+            try:
+                with os.scandir(path / directory) as found:
+                    entries = sorted(found, key=lambda entry: entry.name)
+            except OSError as error:
+                raise DataError(f"The folder {path / directory} cannot be read ({error.strerror}).") from error
+            inner = []
+            for entry in entries:
+                name = f"{directory}/{entry.name}" if directory else entry.name
+                if _is_system_file(entry.name):
                     continue
-                _check_name_length(path.name, relative)
-                try:
-                    status = full.stat()
-                except OSError:  # a link to nowhere
+                if entry.is_dir(follow_symlinks=False):
+                    inner.append(name)
+                    continue
+                size = _size_inside(entry, root)
+                if size is None:
                     left_out += 1
                     continue
-                if not stat.S_ISREG(status.st_mode) or (full.is_symlink() and not full.resolve().is_relative_to(root)):
-                    left_out += 1
-                    continue
-                self.files[relative] = status.st_size
-                if len(self.files) > MAX_FILES:
-                    raise DataError(f"The folder {path} holds more than {MAX_FILES:,} files. Give a smaller folder.")
+                _check_name_length(path.name, name)
+                self.files[name] = size
+            if len(self.files) + len(directories) + len(inner) > MAX_FILES:
+                raise DataError(f"The folder {path} holds more than {MAX_FILES:,} files. Give a smaller folder.")
+            directories += reversed(inner)
         self.warnings: tuple[str, ...] = ()
         if left_out:
-            self.warnings = (f"{left_out:,} links or special files that lead outside the folder were left out.",)
+            self.warnings = (f"{left_out:,} links that lead outside the folder, or special files, were left out.",)
 
     files: dict[str, int]
 
@@ -105,8 +116,9 @@ class Folder:
             digest.update(os.fsencode(name) + f"\0{size}\0".encode())
         for name in names:
             try:
-                with open(self.path / name, "rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+                with open(f"{self.path}/{name}", "rb") as file:
+                    while block := file.read(2**20):
+                        digest.update(block)
             except OSError as error:
                 digest.update(str(error.errno).encode())
         return digest.hexdigest()
@@ -114,7 +126,7 @@ class Folder:
     def read(self, name: str, limit: int) -> bytes:
         """See :class:`Container`."""
         try:
-            with open(self.path / name, "rb") as file:
+            with open(f"{self.path}/{name}", "rb") as file:
                 data = file.read(limit + 1)
         except OSError as error:
             raise BrokenFile(f"cannot be read ({error.strerror})") from error
@@ -253,7 +265,7 @@ def _check_number_of_files(path: Path) -> None:
     with open(path, "rb") as file:
         start, end, count = _directory(path, file)
     # zipfile keeps an object of about a kilobyte for each entry, so the number is looked at before it starts.
-    if count > MAX_FILES or end - start > MAX_FILES * 256:
+    if count > MAX_FILES or end - start > MAX_FILES * 128:
         raise DataError(f"{path.name} is refused: it declares {count:,} files, more than {MAX_FILES:,}.")
 
 

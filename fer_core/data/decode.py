@@ -75,15 +75,15 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the header of a JPEG; None if this is no JPEG or its header is odd."""
+    """Width and height from the header of a grey or colour JPEG; None for CMYK, odd headers and other formats."""
     if not data.startswith(b"\xff\xd8\xff"):
         return None
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while at + 10 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
+            height, width, components = struct.unpack_from(">HHB", data, at + 5)
+            return (width, height) if components in (1, 3) else None
         if marker == 0xFF:
             at += 1
         elif marker in _NO_LENGTH:

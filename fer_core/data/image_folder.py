@@ -50,8 +50,9 @@ def split_of(name: str) -> SplitName:
 
 
 def find_images(container: Container) -> dict[str, int]:
-    """Name and label of each file that lies in the folder of an emotion."""
-    labels = {name: emotion_of(name) for name in container.files}
+    """Name and label of each file that lies in the folder of an emotion, by name, so that a zip and the folder it was
+    made from give the same data set."""
+    labels = {name: emotion_of(name) for name in sorted(container.files)}
     return {name: label for name, label in labels.items() if label is not None}
 
 
@@ -92,6 +93,8 @@ def read_images(
     with warnings.catch_warnings():
         from PIL import Image
 
+        # Pillow warns of harmless oddities (EXIF, palettes); a warning of a bomb is a refusal.
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         try:

@@ -71,7 +71,10 @@ def load(
         key = _key("synthetic", str(wanted), str(synthetic.VERSION))
         return _cached(workspace, key, "synthetic", on_progress, lambda: synthetic.make_dataset(wanted, on_progress))
 
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError as error:  # ~name of a user there is not
+        raise DataError(f"There is nothing at '{source}'. Give {ACCEPTED}.") from error
     kind = recognise(path)
     vote_files = find_vote_files(path, votes)
     options = f"skip_broken={skip_broken} votes={_votes_key(vote_files)}"
