@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.ui.errors import calm
-from pages.ui.navigation import navigation
+from pages.ui.errors import calm, show_complaint
+from pages.ui.navigation import navigation, run_page
 from pages.ui.sidebar import sidebar
 
 st.set_page_config(page_title="FER Lab", page_icon=":material/sentiment_satisfied:", layout="wide")
@@ -11,5 +11,6 @@ st.set_page_config(page_title="FER Lab", page_icon=":material/sentiment_satisfie
 page = navigation()
 with calm("drawing the sidebar"):
     sidebar()
+show_complaint()
 with calm(f"showing the page {page.title}"):
-    page.run()
+    run_page(page)

@@ -5,7 +5,9 @@ import streamlit as st
 from pages.ui import resources, state
 from pages.ui.data_view import choose_source, show_dataset
 from pages.ui.errors import calm
+from pages.ui.navigation import through_app
 
+through_app()
 st.title("Data")
 st.write("Bring a set of faces, see how many there are of each emotion and what they look like, and use it everywhere.")
 

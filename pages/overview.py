@@ -3,8 +3,10 @@
 import streamlit as st
 
 from pages.ui.errors import calm
+from pages.ui.navigation import through_app
 from pages.ui.overview_view import at_hand, next_steps, not_for, runs_so_far, some_faces
 
+through_app()
 st.title("FER Lab")
 st.write(
     "Train a network that reads facial expressions, see what it gets wrong and why, and try it on a webcam. "

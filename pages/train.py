@@ -6,11 +6,13 @@ from fer_core.training.runs import running
 from pages.ui import state
 from pages.ui.errors import calm
 from pages.ui.live_curves import plotly_runtime
+from pages.ui.navigation import through_app
 from pages.ui.run_list import choose_run, compare, manage, run_table
 from pages.ui.run_panel import no_run_yet, run_panel
 from pages.ui.runs import all_runs
 from pages.ui.train_form import draw_settings, start_controls, train_form
 
+through_app()
 st.title("Train")
 st.write("Train a network on the faces, watch it learn, stop and resume it at any time, and compare runs.")
 

@@ -6,14 +6,11 @@ import math
 import time
 from typing import Any
 
-import torch
-
 from fer_core.config import TrainConfig
 from fer_core.evaluation import wilson_interval
-from fer_core.inference import CheckpointInfo, save_checkpoint
-from fer_core.models import build
 from fer_core.training.runs import EpochRecord, Run, Status, create_run
 from fer_core.workspace import Workspace, write_json
+from tests.factories import untrained_checkpoint
 
 
 def make_record(epoch: int, *, leaky: bool = False, gain: float = 1.0) -> EpochRecord:
@@ -77,7 +74,5 @@ def make_run(
             if accuracy is not None:
                 interval = wilson_interval(round(accuracy * n), n)
                 metrics[split] = {"n": n, "accuracy": accuracy, "accuracy_ci95": list(interval)}
-        torch.manual_seed(0)
-        info = CheckpointInfo(architecture="seed", protocol=config.protocol, metrics=metrics, epoch=best.epoch)
-        save_checkpoint(run.path / "best.safetensors", build("seed").state_dict(), info)
+        untrained_checkpoint(run.path / "best.safetensors", protocol=config.protocol, metrics=metrics, epoch=best.epoch)
     return run

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from fer_core.errors import FerError
 from fer_core.workspace import Workspace
+from pages.ui import state
 from pages.ui.text import plain
 
 _LARGEST_LOG = 2_000_000  # bytes; older entries go to app.log.1
@@ -36,6 +39,30 @@ def calm(doing: str) -> Iterator[None]:
             f"Something in FER Lab went wrong while {plain(doing)}. Your data and runs are untouched. {where}",
             icon=":material/report:",
         )
+
+
+def calmly(action: Callable[..., None]) -> Callable[..., None]:
+    """An ``on_click`` callback whose errors are kept for :func:`show_complaint` instead of ending in a traceback."""
+
+    @functools.wraps(action)
+    def guarded(*arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except FerError as error:
+            state.complain(str(error))
+        except Exception as error:
+            reference, _ = record_defect(error, action.__name__)
+            state.complain(f"Something in FER Lab went wrong. The details are in the log under {reference}.")
+
+    return guarded
+
+
+def show_complaint() -> bool:
+    """Show the error a callback left, once; whether there was one."""
+    message = state.take_complaint()
+    if message:
+        st.error(plain(message), icon=":material/error:")
+    return message is not None
 
 
 def log_file() -> Path:

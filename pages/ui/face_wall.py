@@ -131,10 +131,11 @@ def few_faces(source: str, *, key: str, title: str | None = None) -> bool:
     """
     dataset = resources.dataset(source)
     rng = np.random.default_rng(0)
-    faces = []
-    for emotion in EMOTIONS:
-        for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:2]:
-            faces.append(Face(str(i), dataset.images[i], emotion.name))
+    faces = [
+        Face(str(i), dataset.images[i], emotion.name)
+        for emotion in EMOTIONS
+        for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:2]
+    ]
     name = title or ("Built-in faces" if source == state.BUILT_IN else dataset.name)
     return face_wall([Row(name, None, dataset.counts_text(), faces)], key=key, size=64) is not None
 

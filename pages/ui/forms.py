@@ -129,7 +129,7 @@ class Form:
         return value
 
     def _widget(self, field: FieldInfo, name: str, value: Any, key: str, disabled: bool) -> Any:
-        label = field.title or name.replace("_", " ").capitalize()
+        label = field.title or name.rpartition(".")[2].replace("_", " ").capitalize()
         common: dict[str, Any] = {"key": key, "help": help_text(field), "disabled": disabled}
         kind = _plain_type(field.annotation)
         low, high = bounds(field)

@@ -112,4 +112,4 @@ def live_chart(figure: go.Figure, *, key: str, height: int = 300) -> None:
     """
     title = str(figure.layout.title.text or "")
     figure.update_layout(title={"text": ""})
-    _chart()(key=key, data={"title": title, "figure": figure.to_json(), "height": height})
+    _chart()(key=key, data={"title": title, "figure": figure.to_json(remove_uids=False), "height": height})

@@ -1,8 +1,9 @@
-"""All pages in one table. A new page is a file in ``pages/`` and one line here."""
+"""All pages in one table. A new page is a file in ``pages/`` that begins with :func:`through_app`, and one line here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,9 @@ PAGES: Final[tuple[Page, ...]] = (
 )
 
 
+_inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
+
+
 def pages() -> Iterator[Page]:
     """The lines whose file exists."""
     return (page for page in PAGES if (PROJECT_ROOT / page.file).is_file())
@@ -57,3 +61,24 @@ def navigation() -> StreamlitPage:
         entry = st.Page(page.file, title=page.title, icon=page.icon, url_path=page.url, default=number == 0)
         sections.setdefault(page.section, []).append(entry)
     return st.navigation(sections)
+
+
+def run_page(page: StreamlitPage) -> None:
+    """Run a page's file from ``app.py``."""
+    token = _inside_app.set(True)
+    try:
+        page.run()
+    finally:
+        _inside_app.reset(token)
+
+
+def through_app() -> None:
+    """First line of every page: when the file was started by itself, begin again through ``app.py``.
+
+    Until ``st.navigation`` has been called once in a process, Streamlit takes a folder named ``pages`` for its older
+    kind of app and runs ``pages/train.py`` alone, without sidebar, when ``/train`` is the first address opened after
+    the server started.
+    """
+    if not _inside_app.get():
+        navigation()
+        st.rerun()

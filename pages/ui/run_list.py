@@ -8,11 +8,10 @@ from typing import Any
 import streamlit as st
 
 from fer_core import figures
-from fer_core.errors import FerError
 from fer_core.training.runs import Run, delete_run, rename_run
 from pages.ui import state
 from pages.ui.charts import chart
-from pages.ui.errors import calm
+from pages.ui.errors import calm, calmly, show_complaint
 from pages.ui.forms import Form
 from pages.ui.runs import ACTIVE, curves, run_colour, started, state_word, summary
 from pages.ui.text import plain
@@ -158,15 +157,15 @@ def _copy(form: Form, run: Run, *, from_weights: bool) -> None:
 @st.dialog("Name and notes")
 def _rename(run: Run) -> None:
     label = run.label
-    name = st.text_input("Name", value=label.name, max_chars=80)
-    notes = st.text_area("Notes", value=label.notes, max_chars=20_000, height=160)
-    if st.button("Save", type="primary"):
-        try:
-            rename_run(run, name, notes)
-        except FerError as error:
-            st.error(plain(error))
-        else:
-            st.rerun()
+    st.text_input("Name", value=label.name, max_chars=80, key="rename-name")
+    st.text_area("Notes", value=label.notes, max_chars=20_000, height=160, key="rename-notes")
+    pressed = st.button("Save", type="primary", on_click=calmly(_rename_now), args=(run,))
+    if not show_complaint() and pressed:
+        st.rerun()
+
+
+def _rename_now(run: Run) -> None:
+    rename_run(run, str(st.session_state["rename-name"]), str(st.session_state["rename-notes"]))
 
 
 @st.dialog("Delete this run?")
@@ -175,14 +174,16 @@ def _delete(run: Run) -> None:
     kept = f" with its {about.epochs_done} epochs, weights and log" if about.epochs_done else ""
     st.write(f"**{plain(about.name)}**{kept} will be gone for good.")
     with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", icon=":material/delete:"):
-            try:
-                delete_run(run)
-            except FerError as error:
-                st.error(plain(error))
-            else:
-                state.watch_run(None)
-                state.notify(f"Deleted {about.name}.")
-                st.rerun()
-        if st.button("Keep it"):
-            st.rerun()
+        pressed = st.button(
+            "Delete for good", type="primary", icon=":material/delete:", on_click=calmly(_delete_now), args=(run,)
+        )
+        kept_it = st.button("Keep it")
+    if kept_it or (not show_complaint() and pressed):
+        st.rerun()
+
+
+def _delete_now(run: Run) -> None:
+    name = run.label.name
+    delete_run(run)
+    state.watch_run(None)
+    state.notify(f"Deleted {name}.")

@@ -10,7 +10,7 @@ from fer_core import figures
 from fer_core.errors import FerError
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
 from pages.ui import state
-from pages.ui.errors import calm
+from pages.ui.errors import calm, calmly, show_complaint
 from pages.ui.face_wall import few_faces
 from pages.ui.live_curves import live_chart
 from pages.ui.runs import ACTIVE, can_resume, curves, explain_state, progress_text, state_badge, summary
@@ -48,6 +48,7 @@ def _panel(path: str, was_active: bool) -> None:
         now = run.state
         if was_active and now not in ACTIVE:
             st.rerun()  # the whole page once: lists, models and buttons depend on how the run ended
+        show_complaint()
         _header(run, now)
         _controls(run, now)
         if words := explain_state(run, now):
@@ -73,16 +74,15 @@ def _header(run: Run, now: State) -> None:
 
 def _controls(run: Run, now: State) -> None:
     if now in ("running", "starting"):
-        pressed = st.button(
+        st.button(
             "Stop",
             icon=":material/stop_circle:",
             help="Finishes the running step, saves, and ends. The run can be resumed.",
             key=f"stop-{run.id}",
             disabled=now == "starting",
+            on_click=calmly(request_stop),
+            args=(run,),
         )
-        if pressed:
-            request_stop(run)
-            st.rerun(scope="fragment")
     elif now == "stopping":
         st.caption("Finishing the running step and saving…")
     elif can_resume(now) and st.button(
@@ -93,7 +93,7 @@ def _controls(run: Run, now: State) -> None:
         try:
             jobs.resume(run)
         except FerError as error:
-            st.error(plain(error))
+            st.error(plain(error), icon=":material/error:")
         else:
             state.watch_run(run.id)
             st.rerun()

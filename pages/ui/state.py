@@ -29,6 +29,7 @@ _FORM_FOLLOWS = "fer.form_follows"
 _PRESET = "fer.preset"
 _UPLOAD = "fer.upload"
 _NOTICE = "fer.notice"
+_COMPLAINT = "fer.complaint"
 
 
 def data_source() -> str:
@@ -141,6 +142,17 @@ def notify(message: str) -> None:
 def take_notice() -> str | None:
     """The message to say now, if there is one."""
     message = st.session_state.pop(_NOTICE, None)
+    return str(message) if message else None
+
+
+def complain(message: str) -> None:
+    """Keep an error that happened in a callback, to be shown where :func:`take_complaint` is asked next."""
+    st.session_state[_COMPLAINT] = message
+
+
+def take_complaint() -> str | None:
+    """The error to show now, if there is one."""
+    message = st.session_state.pop(_COMPLAINT, None)
     return str(message) if message else None
 
 

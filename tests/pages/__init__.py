@@ -1,0 +1,1 @@
+"""Pages and what they share, without a browser."""

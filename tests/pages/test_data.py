@@ -1,0 +1,107 @@
+import io
+
+import pytest
+
+from fer_core.errors import WorkspaceError
+from fer_core.workspace import Workspace
+from pages.ui.uploads import safe_name, save_upload
+from tests.pages.conftest import check, image_folder, words
+
+
+def metric(app, label):
+    return next(m.value for m in app.metric if m.label == label)
+
+
+def test_it_opens_with_the_data_in_use_counted_and_shown(open_page):
+    app = open_page("data")
+    assert metric(app, "Faces") == "280"
+    assert metric(app, "Train") == "140"
+    assert "All classes are equally large" in words(app)
+    assert app.get("bidi_component"), "the wall of faces"
+    assert any(len(block.value) == 64 for block in app.code), "the fingerprint"
+
+
+def test_a_folder_on_this_machine_is_opened_and_used_everywhere(open_page, tmp_path):
+    folder = image_folder(tmp_path / "my faces")
+    app = open_page("data")
+    app.segmented_control(key="data-way").set_value("On this machine").run()
+    next(box for box in app.text_input if box.label == "Path").input(str(folder))
+    next(button for button in app.button if button.label == "Open").click().run()
+    check(app)
+    assert metric(app, "Faces") == "35"
+    next(button for button in app.button if button.label == "Use this data").click().run()
+    check(app)
+    assert any("my faces" in text.value for text in app.sidebar.markdown)
+    another_window = open_page("data")
+    assert metric(another_window, "Faces") == "35"
+
+
+def test_a_path_that_leads_nowhere_is_refused_in_a_sentence_and_the_data_in_use_stays(open_page, tmp_path):
+    app = open_page("data")
+    app.segmented_control(key="data-way").set_value("On this machine").run()
+    next(box for box in app.text_input if box.label == "Path").input(str(tmp_path / "no_such_*thing*.zip"))
+    next(button for button in app.button if button.label == "Open").click().run()
+    check(app, errors=1)
+    assert r"no\_such\_\*thing\*.zip" in app.error[0].value
+    assert any("Built-in faces" in text.value for text in app.sidebar.markdown)
+    assert not (Workspace.default().root / "app.json").exists()
+
+
+def test_an_uploaded_csv_is_kept_in_the_workspace_and_opened(open_page):
+    pixels = " ".join(["100"] * 2304)
+    rows = "".join(f"{i % 7},{pixels},{usage}\n" for usage in ("Training", "PublicTest") for i in range(14))
+    app = open_page("data")
+    app.segmented_control(key="data-way").set_value("Upload").run()
+    app.file_uploader[0].set_value(("../../my data.csv", ("emotion,pixels,Usage\n" + rows).encode(), "text/csv")).run()
+    check(app)
+    assert metric(app, "Faces") == "28"
+    kept = list(Workspace.default().uploads.iterdir())
+    assert len(kept) == 1
+    assert kept[0].name.startswith("my-data-")
+
+
+def test_reshuffling_shows_other_faces(open_page):
+    app = open_page("data")
+    before = app.get("bidi_component")[0].proto.json
+    next(button for button in app.button if button.label == "Reshuffle").click().run()
+    assert app.get("bidi_component")[0].proto.json != before
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("fer2013.zip", "fer2013.zip"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\faces.csv", "faces.csv"),
+        ("my faces (1).zip", "my-faces-1.zip"),
+        ("..", "upload"),
+        ("", "upload"),
+        ("emoji 😀.csv", "emoji.csv"),
+        ("x" * 300 + ".zip", "x" * 60 + ".zip"),
+    ],
+)
+def test_names_of_uploads_become_safe(name, kept):
+    assert safe_name(name) == kept
+
+
+def test_the_same_upload_is_kept_once_and_another_with_its_name_beside_it(workspace):
+    first = save_upload(io.BytesIO(b"one"), "a.zip")
+    assert save_upload(io.BytesIO(b"one"), "a.zip") == first
+    assert save_upload(io.BytesIO(b"two"), "a.zip") != first
+    assert first.read_bytes() == b"one"
+    assert first.parent == workspace.uploads
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(workspace):
+    class Breaks(io.BytesIO):
+        reads = 0
+
+        def read(self, n=-1):
+            self.reads += 1
+            if self.reads > 3:
+                raise OSError("gone")
+            return super().read(n)
+
+    with pytest.raises(WorkspaceError):
+        save_upload(Breaks(b"x" * 10), "a.zip")
+    assert list(workspace.uploads.iterdir()) == []

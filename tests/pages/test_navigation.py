@@ -1,0 +1,88 @@
+import pytest
+
+from fer_core.workspace import PROJECT_ROOT
+from pages.ui.navigation import PAGES, pages
+from tests.pages.conftest import check
+from tests.run_factory import make_run
+
+
+def test_every_line_of_the_table_has_a_file_an_address_of_its_own_and_a_sentence():
+    assert [page.file for page in pages()] == [page.file for page in PAGES]
+    assert len({page.url for page in PAGES}) == len(PAGES)
+    assert all(page.what.endswith(".") and page.icon.startswith(":material/") for page in PAGES)
+
+
+def test_every_page_file_stands_in_the_table():
+    files = {f"pages/{path.name}" for path in (PROJECT_ROOT / "pages").glob("*.py")} - {"pages/__init__.py"}
+    assert files == {page.file for page in PAGES}
+
+
+@pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
+def test_every_page_opens_on_an_empty_workspace(open_page, page):
+    app = open_page(page)
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
+def test_every_page_opens_beside_runs_of_every_kind(open_page, page):
+    make_run("good", epochs=4, weights=True)
+    make_run("as the report did", epochs=4, protocol="leaky", weights=True)
+    make_run("broken", epochs=2, planned=9, state="failed", error="The loss <b>exploded</b> *badly*.")
+    make_run("power cut", epochs=1, planned=9, state="running")
+    (make_run("damaged").path / "config.json").write_text("{")
+    open_page(page)
+
+
+@pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
+def test_every_page_stays_calm_when_a_defect_happens_in_it(open_page, page, monkeypatch):
+    from pages.ui.errors import log_file
+
+    def broken(*_, **__):
+        raise RuntimeError("a secret path: /home/somebody")
+
+    app = open_page(page)
+    monkeypatch.setattr("fer_core.training.runs.Run.label", property(broken))
+    monkeypatch.setattr("pages.ui.resources.dataset", broken)
+    make_run("any")
+    app.run()
+    assert not app.exception
+    assert app.error
+    for error in app.error:
+        assert "reference" in error.value
+        assert "secret" not in error.value
+    assert "a secret path" in log_file().read_text()
+
+
+@pytest.mark.first_request
+@pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
+def test_a_page_opened_first_after_the_server_started_has_its_sidebar(open_page, page):
+    app = open_page(page)
+    assert app.title
+    assert any("Built-in faces" in text.value for text in app.sidebar.markdown)
+
+
+def test_the_sidebar_names_the_running_training_and_its_progress(open_page):
+    from filelock import FileLock
+
+    from tests.run_factory import write_status
+
+    run = make_run("night run", epochs=2, planned=8)
+    write_status(run, "running", epoch=2, epochs=8, step=5, steps_per_epoch=10, images_per_second=900, seconds_left=75)
+    with FileLock(run.path / "run.lock"):
+        app = open_page()
+        assert any("night run" in text.value for text in app.sidebar.markdown)
+        bar = app.sidebar.progress[0]
+        assert bar.text == "Epoch 3 of 8 · step 5 of 10 · 900 images/s · 1 min 15 s left"
+        assert bar.value == round(100 * 2.5 / 8)
+    app.run()
+    check(app)
+    assert not app.sidebar.progress
+
+
+def test_the_chosen_model_is_remembered_by_the_next_window(open_page):
+    first, second = make_run("first", weights=True), make_run("second", weights=True)
+    app = open_page()
+    box = app.sidebar.selectbox[0]
+    other = first.id if box.value == second.id else second.id
+    box.set_value(other).run()
+    assert open_page().sidebar.selectbox[0].value == other
