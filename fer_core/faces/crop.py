@@ -1,12 +1,30 @@
 """The one crop rule: from a face in an image to the 48×48 pixels a network sees, framed as FER2013 frames its faces.
 
-A network reads a face well only in the frame it was trained on, so the rule was measured, not chosen. YuNet was shown
-every Training face of FER2013, enlarged from 48 to 192 pixels, and found PLACEHOLDER.
+A network reads a face well only in the frame it was trained on, so the rule was measured, not chosen
+(:func:`measure_framing`). The detector was shown all 28,709 Training faces of FER2013 enlarged to 192 pixels and found
+28,232 of them (98.3 %). Then 60 ordinary photographs were cropped by the rule and the crops measured in the same way.
+Medians, with quartiles in brackets, in units of the square's side from its left or upper edge:
 
-========================= ======================== ==============================
-in units of the side      FER2013 Training faces   60 photographs, after the crop
-========================= ======================== ==============================
-========================= ======================== ==============================
+================  =======================  ==========================
+measure           FER2013, n = 28,232      60 photographs, n = 60
+================  =======================  ==========================
+eyes, middle x    0.493 (0.467…0.518)      0.481 (0.458…0.510)
+eyes, middle y    0.380 (0.348…0.405)      0.372 (0.350…0.379)
+eye distance      0.376 (0.337…0.405)      0.371 (0.356…0.382)
+nose x            0.490 (0.447…0.531)      0.470 (0.424…0.509)
+nose y            0.591 (0.552…0.620)      0.572 (0.555…0.586)
+mouth x           0.498 (0.463…0.527)      0.484 (0.456…0.508)
+mouth y           0.753 (0.722…0.782)      0.749 (0.739…0.763)
+box, middle x     0.501 (0.473…0.528)      0.496 (0.471…0.522)
+box, middle y     0.516 (0.502…0.528)      0.515 (0.507…0.521)
+box width         0.819 (0.752…0.881)      0.808 (0.780…0.839)
+box height        0.983 (0.935…1.013)      0.990 (0.969…1.005)
+================  =======================  ==========================
+
+The square is not turned with the face: FER2013's faces are not registered in angle. The line of their eyes leans by
+−3.6…4.2 degrees (quartiles), as it does in the photographs as they are (−4.4…3.0). Cutting the faces of PublicTest out
+again by this rule, upright and turned, left the accuracy of a network trained on FER2013 where it was (0.614 as they
+are, 0.614 upright, 0.615 turned; n = 3,414 found, one deviation 0.008); by the eyes alone it was 0.608.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from fer_core.inference.checkpoint import (
     save_checkpoint,
     update_info,
 )
-from fer_core.inference.classifier import Classifier, resolve_model, shipped_models, softmax
+from fer_core.inference.classifier import Classifier, default_model, resolve_model, shipped_models, softmax
 
 __all__ = [
     "CheckpointInfo",
     "Classifier",
+    "default_model",
     "import_state_dict",
     "load_checkpoint",
     "read_info",

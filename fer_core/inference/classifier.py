@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -47,6 +48,11 @@ def resolve_model(model: str | Path, workspace: Workspace | None = None) -> Path
 def shipped_models() -> list[str]:
     """Names of the checkpoints in ``assets/models``."""
     return sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors"))
+
+
+def default_model() -> str:
+    """The model used where none is named: the environment variable ``FER_MODEL``, else ``compact``, else ``seed``."""
+    return os.environ.get("FER_MODEL") or ("compact" if "compact" in shipped_models() else "seed")
 
 
 class Classifier:
