@@ -1,0 +1,94 @@
+"""Drawing on frames: boxes, numbers, labels, bars. Never in place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.labels import COLOURS
+from fer_core.live.processor import FrameResult, LiveFace
+
+UNSURE: Final = "not sure"
+_UNSURE_COLOUR: Final = (150, 150, 150)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """``#D55E00`` -> (213, 94, 0)."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def mirrored(frame: npt.NDArray[np.uint8], result: FrameResult) -> tuple[npt.NDArray[np.uint8], FrameResult]:
+    """Frame and boxes as in a mirror; the crops and probabilities stay those of the real picture."""
+    from dataclasses import replace
+
+    faces = tuple(
+        replace(face, box=(result.width - face.box[0] - face.box[2], *face.box[1:])) for face in reversed(result.faces)
+    )
+    return np.ascontiguousarray(frame[:, ::-1]), replace(result, faces=faces)
+
+
+def draw(
+    frame: npt.NDArray[np.uint8], result: FrameResult, *, mirror: bool = False, bars: bool = True
+) -> npt.NDArray[np.uint8]:
+    """A copy of ``frame`` (uint8 RGB (H, W, 3) or grey (H, W)) with every face marked; uint8 RGB (H, W, 3)."""
+    import cv2
+
+    image = frame if frame.ndim == 3 else np.repeat(frame[..., None], 3, axis=2)
+    if mirror:
+        image, result = mirrored(image, result)
+    image = image.copy()
+    unit = max(1, round(min(result.width, result.height) / 240))  # line width
+    for face in result.faces:
+        colour = _UNSURE_COLOUR if face.abstained else rgb(COLOURS.get(face.label, "#969696"))
+        x, y, w, h = (round(v) for v in face.box)
+        cv2.rectangle(image, (x, y), (x + w, y + h), (0, 0, 0), unit + 2, cv2.LINE_AA)
+        cv2.rectangle(image, (x, y), (x + w, y + h), colour, unit, cv2.LINE_AA)
+        _caption(image, face, x, y, h, colour, unit)
+        if bars:
+            _bars(image, face, result.labels, x, y, w, h, unit)
+    return image
+
+
+def _caption(
+    image: npt.NDArray[np.uint8], face: LiveFace, x: int, y: int, h: int, colour: tuple[int, int, int], unit: int
+) -> None:
+    import cv2
+
+    percent = round(100 * float(face.probabilities[np.argmax(face.probabilities)]))
+    text = f"{face.number} {UNSURE}" if face.abstained else f"{face.number} {face.label} {percent}%"
+    scale = 0.28 * unit + 0.22
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, unit)
+    x = int(np.clip(x, 0, max(0, image.shape[1] - width - 2 * unit)))
+    top = y - height - base - 2 * unit
+    if top < 0:  # no room above the face
+        top = min(y + h, image.shape[0] - height - base - 2 * unit)
+    top = max(0, top)
+    cv2.rectangle(image, (x, top), (x + width + 2 * unit, top + height + base + 2 * unit), colour, -1)
+    ink = (0, 0, 0) if 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 120 else (255, 255, 255)
+    place = (x + unit, top + height + unit)
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, unit, cv2.LINE_AA)
+
+
+def _bars(
+    image: npt.NDArray[np.uint8], face: LiveFace, labels: tuple[str, ...], x: int, y: int, w: int, h: int, unit: int
+) -> None:
+    """Seven bars to the right of the box, to its left where there is no room."""
+    import cv2
+
+    length, thick = max(24, w // 2), max(3, h // (2 * len(labels)))
+    left = x + w + 3 * unit
+    if left + length > image.shape[1]:
+        left = x - length - 3 * unit
+    if left < 0:
+        return
+    for index, label in enumerate(labels):
+        top = y + index * (thick + unit)
+        if top < 0 or top + thick > image.shape[0]:
+            continue
+        patch = image[top : top + thick, left : left + length]
+        patch[:] = patch // 2  # a dark ground, so that the bars read on any picture
+        end = left + round(length * float(face.probabilities[index]))
+        if end > left:
+            cv2.rectangle(image, (left, top), (end - 1, top + thick - 1), rgb(COLOURS.get(label, "#969696")), -1)

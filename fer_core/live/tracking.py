@@ -1,0 +1,102 @@
+"""Who is who between frames: boxes are matched by overlap, so that a face keeps its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.faces import Face
+
+MIN_OVERLAP = 0.2
+"""Least intersection over union of a face and its last place; below it, nearness of the centres may still match."""
+MAX_DISTANCE = 0.6
+"""Largest distance of the centres, in units of the face's size, at which faces that do not overlap enough match."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One person's face over time.
+
+    Attributes:
+        number: 1, 2, 3, … in the order of appearance; never used again.
+        face: where it was last seen.
+        seen: time of that, in seconds.
+        since: time of its first appearance.
+    """
+
+    number: int
+    face: Face
+    seen: float
+    since: float
+
+
+class Tracker:
+    """Keeps the numbers. Not thread-safe: its owner calls it from one place at a time."""
+
+    def __init__(self) -> None:
+        self._tracks: list[Track] = []
+        self._next = 1
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """All tracks, lost ones that may still come back included."""
+        return tuple(self._tracks)
+
+    def update(self, faces: Sequence[Face], time: float, gap: float) -> list[Track]:
+        """Match the faces found at ``time`` (seconds) to the known ones; returns their tracks in the faces' order.
+
+        A face lost for longer than ``gap`` seconds is forgotten. Matching is the assignment of least total cost
+        (Hungarian method), so that two people who come close do not swap numbers for one good pair.
+        """
+        self._tracks = [t for t in self._tracks if time - t.seen <= gap and time >= t.seen]
+        matched: dict[int, Track] = {}
+        if self._tracks and faces:
+            from scipy.optimize import linear_sum_assignment
+
+            cost = np.array([[_cost(track.face, face) for face in faces] for track in self._tracks])
+            for row, column in zip(*linear_sum_assignment(np.minimum(cost, 10.0)), strict=True):
+                if cost[row, column] < np.inf:
+                    matched[int(column)] = self._tracks[row]
+        current = []
+        for index, face in enumerate(faces):
+            old = matched.get(index)
+            if old is None:
+                track = Track(self._next, face, time, time)
+                self._next += 1
+                self._tracks.append(track)
+            else:
+                track = replace(old, face=face, seen=time)
+                self._tracks[self._tracks.index(old)] = track
+            current.append(track)
+        return current
+
+    def reset(self) -> None:
+        """Forget all faces; numbers go on."""
+        self._tracks.clear()
+
+
+def overlap(a: Face, b: Face) -> float:
+    """Intersection over union of two boxes, 0…1."""
+    ax, ay, aw, ah = a.box
+    bx, by, bw, bh = b.box
+    width = min(ax + aw, bx + bw) - max(ax, bx)
+    height = min(ay + ah, by + bh) - max(ay, by)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (aw * ah + bw * bh - shared)
+
+
+def _cost(track: Face, face: Face) -> float:
+    """0 for the same place, up to 2 for the farthest match allowed, infinite for none."""
+    shared = overlap(track, face)
+    if shared >= MIN_OVERLAP:
+        return 1 - shared
+    sizes: npt.NDArray[np.float64] = np.sqrt([track.box[2] * track.box[3], face.box[2] * face.box[3]])
+    if sizes.min() < 0.5 * sizes.max():
+        return float("inf")
+    distance = float(np.hypot(track.centre[0] - face.centre[0], track.centre[1] - face.centre[1]) / sizes.mean())
+    return 1 + distance / MAX_DISTANCE if distance <= MAX_DISTANCE else float("inf")
