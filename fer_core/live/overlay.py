@@ -43,8 +43,8 @@ def draw(
     for face in result.faces:
         colour = _UNSURE_COLOUR if face.abstained else rgb(COLOURS.get(face.label, "#969696"))
         x, y, w, h = (round(v) for v in face.box)
-        cv2.rectangle(image, (x, y), (x + w, y + h), (0, 0, 0), unit + 2, cv2.LINE_AA)
-        cv2.rectangle(image, (x, y), (x + w, y + h), colour, unit, cv2.LINE_AA)
+        cv2.rectangle(image, (x, y), (x + w, y + h), (0, 0, 0), unit + 2)
+        cv2.rectangle(image, (x, y), (x + w, y + h), colour, unit)
         _caption(image, face, x, y, h, colour, unit)
         if bars:
             _bars(image, face, result.labels, x, y, w, h, unit)
