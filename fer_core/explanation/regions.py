@@ -18,9 +18,10 @@ from fer_core.preprocess import FACE_SIZE
 REGIONS: Final = ("eyes", "nose", "mouth", "rest")
 
 FIXED_LANDMARKS: Final = np.array(
-    [[0.300, 0.400], [0.700, 0.400], [0.500, 0.580], [0.340, 0.770], [0.660, 0.770]], dtype=np.float64
+    [[0.302, 0.378], [0.684, 0.381], [0.488, 0.592], [0.345, 0.754], [0.643, 0.754]], dtype=np.float64
 )
-"""Right eye, left eye, nose tip, mouth corners of a 48×48 face, in units of its side: medians over FER2013."""
+"""Right eye, left eye, nose tip, right and left mouth corner of a 48×48 face, in units of its side: medians of what
+the detector finds in 2,462 random Training faces of FER2013 (2,500 shown)."""
 
 Masks = dict[str, npt.NDArray[np.bool_]]
 

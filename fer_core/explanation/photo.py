@@ -1,0 +1,129 @@
+"""A photograph's face explained: its map, the regions it falls on, the tests of belief, and the picture of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import FerError, ImageError
+from fer_core.explanation.regions import region_masks, shares
+from fer_core.explanation.saliency import METHODS, Saliency, explain
+from fer_core.explanation.sanity import Belief, examine
+from fer_core.faces import Face, FaceDetector, Square, crop_box, crop_square, largest, read_photo
+from fer_core.inference import Classifier
+from fer_core.preprocess import FACE_SIZE
+from fer_core.workspace import atomic_write
+
+_PICTURE = 480  # pixels; side of the overlay
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoExplanation:
+    """One face of a photograph with its map.
+
+    Attributes:
+        crop: uint8 (48, 48), what the network saw.
+        saliency: the map.
+        shares: share of the attribution in each region, or None for an empty map.
+        belief: the tests, or None for an empty map.
+    """
+
+    crop: npt.NDArray[np.uint8]
+    saliency: Saliency
+    shares: dict[str, float] | None
+    belief: Belief | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The command line's JSON document."""
+        record: dict[str, Any] = {"method": self.saliency.method, "target": self.saliency.label, "shares": self.shares}
+        if self.saliency.note:
+            record["note"] = self.saliency.note
+        return {**record, **(self.belief.to_dict() if self.belief else {})}
+
+    def text(self) -> str:
+        """For people."""
+        if self.saliency.note or self.belief is None or self.shares is None:
+            return self.saliency.note or "There is no map."
+        regions = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
+        title = METHODS[self.saliency.method].title
+        return "\n".join([f"{title} for '{self.saliency.label}': {regions}.", *self.belief.sentences()])
+
+    def save(self, path: str | Path) -> None:
+        """Write face and overlay side by side as an image; the ending names the format.
+
+        Raises:
+            ImageError: the ending is not one of an image.
+            WorkspaceError: the file cannot be written.
+        """
+        import cv2
+
+        big = _enlarge(self.crop)
+        pair = np.concatenate([np.repeat(big[..., None], 3, axis=2), overlay(self.crop, self.saliency)], axis=1)
+        suffix = Path(path).suffix.lower()
+        if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
+            raise ImageError(f"'{path}' does not end like an image. Use .png, .jpg or .webp.")
+        data = cv2.imencode(suffix, cv2.cvtColor(pair, cv2.COLOR_RGB2BGR))[1]
+        with atomic_write(Path(path)) as file:
+            file.write(data.tobytes())
+
+
+def landmarks_in_crop(face: Face, square: Square) -> npt.NDArray[np.float64]:
+    """The detector's five points in pixels of the 48×48 crop, float64 (5, 2)."""
+    return (face.landmarks.astype(np.float64) - [square.x, square.y]) * (FACE_SIZE / square.side)
+
+
+def overlay(
+    crop: npt.NDArray[np.uint8], saliency: Saliency, opacity: float = 0.6, side: int = _PICTURE
+) -> npt.NDArray[np.uint8]:
+    """The map laid over the face, uint8 RGB (side, side, 3); an empty map leaves the face as it is."""
+    import cv2
+
+    grey = np.repeat(_enlarge(crop, side)[..., None], 3, axis=2).astype(np.float32)
+    heat = cv2.resize(saliency.scaled, (side, side), interpolation=cv2.INTER_LINEAR)
+    colours = cv2.applyColorMap(np.rint(255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    weight = opacity * np.clip(heat, 0, 1)[..., None]  # nothing is painted where the map says nothing
+    mixed = grey * (1 - weight) + cv2.cvtColor(colours, cv2.COLOR_BGR2RGB).astype(np.float32) * weight
+    return np.asarray(np.rint(mixed), dtype=np.uint8)
+
+
+def _enlarge(crop: npt.NDArray[np.uint8], side: int = _PICTURE) -> npt.NDArray[np.uint8]:
+    import cv2
+
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def explain_photo(
+    path: str | Path,
+    classifier: Classifier,
+    method: str = "gradcam",
+    target: str | None = None,
+    *,
+    detector: FaceDetector | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> PhotoExplanation:
+    """Explain the largest face of a photograph.
+
+    Raises:
+        ImageError: the file is no photograph, or holds no face.
+        FerError: the method or class is unknown.
+    """
+    if method not in METHODS:
+        raise FerError(f"There is no method '{method}'. Known: {', '.join(METHODS)}.")
+    photo = read_photo(path)
+    face = largest((detector or FaceDetector()).detect(photo.rgb))
+    if face is None:
+        raise ImageError(
+            f"No face was found in {path}. Try a picture in which the face is larger and turned to the camera."
+        )
+    square = crop_box(face)
+    crop = crop_square(photo.rgb, square)
+    saliency = explain(classifier, crop, method, target)
+    if saliency.note:
+        return PhotoExplanation(crop, saliency, None, None)
+    found = shares(saliency.positive, region_masks(landmarks_in_crop(face, square)))
+    return PhotoExplanation(crop, saliency, found, examine(classifier, crop, saliency, on_progress=on_progress))
