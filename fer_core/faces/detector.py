@@ -92,7 +92,7 @@ class FaceDetector:
 
         Args:
             image: uint8, grey (H, W) or RGB (H, W, 3), of any size.
-            fast: Search at ``longest_side`` only, for live use.
+            fast: Leave out the search for small faces, which takes most of the time: for live use.
 
         Raises:
             ImageError: the array is no such image.
@@ -101,12 +101,11 @@ class FaceDetector:
         height, width = pixels.shape[:2]
         scale = self._scale(height, width)
         found = self._search(pixels, scale)
-        if not fast:
-            if not found:
-                found = self._search(pixels, scale / 2)
-            fine = min(scale * _FINE, 1.0)
-            if fine > scale * 1.5:
-                found += self._search(pixels, fine)
+        if not found:
+            found = self._search(pixels, scale / 2)
+        fine = min(scale * _FINE, 1.0)
+        if not fast and fine > scale * 1.5:
+            found += self._search(pixels, fine)
         return tuple(sorted(_suppress(found), key=lambda face: face.centre))
 
     def _scale(self, height: int, width: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from fer_core.faces.detector import Face, FaceDetector
 from fer_core.faces.images import SUFFIXES, Photo, read_photo
 from fer_core.faces.table import ResultTable
 from fer_core.inference import Classifier
+
+_TURNS_WRITING = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,11 +219,11 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in given:
         if not _exists(path):
-            raise ImageError(f"There is no file or folder '{printable(path)}'. Give photographs, or folders of them.")
+            raise ImageError(f"There is no file or folder '{shown(path)}'. Give photographs, or folders of them.")
         for file in _walk(path) if path.is_dir() else [path]:
             found.setdefault(os.path.abspath(file), file)
     if not found:
-        places = ", ".join(f"'{printable(path)}'" for path in given) or "nothing"
+        places = ", ".join(f"'{shown(path)}'" for path in given) or "nothing"
         raise ImageError(f"There is no picture in {places}; looked for {', '.join(sorted(SUFFIXES))}.")
     return list(found.values())
 
@@ -234,7 +237,7 @@ def _exists(path: Path) -> bool:
 
 def _walk(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        place = printable(error.filename or folder)
+        place = shown(error.filename or folder)
         raise ImageError(f"The folder '{place}' cannot be read ({error.strerror}).") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
@@ -247,3 +250,13 @@ def _walk(folder: Path) -> Iterator[Path]:
 def printable(path: str | Path) -> str:
     """A path as text that is always valid UTF-8: bytes of a name that are not are written as ``\\udcff``."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown(path: str | Path) -> str:
+    """A path to be read by people on a terminal: what would steer it or turn the writing round is shown as its code."""
+
+    def visible(c: str) -> str:
+        steers = unicodedata.category(c) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(c) in _TURNS_WRITING
+        return f"\\u{ord(c):04x}" if steers else c
+
+    return "".join(map(visible, printable(path)))

@@ -74,7 +74,7 @@ class ResultTable:
         if not content.startswith(header):
             raise ImageError(
                 f"'{self.path}' exists and is not a table of this command and these labels; "
-                "it is left as it is. Give another name with --csv."
+                "it is left as it is. Give another name."
             )
         # A character cut in half can only stand in the torn last row.
         text = content[len(header) :].decode("utf-8", "replace")
@@ -89,7 +89,7 @@ class ResultTable:
             if row[1] != guard(self.model):
                 raise ImageError(
                     f"'{self.path}' holds results of the model '{unguard(row[1])}', not of '{self.model}'; "
-                    "it is left as it is. Give another name with --csv."
+                    "it is left as it is. Give another name."
                 )
         return rows, header + self._encode(rows) != content
 
@@ -155,9 +155,7 @@ class ResultTable:
         return [number, *face.box(width, height), score, guard(face.label), int(face.abstained), *probabilities]
 
     def _damaged(self) -> ImageError:
-        return ImageError(
-            f"The table '{self.path}' is damaged in its middle; it is left as it is. Give another name with --csv."
-        )
+        return ImageError(f"The table '{self.path}' is damaged in its middle; it is left as it is. Give another name.")
 
     def _cannot_write(self, error: OSError | WorkspaceError) -> WorkspaceError:
         cause = error if isinstance(error, OSError) else error.__cause__

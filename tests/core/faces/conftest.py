@@ -1,0 +1,63 @@
+"""What the tests of this room share: the detector, an untrained classifier, and scenes with drawn faces."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.data.synthetic import draw_face
+from fer_core.faces import FaceDetector
+from fer_core.inference import Classifier
+from tests.conftest import SHARED
+from tests.factories import untrained_checkpoint
+
+PHOTOS = SHARED / "data" / "photos"
+
+
+@pytest.fixture(scope="session")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return untrained_checkpoint(tmp_path_factory.mktemp("model") / "untrained.safetensors")
+
+
+@pytest.fixture(scope="session")
+def classifier(checkpoint: Path) -> Classifier:
+    return Classifier.load(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[Path]:
+    """The sixty real photographs, where they lie beside the checkout."""
+    found = sorted(PHOTOS.glob("*.jpg"))
+    if not found:
+        pytest.skip("the photographs are not beside this checkout (../shared/data/photos)")
+    return found
+
+
+def drawn(size: int = 200, seed: int = 0) -> np.ndarray:
+    """One drawn face, grey uint8 (size, size)."""
+    return draw_face(seed % 7, np.random.default_rng(seed), size)
+
+
+def scene(*places: tuple[int, int, int], width: int = 640, height: int = 480) -> np.ndarray:
+    """A grey wall, RGB uint8, with a drawn face at each (x, y, size)."""
+    wall = np.full((height, width), 120, np.uint8)
+    for seed, (x, y, size) in enumerate(places):
+        wall[y : y + size, x : x + size] = drawn(size, seed)
+    return np.repeat(wall[..., None], 3, axis=2)
+
+
+def encode(image: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
+    """The bytes of an image file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind, **options)
+    return file.getvalue()
