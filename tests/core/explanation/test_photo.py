@@ -40,7 +40,8 @@ def photo(tmp_path):
 def test_a_photograph_is_explained_on_the_crop_the_network_sees(classifier, photo):
     result = explain_photo(photo, classifier, "gradient", "sad", detector=OneFace())
     face = OneFace().detect(None)[0]
-    expected = crop_square(np.asarray(Image.open(photo)), crop_box(face))
+    with Image.open(photo) as opened:
+        expected = crop_square(np.asarray(opened), crop_box(face))
     np.testing.assert_array_equal(result.crop, expected)
     record = result.to_dict()
     assert set(record) >= {
@@ -88,7 +89,8 @@ def test_the_overlay_paints_only_where_the_map_speaks():
 def test_the_picture_is_saved_in_the_format_its_name_says(classifier, photo, tmp_path):
     result = explain_photo(photo, classifier, "gradient", detector=OneFace())
     result.save(tmp_path / "out.png")
-    assert Image.open(tmp_path / "out.png").size == (960, 480)
+    with Image.open(tmp_path / "out.png") as saved:
+        assert saved.size == (960, 480)
     with pytest.raises(ImageError, match="does not end like an image"):
         result.save(tmp_path / "out.exe")
     assert not (tmp_path / "out.exe").exists()
