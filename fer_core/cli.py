@@ -585,6 +585,34 @@ def bench_train(
     emit(r, as_json, "\n".join(rows))
 
 
+@bench_app.command("live")
+def bench_live(
+    photos: Annotated[str, typer.Argument(help="A folder of photographs to make the clip of.")],
+    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a file.")] = None,
+    faces: Annotated[int, typer.Option(min=1, max=6, help="Faces in the clip.")] = 1,
+    detect_every: Annotated[int | None, typer.Option(min=1, max=30, help="Frames from one search to the next.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often the clip is run through.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Milliseconds per frame of the live path at 640×480, and of a plain way of doing the same."""
+    from fer_core.bench import bench_live as measure
+    from fer_core.bench import clip_of_photos
+    from fer_core.faces import find_photos
+    from fer_core.inference import default_model
+
+    clip = clip_of_photos(list(find_photos([photos])), faces)
+    r = measure(clip, model or default_model(), detect_every, rounds, note)
+    stages = ", ".join(f"{name} {ms:.1f}" for name, ms in r["stages"].items())
+    rows = [
+        f"{r['device']}, {r['model']}, {r['size'][0]}×{r['size'][1]}, {r['faces']:.1f} faces, {r['frames']} frames",
+        f"ours    mean {r['mean_ms']:.1f} ms, median {r['median_ms']:.1f}, p95 {r['p95_ms']:.1f} ({stages})",
+        f"        a search every {r['detect_every']} frames; frames with one take {r['detect_frame_ms']:.1f} ms",
+        f"plain   mean {r['plain_mean_ms']:.1f} ms",
+        f"plain / ours: {r['ratio']:.2f}",
+    ]
+    emit(r, as_json, "\n".join(rows))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Users' errors become one line on stderr and status 2."""
     try:
