@@ -232,7 +232,9 @@ def test_weights_are_found_under_a_path_of_any_characters(tmp_path):
     assert len(FaceDetector(weights=odd).detect(scene((200, 100, 200)))) == 1
 
 
-@pytest.mark.parametrize("settings", [{"longest_side": 32}, {"longest_side": 10_000}, {"threshold": 0}, {"threshold": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"longest_side": 32}, {"longest_side": 10_000}, {"threshold": 0}, {"threshold": 2}]
+)
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="longest_side"):
         FaceDetector(**settings)
