@@ -35,7 +35,7 @@ def read(workspace: Workspace, key: str, name: str) -> FaceDataset | None:
     """The data set kept for ``key``, under the name ``name``; None if there is none that can be trusted."""
     path = path_of(workspace, key)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             if about["version"] != VERSION or about["key"] != key:
                 return None

@@ -105,7 +105,7 @@ class Folder:
             directories += reversed(inner)
         self.warnings: tuple[str, ...] = ()
         if left_out:
-            self.warnings = (f"{left_out:,} links that lead outside the folder, or special files, were left out.",)
+            self.warnings = (f"Links that lead outside the folder, or special files, were left out ({left_out:,}).",)
 
     files: dict[str, int]
 
@@ -169,7 +169,7 @@ class ZipArchive:
         self.files = {name: info.file_size for name, info in self._members.items()}
         self.warnings: tuple[str, ...] = ()
         if links:
-            self.warnings = (f"{links:,} links in the zip were left out.",)
+            self.warnings = (f"Links in the zip were left out ({links:,}).",)
 
     files: dict[str, int]
 

@@ -59,8 +59,8 @@ def decode(data: bytes) -> npt.NDArray[np.generic]:
     if not data:
         raise BrokenFile("is empty")
     size = _jpeg_size(data)
-    # A whole JPEG is what FER2013 is made of: OpenCV decodes it three times as fast as Pillow. It also decodes one
-    # that was cut short, to a half-grey face; those go to Pillow, which refuses them.
+    # A whole JPEG is what FER2013 is made of: OpenCV decodes it three times as fast as Pillow. Some of its versions
+    # decode one that was cut short, too, to a half-grey face; so those go to Pillow, which refuses them.
     if size is not None and data.endswith(b"\xff\xd9"):
         _check_size(*size)
         return _decode_jpeg(data)

@@ -14,8 +14,8 @@ def pixel_groups(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     Numbers count up from 0 in the order in which the groups first appear. ``images`` is (N, …) of any shape.
     """
     numbers: dict[bytes, int] = {}
-    pixels = np.ascontiguousarray(images).reshape(len(images), -1)
-    groups = (numbers.setdefault(hashlib.sha256(image.data).digest(), len(numbers)) for image in pixels)
+    digests = (hashlib.sha256(image.tobytes()).digest() for image in images)
+    groups = (numbers.setdefault(digest, len(numbers)) for digest in digests)
     return np.fromiter(groups, dtype=np.int64, count=len(images))
 
 

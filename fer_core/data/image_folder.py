@@ -36,7 +36,9 @@ def emotion_of(name: str) -> int | None:
     found = {label for part in name.split("/")[:-1] if (label := find_label(part)) is not None}
     if len(found) > 1:
         both = " and ".join(LABELS[i] for i in sorted(found))
-        raise DataError(f"The folders of '{name}' name two emotions, {both}. Keep each image under one emotion.")
+        raise DataError(
+            f"The folders of '{printable(name)}' name two emotions, {both}. Keep each image under one emotion."
+        )
     return found.pop() if found else None
 
 
@@ -112,7 +114,7 @@ def read_images(
         raise DataError(nothing_found(container, where))
     notes = list(container.warnings)
     if no_images:
-        notes.append(f"{no_images:,} files in the folders are no images and were left out.")
+        notes.append(f"Files that are no images were left out ({no_images:,}).")
     notes += _unplaced(set(container.files) - set(names))
     kept = np.flatnonzero(good)
     return Parsed(
@@ -146,7 +148,7 @@ def _unplaced(names: set[str]) -> list[str]:
         return []
     shown = ", ".join(f"'{folder}'" for folder, _ in folders.most_common(3))
     more = f" and {len(folders) - 3:,} more" if len(folders) > 3 else ""
-    return [f"{folders.total():,} images in folders that name no emotion were left out: {shown}{more}."]
+    return [f"Images in folders that name no emotion were left out ({folders.total():,}): {shown}{more}."]
 
 
 def nothing_found(container: Container, where: str) -> str:

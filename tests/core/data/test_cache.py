@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from fer_core.data import cache, load, source
+from fer_core.workspace import Workspace
+from tests.factories import make_dataset
+from tests.source_factory import rows, tree, write_csv, write_folder, write_zip
+
+KEY = "0" * 32
+
+
+def same(a, b) -> bool:
+    return a.fingerprint == b.fingerprint and all(
+        np.array_equal(getattr(a, name), getattr(b, name)) for name in ("images", "labels", "split", "ids")
+    )
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Counts how often a source was parsed instead of taken from the cache."""
+    counter = []
+    for name in ("read_csv", "read_images"):
+        original = getattr(source, name)
+        monkeypatch.setattr(source, name, lambda *a, f=original: (counter.append(1), f(*a))[1])
+    return counter
+
+
+def test_a_data_set_comes_back_from_the_cache_as_it_was(workspace):
+    dataset = make_dataset()
+    cache.write(workspace, KEY, dataset)
+    again = cache.read(workspace, KEY, "another name")
+    assert again is not None
+    assert same(dataset, again)
+    assert again.name == "another name"
+    assert cache.read(workspace, "1" * 32, "x") is None
+
+
+def test_the_second_load_does_not_parse_again(tmp_path, reads):
+    for path in (
+        write_zip(tmp_path / "a.zip", tree()),
+        write_folder(tmp_path / "folder", tree()),
+        write_csv(tmp_path / "a.csv", rows(21)),
+    ):
+        reads.clear()
+        first, second = load(path), load(path)
+        assert same(first, second)
+        assert first.warnings == second.warnings
+        assert len(reads) == 1
+
+
+def test_the_cache_is_keyed_by_content_not_by_place(tmp_path, reads):
+    one = write_zip(tmp_path / "one.zip", tree())
+    two = tmp_path / "two.zip"
+    two.write_bytes(one.read_bytes())
+    load(one)
+    assert load(two).name == "two.zip"
+    assert len(reads) == 1
+    stamp = one.stat()
+    write_zip(one, tree(start=100))  # other content of the same length at the same place and time
+    os.utime(one, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert not same(load(one), load(two))
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.999])
+def test_a_half_written_cache_is_built_again(tmp_path, workspace, reads, keep):
+    path = write_zip(tmp_path / "a.zip", tree())
+    first = load(path)
+    (cached,) = (workspace.cache / "data").iterdir()
+    content = cached.read_bytes()
+    cached.write_bytes(content[: int(len(content) * keep)])
+    assert same(load(path), first)
+    assert len(reads) == 2
+    assert cached.stat().st_size == len(content)
+    assert same(load(path), first)
+    assert len(reads) == 2
+
+
+def test_a_flipped_bit_anywhere_in_the_faces_is_noticed(tmp_path, workspace, reads):
+    path = write_zip(tmp_path / "a.zip", tree())
+    first = load(path)
+    (cached,) = (workspace.cache / "data").iterdir()
+    content = bytearray(cached.read_bytes())
+    content[content.index(first.images[5].tobytes()) + 1000] ^= 4
+    cached.write_bytes(content)
+    assert same(load(path), first)
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [b"hello", b"PK\x05\x06" + bytes(18), "another key", "another version", "no fields", "pickle"],
+    ids=["text", "empty zip", "another key", "another version", "no fields", "pickle"],
+)
+def test_a_foreign_file_in_the_cache_is_not_believed(tmp_path, workspace, reads, foreign):
+    path = write_zip(tmp_path / "a.zip", tree())
+    first = load(path)
+    (cached,) = (workspace.cache / "data").iterdir()
+    if foreign == "another key":
+        cache.write(workspace, KEY, make_dataset())
+        cache.path_of(workspace, KEY).replace(cached)
+    elif foreign == "another version":
+        with np.load(cached) as stored:
+            arrays = dict(stored)
+        about = json.loads(str(arrays["about"]))
+        np.savez(cached, **{**arrays, "about": np.array(json.dumps({**about, "version": 0}))})
+    elif foreign == "no fields":
+        np.savez(cached, x=np.zeros(3))
+    elif foreign == "pickle":
+        np.savez(cached, about=np.array([object()], dtype=object))
+    else:
+        cached.write_bytes(foreign)
+    assert same(load(path), first)
+    assert len(reads) == 2
+
+
+def test_a_workspace_that_cannot_be_written_costs_only_the_cache(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("in the way")
+    dataset = load(write_zip(tmp_path / "a.zip", tree()), workspace=Workspace(blocker / "workspace"))
+    assert len(dataset) == 21
+    assert "could not be kept for the next time" in dataset.warnings[-1]
+
+
+def test_the_data_sets_unused_longest_are_cleared_away(workspace, monkeypatch):
+    monkeypatch.setattr(cache, "KEEP", 2)
+    dataset = make_dataset()
+    for i, key in enumerate(("a", "b")):
+        cache.write(workspace, key, dataset)
+        os.utime(cache.path_of(workspace, key), (i, i))
+    assert cache.read(workspace, "a", "x") is not None  # used just now, so b is the one unused longest
+    cache.write(workspace, "c", dataset)
+    assert sorted(path.stem for path in (workspace.cache / "data").iterdir()) == ["a", "c"]
