@@ -2,13 +2,14 @@
 
 import streamlit as st
 
+from fer_core.workspace import ASSETS
 from pages.ui.errors import calm, show_complaint
 from pages.ui.navigation import navigation, run_page
 from pages.ui.sidebar import sidebar
 
-st.set_page_config(page_title="FER Lab", page_icon=":material/sentiment_satisfied:", layout="wide")
-
 page = navigation()
+# A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
+st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 with calm("drawing the sidebar"):
     sidebar()
 show_complaint()

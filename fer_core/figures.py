@@ -197,8 +197,10 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], *, shares: bool = F
 
 def _split_fill(split: str) -> dict[str, object]:
     """How bars of a split are filled; told apart without colour too."""
-    pattern = {"shape": _SPLIT_PATTERN[split], "fillmode": "overlay", "size": 6, "solidity": 0.25}
-    return {"opacity": _SPLIT_OPACITY[split], "pattern": pattern}
+    fill: dict[str, object] = {"opacity": _SPLIT_OPACITY[split]}
+    if _SPLIT_PATTERN[split]:
+        fill["pattern"] = {"shape": _SPLIT_PATTERN[split], "fgcolor": "#FFFFFF", "size": 6, "solidity": 0.25}
+    return fill
 
 
 def balance_finding(per_class: Mapping[str, Mapping[str, int]]) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 import streamlit as st
 
 from fer_core import figures
+from fer_core.data.synthetic import DEFAULT_COUNT, MAX_COUNT, MIN_COUNT, parse_source
 from fer_core.labels import EMOTIONS, FERPLUS_COLUMNS, LABELS
 from pages.ui import resources, state
 from pages.ui.charts import chart
 from pages.ui.face_wall import Face, Row, face_wall
-from pages.ui.text import plain
+from pages.ui.text import is_built_in, plain, source_name
 from pages.ui.uploads import save_upload
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ _SIZES = {"Small": 56, "Medium": 84, "Large": 132}
 _FACES_IN_A_ROW = 12
 
 
-def source_name(source: str) -> str:
-    """A source for people; plain text."""
-    return "Built-in faces (synthetic)" if source == state.BUILT_IN else source
-
-
 def choose_source() -> None:
     """Pick a source; the chosen one is opened on the page, not used yet."""
     recent = state.recent_sources()
@@ -36,7 +32,7 @@ def choose_source() -> None:
         way = st.segmented_control(
             "Where are the faces?",
             [_BUILT_IN, _PATH, _UPLOAD],
-            default=_BUILT_IN if state.viewed_data() == state.BUILT_IN else _PATH,
+            default=_BUILT_IN if is_built_in(state.viewed_data()) else _PATH,
             key="data-way",
         )
         if way == _BUILT_IN:
@@ -48,10 +44,21 @@ def choose_source() -> None:
 
 
 def _built_in() -> None:
-    st.caption("4,900 drawn faces, made on this machine without any download. Good for trying everything out.")
-    if state.viewed_data() != state.BUILT_IN and st.button("Open the built-in faces", icon=":material/folder_open:"):
-        state.view_data(state.BUILT_IN)
-        st.rerun()
+    st.caption("Faces drawn on this machine, without any download. Good for trying everything out.")
+    viewed = state.viewed_data()
+    with st.form("data-built-in", border=False):
+        count = st.number_input(
+            "How many",
+            min_value=MIN_COUNT,
+            max_value=MAX_COUNT,
+            value=parse_source(viewed) or DEFAULT_COUNT,
+            step=700,
+            width=220,
+            help=f"From {MIN_COUNT} to {MAX_COUNT:,}; the standard set has {DEFAULT_COUNT:,}. Few train faster, many better.",
+        )
+        if st.form_submit_button("Open", icon=":material/folder_open:"):
+            state.view_data(state.BUILT_IN if count == DEFAULT_COUNT else f"{state.BUILT_IN}:{count}")
+            st.rerun()
 
 
 def _path(recent: list[str]) -> None:
@@ -102,17 +109,17 @@ def _upload() -> None:
 def show_dataset(source: str, dataset: FaceDataset) -> None:
     """Counts, warnings and faces of a loaded set, with the button that makes it the data in use."""
     in_use = source == state.data_source()
-    if source not in (state.BUILT_IN, *state.recent_sources()):
+    if not is_built_in(source) and source not in state.recent_sources():
         state.remember_source(source)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(plain(source_name(source) if source == state.BUILT_IN else dataset.name), width="content")
+        st.subheader(plain(source_name(source) if is_built_in(source) else dataset.name), width="content")
         if in_use:
             st.badge("In use", icon=":material/check:", color="green")
         elif st.button("Use this data", type="primary", icon=":material/check:"):
             state.use_data(source)
             state.notify(f"{source_name(source)} is now the data in use.")
             st.rerun()
-        if source != state.BUILT_IN and st.button(
+        if not is_built_in(source) and st.button(
             "Read again", icon=":material/refresh:", type="tertiary", help="After files in it were changed."
         ):
             resources.forget_dataset(source)
@@ -131,7 +138,7 @@ def show_dataset(source: str, dataset: FaceDataset) -> None:
     with st.expander("Identity of this data", icon=":material/fingerprint:"):
         st.write("The fingerprint is computed from every pixel, label and split. A trained model remembers it.")
         st.code(dataset.fingerprint, language=None, wrap_lines=True)
-        if source != state.BUILT_IN:
+        if not is_built_in(source):
             st.code(source, language=None, wrap_lines=True)
 
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import streamlit as st
 
 from fer_core.labels import EMOTIONS
-from pages.ui import resources, state
+from pages.ui import resources
+from pages.ui.text import is_built_in, source_name
 
 _JS = """
 // Shows whole rows only: the last, ragged one is hidden, and not reachable by keyboard either.
@@ -136,7 +137,7 @@ def few_faces(source: str, *, key: str, title: str | None = None) -> bool:
         for emotion in EMOTIONS
         for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:2]
     ]
-    name = title or ("Built-in faces" if source == state.BUILT_IN else dataset.name)
+    name = title or (source_name(source) if is_built_in(source) else dataset.name)
     return face_wall([Row(name, None, dataset.counts_text(), faces)], key=key, size=64) is not None
 
 

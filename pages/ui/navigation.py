@@ -55,12 +55,27 @@ def pages() -> Iterator[Page]:
 
 
 def navigation() -> StreamlitPage:
-    """Build the sidebar's navigation; the first page is the one that opens."""
-    sections: dict[str, list[StreamlitPage]] = {}
-    for number, page in enumerate(pages()):
-        entry = st.Page(page.file, title=page.title, icon=page.icon, url_path=page.url, default=number == 0)
-        sections.setdefault(page.section, []).append(entry)
-    return st.navigation(sections)
+    """Tell Streamlit the pages; the first one is the one that opens.
+
+    They get no icon here and Streamlit draws no menu: it would make each icon the tab's picture, which the browser
+    fetches from a server of Google's. :func:`menu` draws the icons from the font that Streamlit brings along.
+    """
+    entries = [
+        st.Page(page.file, title=page.title, url_path=page.url, default=number == 0)
+        for number, page in enumerate(pages())
+    ]
+    return st.navigation(entries, position="hidden")
+
+
+def menu() -> None:
+    """The links to all pages, by section."""
+    section = ""
+    with st.container(gap="xxsmall"):
+        for page in pages():
+            if page.section != section:
+                section = page.section
+                st.caption(section)
+            st.page_link(page.file, label=page.title, icon=page.icon, width="stretch")
 
 
 def run_page(page: StreamlitPage) -> None:

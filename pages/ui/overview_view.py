@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from fer_core.training.runs import running
@@ -12,7 +10,7 @@ from pages.ui.face_wall import few_faces
 from pages.ui.navigation import pages
 from pages.ui.run_list import run_table
 from pages.ui.runs import all_runs, summary
-from pages.ui.text import percent_with_interval, plain
+from pages.ui.text import is_built_in, percent_with_interval, plain, source_name
 
 _RUNS_SHOWN = 6
 
@@ -33,11 +31,11 @@ def at_hand() -> None:
     cards = st.columns(3)
     with cards[0].container(border=True, height="stretch"):
         st.caption(":material/photo_library: Data in use")
-        st.markdown(f"**{'Built-in faces' if source == state.BUILT_IN else plain(Path(source).name)}**")
+        st.markdown(f"**{plain(source_name(source))}**")
         if dataset is not None:
             st.caption(dataset.counts_text())
         else:
-            st.caption("Drawn on this machine, no download" if source == state.BUILT_IN else plain(source))
+            st.caption("Drawn on this machine, no download" if is_built_in(source) else plain(source))
         st.page_link("pages/data.py", label="Look at the faces", icon=":material/arrow_forward:")
     with cards[1].container(border=True, height="stretch"):
         st.caption(":material/psychology: Model in use")

@@ -13,7 +13,7 @@ import streamlit as st
 
 from fer_core.training.runs import list_runs
 from pages.ui import state
-from pages.ui.text import plain
+from pages.ui.text import plain, source_name
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -84,7 +84,7 @@ def dataset(source: str, *, skip_broken: bool = False) -> FaceDataset:
     if found is not None:
         return found
     place = st.empty()
-    name = "the built-in faces" if source == state.BUILT_IN else plain(Path(source).name)
+    name = plain(source_name(source))
     try:
         while not shelf.loading.acquire(timeout=0.2):
             place.progress(0.0, text="Waiting: another window is loading data…")

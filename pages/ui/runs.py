@@ -15,7 +15,7 @@ from fer_core.config import TrainConfig
 from fer_core.errors import FerError
 from fer_core.figures import RUN_COLOURS, Curve, Quantity
 from fer_core.training.runs import RESUMABLE, EpochRecord, Run, State, best_record, list_runs, open_run
-from pages.ui.text import duration, percent_with_interval, plain
+from pages.ui.text import duration, percent_with_interval, plain, source_name
 
 ACTIVE: Final[frozenset[State]] = frozenset({"starting", "running", "stopping"})
 
@@ -113,7 +113,7 @@ def _summary(path: str, changed: tuple[int, ...]) -> Summary:
         name=label.name,
         protocol=config.protocol if config else "—",
         model=config.model if config else "—",
-        data=_data_name(config.data) if config else "—",
+        data=source_name(config.data) if config else "—",
         epochs_done=records[-1].epoch if records else 0,
         epochs_planned=config.epochs if config else 0,
         best=best_record(records),
@@ -123,10 +123,6 @@ def _summary(path: str, changed: tuple[int, ...]) -> Summary:
         test_interval=_interval(test),
         notes=label.notes,
     )
-
-
-def _data_name(source: str) -> str:
-    return "built-in faces" if source == "synthetic" else Path(source).name
 
 
 def _checkpoint_figures(run: Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The sidebar: what is global. The data in use, the model in use, and a running training with its progress."""
+"""The sidebar: the menu and what is global. The data in use, the model in use, and a running training with its progress."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import streamlit as st
 from fer_core.training.runs import Run, running
 from pages.ui import resources, state
 from pages.ui.errors import calm
+from pages.ui.navigation import menu
 from pages.ui.runs import ACTIVE, progress_text
-from pages.ui.text import plain
+from pages.ui.text import plain, source_name
 
 _POLL = 2.0  # seconds
 
@@ -18,6 +19,7 @@ _POLL = 2.0  # seconds
 def sidebar() -> None:
     """Draw it; nothing here loads data or torch."""
     with st.sidebar:
+        menu()
         if notice := state.take_notice():
             st.toast(plain(notice), icon=":material/check:")
         run = running()
@@ -44,9 +46,8 @@ def _training(path: str) -> None:
 def _data() -> None:
     source = state.data_source()
     with st.container(border=True, gap="xxsmall"):
-        name = "Built-in faces (synthetic)" if source == state.BUILT_IN else Path(source).name
         st.caption("Data in use")
-        st.markdown(f"**{plain(name)}**")
+        st.markdown(f"**{plain(source_name(source))}**")
         dataset = resources.loaded_dataset(source)
         if dataset is not None:
             st.caption(dataset.counts_text())

@@ -15,6 +15,7 @@ import streamlit as st
 
 from fer_core.errors import FerError
 from fer_core.workspace import Workspace, write_json
+from pages.ui.text import is_built_in
 
 BUILT_IN: Final = "synthetic"
 _RECENT_KEPT = 8
@@ -51,7 +52,7 @@ def recent_sources() -> list[str]:
 
 def remember_source(source: str) -> None:
     """Put a source on top of the recent ones."""
-    if source != BUILT_IN:
+    if not is_built_in(source):
         kept = [source, *(other for other in recent_sources() if other != source)]
         st.session_state[_RECENT] = kept[:_RECENT_KEPT]
     _save()

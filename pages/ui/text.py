@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$&])")
 
@@ -11,6 +12,19 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$&])")
 def plain(text: object) -> str:
     """``text`` so that Streamlit's Markdown shows it and interprets nothing in it (names of files, runs, errors)."""
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def is_built_in(source: str) -> bool:
+    """Whether a data source is the drawn faces: ``synthetic``, or ``synthetic:700`` for 700 of them."""
+    return source.partition(":")[0].strip().lower() == "synthetic"
+
+
+def source_name(source: str) -> str:
+    """What people call a data source: ``Built-in faces``, or the last part of a path. Not escaped."""
+    if not is_built_in(source):
+        return Path(source).name or source
+    number = source.partition(":")[2]
+    return f"Built-in faces ({number})" if number else "Built-in faces"
 
 
 def percent(share: float, digits: int = 1) -> str:

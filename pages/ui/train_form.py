@@ -12,7 +12,7 @@ from fer_core.training.runs import Run
 from pages.ui import resources, state
 from pages.ui.forms import Form
 from pages.ui.runs import all_runs, summary
-from pages.ui.text import duration, plain
+from pages.ui.text import duration, is_built_in, plain, source_name
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Length and batches": ("batch_size", "patience"),
@@ -113,7 +113,7 @@ def _data(form: Form) -> None:
         "Data",
         options,
         index=options.index(current),
-        format_func=lambda source: "Built-in faces (synthetic)" if source == state.BUILT_IN else source,
+        format_func=lambda source: source_name(source) if is_built_in(source) else source,
         help=f"{field.description} More sources can be opened on the Data page.",
         key=f"train-data-{in_use}-{form.round}",
     )

@@ -25,7 +25,7 @@ def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
     real = fer_core.data.load
 
     def load(source: Any, **options: Any) -> fer_core.data.FaceDataset:
-        if source == "synthetic":
+        if source.startswith("synthetic"):
             options["on_progress"](280, 280)
             return make_dataset(name="synthetic")
         return real(source, **options)

@@ -1,0 +1,117 @@
+"""One server and one Chromium for all browser tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fer_core.errors import FerError
+from fer_core.training.runs import list_runs, request_stop
+from fer_core.workspace import Workspace, write_json
+from tests.browser.app import CHROMIUM, Server, chromium, serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+FEW_FACES = "synthetic:490"
+"""The data in use: drawn in a second, and an epoch takes no more."""
+PATIENCE = 60_000  # milliseconds; the machine may be busy
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; tests that need it are skipped where it is missing."""
+    pytest.importorskip("playwright", reason="Playwright is not installed")
+    if not CHROMIUM.is_file():
+        pytest.skip(f"Chromium is not installed here ({CHROMIUM})")
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app on a free port with a workspace of its own; trainings it started are stopped in the end."""
+    home = tmp_path_factory.mktemp("app")
+    write_json(home / "app.json", {"data": FEW_FACES})
+    with serve(home) as running:
+        try:
+            yield running
+        finally:
+            stop_trainings(Workspace(running.home))
+
+
+def stop_trainings(workspace: Workspace) -> None:
+    """A trainer outlives the server on purpose, so it has to be asked to stop."""
+    alive = [run for run in list_runs(workspace) if run.state in ("starting", "running", "stopping")]
+    for run in alive:
+        try:
+            request_stop(run)
+        except FerError:
+            continue
+    wait_until(lambda: not any(run.is_alive() for run in alive), seconds=60)
+
+
+def wait_until(condition, *, seconds: float = PATIENCE / 1000) -> None:
+    """Wait for something outside the browser."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser window without memory of others."""
+    found = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    found.set_default_timeout(PATIENCE)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A tab that fails the test on errors in the console, and on any request that leaves this machine."""
+    tab = context.new_page()
+    complaints: list[str] = []
+    tab.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    tab.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+    tab.on(
+        "request",
+        lambda request: complaints.append(f"left this machine: {request.url}") if leaves(request.url) else None,
+    )
+    yield tab
+    assert not complaints, "\n".join(complaints)
+
+
+def is_complaint(message: ConsoleMessage) -> bool:
+    """Errors and warnings, except that Streamlit looks for its own health address beneath a page's address first."""
+    streamlit_probing = "/_stcore/" in message.location.get("url", "") and "404" in message.text
+    return not streamlit_probing and (message.type in ("error", "warning") or "WARN" in message.text)
+
+
+def leaves(url: str) -> bool:
+    """Whether an address is not on this machine."""
+    return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+
+
+def settled(tab: Page) -> None:
+    """Wait until the page's script has run and nothing is a placeholder any more."""
+    tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    tab.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+
+
+def chart_points(tab: Page, quantity: str) -> int:
+    """Epochs that the live chart of loss or accuracy shows; 0 when it is not there yet."""
+    return int(
+        tab.evaluate(
+            """(unit) => {
+              const charts = [...document.querySelectorAll(".fer-live-chart")].filter((c) => c.layout);
+              const chart = charts.find((c) => c.layout.yaxis.title.text.startsWith(unit));
+              return chart && chart.data.length ? chart.data[0].x.length : 0;
+            }""",
+            "Loss" if quantity == "loss" else "Accuracy",
+        )
+    )
