@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,20 @@ def classifier(checkpoint: Path) -> Classifier:
     return Classifier.load(checkpoint)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A batch of one or two faces gains nothing from threads, and loses much where other programs use the cores."""
+    if "checkpoint" not in request.fixturenames and "classifier" not in request.fixturenames:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def photos() -> list[Path]:
     """The sixty real photographs, where they lie beside the checkout."""
@@ -41,9 +57,12 @@ def photos() -> list[Path]:
     return found
 
 
+@cache
 def drawn(size: int = 200, seed: int = 0) -> np.ndarray:
     """One drawn face, grey uint8 (size, size)."""
-    return draw_face(seed % 7, np.random.default_rng(seed), size)
+    image = draw_face(seed % 7, np.random.default_rng(seed), size)
+    image.setflags(write=False)
+    return image
 
 
 def scene(*places: tuple[int, int, int], width: int = 640, height: int = 480) -> np.ndarray:
