@@ -270,7 +270,17 @@ _ACROSS = np.linspace(-1, 1, 25)
 """Places along the mouth, from corner to corner."""
 _CUPIDS_BOW = np.exp(-(((np.abs(_ACROSS) - 0.25) / 0.18) ** 2))
 _LONG_HAIR = np.array(
-    [(0.95, -0.5), (1.1, -0.5), (1.26, -0.1), (1.33, 0.5), (1.3, 1.2), (1.04, 1.2), (0.99, 0.3), (0.95, -0.1)]
+    [
+        (0.9, -0.6),
+        (1.04, -0.5),
+        (1.17, -0.27),
+        (1.26, 0.05),
+        (1.31, 0.5),
+        (1.29, 1.2),
+        (1.04, 1.2),
+        (0.99, 0.3),
+        (0.94, -0.2),
+    ]
 )
 """Hair that falls beside the face on the right of the picture, in widths of the head."""
 

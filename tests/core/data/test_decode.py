@@ -106,6 +106,14 @@ def test_a_file_cut_short_is_broken_and_never_half_a_face(form, cut):
         decode_face(data[: int(len(data) * cut)])
 
 
+def test_a_jpeg_cut_short_never_reaches_opencv(monkeypatch):
+    """Some versions of it return half a face."""
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: np.zeros((48, 48), np.uint8))
+    data = encode(face(4), "JPEG")
+    with pytest.raises(BrokenFile, match="cut short"):
+        decode(data[: len(data) * 3 // 4])
+
+
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
     data = encode(face(5), "JPEG")
     assert (decode_face(data + b"\0\0\n") == decode_face(data)).all()

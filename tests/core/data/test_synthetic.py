@@ -115,7 +115,9 @@ def test_a_neutral_face_hardly_moves():
 def drawn_with(**units: float) -> np.ndarray:
     """One upright person's face, 144 pixels wide, with some muscles at work."""
     person = synthetic._sample_person(np.random.default_rng(4))
-    still = dataclasses.replace(person, yaw=0, pitch=0, roll=0, scale=1, shift=(0, 0), glasses=False, skin=120)
+    still = dataclasses.replace(
+        person, yaw=0, pitch=0, roll=0, scale=1, shift=(0, 0), glasses=False, skin=120, brow_tone=10
+    )
     return synthetic._draw(still, ActionUnits(**units), 144).astype(float)
 
 
@@ -131,6 +133,28 @@ def test_each_muscle_moves_its_part_of_the_face_and_no_other(units, rows):
     for name in units:
         change = np.abs(drawn_with(**{name: 1.0}) - drawn_with()).mean(axis=1)
         assert change[rows].sum() > 0.9 * change.sum() > 5, name
+
+
+def height_of_dark(face: np.ndarray, rows: slice, columns: slice) -> float:
+    """Row around which the dark pixels of a part of the face lie."""
+    dark = np.maximum(np.median(face[rows, columns]) - 40 - face[rows, columns], 0)
+    return float((dark.sum(axis=1) * np.arange(len(dark))).sum() / dark.sum())
+
+
+def test_smiles_lift_the_corners_of_the_mouth_and_frowns_lower_them():
+    corner = (slice(98, 126), slice(87, 91))
+    smile, rest, frown = (
+        height_of_dark(drawn_with(**units), *corner) for units in ({"smile": 1.0}, {}, {"frown": 1.0})
+    )
+    assert smile + 3 < rest < frown - 3
+
+
+def test_grief_lifts_the_inner_brows_and_anger_lowers_them():
+    inner = (slice(24, 50), slice(82, 86))
+    grief, rest, anger = (
+        height_of_dark(drawn_with(**units), *inner) for units in ({"inner_brow": 1.0}, {}, {"brow_lower": 1.0})
+    )
+    assert grief + 3 < rest < anger - 2
 
 
 def test_the_mouth_opens_when_the_jaw_drops_and_bares_teeth_in_a_smile():
