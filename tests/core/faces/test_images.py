@@ -11,7 +11,7 @@ from PIL import Image, ImageFile, features
 
 from fer_core.errors import ImageError
 from fer_core.faces import read_photo
-from fer_core.faces.images import FORMATS, MAX_PIXELS
+from fer_core.faces.images import FORMATS, MAX_PIXELS, _webp_size
 from tests.core.faces.conftest import encode
 
 RNG = np.random.default_rng(0)
@@ -218,6 +218,18 @@ def test_bombs_are_refused_from_the_header_before_decoding(data, monkeypatch):
         with pytest.raises(ImageError, match=f"at most {MAX_PIXELS // 10**6} million"):
             read_photo(data)
     assert raised == []
+
+
+@pytest.mark.parametrize("kind", [b"VP8X", b"VP8L", b"VP8 "])
+def test_a_webp_bomb_is_refused_before_pillow_reserves_memory_for_it(kind, monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("the file was opened"))
+    with pytest.raises(ImageError, match="16,000×15,000 pixels"):
+        read_photo(webp_header(kind, 16_000, 15_000))
+
+
+def test_the_size_of_webp_files_is_read_as_pillow_reads_it():
+    for options in ({}, {"lossless": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}):
+        assert _webp_size(encode(BLOCKS, "WEBP", **options)) == (128, 96)
 
 
 def test_a_tiny_and_a_very_wide_picture_are_read():

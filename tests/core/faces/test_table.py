@@ -22,6 +22,7 @@ def prediction(x: float = 10.0, p: float = 0.25, hand: bool = False) -> FacePred
 RESULTS = [
     PhotoResult('quote " comma , line\nbreak\rreturn.jpg', 100, 80, (prediction(), prediction(50, 0.45))),
     PhotoResult("=HYPERLINK(1).png", 100, 80, ()),
+    PhotoResult("car\rriage.jpg", 9, 9),
     PhotoResult("ابتسامة.jpg", error="The picture is damaged or cut short."),
     PhotoResult("'apostrophe.jpg", 30, 20, (prediction(hand=True),), ("animated: the first frame is used",)),
 ]
@@ -43,9 +44,9 @@ def read(path) -> list[dict[str, str]]:
 def test_one_row_for_each_face_and_one_for_each_photograph_without(tmp_path):
     write_all(tmp_path / "a.csv")
     rows = read(tmp_path / "a.csv")
-    assert [row["face"] for row in rows] == ["1", "2", "", "", "1"]
-    assert [row["faces"] for row in rows] == ["2", "2", "0", "0", "1"]
-    first, second, none, broken, hand = rows
+    assert [row["face"] for row in rows] == ["1", "2", "", "", "", "1"]
+    assert [row["faces"] for row in rows] == ["2", "2", "0", "0", "0", "1"]
+    first, second, none, _, broken, hand = rows
     assert (first["x"], first["y"], first["w"], first["h"]) == ("10.0", "0.0", "20.0", "25.0")  # cut at the upper edge
     assert (first["score"], first["label"], first["abstained"]) == ("0.7500", "calm", "0")
     assert (first["angry"], first["calm"]) == ("0.250000", "0.750000")
