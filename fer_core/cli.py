@@ -560,6 +560,21 @@ def explain(
     emit(result.to_dict(), as_json, result.text())
 
 
+@app.command("check-math")
+def check_math(as_json: JsonOption = False) -> None:
+    """Check every formula of the Derivations page against central differences and autograd."""
+    from fer_core.lessons.math_checks import FORMULAS, check_all, check_report
+
+    results = check_all()
+    lines = [f"{'right' if r.passed else 'WRONG'}  {FORMULAS[r.name].title:<42} error {r.error:.1e}" for r in results]
+    lines += ["", "The lab report's own formulas:"]
+    for formula in FORMULAS.values():
+        found = check_report(formula)
+        if found:
+            lines.append(f"{'right' if found.passed else 'WRONG'}  {formula.title:<42} error {found.error:.1e}")
+    emit([r.to_dict() for r in results], as_json, "\n".join(lines))
+
+
 bench_app = typer.Typer(help="Measure speed against a plain way of doing the same.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
 

@@ -1,1 +1,1 @@
-"""(room to come)"""
+"""Lessons: the mathematics checked live."""
