@@ -28,6 +28,7 @@ _FINE = 4  # the search for small faces uses a longest side four times as long
 _LARGEST_ENLARGEMENT = 4.0  # a face of 48 pixels is looked at with 192
 _LONGEST_STRIP = 4096  # pixels; the longest side of a panorama during the search
 _SMALLEST_SIDE = 10  # pixels after scaling; YuNet knows no smaller face
+_SMALLEST_INPUT = 64  # pixels; OpenCV 4.10 invents faces where the coarsest feature map (stride 32) has a single row
 _NMS_IOU = 0.3
 _NMS_CONTAINED = 0.6
 
@@ -124,8 +125,11 @@ class FaceDetector:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = image if size == (width, height) else cv2.resize(image, size, interpolation=method)
         bgr = cv2.cvtColor(resized, cv2.COLOR_GRAY2BGR if resized.ndim == 2 else cv2.COLOR_RGB2BGR)
+        right, below = (max(0, _SMALLEST_INPUT - side) for side in size)
+        if right or below:
+            bgr = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT)
         with self._lock:
-            self._net.setInputSize(size)
+            self._net.setInputSize((bgr.shape[1], bgr.shape[0]))
             _, rows = self._net.detect(bgr)
         if rows is None:
             return []
@@ -151,7 +155,7 @@ def _face(row: npt.NDArray[np.float64], score: float) -> Face:
 
 
 def _is_sane(row: npt.NDArray[np.float64], score: float, width: int, height: int) -> bool:
-    """OpenCV 4.10 returns wild numbers for very flat images: a face has a size, and its centre lies in the image."""
+    """A face has a size, and its centre lies in the image (OpenCV 4.10 has returned anything else)."""
     if not (np.isfinite(row).all() and np.isfinite(score)):
         return False
     centre, size = row[0] + row[1] / 2, row[1]

@@ -159,7 +159,7 @@ def test_the_image_is_left_as_it_is(detector):
 def test_wild_numbers_of_the_network_are_no_faces(monkeypatch):
     good = [10, 10, 50, 50, *[30] * 10, 0.9]
     wild = [
-        [-9e15, -3e15, 0, 0, *[2e16] * 10, 1.0],  # as OpenCV 4.10 returns for 4096×8 pixels
+        [-9e15, -3e15, 0, 0, *[2e16] * 10, 1.0],  # as OpenCV 4.10 returned for 4096×8 pixels
         [np.nan, *good[1:]],
         [*good[:14], np.inf],
         [10, 10, 5000, 50, *[30] * 10, 0.9],
