@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, features
+from PIL import Image, ImageFile
 
 from fer_core.errors import ImageError
 from fer_core.faces import read_photo
@@ -162,8 +162,9 @@ def test_a_wrong_ending_is_noted_and_the_content_decides(tmp_path):
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "MPO"])
 def test_a_file_cut_short_anywhere_is_refused(kind):
-    if kind == "AVIF" and not features.check("avif"):
-        pytest.skip("this Pillow cannot write AVIF")
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow cannot write {kind}")
     data = encode(RNG.integers(0, 256, (96, 128, 3)).astype(np.uint8), kind)
     for share in (0.01, 0.3, 0.6, 0.9, 0.98):
         with pytest.raises(ImageError) as refusal:
