@@ -212,8 +212,11 @@ def _sha256(path: Path) -> str:
 def _votes_key(files: VoteFiles | None) -> str:
     if files is None:
         return "none"
-    order = "none" if files.order is None else _sha256(files.order)
-    return f"{_sha256(files.votes)} {order} {files.asked_for}"
+    try:
+        order = "none" if files.order is None else _sha256(files.order)
+        return f"{_sha256(files.votes)} {order} {files.asked_for}"
+    except OSError as error:
+        raise DataError(f"The votes in {files.votes.parent} cannot be read ({error.strerror or error}).") from error
 
 
 def _cached(
