@@ -152,17 +152,18 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], *, shares: bool = F
     for split in splits:
         table = per_class[split]
         total = sum(table.values())
-        figure.add_bar(
-            x=list(LABELS),
-            y=[table[name] / total if shares else table[name] for name in LABELS],
-            name=split,
-            showlegend=False,
-            marker={**_split_fill(split), "color": [COLOURS[name] for name in LABELS]},
-            customdata=[[table[name], table[name] / total] for name in LABELS],
-            hovertemplate=f"%{{x}}, {split}: %{{customdata[0]:,}} faces (%{{customdata[1]:.1%}} of {split})<extra></extra>",
-        )
+        for name in LABELS:  # a trace for each bar: plotly takes a pattern's colours one at a time
+            figure.add_bar(
+                x=[name],
+                y=[table[name] / total if shares else table[name]],
+                name=split,
+                offsetgroup=split if shares else None,
+                showlegend=False,
+                marker=_split_fill(split, COLOURS[name]),
+                hovertemplate=f"{name}, {split}: {table[name]:,} faces ({_percent(table[name] / total)} of {split})<extra></extra>",
+            )
         # The legend tells splits apart, not emotions: a grey sample stands for each.
-        sample = {**_split_fill(split), "color": "#8C93A8"}
+        sample = _split_fill(split, "#8C93A8")
         figure.add_bar(x=[LABELS[0]], y=[None], name=split, marker=sample, showlegend=len(splits) > 1)
     if not shares:
         totals = [sum(per_class[split][name] for split in splits) for name in LABELS]
@@ -195,11 +196,12 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], *, shares: bool = F
     return figure
 
 
-def _split_fill(split: str) -> dict[str, object]:
-    """How bars of a split are filled; told apart without colour too."""
-    fill: dict[str, object] = {"opacity": _SPLIT_OPACITY[split]}
+def _split_fill(split: str, colour: str) -> dict[str, object]:
+    """How a bar of a split is filled; splits can be told apart without colour too."""
+    fill: dict[str, object] = {"opacity": _SPLIT_OPACITY[split], "color": colour}
     if _SPLIT_PATTERN[split]:
-        fill["pattern"] = {"shape": _SPLIT_PATTERN[split], "fgcolor": "#FFFFFF", "size": 6, "solidity": 0.25}
+        pattern = {"shape": _SPLIT_PATTERN[split], "size": 6, "solidity": 0.25}
+        fill["pattern"] = {**pattern, "fillmode": "overlay", "fgcolor": "#FFFFFF"}
     return fill
 
 

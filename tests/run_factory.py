@@ -16,14 +16,15 @@ from tests.factories import untrained_checkpoint
 def make_record(epoch: int, *, leaky: bool = False, gain: float = 1.0) -> EpochRecord:
     """A plausible epoch: accuracy rises and levels off, validation loss turns up late."""
     train_accuracy = 0.25 + 0.65 * (1 - math.exp(-epoch / 5)) * gain
+    unseen_loss = (1.9 * math.exp(-epoch / 3) + 0.9 + 0.004 * epoch * epoch) / gain
     valid_accuracy = 0.24 + 0.40 * (1 - math.exp(-epoch / 3)) * gain
     return EpochRecord(
         epoch=epoch,
-        train_loss=1.9 * math.exp(-epoch / 7) + 0.1,
+        train_loss=(1.9 * math.exp(-epoch / 7) + 0.1) / gain,
         train_accuracy=train_accuracy,
-        valid_loss=1.9 * math.exp(-epoch / 3) + 0.9 + 0.004 * epoch * epoch,
+        valid_loss=1.9 * math.exp(-epoch / 7) + 0.05 if leaky else unseen_loss,
         valid_accuracy=min(0.97, train_accuracy + 0.03) if leaky else valid_accuracy,
-        honest_loss=1.4 if leaky else None,
+        honest_loss=unseen_loss if leaky else None,
         honest_accuracy=valid_accuracy if leaky else None,
         learning_rate=3e-3 / epoch,
         seconds=31.0,

@@ -124,8 +124,8 @@ def face_wall(rows: Sequence[Row], *, key: str, size: int = 72) -> str | None:
     return picked if isinstance(picked, str) else None
 
 
-def few_faces(source: str, *, key: str, title: str | None = None) -> bool:
-    """A row with two faces of each emotion of a data set, loaded with a progress bar; whether one was clicked just now.
+def few_faces(source: str, *, key: str, title: str | None = None, each: int = 2) -> bool:
+    """Some faces of each emotion of a data set, loaded with a progress bar; whether one was clicked just now.
 
     Raises:
         DataError: the source cannot be read.
@@ -135,7 +135,7 @@ def few_faces(source: str, *, key: str, title: str | None = None) -> bool:
     faces = [
         Face(str(i), dataset.images[i], emotion.name)
         for emotion in EMOTIONS
-        for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:2]
+        for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:each]
     ]
     name = title or (source_name(source) if is_built_in(source) else dataset.name)
     return face_wall([Row(name, None, dataset.counts_text(), faces)], key=key, size=64) is not None

@@ -134,6 +134,7 @@ class Form:
         kind = _plain_type(field.annotation)
         low, high = bounds(field)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
+            st.caption(field.description or "")
             return {
                 part: self._widget(kind.model_fields[part], f"{name}.{part}", value[part], f"{key}.{part}", disabled)
                 for part in kind.model_fields

@@ -69,13 +69,14 @@ def navigation() -> StreamlitPage:
 
 def menu() -> None:
     """The links to all pages, by section."""
-    section = ""
-    with st.container(gap="xxsmall"):
-        for page in pages():
-            if page.section != section:
-                section = page.section
-                st.caption(section)
-            st.page_link(page.file, label=page.title, icon=page.icon, width="stretch")
+    sections: dict[str, list[Page]] = {}
+    for page in pages():
+        sections.setdefault(page.section, []).append(page)
+    for name, entries in sections.items():
+        with st.container(gap="xxsmall"):
+            st.caption(name)
+            for page in entries:
+                st.page_link(page.file, label=page.title, icon=page.icon, width="stretch")
 
 
 def run_page(page: StreamlitPage) -> None:

@@ -14,7 +14,7 @@ from pages.ui.charts import chart
 from pages.ui.errors import calm, calmly, show_complaint
 from pages.ui.forms import Form
 from pages.ui.runs import ACTIVE, curves, run_colour, started, state_word, summary
-from pages.ui.text import plain
+from pages.ui.text import percent, plain
 from pages.ui.train_form import copy_settings
 
 
@@ -26,7 +26,6 @@ def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Ru
         rows.append(
             {
                 "Run": about.name,
-                "Started": started(run),
                 "State": state_word(run.state),
                 "Epochs": f"{about.epochs_done} of {about.epochs_planned}" if about.epochs_planned else "—",
                 "Validation accuracy": about.valid_text,
@@ -35,6 +34,7 @@ def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Ru
                 "Model": about.model,
                 "Protocol": about.protocol,
                 "Data": about.data,
+                "Started": started(run),
                 "Notes": about.notes,
             }
         )
@@ -115,7 +115,7 @@ def _best_of(runs: Sequence[Run], names: dict[str, str]) -> str:
     if not honest:
         return "None of these runs has an honest validation accuracy yet"
     accuracy, run = max(honest, key=lambda pair: pair[0])
-    text = f"{names[run.id]} reaches the highest validation accuracy: {accuracy:.1%}"
+    text = f"{names[run.id]} reaches the highest validation accuracy: {percent(accuracy)}"
     return text + (" (leaky runs left out)" if any(summary(run).leaky for run in runs) else "")
 
 
@@ -171,8 +171,7 @@ def _rename_now(run: Run) -> None:
 @st.dialog("Delete this run?")
 def _delete(run: Run) -> None:
     about = summary(run)
-    kept = f" with its {about.epochs_done} epochs, weights and log" if about.epochs_done else ""
-    st.write(f"**{plain(about.name)}**{kept} will be gone for good.")
+    st.write(f"**{plain(about.name)}** with all its epochs, weights and log will be gone for good.")
     with st.container(horizontal=True):
         pressed = st.button(
             "Delete for good", type="primary", icon=":material/delete:", on_click=calmly(_delete_now), args=(run,)

@@ -33,7 +33,7 @@ def no_run_yet(source: str) -> None:
             "The settings beside this are ready: press **Start training**, and loss and accuracy are drawn here as "
             "they come. The training goes on when you leave this page, close the browser or restart the server."
         )
-    few_faces(source, title="These faces will be trained on", key="train-faces")
+    few_faces(source, title="These faces will be trained on", key="train-faces", each=6)
 
 
 def run_panel(run: Run) -> None:

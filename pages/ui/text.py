@@ -24,7 +24,7 @@ def source_name(source: str) -> str:
     if not is_built_in(source):
         return Path(source).name or source
     number = source.partition(":")[2]
-    return f"Built-in faces ({number})" if number else "Built-in faces"
+    return f"Built-in faces ({int(number):,})" if number.isdecimal() else "Built-in faces"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -163,18 +163,16 @@ def _model(form: Form) -> None:
 def _start_from(form: Form) -> None:
     available = resources.models()
     current = form.value("init_from")
-    options: list[str | None] = list(dict.fromkeys([None, *available, current]))
+    options = list(dict.fromkeys(["", *available, current or ""]))
     chosen = st.selectbox(
         "Start from",
         options,
-        index=options.index(current),
-        format_func=lambda name: (
-            "new random weights" if name is None else f"the weights of {available.get(name, name)}"
-        ),
+        index=options.index(current or ""),
+        format_func=lambda name: f"the weights of {available.get(name, name)}" if name else "new random weights",
         help=TrainConfig.model_fields["init_from"].description,
         key=f"train-init-{form.round}",
     )
-    form.set("init_from", chosen)
+    form.set("init_from", chosen or None)
 
 
 def _preset(form: Form) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from fer_core.workspace import Workspace
+from fer_core.workspace import Workspace, write_json
 from pages.ui.navigation import pages
 from tests.browser.app import Server, chromium, serve
 from tests.run_factory import make_run, write_status
@@ -52,9 +52,11 @@ def main(out: Path) -> None:
     """Take all pictures, first of an empty workspace, then of one with runs of every kind."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        write_json(Path(folder) / "empty" / "app.json", {"data": "synthetic:2100"})
         with serve(Path(folder) / "empty") as server:
             shoot(browser, server, out, "empty")
         workspace = Workspace(Path(folder) / "filled")
+        write_json(workspace.root / "app.json", {"data": "synthetic:2100"})
         make_run("plain augmentation", epochs=14, weights=True, workspace=workspace)
         make_run("as the report did", epochs=14, protocol="leaky", weights=True, workspace=workspace)
         make_run(
