@@ -1,0 +1,137 @@
+"""Walking into a confusion matrix: how it is shown, and which faces stand in one of its cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.data import FaceDataset
+from fer_core.data.cleaning import Cleaning, clean_indices
+from fer_core.errors import DataError
+from fer_core.evaluation.evaluate import Predictions
+from fer_core.evaluation.human import emotion_votes
+from fer_core.evaluation.metrics import cross_entropy_each
+from fer_core.labels import LABELS
+from fer_core.workspace import Workspace
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+MatrixView = Literal["counts", "rows", "columns"]
+FaceOrder = Literal["confidence", "loss", "disagreement"]
+
+
+def normalised(confusion: npt.NDArray[np.generic], view: MatrixView) -> Floats:
+    """The matrix as counts, as shares of each row (recall) or of each column (precision); empty ones stay zero.
+
+    ``confusion`` is (C, C), rows are true classes; the answer is float64 (C, C).
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    if view == "counts":
+        return counts
+    totals = counts.sum(axis=1 if view == "rows" else 0, keepdims=True)
+    return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+
+
+def by_confusion(confusion: Ints) -> list[int]:
+    """Classes in the order of their recall, the most confused first; classes without faces last."""
+    shares = np.diag(normalised(confusion, "rows"))
+    empty = np.asarray(confusion).sum(axis=1) == 0
+    return [int(i) for i in np.lexsort((shares, empty))]
+
+
+def most_confused_cell(confusion: Ints) -> tuple[int, int] | None:
+    """The off-diagonal cell with the largest share of its row, as (true, predicted); None when nothing is confused."""
+    shares = normalised(confusion, "rows")
+    np.fill_diagonal(shares, 0)
+    if not shares.any():
+        return None
+    row, column = np.unravel_index(int(shares.argmax()), shares.shape)
+    return int(row), int(column)
+
+
+def matrix_csv(confusion: npt.NDArray[np.generic]) -> str:
+    """The matrix as csv: a row for each true class, a column for each predicted one."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["true \\ predicted", *LABELS])
+    for name, row in zip(LABELS, np.asarray(confusion).tolist(), strict=True):
+        writer.writerow([name, *row])
+    return text.getvalue()
+
+
+def disagreement(predictions: Predictions, votes: Ints | None) -> Floats:
+    """How far the model's probabilities lie from people's answers, float64 (n,) in 0…1.
+
+    The total variation distance ½ Σ |p_k − q_k| between the model's probabilities p and the shares q of the FER+
+    votes for the seven emotions; for a face nobody voted on, q puts everything on the label.
+
+    Args:
+        predictions: of n faces.
+        votes: FER+ counts of the same faces, int64 (n, 10), or None.
+    """
+    people = np.eye(len(LABELS))[predictions.labels]
+    if votes is not None:
+        counts = emotion_votes(votes).astype(np.float64)
+        voted = counts.sum(axis=1) > 0
+        people[voted] = counts[voted] / counts[voted].sum(axis=1, keepdims=True)
+    return np.asarray(np.abs(predictions.probabilities - people).sum(axis=1) / 2, dtype=np.float64)
+
+
+def rank(predictions: Predictions, faces: Ints, order: FaceOrder, votes: Ints | None = None) -> tuple[Ints, Floats]:
+    """Faces in the order in which they are looked at, with the figure that decides it; the largest stands first.
+
+    Args:
+        predictions: of n faces.
+        faces: which of them, int64 (m,).
+        order: ``confidence`` (top probability), ``loss`` (−ln p of the label, in nats) or ``disagreement``.
+        votes: FER+ counts of the n faces, int64 (n, 10), or None.
+
+    Returns:
+        ``faces`` reordered, ties as they were, and the figures, float64 (m,).
+    """
+    if order == "confidence":
+        values = predictions.probabilities.max(axis=1).astype(np.float64)
+    elif order == "loss":
+        values = cross_entropy_each(predictions.logits / predictions.temperature, predictions.labels)
+    else:
+        values = disagreement(predictions, votes)
+    place = np.argsort(-values[faces], kind="stable")
+    return faces[place], values[faces][place]
+
+
+def cell_faces(predictions: Predictions, true: int, predicted: int) -> Ints:
+    """The faces of one cell, int64 (m,), places in ``predictions``."""
+    return np.flatnonzero((predictions.labels == true) & (predictions.predicted == predicted))
+
+
+def cleaned_predictions(
+    predictions: Predictions,
+    dataset: FaceDataset,
+    split: str,
+    cleaning: Cleaning | None = None,
+    workspace: Workspace | None = None,
+) -> tuple[FaceDataset, Ints, Predictions]:
+    """Predictions for a whole split, after cleaning: faces left out, labels put right, nothing computed again.
+
+    Returns:
+        The data set with corrected labels, the positions of the faces kept, and their predictions.
+
+    Raises:
+        DataError: the predictions are not those of this split, nothing is left, or the marks are damaged.
+    """
+    whole = dataset.indices(split)
+    if not np.array_equal(predictions.ids, dataset.ids[whole]):
+        raise DataError("These predictions belong to other faces; evaluate again.")
+    if not cleaning:
+        return dataset, whole, predictions
+    cleaned, kept = clean_indices(dataset, split, cleaning, workspace)
+    at = np.searchsorted(whole, kept)
+    return cleaned, kept, replace(
+        predictions, ids=predictions.ids[at], labels=cleaned.labels[kept], logits=predictions.logits[at]
+    )  # fmt: skip
