@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from fer_core.data import synthetic
 from fer_core.data.duplicates import pixel_groups
 from fer_core.data.synthetic import DEFAULT_COUNT, draw_face, make_dataset, parse_source
 from fer_core.errors import DataError
@@ -58,11 +63,65 @@ def test_every_split_has_every_class_for_any_number_of_faces(count):
     assert all(min(counts.values()) >= 1 for counts in dataset.per_class().values())
 
 
-def test_the_same_seed_draws_the_same_faces_on_any_number_of_threads(monkeypatch):
-    first = make_dataset(120, seed=5)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    assert make_dataset(120, seed=5).fingerprint == first.fingerprint
-    assert make_dataset(120, seed=6).fingerprint != first.fingerprint
+@pytest.mark.parametrize("cores", [2, 3])
+def test_the_same_seed_draws_the_same_faces_on_any_number_of_cores(monkeypatch, cores):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    alone = make_dataset(210, seed=5)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(synthetic, "_WORTH_A_HELPER", 70)
+    assert make_dataset(210, seed=5).fingerprint == alone.fingerprint
+    assert make_dataset(210, seed=6).fingerprint != alone.fingerprint
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(synthetic, "_WORTH_A_HELPER", 35)
+
+
+@pytest.mark.parametrize("helper", ["raise SystemExit(1)", "print('x' * 9000)", "import time; time.sleep(600)"])
+def test_a_helper_that_fails_or_hangs_or_talks_nonsense_costs_time_only(monkeypatch, two_processes, helper, faces):
+    monkeypatch.setattr(synthetic, "_HELPER", helper)
+    assert (make_dataset(70).images == faces.images[:70]).all()
+
+
+def test_without_a_second_process_everything_is_drawn_here(monkeypatch, two_processes, faces):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert (make_dataset(70).images == faces.images[:70]).all()
+
+
+def test_a_helper_writes_every_nth_face(capfdbinary, faces):
+    synthetic.write_faces(1, 10, 3, 2013)
+    records = np.frombuffer(capfdbinary.readouterr().out, np.uint8).reshape(3, -1)
+    assert (records[:, : 48 * 48].reshape(-1, 48, 48) == faces.images[1:10:3]).all()
+
+
+def test_no_helper_outlives_a_cancelled_drawing(two_processes):
+    started = []
+    original = subprocess.Popen
+
+    class Popen(original):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            started.append(self)
+
+    def cancel(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", Popen)
+        with pytest.raises(KeyboardInterrupt):
+            make_dataset(700, cancel)
+    assert len(started) == 1
+    assert started[0].poll() is not None
+
+
+def test_progress_never_runs_backwards_and_ends_at_the_number_of_faces(two_processes):
+    calls = []
+    make_dataset(350, lambda *call: calls.append(call))
+    assert calls == sorted(calls)
+    assert calls[-1] == (350, 350)
+    assert len(calls) > 5
 
 
 def test_no_two_faces_are_the_same(faces):
@@ -89,16 +148,13 @@ def test_the_seed_network_learns_the_drawn_faces_but_not_in_one_epoch(workspace)
 
 
 def test_the_faces_are_those_that_the_drawing_makes(faces):
-    seeds = np.random.SeedSequence(2013).spawn(700)
+    seeds = np.random.SeedSequence(2013).spawn(700)  # each face has a stream of its own
     for i in (0, 8, 699):
         assert (faces.images[i] == draw_face(LABELS[i % 7], np.random.default_rng(seeds[i]))).all()
         assert faces.ids[i] == f"synthetic/{LABELS[i % 7]}/{i // 7:05d}"
 
 
 def test_the_data_room_loads_no_opencv_until_it_is_needed():
-    import subprocess
-    import sys
-
     script = (
         "import sys, fer_core.data; print([m for m in ('cv2', 'torch', 'PIL', 'scipy', 'pandas') if m in sys.modules])"
     )
