@@ -35,7 +35,7 @@ def normalised(confusion: npt.NDArray[np.generic], view: MatrixView) -> Floats:
     if view == "counts":
         return counts
     totals = counts.sum(axis=1 if view == "rows" else 0, keepdims=True)
-    return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return np.asarray(np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0), dtype=np.float64)
 
 
 def by_confusion(confusion: Ints) -> list[int]:

@@ -43,6 +43,13 @@ PAGES: Final[tuple[Page, ...]] = (
     Page("pages/overview.py", "Overview", ":material/home:", "Start", "What is loaded, and the runs so far."),
     Page("pages/data.py", "Data", ":material/photo_library:", "Start", "Bring faces, count them and look at them."),
     Page("pages/train.py", "Train", ":material/model_training:", "Model", "Train a network and watch it learn."),
+    Page(
+        "pages/evaluate.py",
+        "Evaluate",
+        ":material/grid_on:",
+        "Study",
+        "See what a model confuses, and the faces behind it.",
+    ),
 )
 
 

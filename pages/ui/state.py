@@ -31,6 +31,9 @@ _PRESET = "fer.preset"
 _UPLOAD = "fer.upload"
 _NOTICE = "fer.notice"
 _COMPLAINT = "fer.complaint"
+_PLOTLY = "fer.plotly"
+_MARK_ACTS = "fer.mark_acts"
+_MARK_ROUND = "fer.mark_round"
 
 
 def data_source() -> str:
@@ -133,6 +136,40 @@ def wall_seed() -> int:
 def reshuffle_wall() -> None:
     """Show other random faces."""
     st.session_state[_WALL_SEED] = wall_seed() + 1
+
+
+def remember_marking(acts: list[str]) -> None:
+    """Keep the acts of one marking, so that it can be undone as a whole in this window."""
+    _get(_MARK_ACTS, list).append(acts)
+    st.session_state[_MARK_ROUND] = mark_round() + 1
+
+
+def last_marking() -> list[str]:
+    """The acts of the last marking in this window; none when all were undone."""
+    stack = _get(_MARK_ACTS, list)
+    return list(stack[-1]) if stack else []
+
+
+def forget_marking(acts: list[str]) -> None:
+    """Acts that were undone cannot be undone again."""
+    kept = [[act for act in marking if act not in acts] for marking in _get(_MARK_ACTS, list)]
+    st.session_state[_MARK_ACTS] = [marking for marking in kept if marking]
+    st.session_state[_MARK_ROUND] = mark_round() + 1
+
+
+def mark_round() -> int:
+    """Counts markings: a wall of faces begins with nothing selected after each."""
+    return int(st.session_state.get(_MARK_ROUND, 0))
+
+
+def browser_has_plotly() -> bool:
+    """Whether this browser window has said that plotly's JavaScript has arrived."""
+    return bool(st.session_state.get(_PLOTLY))
+
+
+def note_browser_has_plotly() -> None:
+    """The browser window has plotly's JavaScript; a reload of the page begins a new session, without it."""
+    st.session_state[_PLOTLY] = True
 
 
 def notify(message: str) -> None:

@@ -1,0 +1,21 @@
+"""Evaluate: the confusion matrix of a model, the faces in each of its cells, and how far its figures can be trusted."""
+
+import streamlit as st
+
+from pages.ui.errors import calm
+from pages.ui.evaluate_view import choose, headline, nothing_to_evaluate, show
+from pages.ui.navigation import through_app
+
+through_app()
+st.title("Evaluate")
+st.write("See which expressions a model confuses, open any cell to look at its faces, and put wrong labels right.")
+
+subject = None
+with calm("evaluating the model"):
+    subject = choose()
+    if subject is None:
+        nothing_to_evaluate()
+if subject is not None:
+    with calm("showing the evaluation"):
+        headline(subject)
+        show(subject)
