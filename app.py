@@ -5,6 +5,7 @@ import streamlit as st
 from fer_core.workspace import ASSETS
 from pages.ui.errors import calm, show_complaint
 from pages.ui.navigation import navigation, run_page
+from pages.ui.resources import warm_up
 from pages.ui.sidebar import sidebar
 
 page = navigation()
@@ -15,3 +16,4 @@ with calm("drawing the sidebar"):
 show_complaint()
 with calm(f"showing the page {page.title}"):
     run_page(page)
+warm_up()

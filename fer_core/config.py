@@ -125,6 +125,11 @@ class TrainConfig(Config):
         title="Data",
         description="Where the faces come from: a path, or 'synthetic'.",
     )
+    skip_broken: bool = Field(
+        False,
+        title="Leave out broken faces",
+        description="Train without the faces that cannot be read, instead of refusing the data.",
+    )
     model: str = Field("seed", min_length=1, title="Model", description="Name of the architecture.")
     model_args: dict[str, Any] = Field(
         default_factory=dict,

@@ -158,7 +158,7 @@ def _prepare(
 ) -> tuple[FaceDataset, Training]:
     compute = choose_compute(config, threads)
     if dataset is None:
-        dataset = load(config.data, workspace=workspace, on_progress=hooks.on_load)
+        dataset = load(config.data, workspace=workspace, on_progress=hooks.on_load, skip_broken=config.skip_broken)
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
     cleaning = Cleaning(config.drop_duplicates, config.drop_blank, config.use_marks)
     if cleaning:

@@ -41,6 +41,16 @@ def choose_source() -> None:
             _upload()
         else:
             _path(recent)
+        viewed = state.viewed_data()
+        if way != _BUILT_IN and not is_built_in(viewed):
+            skip = st.toggle(
+                "Leave out faces that cannot be read",
+                value=state.skips_broken(viewed),
+                key=f"skip-{viewed}",
+                help="Off: data with broken faces are refused. On: they are named, counted and left out, here and in training.",
+            )
+            if skip != state.skips_broken(viewed):
+                state.skip_broken(viewed, skip)
 
 
 def _built_in() -> None:

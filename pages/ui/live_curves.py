@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.ui import state
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -25,8 +27,11 @@ if (!globalThis.ferPlotly) {
   (function () { %s }).call(globalThis);
   globalThis.ferPlotly = globalThis.Plotly || self.Plotly;
 }
-export default function () {
+let told = false;
+export default function ({setTriggerValue}) {
   globalThis.dispatchEvent(new Event("fer-plotly-ready"));
+  if (!told) setTriggerValue("ready", true);
+  told = true;
 }
 """
 
@@ -96,9 +101,17 @@ def _chart() -> Callable[..., Any]:
     return st.components.v2.component("fer_live_chart", html=_HTML, js=_CHART, css=_CSS, isolate_styles=False)
 
 
+@st.fragment
 def plotly_runtime() -> None:
-    """Send plotly's JavaScript to the browser; call it once on a page that shows live charts, outside fragments."""
-    _runtime()(key="fer_plotly_runtime", height=1)
+    """Send plotly's JavaScript to the browser; call it once on a page that shows live charts, outside fragments.
+
+    It stays in the browser's window as long as the session lives, so it is sent again only until the browser says
+    that it has it: 5 MB at every visit would make the page slow.
+    """
+    if state.browser_has_plotly():
+        return
+    if _runtime()(key="fer_plotly_runtime", height=1, on_ready_change=lambda: None).ready:
+        state.note_browser_has_plotly()
 
 
 def live_chart(figure: go.Figure, *, key: str, height: int = 300) -> None:

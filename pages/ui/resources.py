@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from fer_core.inference import Classifier
 
 _SHELF_SIZE = 3  # data sets; FER2013 takes 90 MB
+Identity = tuple[str, int, int, bool]
 _PROGRESS_EVERY = 0.1  # seconds
 
 
@@ -27,17 +30,17 @@ class _Shelf:
     """The data sets in memory, shared by all sessions; the one used longest ago goes first."""
 
     def __init__(self) -> None:
-        self._datasets: OrderedDict[tuple[str, int, int], FaceDataset] = OrderedDict()
+        self._datasets: OrderedDict[Identity, FaceDataset] = OrderedDict()
         self._lock = threading.Lock()
         self.loading = threading.Lock()  # one load at a time: two would only slow each other down
 
-    def get(self, key: tuple[str, int, int]) -> FaceDataset | None:
+    def get(self, key: Identity) -> FaceDataset | None:
         with self._lock:
             if key in self._datasets:
                 self._datasets.move_to_end(key)
             return self._datasets.get(key)
 
-    def put(self, key: tuple[str, int, int], dataset: FaceDataset) -> None:
+    def put(self, key: Identity, dataset: FaceDataset) -> None:
         with self._lock:
             self._datasets[key] = dataset
             while len(self._datasets) > _SHELF_SIZE:
@@ -54,13 +57,14 @@ def _shelf() -> _Shelf:
     return _Shelf()
 
 
-def _identity(source: str) -> tuple[str, int, int]:
+def _identity(source: str) -> Identity:
     """The source with size and time of change, so that another file under the same name is loaded anew."""
+    skip = state.skips_broken(source)
     try:
         found = Path(source).expanduser().stat()
-    except (OSError, ValueError):
-        return source, 0, 0
-    return source, found.st_mtime_ns, found.st_size
+    except (OSError, ValueError, RuntimeError):
+        return source, 0, 0, skip
+    return source, found.st_mtime_ns, found.st_size, skip
 
 
 def loaded_dataset(source: str) -> FaceDataset | None:
@@ -68,8 +72,10 @@ def loaded_dataset(source: str) -> FaceDataset | None:
     return _shelf().get(_identity(source))
 
 
-def dataset(source: str, *, skip_broken: bool = False) -> FaceDataset:
+def dataset(source: str) -> FaceDataset:
     """The data set of a source, with a progress bar on the page while it loads.
+
+    Faces that cannot be read are left out where somebody asked for that on the Data page.
 
     Raises:
         DataError: the source cannot be read; nothing is kept.
@@ -77,8 +83,6 @@ def dataset(source: str, *, skip_broken: bool = False) -> FaceDataset:
     from fer_core.data import load
 
     identity = _identity(source)
-    if skip_broken:
-        identity = (f"{source}\0skip", *identity[1:])
     shelf = _shelf()
     found = shelf.get(identity)
     if found is not None:
@@ -91,7 +95,9 @@ def dataset(source: str, *, skip_broken: bool = False) -> FaceDataset:
         try:
             found = shelf.get(identity)
             if found is None:
-                found = load(source, on_progress=_reporter(place.progress, name), skip_broken=skip_broken)
+                found = load(
+                    source, on_progress=_reporter(place.progress, name), skip_broken=state.skips_broken(source)
+                )
                 shelf.put(identity, found)
         finally:
             shelf.loading.release()
@@ -103,7 +109,6 @@ def dataset(source: str, *, skip_broken: bool = False) -> FaceDataset:
 def forget_dataset(source: str) -> None:
     """Read a source from disk again the next time, e.g. after images in a folder were changed."""
     _shelf().forget(source)
-    _shelf().forget(f"{source}\0skip")
 
 
 def _reporter(show: Callable[..., object], name: str) -> Callable[[int, int], None]:
@@ -156,6 +161,18 @@ def _classifier(path: str, changed: int) -> Classifier:
     from fer_core.inference import Classifier
 
     return Classifier.load(path)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Begin to import torch in the background, once for the process: the first page that needs it then has it sooner."""
+    threading.Thread(target=_import_torch, name="import torch", daemon=True).start()
+
+
+def _import_torch() -> None:
+    """Runs in the background thread; an error comes up again, with its message, where torch is needed."""
+    with suppress(Exception):
+        importlib.import_module("fer_core.models")
 
 
 @st.cache_resource(show_spinner="Loading PyTorch…")

@@ -23,6 +23,7 @@ _RECENT_KEPT = 8
 _DATA = "fer.data"
 _MODEL = "fer.model"
 _RECENT = "fer.recent"
+_SKIP = "fer.skip_broken"
 _VIEWED_DATA = "fer.viewed_data"
 _WATCHED_RUN = "fer.watched_run"
 _WALL_SEED = "fer.wall_seed"
@@ -58,6 +59,18 @@ def remember_source(source: str) -> None:
     if not is_built_in(source):
         kept = [source, *(other for other in recent_sources() if other != source)]
         st.session_state[_RECENT] = kept[:_RECENT_KEPT]
+    _save()
+
+
+def skips_broken(source: str) -> bool:
+    """Whether somebody asked to leave out the faces of this source that cannot be read."""
+    return source in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or []))
+
+
+def skip_broken(source: str, skip: bool) -> None:
+    """Leave out the faces of a source that cannot be read, on all pages and in training, or refuse it again."""
+    kept = [other for other in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])) if other != source]
+    st.session_state[_SKIP] = [*kept, source] if skip else kept
     _save()
 
 
@@ -210,7 +223,12 @@ def _remembered() -> dict[str, Any]:
 
 def _save() -> None:
     """What is remembered is a convenience: a read-only workspace must not keep anybody from working."""
-    record = {"data": data_source(), "model": chosen_model(), "recent": recent_sources()}
+    record = {
+        "data": data_source(),
+        "model": chosen_model(),
+        "recent": recent_sources(),
+        "skip_broken": _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])),
+    }
     if record != _remembered():
         with suppress(FerError):
             write_json(Workspace.default().root / "app.json", record)

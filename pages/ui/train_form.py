@@ -29,7 +29,16 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Augmentation": ("augment",),
     "Machine and repeatability": ("seed", "precision", "device", "threads"),
 }
-DRAWN_BY_HAND: Final = ("data", "protocol", "holdout_share", "model", "epochs", "init_from", "evaluate_test")
+DRAWN_BY_HAND: Final = (
+    "data",
+    "skip_broken",
+    "protocol",
+    "holdout_share",
+    "model",
+    "epochs",
+    "init_from",
+    "evaluate_test",
+)
 """Fields with a widget of their own above the groups; whatever is in neither place is drawn under "More"."""
 
 PROTOCOLS: Final[dict[str, str]] = {
@@ -64,7 +73,8 @@ def draw_settings(form: Form) -> TrainConfig | None:
         form.draw(*remaining_fields())
         form.input("evaluate_test")
     try:
-        config = TrainConfig.parse(form.values())
+        skip = state.skips_broken(str(form.value("data")))  # decided on the Data page
+        config = TrainConfig.parse({**form.values(), "skip_broken": skip})
     except ConfigError as error:
         st.error(plain(error), icon=":material/error:")
         return None

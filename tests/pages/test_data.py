@@ -47,6 +47,32 @@ def test_a_path_that_leads_nowhere_is_refused_in_a_sentence_and_the_data_in_use_
     assert not (Workspace.default().root / "app.json").exists()
 
 
+def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves_them_out_too(
+    open_page, tmp_path, monkeypatch
+):
+    folder = image_folder(tmp_path / "mine")
+    (folder / "train" / "happy" / "broken.png").write_bytes(b"not a picture")
+    state_of = {}
+    monkeypatch.setattr(
+        "fer_core.training.jobs.start", lambda config, name=None: state_of.update(config=config) or 1 / 0
+    )
+    app = open_page("data")
+    app.segmented_control(key="data-way").set_value("On this machine").run()
+    next(box for box in app.text_input if box.label == "Path").input(str(folder))
+    next(button for button in app.button if button.label == "Open").click().run()
+    check(app, errors=1)
+    assert "broken.png" in app.error[0].value
+    next(toggle for toggle in app.toggle if "cannot be read" in toggle.label).set_value(True).run()
+    check(app)
+    assert metric(app, "Faces") == "35"
+    assert any("broken.png" in warning.value for warning in app.warning)
+    next(button for button in app.button if button.label == "Use this data").click().run()
+    app.switch_page("pages/train.py").run()
+    next(box for box in app.number_input if box.label == "Batch size").set_value(7).run()
+    next(button for button in app.button if button.label == "Start training").click().run()
+    assert state_of["config"].skip_broken is True
+
+
 def test_an_uploaded_csv_is_kept_in_the_workspace_and_opened(open_page):
     pixels = " ".join(["100"] * 2304)
     rows = "".join(f"{i % 7},{pixels},{usage}\n" for usage in ("Training", "PublicTest") for i in range(14))
