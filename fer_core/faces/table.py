@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
@@ -137,17 +138,20 @@ class ResultTable:
             WorkspaceError: the disk is full; the photographs written before stay.
         """
         assert self._file is not None, "ResultTable is written inside its with block"
+        try:
+            self._file.write(self._encode(self._rows_of(result)))
+            self._file.flush()
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def _rows_of(self, result: PhotoResult) -> list[list[object]]:
         begin = [guard(result.file), guard(self.model), result.width, result.height, len(result.faces)]
         end = [guard("; ".join(result.notes)), guard(result.error or "")]
         blank: list[object] = [""] * (len(self.columns) - len(begin) - len(end))
         faces: list[list[object]] = [
             self._face(number, face, result.width, result.height) for number, face in enumerate(result.faces, start=1)
         ]
-        try:
-            self._file.write(self._encode([[*begin, *middle, *end] for middle in faces or [blank]]))
-            self._file.flush()
-        except OSError as error:
-            raise self._cannot_write(error) from error
+        return [[*begin, *middle, *end] for middle in faces or [blank]]
 
     def _face(self, number: int, face: FacePrediction, width: int, height: int) -> list[object]:
         score = "" if face.score is None else f"{face.score:.4f}"
@@ -170,6 +174,13 @@ class ResultTable:
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\r\n").writerows(rows)
         return text.getvalue().encode()
+
+
+def table_bytes(results: Iterable[PhotoResult], labels: tuple[str, ...], model: str = "") -> bytes:
+    """The content of the csv that a :class:`ResultTable` would write of these photographs."""
+    table = ResultTable(Path(os.devnull), labels, model)
+    rows = [row for result in results for row in table._rows_of(result)]
+    return table._encode([table.columns, *rows])
 
 
 def _count(row: list[str]) -> int:

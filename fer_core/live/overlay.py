@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.faces import PhotoResult
 from fer_core.labels import COLOURS
 from fer_core.live.processor import FrameResult, LiveFace
 
@@ -49,6 +50,32 @@ def draw(
         if bars:
             _bars(image, face, result.labels, x, y, w, h, unit)
     return image
+
+
+def draw_photo(
+    rgb: npt.NDArray[np.uint8], result: PhotoResult, longest_side: int | None = None
+) -> npt.NDArray[np.uint8]:
+    """A photograph uint8 RGB (H, W, 3) with every face of its result boxed, numbered from 1 and named.
+
+    Args:
+        rgb: The photograph the result is of.
+        result: Its faces.
+        longest_side: Pixels the picture is reduced to before drawing, so that lines and letters keep their size.
+    """
+    import cv2
+
+    scale = min(1.0, (longest_side or max(rgb.shape[:2])) / max(rgb.shape[:2]))
+    if scale < 1:
+        size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    height, width = rgb.shape[:2]
+    faces = []
+    for number, face in enumerate(result.faces, start=1):
+        x, y, w, h = (v * scale for v in face.box(result.width, result.height))
+        p = face.probabilities
+        faces.append(LiveFace(number, (x, y, w, h), face.label, face.abstained, p, p, face.crop, face.score or 1.0))
+    labels = result.faces[0].labels if result.faces else ()
+    return draw(rgb, FrameResult(0.0, width, height, labels, tuple(faces)), bars=False)
 
 
 def _caption(

@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.errors import ImageError, WorkspaceError
 from fer_core.faces import Face, FacePrediction, PhotoResult, Square
-from fer_core.faces.table import ResultTable, guard, unguard
+from fer_core.faces.table import ResultTable, guard, table_bytes, unguard
 
 LABELS = ("angry", "calm")
 
@@ -54,6 +54,10 @@ def test_one_row_for_each_face_and_one_for_each_photograph_without(tmp_path):
     assert (none["label"], none["error"]) == ("", "")
     assert broken["error"] == "The picture is damaged or cut short."
     assert (hand["score"], hand["notes"], hand["model"]) == ("", "animated: the first frame is used", "m")
+
+
+def test_the_table_in_memory_is_the_one_on_disk(tmp_path):
+    assert table_bytes(RESULTS, LABELS, "m") == write_all(tmp_path / "a.csv")
 
 
 def test_names_that_a_spreadsheet_would_run_are_guarded_and_come_back(tmp_path):

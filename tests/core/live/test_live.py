@@ -312,3 +312,20 @@ def test_the_meter_can_be_read_before_the_first_frame_and_long_after_the_last():
     meter.arrived(1)
     meter.finished(1, 1.01, {}, 1)
     assert meter.read(100).faces == 0
+
+
+def test_a_photographs_faces_are_drawn_at_their_place_in_the_reduced_copy():
+    from fer_core.faces import FacePrediction, PhotoResult, Square
+    from fer_core.labels import COLOURS
+    from fer_core.live.overlay import draw_photo, rgb
+
+    p = np.array([0.1, 0.9], np.float32)
+    face = FacePrediction(Square(400, 200, 200), np.zeros((48, 48), np.uint8), ("sad", "happy"), p, False)
+    photo = np.zeros((600, 1000, 3), np.uint8)
+    picture = draw_photo(photo, PhotoResult("a.jpg", 1000, 600, (face,)), longest_side=500)
+    assert picture.shape == (300, 500, 3)
+    assert not photo.any()
+    ink = (picture == rgb(COLOURS["happy"])).all(axis=2)
+    assert ink[150, 200]  # left edge of the box
+    assert ink[150, 300]  # right edge
+    assert not ink[150, 210:290].any()
