@@ -487,9 +487,10 @@ def predict(
     """Find the faces in photographs and name their expressions."""
     from fer_core.errors import ImageError
     from fer_core.faces import FaceDetector, find_photos, predict_paths
-    from fer_core.inference import Classifier, default_model
+    from fer_core.inference import Classifier, default_model, share_processor
 
     total = len(find_photos(paths))
+    share_processor()
     name = model or default_model()
     classifier, detector = Classifier.load(name), FaceDetector()
     with progress("Photographs") as on_progress:
@@ -572,13 +573,14 @@ def video(
     import signal
 
     from fer_core.errors import ConfigError
-    from fer_core.inference import Classifier, default_model
+    from fer_core.inference import Classifier, default_model, share_processor
     from fer_core.live.video import VideoProgress, annotate_video
 
     if output is None and csv is None:
         raise ConfigError(
             "Say what to make of the video: -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
         )
+    share_processor()
     classifier = Classifier.load(model or default_model())
     stop_asked = False
 
@@ -657,8 +659,9 @@ def bench_live(
     from fer_core.bench import bench_live as measure
     from fer_core.bench import clip_of_photos
     from fer_core.faces import find_photos
-    from fer_core.inference import default_model
+    from fer_core.inference import default_model, share_processor
 
+    share_processor()
     clip = clip_of_photos(list(find_photos([photos])), faces)
     r = measure(clip, model or default_model(), detect_every, rounds, note)
     stages = ", ".join(f"{name} {ms:.1f}" for name, ms in r["stages"].items())

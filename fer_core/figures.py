@@ -218,3 +218,60 @@ def balance_finding(per_class: Mapping[str, Mapping[str, int]]) -> str:
         f"{largest.capitalize()} is the largest class ({_percent(totals[largest] / n)} of the faces), "
         f"{smallest} the smallest ({_percent(totals[smallest] / n)})"
     )
+
+
+def expression_bars_live(labels: Sequence[str], faces: Mapping[int, Sequence[float]]) -> go.Figure:
+    """The probabilities of each face just now: one group of bars for each expression, one bar for each face number."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for place, (number, probabilities) in enumerate(faces.items()):
+        colours = [COLOURS.get(label, "#8A8A8A") for label in labels]
+        figure.add_bar(
+            x=list(labels),
+            y=[float(p) for p in probabilities],
+            name=f"face {number}",
+            marker={"color": colours, "opacity": max(0.35, 1 - 0.2 * place)},
+            hovertemplate=f"face {number}, %{{x}}: %{{y:.0%}}<extra></extra>",
+        )
+    number, probabilities = next(iter(faces.items()), (0, [0.0] * len(labels)))
+    best = max(range(len(labels)), key=lambda i: probabilities[i]) if labels else 0
+    title = f"Face {number}: {labels[best]}, {_percent(float(probabilities[best]))}" if faces else "No face"
+    figure.update_layout(
+        title={"text": title if len(faces) < 2 else f"{len(faces)} faces"},
+        showlegend=False,
+        barmode="group",
+        margin={"l": 44, "r": 8, "t": 8, "b": 28},
+        yaxis={"range": [0, 1], "tickformat": ".0%", "title": {"text": "Probability"}, "fixedrange": True},
+        xaxis={"fixedrange": True},
+        uirevision="live",
+    )
+    return figure
+
+
+def expression_timeline(
+    labels: Sequence[str], number: int, times: Sequence[float], probabilities: Sequence[Sequence[float]]
+) -> go.Figure:
+    """One face's probabilities over time; ``times`` in seconds (negative: before now), probabilities (n, C)."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for index, label in enumerate(labels):
+        figure.add_scatter(
+            x=[round(float(t), 2) for t in times],
+            y=[round(float(row[index]), 3) for row in probabilities],
+            name=label,
+            mode="lines",
+            line={"color": COLOURS.get(label, "#8A8A8A"), "width": 2},
+            hovertemplate=f"{label}: %{{y:.0%}}<extra></extra>",
+        )
+    figure.update_layout(
+        title={"text": f"Face {number} over time"},
+        showlegend=False,
+        margin={"l": 44, "r": 8, "t": 8, "b": 36},
+        hovermode="x unified",
+        yaxis={"range": [0, 1], "tickformat": ".0%", "title": {"text": "Probability"}},
+        xaxis={"title": {"text": "Seconds"}},
+        uirevision="live",
+    )
+    return figure

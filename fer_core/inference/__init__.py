@@ -8,7 +8,14 @@ from fer_core.inference.checkpoint import (
     save_checkpoint,
     update_info,
 )
-from fer_core.inference.classifier import Classifier, default_model, resolve_model, shipped_models, softmax
+from fer_core.inference.classifier import (
+    Classifier,
+    default_model,
+    resolve_model,
+    share_processor,
+    shipped_models,
+    softmax,
+)
 
 __all__ = [
     "CheckpointInfo",
@@ -19,6 +26,7 @@ __all__ = [
     "read_info",
     "resolve_model",
     "save_checkpoint",
+    "share_processor",
     "shipped_models",
     "softmax",
     "update_info",

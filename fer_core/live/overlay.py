@@ -48,7 +48,7 @@ def draw(
         cv2.rectangle(image, (x, y), (x + w, y + h), colour, unit)
         _caption(image, face, x, y, h, colour, unit)
         if bars:
-            _bars(image, face, result.labels, x, y, w, h, unit)
+            _bars(image, face, [other for other in result.faces if other is not face], result.labels, unit)
     return image
 
 
@@ -99,23 +99,32 @@ def _caption(
 
 
 def _bars(
-    image: npt.NDArray[np.uint8], face: LiveFace, labels: tuple[str, ...], x: int, y: int, w: int, h: int, unit: int
+    image: npt.NDArray[np.uint8], face: LiveFace, others: list[LiveFace], labels: tuple[str, ...], unit: int
 ) -> None:
-    """Seven bars to the right of the box, to its left where there is no room."""
+    """Seven bars beside the box, where neither the edge nor another face is in the way; else inside its lower part."""
     import cv2
 
-    length, thick = max(24, w // 2), max(3, h // (2 * len(labels)))
-    left = x + w + 3 * unit
-    if left + length > image.shape[1]:
-        left = x - length - 3 * unit
-    if left < 0:
-        return
+    x, y, w, h = (round(v) for v in face.box)
+    length, thick = max(24, w // 3), max(3, h // (2 * len(labels)))
+    tall = len(labels) * (thick + unit)
+    places = [(x + w + 3 * unit, y), (x - length - 3 * unit, y), (x + 2 * unit, y + h - tall - unit)]
+    for left, top in places[:2]:
+        inside = left >= 0 and left + length <= image.shape[1]
+        if inside and not any(_meets((left, top, length, tall), other.box) for other in others):
+            break
+    else:
+        left, top = places[2]
     for index, label in enumerate(labels):
-        top = y + index * (thick + unit)
-        if top < 0 or top + thick > image.shape[0]:
+        row = top + index * (thick + unit)
+        patch = image[max(row, 0) : max(row + thick, 0), max(left, 0) : max(left + length, 0)]
+        if not patch.size:
             continue
-        patch = image[top : top + thick, left : left + length]
         patch[:] = patch // 2  # a dark ground, so that the bars read on any picture
         end = left + round(length * float(face.probabilities[index]))
         if end > left:
-            cv2.rectangle(image, (left, top), (end - 1, top + thick - 1), rgb(COLOURS.get(label, "#969696")), -1)
+            cv2.rectangle(image, (left, row), (end - 1, row + thick - 1), rgb(COLOURS.get(label, "#969696")), -1)
+
+
+def _meets(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes (left, top, width, height) share any area."""
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]

@@ -50,6 +50,15 @@ PAGES: Final[tuple[Page, ...]] = (
         "Study",
         "See what a model confuses, and the faces behind it.",
     ),
+    Page("pages/audit.py", "Audit", ":material/fact_check:", "Study", "Copies, leaks and wrong labels in the data."),
+    Page(
+        "pages/upload.py",
+        "Upload",
+        ":material/add_photo_alternate:",
+        "Faces",
+        "Drop in photographs and see what the network sees.",
+    ),
+    Page("pages/webcam.py", "Webcam", ":material/videocam:", "Faces", "Watch expressions live."),
 )
 
 

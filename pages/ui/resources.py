@@ -158,8 +158,9 @@ def classifier(model: str) -> Classifier:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the network…")
 def _classifier(path: str, changed: int) -> Classifier:
-    from fer_core.inference import Classifier
+    from fer_core.inference import Classifier, share_processor
 
+    share_processor()
     return Classifier.load(path)
 
 

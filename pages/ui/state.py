@@ -7,6 +7,7 @@ window begins where the last one was. Widgets' own keys belong to their page and
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -35,6 +36,10 @@ _COMPLAINT = "fer.complaint"
 _PLOTLY = "fer.plotly"
 _MARK_ACTS = "fer.mark_acts"
 _MARK_ROUND = "fer.mark_round"
+_LIVE = "fer.live"
+_LIVE_MODEL = "fer.live_model"
+_CAMERA = "fer.camera"
+_SENT_FACE = "fer.sent_face"
 
 
 def data_source() -> str:
@@ -173,6 +178,49 @@ def forget_marking(acts: list[str]) -> None:
 def mark_round() -> int:
     """Counts markings: a wall of faces begins with nothing selected after each."""
     return int(st.session_state.get(_MARK_ROUND, 0))
+
+
+def live_session() -> object | None:
+    """This window's live session, if the webcam page was opened."""
+    return _get(_LIVE, lambda: None)
+
+
+def keep_live_session(session: object) -> None:
+    """Keep this window's live session over reruns and page changes."""
+    st.session_state[_LIVE] = session
+
+
+def live_model() -> str:
+    """The model the webcam page works with."""
+    return str(st.session_state[_LIVE_MODEL])
+
+
+def set_live_model(model: str) -> None:
+    """Tell the webcam page's parts which model is in use."""
+    st.session_state[_LIVE_MODEL] = model
+
+
+def note_camera(*, playing: bool, signalling: bool) -> None:
+    """What the camera's connection does; remembers since when it has been on or connecting."""
+    busy = playing or signalling
+    since = camera_state()[1]
+    st.session_state[_CAMERA] = (playing, (since if since is not None else time.monotonic()) if busy else None)
+
+
+def camera_state() -> tuple[bool, float | None]:
+    """Whether the camera plays, and since when (monotonic clock) it has been on or connecting."""
+    playing, since = st.session_state.get(_CAMERA, (False, None))
+    return bool(playing), since
+
+
+def send_face(crop: Any) -> None:
+    """Hand a face, uint8 (48, 48), to the Upload page."""
+    st.session_state[_SENT_FACE] = crop
+
+
+def take_sent_face() -> Any | None:
+    """The face handed to the Upload page, once; None if there is none."""
+    return st.session_state.pop(_SENT_FACE, None)
 
 
 def browser_has_plotly() -> bool:

@@ -1,0 +1,363 @@
+"""One live view: frames in, annotated frames out, with what the page beside it shows: rates, history, recording.
+
+Threads: ``frame`` is called by one media thread; everything else by the page's threads, at any moment, before the
+first frame and after the last one too.
+"""
+
+from __future__ import annotations
+
+import csv
+import threading
+import time as clock
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.config import LiveConfig
+from fer_core.errors import FerError, WorkspaceError
+from fer_core.inference import Classifier
+from fer_core.live.overlay import draw
+from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor, Meter, Rates
+from fer_core.workspace import Workspace, atomic_write, make_directory
+
+HISTORY_SECONDS: Final = 20.0
+SLOW_FRAME: Final = 0.1
+"""Seconds a frame may take before the session reduces its own work."""
+_SLOW_FOR = 30  # frames over that limit before something is reduced
+_REDUCED_SIDE = 224
+_REDUCED_EVERY = 4
+
+Frame = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class FaceHistory:
+    """The last seconds of one face: times in seconds and probabilities (C,)."""
+
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=1200))
+    probabilities: deque[npt.NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=1200))
+
+
+class LiveSession:
+    """Everything behind one webcam page."""
+
+    def __init__(
+        self, classifier: Classifier, config: LiveConfig | None = None, *, processor: LiveProcessor | None = None
+    ) -> None:
+        self._config = config or LiveConfig()
+        self._processor = processor or LiveProcessor(classifier, config=self._config)
+        self._meter = Meter()
+        self._lock = threading.Lock()  # guards what follows; never held while a frame is worked on
+        self._latest: tuple[Frame, FrameResult] | None = None
+        self._history: dict[int, FaceHistory] = {}
+        self._recorder: Recorder | None = None
+        self._frames = 0
+        self._slow = 0
+        self._reduced: str | None = None
+        self._error: str | None = None
+        self._first_frame: float | None = None
+
+    @property
+    def config(self) -> LiveConfig:
+        """The settings a person chose; the session may work with less (see :attr:`reduced`)."""
+        return self._config
+
+    def configure(self, config: LiveConfig) -> None:
+        """Use other settings from the next frame on."""
+        with self._lock:
+            if config == self._config:
+                return
+            self._config = config
+            self._reduced, self._slow = None, 0
+        self._processor.configure(config)
+
+    def use(self, classifier: Classifier) -> None:
+        """Use another model from the next frame on."""
+        self._processor.use(classifier)
+
+    def frame(self, rgb: Frame, arrived: float | None = None, dropped: int = 0) -> Frame:
+        """Work on one frame; always gives a picture back, the plain one if anything fails.
+
+        Args:
+            rgb: uint8 (H, W, 3); not changed.
+            arrived: when it came, on the monotonic clock; now when None.
+            dropped: older frames that were left out for it.
+        """
+        arrived = clock.monotonic() if arrived is None else arrived
+        self._meter.arrived(arrived, dropped)
+        config = self._config
+        try:
+            result = self._processor.process(rgb, arrived)
+            began = clock.perf_counter()
+            picture = draw(rgb, result, mirror=config.mirror, bars=config.bars)
+            stages = {**result.milliseconds, "draw": 1000 * (clock.perf_counter() - began)}
+            self._keep(picture, result, arrived)
+        except Exception as error:  # whatever it is, the picture must go on and the page say what happened
+            with self._lock:
+                self._error = str(error) if isinstance(error, FerError) else f"{type(error).__name__}: {error}"
+            return np.ascontiguousarray(rgb[:, ::-1]) if config.mirror else rgb
+        done = clock.monotonic()
+        self._meter.finished(arrived, done, stages, len(result.faces))
+        self._relieve(done - arrived)
+        return picture
+
+    def _keep(self, picture: Frame, result: FrameResult, time: float) -> None:
+        with self._lock:
+            self._frames += 1
+            self._first_frame = self._first_frame or clock.monotonic()
+            self._latest = (picture, result)
+            self._error = None
+            for face in result.faces:
+                history = self._history.setdefault(face.number, FaceHistory())
+                history.times.append(time)
+                history.probabilities.append(face.probabilities)
+            old = [n for n, h in self._history.items() if time - h.times[-1] > HISTORY_SECONDS]
+            for number in old:
+                del self._history[number]
+            recorder = self._recorder
+        if recorder is not None:
+            recorder.add(picture, result, time)
+
+    def _relieve(self, seconds: float) -> None:
+        """When frames keep taking too long, search for faces more rarely and on a smaller picture, and say so."""
+        self._slow = self._slow + 1 if seconds > SLOW_FRAME else max(0, self._slow - 2)
+        if self._slow < _SLOW_FOR or self._reduced is not None:
+            return
+        config = self._config.model_copy(
+            update={
+                "longest_side": min(self._config.longest_side, _REDUCED_SIDE),
+                "detect_every": max(self._config.detect_every, _REDUCED_EVERY),
+            }
+        )
+        self._processor.configure(config)
+        with self._lock:
+            self._reduced = (
+                f"This machine is too slow for every frame, so faces are looked for every {config.detect_every} frames "
+                f"on a picture of {config.longest_side} pixels. Other programs may be using the processor."
+            )
+
+    # --- what the page reads
+
+    @property
+    def reduced(self) -> str | None:
+        """What the session reduced because the machine is slow, in words."""
+        return self._reduced
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong with the newest frame."""
+        return self._error
+
+    @property
+    def frames(self) -> int:
+        """Frames shown so far."""
+        return self._frames
+
+    def rates(self) -> Rates:
+        """The read-out."""
+        return self._meter.read(clock.monotonic())
+
+    def faces(self) -> tuple[LiveFace, ...]:
+        """The faces of the newest frame; none when frames stopped coming more than two seconds ago."""
+        with self._lock:
+            if self._latest is None or clock.monotonic() - self._latest[1].time > 2:
+                return ()
+            return self._latest[1].faces
+
+    def labels(self) -> tuple[str, ...]:
+        """Class names of the newest frame's probabilities."""
+        with self._lock:
+            return self._latest[1].labels if self._latest else ()
+
+    def history(self) -> dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]]:
+        """For each face: seconds before now (negative, float64 (n,)) and probabilities float32 (n, C)."""
+        now = clock.monotonic()
+        with self._lock:
+            copied = {n: (np.array(h.times), np.array(h.probabilities)) for n, h in self._history.items()}
+        found = {}
+        for number, (times, probabilities) in sorted(copied.items()):
+            recent = now - times <= HISTORY_SECONDS
+            if recent.any():
+                found[number] = (times[recent] - now, probabilities[recent])
+        return found
+
+    def snapshot(self, workspace: Workspace | None = None) -> Path:
+        """Save the newest annotated frame as PNG.
+
+        Raises:
+            FerError: there is no frame yet.
+            WorkspaceError: it cannot be written.
+        """
+        import cv2
+
+        with self._lock:
+            latest = self._latest
+        if latest is None:
+            raise FerError("There is no picture yet. Start the camera first.")
+        path = _new_file((workspace or Workspace.default()).recordings, "snapshot", ".png")
+        with atomic_write(path) as file:
+            file.write(cv2.imencode(".png", cv2.cvtColor(latest[0], cv2.COLOR_RGB2BGR))[1].tobytes())
+        return path
+
+    @property
+    def recording(self) -> Path | None:
+        """The video being recorded, or None."""
+        recorder = self._recorder
+        return recorder.path if recorder else None
+
+    def start_recording(self, workspace: Workspace | None = None) -> Path:
+        """Record from the next frame on; written as it goes, so that a crash keeps what was recorded.
+
+        Raises:
+            WorkspaceError: it cannot be written.
+        """
+        with self._lock:
+            if self._recorder is None:
+                folder = make_directory((workspace or Workspace.default()).recordings)
+                self._recorder = Recorder(_new_file(folder, "recording", ".mp4"))
+            return self._recorder.path
+
+    def stop_recording(self) -> Path | None:
+        """Finish the recording; None when nothing was recorded. Harmless at any moment."""
+        with self._lock:
+            recorder, self._recorder = self._recorder, None
+        return recorder.close() if recorder else None
+
+    def stop(self) -> None:
+        """The camera stopped: finish what is open, forget the faces. May be called at any moment and repeatedly."""
+        self.stop_recording()
+        self._processor.reset()
+        with self._lock:
+            self._history.clear()
+            self._latest = None
+            self._slow = 0
+
+
+class Recorder:
+    """An annotated mp4 and a csv beside it, written while the camera runs.
+
+    The mp4 is fragmented, so that it plays up to the last second even when the program is killed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._container: Any = None
+        self._stream: Any = None
+        self._table: IO[str] | None = None
+        self._started: float | None = None
+        self._last = -1
+        self._flushed = 0.0
+        self._closed = False
+        self._size = (0, 0)
+
+    def add(self, picture: Frame, result: FrameResult, time: float) -> None:
+        """Append one frame.
+
+        Raises:
+            WorkspaceError: the disk is full.
+        """
+        import av
+        import cv2
+
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                if self._container is None:
+                    self._open(picture, result, time)
+                if (picture.shape[1], picture.shape[0]) != self._size:
+                    picture = np.asarray(cv2.resize(picture, self._size), dtype=np.uint8)
+                seconds = time - (self._started or time)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts = max(self._last + 1, round(seconds * 1000))
+                frame.time_base = Fraction(1, 1000)
+                self._last = frame.pts
+                self._container.mux(self._stream.encode(frame))
+                assert self._table is not None
+                writer = csv.writer(self._table, lineterminator="\n")
+                for face in result.faces:
+                    box = [f"{v:.1f}" for v in face.box]
+                    probabilities = [f"{p:.4f}" for p in face.probabilities]
+                    writer.writerow(
+                        [f"{seconds:.3f}", face.number, *box, face.label, int(face.abstained), *probabilities]
+                    )
+                if seconds - self._flushed > 1:
+                    self._flushed = seconds
+                    self._table.flush()
+            except (OSError, av.FFmpegError) as error:
+                self._finish()
+                raise WorkspaceError(f"The recording stopped: {self.path} cannot be written ({error}).") from error
+
+    def _open(self, picture: Frame, result: FrameResult, time: float) -> None:
+        import av
+
+        height, width = picture.shape[:2]
+        self._size = (width - width % 2, height - height % 2)
+        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+        self._container = av.open(str(self.path), "w", format="mp4", options=options)
+        self._stream = self._container.add_stream("libx264", rate=30)
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, 1000)
+        self._stream.options = {"preset": "ultrafast", "crf": "23", "g": "30", "tune": "zerolatency"}
+        self._table = self.path.with_suffix(".csv").open("w", newline="", encoding="utf-8")
+        header = ["time", "track", "x", "y", "width", "height", "label", "abstained", *result.labels]
+        csv.writer(self._table, lineterminator="\n").writerow(header)
+        self._started = time
+
+    def close(self) -> Path | None:
+        """Finish the files; None when no frame came."""
+        with self._lock:
+            had = self._container is not None
+            self._finish()
+            return self.path if had else None
+
+    def _finish(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._container is not None:
+            with suppress(Exception):  # what is written stays playable whatever the end of the stream meets
+                self._container.mux(self._stream.encode(None))
+            with suppress(Exception):
+                self._container.close()
+        if self._table is not None:
+            with suppress(OSError):
+                self._table.close()
+
+
+def frames_callback(session: LiveSession) -> Callable[..., Any]:
+    """The function the video library calls, in its media thread, with all frames that came since the last call.
+
+    Only the newest is worked on; the others are counted as dropped.
+    """
+
+    async def newest(frames: list[Any]) -> list[Any]:
+        import av
+
+        arrived = clock.monotonic()
+        frame = frames[-1]
+        picture = session.frame(frame.to_ndarray(format="rgb24"), arrived, dropped=len(frames) - 1)
+        shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        shown.pts, shown.time_base = frame.pts, frame.time_base
+        return [shown]
+
+    return newest
+
+
+def _new_file(folder: Path, kind: str, ending: str) -> Path:
+    """A file name that is not taken: ``snapshot 2026-01-31 14.05.09.png``."""
+    stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
+    path, number = folder / f"{kind} {stamp}{ending}", 2
+    while path.exists():
+        path, number = folder / f"{kind} {stamp} ({number}){ending}", number + 1
+    return path

@@ -1,0 +1,35 @@
+"""Webcam: expressions live, in this browser window, on this machine."""
+
+import streamlit as st
+
+from pages.ui import resources, state
+from pages.ui.errors import calm
+from pages.ui.live_curves import plotly_runtime
+from pages.ui.navigation import through_app
+from pages.ui.webrtc import camera, controls, read_out, session
+
+through_app()
+st.title("Webcam")
+st.write(
+    "Watch expressions live. The pictures stay on this machine: nothing is sent anywhere, nothing is kept unless you record."
+)
+st.caption(
+    "A facial expression is not an emotion. Point the camera at yourself, not at pupils, staff or applicants: inferring "
+    "emotions of people at work or in education is prohibited in the European Union (AI Act, Article 5(1)(f))."
+)
+plotly_runtime()
+
+model = resources.model_in_use()
+if model is None:
+    st.info("There is no model yet. Train one first.", icon=":material/model_training:")
+    st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+else:
+    with calm("starting the live view"):
+        state.set_live_model(model)
+        live = session(model)
+        picture, side = st.columns([3, 2], gap="large")
+        with picture:
+            camera(live)
+            controls(live)
+        with side:
+            read_out(live)
