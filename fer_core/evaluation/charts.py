@@ -93,7 +93,7 @@ def confusion_matrix(
             mode="markers",
             showlegend=False,
             marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": SECOND},
-            selected={"marker": {"opacity": 0.45, "color": SECOND, "size": 14}},
+            selected={"marker": {"opacity": 0.3, "color": SECOND, "size": 34}},
             unselected={"marker": {"opacity": 0.01}},
             customdata=[[places[row], places[column]] for row, column in cells],
             text=[_hover(names, counts, shares, row, column) for row, column in cells],
@@ -105,7 +105,7 @@ def confusion_matrix(
         title={"text": title if title is not None else confusion_finding(np.asarray(confusion))},
         xaxis={**axis, "title": {"text": "The model says"}, "range": span},
         yaxis={**axis, "title": {"text": "The label says"}, "range": span[::-1]},
-        margin={"l": 84, "r": 8, "t": 8, "b": 72},
+        margin={"l": 84, "r": 8, "t": 32, "b": 56},
         hoverdistance=-1,  # anywhere in a cell counts for its marker
         dragmode=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -150,8 +151,9 @@ def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta,
 
     predictions = predictions_of(model, name, dataset, split, tta)
     path = resolve_model(model)
-    parts = [path, path.stat().st_mtime_ns, dataset.fingerprint, split, tta, cleaning, _marks_state(dataset, cleaning)]
-    key = "|".join(str(part) for part in parts)
+    votes = None if dataset.votes is None else zlib.crc32(np.ascontiguousarray(dataset.votes))  # not in the fingerprint
+    parts = [path, path.stat().st_mtime_ns, dataset.fingerprint, votes, split, tta, cleaning]
+    key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
     cleaned, report = _report(key, predictions, dataset, split, tta, cleaning)
     return Subject(model, name, path, cleaned, split, report, tta, cleaning, key)
 
@@ -408,6 +410,7 @@ def _cell(subject: Subject) -> None:
 def wall_of(subject: Subject, faces: npt.NDArray[np.int64], captions: list[str], *, key: str, notes: str = "") -> None:
     """A paged wall of evaluated faces that can be opened and marked; ``faces`` are places in the predictions."""
     marks = marks_by_position(subject.dataset)
+    bar = st.container()
     page = pager(len(faces), PER_PAGE, key=key)
     tiles = []
     for place, caption in zip(faces[page], captions[page], strict=True):
@@ -415,7 +418,7 @@ def wall_of(subject: Subject, faces: npt.NDArray[np.int64], captions: list[str],
         words = f"{caption} · {mark_words(marks[index])}" if index in marks else caption
         tiles.append(face_tile(subject.dataset, index, words))
     picked = pick_wall([Group(tiles, note=notes)], key=f"{key}-{page.start}-{state.mark_round()}")
-    with calm("marking faces"):
+    with bar, calm("marking faces"):
         mark_bar(subject.dataset, [int(i) for i in picked.selected], key="wall")
     if picked.opened is not None:
         index = int(picked.opened)

@@ -1,0 +1,18 @@
+"""Audit: copies, leaks, conflicting labels, blanks and suspect labels of the data in use, and what to do about them."""
+
+import streamlit as st
+
+from pages.ui import resources, state
+from pages.ui.audit_view import exact_audit, figures_of, show
+from pages.ui.errors import calm
+from pages.ui.navigation import through_app
+
+through_app()
+st.title("Audit")
+st.write("Find out what is wrong with the data before you trust a number that was measured on it.")
+
+with calm("auditing the data"):
+    dataset = resources.dataset(state.data_source())
+    found = exact_audit(dataset)
+    figures_of(dataset, found)
+    show(dataset, found)

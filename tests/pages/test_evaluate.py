@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fer_core.data
+from fer_core.data.marks import marks_for
+from fer_core.evaluation.cache import cached_predictions
+from fer_core.evaluation.calibration import fit_temperature
+from fer_core.evaluation.cells import cell_faces, most_confused_cell, rank
+from fer_core.evaluation.metrics import confusion_matrix
+from fer_core.inference import read_info
+from fer_core.labels import LABELS
+from pages.ui import resources
+from tests.factories import make_dataset, untrained_checkpoint
+from tests.pages.conftest import check, words
+from tests.run_factory import make_run
+
+DATA = make_dataset(name="synthetic")
+
+
+@pytest.fixture
+def run():
+    return make_run("trained", epochs=4, weights=True)
+
+
+def faces(app, number=0):
+    """The faces of a wall, in order, by position in the data set."""
+    walls = [json.loads(c.proto.json) for c in app.get("bidi_component")]
+    return [int(f["id"]) for row in [w for w in walls if "selectable" in w][number]["rows"] for f in row["faces"]]
+
+
+def metric(app, label):
+    return next(m.value for m in app.metric if m.label == label)
+
+
+def view(app, name):
+    app.segmented_control(key="evaluate-view").set_value(name).run()
+    check(app)
+    return app
+
+
+def test_without_any_model_it_says_what_to_do(open_page, monkeypatch):
+    monkeypatch.setattr(resources, "models", dict)
+    app = open_page("evaluate")
+    assert "No model yet" in words(app)
+    assert app.get("bidi_component"), "faces to look at"
+
+
+def test_it_opens_with_the_newest_finished_run_its_accuracy_twice_and_its_most_confused_cell(open_page, run):
+    make_run("failed later", epochs=2, planned=9, state="failed", weights=True, error="no")
+    app = open_page("evaluate")
+    assert app.selectbox(key="evaluate-model").value == run.id
+    assert app.selectbox(key="evaluate-split").value == "valid"
+    p = cached_predictions(run.id, DATA, "valid")
+    right = f"{100 * (p.predicted == p.labels).mean():.1f} %"
+    assert metric(app, "Accuracy").startswith(right)
+    assert metric(app, "Deduplicated").startswith(right)
+    true, predicted = most_confused_cell(confusion_matrix(p.labels, p.predicted, 7))
+    assert (app.selectbox(key="cell-true").value, app.selectbox(key="cell-predicted").value) == (true, predicted)
+    expected = DATA.indices("valid")[rank(p, cell_faces(p, true, predicted), "confidence")[0]]
+    assert faces(app) == expected.tolist()
+
+
+@pytest.mark.parametrize("order", ["loss", "disagreement"])
+def test_a_cell_chosen_by_keyboard_shows_its_faces_in_the_order_asked_for(open_page, run, order):
+    app = open_page("evaluate")
+    p = cached_predictions(run.id, DATA, "valid")
+    answer = int(p.predicted[0])
+    app.selectbox(key="cell-true").set_value(int(p.labels[0]))
+    app.selectbox(key="cell-predicted").set_value(answer)
+    app.segmented_control(key="cell-order").set_value(order).run()
+    check(app)
+    expected = DATA.indices("valid")[rank(p, cell_faces(p, int(p.labels[0]), answer), order)[0]]
+    assert faces(app) == expected.tolist()
+
+
+def test_a_cell_without_faces_says_so(open_page, run):
+    app = open_page("evaluate")
+    p = cached_predictions(run.id, DATA, "valid")
+    confusion = confusion_matrix(p.labels, p.predicted, 7)
+    true, predicted = (int(i) for i in np.argwhere(confusion == 0)[0])
+    app.selectbox(key="cell-true").set_value(true)
+    app.selectbox(key="cell-predicted").set_value(predicted).run()
+    check(app)
+    assert any(text.value.startswith(f"No {LABELS[true]} face of this split") for text in app.info)
+
+
+def test_the_matrix_can_be_sorted_normalised_and_freed_of_its_diagonal(open_page, run):
+    app = open_page("evaluate")
+    for change in (
+        lambda: app.segmented_control(key="matrix-view").set_value("Share of answer"),
+        lambda: app.toggle(key="matrix-hide").set_value(True),
+        lambda: app.toggle(key="matrix-sort").set_value(True),
+        lambda: app.toggle(key="evaluate-flip").set_value(True),
+    ):
+        change().run()
+        check(app)
+    assert "averaged with the mirror image" in words(app)
+
+
+def test_temperature_and_threshold_travel_with_the_model(open_page, run):
+    app = view(open_page("evaluate"), "Certainty")
+    path = run.path / "best.safetensors"
+    p = cached_predictions(run.id, DATA, "valid")
+    fitted = fit_temperature(p.logits, p.labels)
+    app.button(key="store-temperature").click().run()
+    check(app)
+    assert read_info(path).temperature == pytest.approx(fitted)
+    app.run()
+    assert app.button(key="store-temperature").disabled, "this one is stored"
+    app.slider[0].set_value(0.3).run()
+    app.button(key="store-threshold").click().run()
+    check(app)
+    assert read_info(path).abstain_below == 0.3
+    assert read_info(path).temperature == pytest.approx(fitted)
+
+
+def test_a_shipped_model_keeps_its_temperature(open_page, monkeypatch, tmp_path):
+    untrained_checkpoint(tmp_path / "models" / "compact.safetensors")
+    monkeypatch.setattr("fer_core.inference.classifier.ASSETS", tmp_path)
+    app = view(open_page("evaluate"), "Certainty")
+    assert app.selectbox(key="evaluate-model").value == "compact"
+    assert app.button(key="store-temperature").disabled
+    assert app.button(key="store-threshold").disabled
+
+
+def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open_page, run, monkeypatch):
+    assert "No FER+ votes" in words(view(open_page("evaluate"), "People"))
+    votes = np.zeros((len(DATA), 10), dtype=np.int64)
+    votes[:, 1] = 10  # everybody says happiness
+    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: replace(DATA, votes=votes))
+    resources._shelf.clear()
+    app = view(open_page("evaluate"), "People")
+    kinds = app.segmented_control(key="people-kind").options
+    assert [kind.split(" (")[0] for kind in kinds] == ["Model wrong", "Label doubtful", "People disagree too"]
+    p = cached_predictions(run.id, DATA, "valid")
+    assert metric(app, "People agree with the label") == f"{100 / 7:.1f} %"
+    assert sum(int(kind.split("(")[1][:-1]) for kind in kinds) == int((p.predicted != p.labels).sum())
+
+
+def test_two_models_are_compared_face_by_face(open_page, run):
+    other = make_run("other", epochs=2, weights=True)
+    untrained_checkpoint(other.path / "best.safetensors", seed=3)
+    app = open_page("evaluate")
+    app.selectbox(key="evaluate-model").set_value(other.id).run()
+    view(app, "Compare")
+    first, second = (cached_predictions(r.id, DATA, "valid") for r in (run, other))
+    app.selectbox(key="compare-with").set_value(run.id).run()
+    check(app)
+    assert "McNemar" in words(app)
+    gained = (first.predicted != first.labels) & (second.predicted == second.labels)
+    assert gained.any()
+    assert faces(app) == DATA.indices("valid")[gained].tolist()
+
+
+def test_one_model_alone_cannot_be_compared(open_page, run, monkeypatch):
+    monkeypatch.setattr(resources, "models", lambda: {run.id: "trained"})
+    assert "There is only one model" in words(view(open_page("evaluate"), "Compare"))
+
+
+def test_marks_change_the_evaluation_when_asked_and_can_be_taken_back(open_page, run):
+    ids = DATA.ids[DATA.indices("valid")]
+    marks_for(DATA).add([str(ids[0])], "wrong_label", "happy")
+    marks_for(DATA).add([str(ids[1]), str(ids[2])], "not_a_face")
+    app = open_page("evaluate")
+    assert "70 faces" in words(app)
+    app.toggle(key="evaluate-marks").set_value(True).run()
+    check(app)
+    assert "68 faces" in words(app)
+    assert "marks used" in words(app)
+    view(app, "Marks")
+    assert "3 faces of synthetic are marked" in words(app)
+    assert len(app.dataframe[0].value) == 3
+
+
+def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
+    from pages.ui import marking, state
+
+    kept: dict[str, object] = {}
+    monkeypatch.setattr(state.st, "session_state", kept)
+    monkeypatch.setattr(marking.st, "toast", lambda *_, **__: None)
+    marks = marks_for(DATA)
+    marking._mark(DATA, ["face 1", "face 2"], "ambiguous", None)
+    marking._mark(DATA, ["face 2"], "wrong_label", "sad")
+    marking._take_suggestions(DATA, {"face 3": 0, "face 4": 5})
+    assert {face: m.label for face, m in marks.current().items()} == {
+        "face 1": None, "face 2": "sad", "face 3": "angry", "face 4": "surprise",
+    }  # fmt: skip
+    marking.undo_marking(DATA, None)
+    marking.undo_marking(DATA, None)
+    assert {face: m.kind for face, m in marks.current().items()} == {"face 1": "ambiguous", "face 2": "ambiguous"}
+    marking.undo_marking(DATA, None)
+    assert not marks.current()
+    assert not state.last_marking()
+
+
+def test_damaged_marks_are_told_of_and_the_evaluation_stays(open_page, run):
+    path = marks_for(DATA).path
+    path.parent.mkdir(parents=True)
+    path.write_text("not a mark\nnor this\n")
+    app = open_page("evaluate", errors=1)
+    assert "is not a mark" in app.error[0].value
+    assert faces(app)
+
+
+def test_a_model_with_other_classes_is_refused_with_both_lists(open_page, run):
+    untrained_checkpoint(run.path / "best.safetensors", labels=("a", "b", "c", "d", "e", "f", "g"))
+    app = open_page("evaluate", errors=1)
+    assert "a, b, c, d, e, f, g" in app.error[0].value
+    assert "angry, disgust" in app.error[0].value
+
+
+def test_only_splits_with_faces_are_offered(open_page, run, monkeypatch):
+    only_train = replace(DATA, split=np.full(len(DATA), "train"), fingerprint="")
+    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: only_train)
+    app = open_page("evaluate")
+    assert app.selectbox(key="evaluate-split").options == ["Training"]
+    view(app, "Certainty")
+    assert "no validation faces" in words(app)
+
+
+def test_nothing_left_after_cleaning_is_said(open_page, run, monkeypatch):
+    blank = replace(DATA, images=np.zeros_like(DATA.images), fingerprint="")
+    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: blank)
+    app = open_page("evaluate")
+    app.toggle(key="evaluate-blank").set_value(True).run()
+    check(app, errors=1)
+    assert "nothing is left" in app.error[0].value
