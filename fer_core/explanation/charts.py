@@ -98,7 +98,15 @@ def belief_curves(belief: Belief, label: str) -> go.Figure:
     figure.update_xaxes(tickformat=".0%", title="Pixels changed", range=[0, 1])
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(title=f"Probability of {label}", col=1)
+    deletion, insertion = (
+        "beats" if better else "does not beat"
+        for better in (
+            belief.deletion.auc < belief.random_deletion_range[0],
+            belief.insertion.auc > belief.random_insertion_range[1],
+        )
+    )
     figure.update_layout(
+        title={"text": f"The map {deletion} every random order at deletion and {insertion} them at insertion"},
         margin={"l": 56, "r": 12, "t": 60, "b": 44},
         legend={"orientation": "h", "x": 0, "y": 1.16, "xanchor": "left", "yanchor": "bottom"},
     )
@@ -106,7 +114,10 @@ def belief_curves(belief: Belief, label: str) -> go.Figure:
 
 
 def region_bars(
-    shares: Mapping[str, float], areas: Mapping[str, float], intervals: Mapping[str, tuple[float, float]] | None = None
+    shares: Mapping[str, float],
+    areas: Mapping[str, float],
+    title: str,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> go.Figure:
     """Share of the attribution in each region beside the region's share of the face's area, with 95 % intervals."""
     import plotly.graph_objects as go
@@ -133,6 +144,7 @@ def region_bars(
             hovertemplate="%{x}: %{y:.1%} of the " + name + "<extra></extra>",
         )
     figure.update_layout(
+        title={"text": title},
         barmode="group",
         margin={"l": 56, "r": 12, "t": 30, "b": 32},
         yaxis={"tickformat": ".0%", "title": "Share of the face"},

@@ -122,3 +122,15 @@ def _watch(key: str, show: Callable[[Work], None] | None) -> None:
     right.button("Cancel", icon=":material/close:", key=f"{key}-cancel", on_click=work.cancel, disabled=work.cancelled)
     if show is not None:
         show(work)
+
+
+def forget(key: str) -> None:
+    """Cancel what runs at this place of the page and forget what it gave, so that it can be started again."""
+    work: Work | None = st.session_state.pop(_KEY + key, None)
+    if work is not None:
+        work.cancel()
+
+
+def work_at(key: str) -> str:
+    """Where a place's work stands in the session, for tests."""
+    return _KEY + key

@@ -51,7 +51,6 @@ PAGES: Final[tuple[Page, ...]] = (
         "See what a model confuses, and the faces behind it.",
     ),
     Page("pages/audit.py", "Audit", ":material/fact_check:", "Study", "Copies, leaks and wrong labels in the data."),
-    Page("pages/audit.py", "Audit", ":material/fact_check:", "Study", "Copies, leaks and wrong labels in the data."),
     Page(
         "pages/upload.py",
         "Upload",

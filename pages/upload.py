@@ -1,0 +1,67 @@
+"""Upload: photographs in; every face with its probabilities, what the network looked at, and whether to believe it."""
+
+import streamlit as st
+
+from pages.ui.errors import calm
+from pages.ui.explain_view import explain_face
+from pages.ui.folder_view import folder, video
+from pages.ui.navigation import through_app
+from pages.ui.upload_view import (
+    FOLDER,
+    VIDEO,
+    choose_face,
+    choose_photo,
+    choose_photos,
+    choose_way,
+    look_at,
+    mark_by_hand,
+    model_or_none,
+    no_face,
+    no_photo,
+    show_face,
+    show_photo,
+    show_refused,
+)
+
+through_app()
+st.title("Upload")
+st.write(
+    "Drop in photographs to see how the network reads every face, which pixels it went by, and how far to trust that."
+)
+
+way = choose_way()
+model = None
+with calm("loading the model"):
+    model = model_or_none()
+
+if model is not None and way == FOLDER:
+    with calm("working on the folder"):
+        folder(model)
+elif model is not None and way == VIDEO:
+    with calm("working on the video"):
+        video(model)
+elif model is not None:
+    photo, face = None, None
+    with calm("looking for faces"):
+        photos = look_at(choose_photos(way), model)
+        show_refused(photos)
+        photo = choose_photo(photos, model.classifier.labels, model)
+        if not photos:
+            no_photo(way)
+    if photo is not None:
+        picture, about = st.columns([3, 2], gap="large")
+        with picture, calm("showing the photograph"):
+            if not photo.result.faces:
+                no_face()
+                mark_by_hand(photo)
+            else:
+                show_photo(photo, model.classifier.labels, model)
+                with st.expander("A face is missing? Mark it yourself", icon=":material/crop_free:"):
+                    mark_by_hand(photo)
+        with about, calm("showing the face"):
+            number = choose_face(photo)
+            if number is not None:
+                face = photo.result.faces[number]
+                show_face(face, number, model)
+    if face is not None:
+        explain_face(face, model)

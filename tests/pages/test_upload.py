@@ -1,0 +1,181 @@
+import io
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_core.workspace import ASSETS, Workspace
+from pages.ui.background import work_at
+from pages.ui.upload_view import SAMPLES
+from tests.pages.conftest import check, words
+
+SAMPLE = ASSETS / "samples"
+
+
+def file(name, sample="two-portraits.jpg"):
+    return (name, (SAMPLE / sample).read_bytes(), "image/jpeg")
+
+
+def picture(width, height, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (90, 120, 90)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def click(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+
+
+def finish(app, key):
+    """Wait for the work at a place of the page, then draw the page again."""
+    app.session_state[work_at(key)].wait(60)
+    app.run()
+    check(app)
+
+
+def images(app):
+    return [image.proto.imgs[0].alt for image in app.get("image")]
+
+
+def test_it_opens_with_a_sample_its_faces_and_their_maps(open_page):
+    app = open_page("upload")
+    assert any(alt.startswith("5 faces: 1 happy") for alt in images(app))
+    assert "Face 1: happy" in words(app)
+    assert "Grad-CAM" in words(app)
+    assert "Gradient" in words(app)
+    assert "eyes and mouth hold" in words(app)
+
+
+def test_another_class_changes_the_map_and_another_face_the_bars(open_page):
+    app = open_page("upload")
+    before = [image.proto.imgs[0].url for image in app.get("image")]
+    next(box for box in app.selectbox if box.label == "Explain the class").select("sad").run()
+    check(app)
+    after = [image.proto.imgs[0].url for image in app.get("image")]
+    assert sum(a != b for a, b in zip(before, after, strict=True)) >= 2
+    next(control for control in app.segmented_control if control.label == "Face").set_value(2).run()
+    check(app)
+    assert "Face 3: surprise" in words(app)
+
+
+def test_hostile_files_are_refused_one_by_one_and_the_others_go_on(open_page):
+    small = picture(40, 40)
+    header = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + small[24:29]
+    bomb = small[:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
+    hostile = [
+        ("text.jpg", b"I am no picture at all, whatever my name says.", "image/jpeg"),
+        ("cut.jpg", (SAMPLE / "two-portraits.jpg").read_bytes()[:4000], "image/jpeg"),
+        ("bomb.png", bomb, "image/png"),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "image/svg+xml"),
+    ]
+    app = open_page("upload")
+    odd = '<img src=x onerror="alert(1)">\u202egnp.jpg'
+    app.file_uploader[0].set_value([*hostile, file(odd), ("dot.png", picture(1, 1), "image/png")]).run()
+    check(app, errors=4)
+    said = "\n".join(error.value for error in app.error)
+    for name, reason in (
+        ("text.jpg", "text file"),
+        ("cut.jpg", "cut short"),
+        ("bomb.png", "80 million"),
+        ("drawing.svg", "SVG"),
+    ):
+        line = next(line for line in said.splitlines() if line.startswith(f"**{name}**"))
+        assert reason in line
+    assert "\u202e" not in words(app)
+    assert r"\<img" in words(app)
+    assert any(alt.startswith("2 faces") for alt in images(app))
+    assert next(box for box in app.selectbox if box.label == "Photograph").options[1].endswith("(no face)")
+
+
+def test_many_files_show_few_refusals_and_a_table(open_page):
+    app = open_page("upload")
+    app.file_uploader[0].set_value([(f"{i}.jpg", b"text", "image/jpeg") for i in range(40)]).run()
+    check(app, errors=6)
+    assert any("34 more" in box.label for box in app.expander)
+
+
+def test_no_face_is_said_and_one_can_be_marked_by_numbers(open_page):
+    app = open_page("upload")
+    next(control for control in app.segmented_control if "sample" in control.label).set_value("A fallen portrait").run()
+    check(app)
+    assert "No face was found" in words(app)
+    assert not any(alt.startswith("1 face") for alt in images(app))
+    click(app, "Mark")
+    check(app)
+    assert any(alt.startswith("1 face") for alt in images(app))
+    assert "marked by hand" in words(app)
+
+
+def test_the_map_is_tested_when_asked(open_page):
+    app = open_page("upload")
+    click(app, "Test the Grad-CAM map")
+    finish(app, "belief")
+    assert "scrambled weights the map" in words(app)
+    assert "Agreement with other methods" in words(app)
+
+
+def test_the_slow_methods_come_when_asked(open_page):
+    app = open_page("upload")
+    assert "SmoothGrad" not in words(app)
+    click(app, "Compute the slow methods")
+    finish(app, "slow-maps")
+    assert all(title in words(app) for title in ("SmoothGrad", "Integrated gradients", "Occlusion"))
+
+
+def test_the_sentence_is_measured_over_the_validation_split(open_page):
+    app = open_page("upload")
+    click(app, "Measure it over the whole validation split")
+    finish(app, "study")
+    assert "validation split:" in words(app)
+    assert "n = 70" in words(app)
+
+
+def test_another_patch_moves_the_bars(open_page):
+    app = open_page("upload")
+
+    def said():
+        return next(text.value for text in app.markdown if "It still says" in text.value or "no longer" in text.value)
+
+    before = said()
+    next(number for number in app.number_input if number.key and number.key.endswith("-height")).set_value(1).run()
+    check(app)
+    assert said() != before
+
+
+def test_a_folder_becomes_a_table(open_page, tmp_path):
+    for name, sample in (("a.jpg", "two-portraits.jpg"), ("b.jpg", "fallen-portrait.jpg")):
+        (tmp_path / name).write_bytes((SAMPLE / sample).read_bytes())
+    (tmp_path / "c.jpg").write_text("no picture")
+    app = open_page("upload")
+    app.segmented_control(key="upload-way").set_value("Folder").run()
+    app.text_input(key="folder-path").input(str(tmp_path)).run()
+    click(app, "Look for faces")
+    finish(app, "folder")
+    found = {metric.label: metric.value for metric in app.metric}
+    assert found == {"Done": "3", "Faces": "2", "Without a face": "1", "Refused": "1"}
+    assert len(list((Workspace.default().root / "predictions").iterdir())) == 1
+
+
+def test_a_folder_that_is_not_there_is_refused_in_a_sentence(open_page, tmp_path):
+    app = open_page("upload")
+    app.segmented_control(key="upload-way").set_value("Folder").run()
+    app.text_input(key="folder-path").input(str(tmp_path / "nowhere")).run()
+    check(app, errors=1)
+    assert "nowhere" in app.error[0].value
+
+
+def test_a_face_sent_by_another_page_gets_the_same_probabilities(open_page):
+    from fer_core.inference import Classifier, default_model
+    from pages.ui.photo_cache import Model, Upload, encode, look
+
+    crop = np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
+    looked = look(Upload("face.png", encode(crop, ".png"), ((0, 0, 48, 48),)), Model.of(default_model()))
+    (face,) = looked.result.faces
+    assert (face.crop == crop).all()
+    assert face.probabilities == pytest.approx(Classifier.load(default_model()).probabilities(crop)[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", SAMPLES.values())
+def test_samples_are_there(name):
+    assert (SAMPLE / name).is_file()
