@@ -122,7 +122,8 @@ def charts(live: LiveSession) -> None:
     live_chart(
         expression_bars_live(labels, {f.number: f.probabilities.tolist() for f in faces}), key="live_bars", height=260
     )
-    for number, (times, probabilities) in list(live.history().items())[:4]:
+    history = live.history()
+    for number, (times, probabilities) in [(f.number, history[f.number]) for f in faces if f.number in history][:4]:
         live_chart(
             expression_timeline(labels, number, times.tolist(), probabilities.tolist()),
             key=f"live_line_{number}",

@@ -216,8 +216,8 @@ def test_a_background_training_outlives_its_starter_and_can_be_stopped_and_resum
         jobs.resume(run)
 
 
-def test_a_killed_training_is_found_lost_and_resumes_bit_identically(workspace):
-    config = TrainConfig.parse({**QUICK, "epochs": 4, "precision": "float32"})
+def killed_and_whole(config: TrainConfig) -> None:
+    """Train once undisturbed and once with SIGKILL in the middle; the weights must be the same to the last bit."""
     whole = train(config)
     run = create_run(config, "killed")
     process = subprocess.Popen([sys.executable, "-m", "fer_core", "train", "--run", str(run.path)], cwd=PROJECT_ROOT)
@@ -228,6 +228,26 @@ def test_a_killed_training_is_found_lost_and_resumes_bit_identically(workspace):
     train(config, run=run)
     assert run.state == "finished"
     assert same(final_weights(whole.run), final_weights(run))
+
+
+def test_a_killed_training_is_found_lost_and_resumes_bit_identically(workspace):
+    killed_and_whole(TrainConfig.parse({**QUICK, "epochs": 4, "precision": "float32"}))
+
+
+@pytest.mark.real_data
+def test_a_killed_training_on_fer2013_resumes_bit_identically(workspace, fer2013_zip, tmp_path):
+    """On a subset of the real faces, in the precision the machine chooses."""
+    import zipfile
+
+    wanted: dict[str, int] = {}
+    with zipfile.ZipFile(fer2013_zip) as archive:
+        for name in archive.namelist():
+            kind = "/".join(name.split("/")[:2]) + name.split("/")[-1][:3]
+            if name.endswith(".jpg") and "PrivateTest" not in name and wanted.get(kind, 0) < 60:
+                wanted[kind] = wanted.get(kind, 0) + 1
+                archive.extract(name, tmp_path / "faces")
+    config = {"data": str(tmp_path / "faces"), "batch_size": 32, "threads": 1, "epochs": 4, "ema_decay": 0.9}
+    killed_and_whole(TrainConfig.parse(config))
 
 
 def test_the_command_line_trains_and_prints_one_json_document(workspace):
