@@ -76,7 +76,7 @@ def belief_curves(belief: Belief, label: str) -> go.Figure:
     """Deletion on the left, insertion on the right: probability of ``label`` against the share of pixels changed."""
     from plotly.subplots import make_subplots
 
-    figure = make_subplots(cols=2, subplot_titles=("Deletion: should fall fast", "Insertion: should rise fast"))
+    figure = make_subplots(cols=2, subplot_titles=("Deletion (low is good)", "Insertion (high is good)"))
     pairs = ((belief.deletion, belief.random_deletion), (belief.insertion, belief.random_insertion))
     for column, (ours, chance) in enumerate(pairs, start=1):
         for curve, name, colour, dash in (
@@ -95,6 +95,7 @@ def belief_curves(belief: Belief, label: str) -> go.Figure:
                 row=1,
                 col=column,
             )
+    figure.update_annotations(font_size=13)
     figure.update_xaxes(tickformat=".0%", title="Pixels changed", range=[0, 1])
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(title=f"Probability of {label}", col=1)

@@ -80,15 +80,24 @@ def landmarks_in_crop(face: Face, square: Square) -> npt.NDArray[np.float64]:
 def overlay(
     crop: npt.NDArray[np.uint8], saliency: Saliency, opacity: float = 0.6, side: int = _PICTURE
 ) -> npt.NDArray[np.uint8]:
-    """The map laid over the face, uint8 RGB (side, side, 3); an empty map leaves the face as it is."""
+    """The map laid over the face, uint8 RGB (side, side, 3); an empty map leaves the face as it is.
+
+    The strongest hundredth of the pixels has the full colour, so that one outlier does not make the others invisible.
+    """
     import cv2
 
     grey = np.repeat(_enlarge(crop, side)[..., None], 3, axis=2).astype(np.float32)
-    heat = cv2.resize(saliency.scaled, (side, side), interpolation=cv2.INTER_LINEAR)
+    heat = cv2.resize(_for_the_eye(saliency), (side, side), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap(np.rint(255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     weight = opacity * np.clip(heat, 0, 1)[..., None]  # nothing is painted where the map says nothing
     mixed = grey * (1 - weight) + cv2.cvtColor(colours, cv2.COLOR_BGR2RGB).astype(np.float32) * weight
     return np.asarray(np.rint(mixed), dtype=np.uint8)
+
+
+def _for_the_eye(saliency: Saliency) -> npt.NDArray[np.float32]:
+    """The map in 0…1, full from its 99th percentile on."""
+    top = float(np.percentile(saliency.positive, 99))
+    return np.minimum(saliency.positive / top, 1).astype(np.float32) if top > 0 else saliency.scaled
 
 
 def _enlarge(crop: npt.NDArray[np.uint8], side: int = _PICTURE) -> npt.NDArray[np.uint8]:

@@ -58,7 +58,7 @@ def draw_photo(
     """A photograph uint8 RGB (H, W, 3) with every face of its result boxed, numbered from 1 and named.
 
     Args:
-        rgb: The photograph the result is of.
+        rgb: The photograph the result is of, or a reduced copy of it.
         result: Its faces.
         longest_side: Pixels the picture is reduced to before drawing, so that lines and letters keep their size.
     """
@@ -69,6 +69,7 @@ def draw_photo(
         size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     height, width = rgb.shape[:2]
+    scale = width / max(1, result.width)  # from the photograph to what is drawn on
     faces = []
     for number, face in enumerate(result.faces, start=1):
         x, y, w, h = (v * scale for v in face.box(result.width, result.height))

@@ -133,7 +133,7 @@ def _method(maps: dict[str, Saliency]) -> str | None:
         st.info("There is no map to test for this class.", icon=":material/info:")
         return None
     return str(
-        st.segmented_control(
+        st.pills(
             "Test the map of",
             usable,
             format_func=lambda name: METHODS[name].title,
@@ -243,7 +243,7 @@ def _cover(face: FacePrediction, model: Model) -> None:
         st.session_state.setdefault(name, value)
     select, result, bars = st.columns([1, 1, 2], gap="medium")
     with select:
-        st.caption("Drag a rectangle over the face, or type one.")
+        st.caption("Drag a rectangle, or type one.")
         big = cv2.resize(face.crop, (8 * FACE_SIZE, 8 * FACE_SIZE), interpolation=cv2.INTER_CUBIC)
         st.plotly_chart(
             selectable(encode(np.asarray(big, np.uint8), ".png"), FACE_SIZE, FACE_SIZE, "png").update_layout(

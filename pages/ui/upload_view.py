@@ -205,7 +205,7 @@ def choose_face(photo: Looked) -> int | None:
         return 0
     names = [f"{number} {_name(face)}" for number, face in enumerate(faces, start=1)]
     if len(faces) <= 8:
-        chosen = st.segmented_control(
+        chosen = st.pills(
             "Face",
             range(len(faces)),
             format_func=names.__getitem__,
@@ -238,7 +238,7 @@ def show_face(face: FacePrediction, number: int, model: Model) -> None:
             if face.face is None
             else f"The detector is {percent(face.face.score, 0)} sure that this is a face."
         )
-        st.caption(f"All the network sees: 48×48 grey pixels. {plain(origin)}", width=220)
+        st.caption(f"All the network sees: 48×48 grey pixels. {plain(origin)}", width=165)
 
 
 def mark_by_hand(photo: Looked) -> None:

@@ -54,7 +54,7 @@ def test_another_class_changes_the_map_and_another_face_the_bars(open_page):
     check(app)
     after = [image.proto.imgs[0].url for image in app.get("image")]
     assert sum(a != b for a, b in zip(before, after, strict=True)) >= 2
-    next(control for control in app.segmented_control if control.label == "Face").set_value(2).run()
+    next(control for control in app.pills if control.label == "Face").set_value(2).run()
     check(app)
     assert "Face 3: surprise" in words(app)
 

@@ -329,3 +329,5 @@ def test_a_photographs_faces_are_drawn_at_their_place_in_the_reduced_copy():
     assert ink[150, 200]  # left edge of the box
     assert ink[150, 300]  # right edge
     assert not ink[150, 210:290].any()
+    reduced = np.zeros((300, 500, 3), np.uint8)
+    assert (draw_photo(reduced, PhotoResult("a.jpg", 1000, 600, (face,))) == picture).all()
