@@ -173,20 +173,23 @@ def class_scores(scores: Mapping[str, ClassScore]) -> go.Figure:
     figure = go.Figure()
     fills = {"precision": ("/", 0.75), "recall": ("", 1.0), "F1": ("x", 0.5)}
     for name, (shape, opacity) in fills.items():
-        values = [getattr(scores[label], name.lower()) for label in LABELS]
-        pattern = {"shape": shape, "size": 6, "solidity": 0.25, "fillmode": "overlay", "fgcolor": "#FFFFFF"}
-        figure.add_bar(
-            x=list(LABELS),
-            y=values,
-            showlegend=False,
-            marker={"color": [COLOURS[label] for label in LABELS], "opacity": opacity, "pattern": pattern},
-            customdata=[scores[label].n for label in LABELS],
-            hovertemplate=f"%{{x}}: {name} %{{y:.1%}}, %{{customdata:,}} faces<extra></extra>",
-        )
+        fill: dict[str, Any] = {"opacity": opacity}
+        if shape:
+            fill["pattern"] = {"shape": shape, "size": 6, "solidity": 0.25, "fillmode": "overlay", "fgcolor": "#FFFFFF"}
+        # One trace for each bar: plotly cannot combine a pattern with a list of colours.
+        for label in LABELS:
+            score = scores[label]
+            figure.add_bar(
+                x=[label],
+                y=[getattr(score, name.lower())],
+                name=name,
+                offsetgroup=name,
+                showlegend=False,
+                marker={**fill, "color": COLOURS[label]},
+                hovertemplate=f"{label}: {name} %{{y:.1%}}, {score.n:,} faces<extra></extra>",
+            )
         # The legend tells the three figures apart, not emotions: a grey sample stands for each.
-        figure.add_bar(
-            x=[LABELS[0]], y=[None], name=name, marker={"color": _QUIET, "opacity": opacity, "pattern": pattern}
-        )
+        figure.add_bar(x=[LABELS[0]], y=[None], name=name, offsetgroup=name, marker={**fill, "color": _QUIET})
     figure.update_layout(
         title={"text": class_finding(scores)},
         barmode="group",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from pages.ui.errors import calm, calmly, show_complaint
 from pages.ui.face_detail import face_dialog, face_tile
 from pages.ui.marking import mark_bar, mark_words, marks_by_position, marks_list
 from pages.ui.pick_wall import Group, Tile, pager, pick_wall
-from pages.ui.text import duration, percent, plain
+from pages.ui.text import duration, joined, percent, plain
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -157,7 +158,7 @@ def _group_wall(dataset: FaceDataset, members: Sequence[npt.NDArray[np.int64]], 
     shown = []
     for number, group in enumerate(members[page], page.start + 1):
         names = sorted({LABELS[int(dataset.labels[i])] for i in group})
-        note = f"{len(group):,} copies, labelled {' and '.join(names)}"
+        note = f"{len(group):,} copies, labelled {joined(names)}"
         shown.append(Group([_tile(dataset, int(i), marks) for i in group[:24]], f"Group {number:,}", note))
     _wall(dataset, shown, key=f"{key}-{page.start}")
 
@@ -192,7 +193,7 @@ def _leaks(dataset: FaceDataset, found: ExactAudit) -> None:
         for index in positions[page]:
             twins = at_first[groups[at_first] == groups[index]]
             tiles = [_tile(dataset, int(i), marks) for i in (index, *twins[:11])]
-            shown.append(Group(tiles, note=str(dataset.ids[index])))
+            shown.append(Group(tiles, note=Path(str(dataset.ids[index])).name))
         _wall(dataset, shown, key=f"leak-{pair}-{page.start}")
 
 

@@ -39,6 +39,10 @@ export default function ({data, parentElement, setTriggerValue, setStateValue}) 
       section.append(heading);
     }
     const faces = document.createElement("div");
+    if (data.rows.length > 1 && row.faces.length <= 4) {  // pairs and small groups stand side by side
+      section.classList.add("small");
+      section.style.setProperty("--n", row.faces.length);
+    }
     for (const face of row.faces) {
       const figure = document.createElement("figure");
       const open = document.createElement("button");
@@ -103,7 +107,10 @@ export default function ({data, parentElement, setTriggerValue, setStateValue}) 
 
 _CSS = """
 .fer-pick { color: var(--st-text-color); font-family: var(--st-font); }
-.fer-pick section { margin-bottom: 0.7rem; }
+.fer-pick { display: flex; flex-wrap: wrap; column-gap: 1.5rem; }
+.fer-pick section { margin-bottom: 0.9rem; width: 100%; }
+.fer-pick section.small { width: calc(var(--n) * (var(--face) + 8px)); max-width: 100%; }
+.fer-pick section.small > div { grid-template-columns: repeat(var(--n), minmax(0, 1fr)); }
 .fer-pick h4 { font: 600 0.95rem var(--st-font); margin: 0 0 0.3rem; padding: 0; display: flex; gap: 0.5rem;
   align-items: baseline; flex-wrap: wrap; overflow-wrap: anywhere; }
 .fer-pick h4 small { font-weight: 400; font-size: 0.85rem; opacity: 0.8; }
@@ -123,7 +130,7 @@ _CSS = """
 .fer-pick label span, .fer-pick figcaption span { overflow-wrap: anywhere; min-width: 0; }
 .fer-pick input { accent-color: var(--st-primary-color); margin: 0; flex: none; width: 1rem; height: 1rem; }
 .fer-pick i { width: 0.6rem; height: 0.6rem; border-radius: 50%; flex: none; }
-.fer-pick nav { display: flex; gap: 0.9rem; margin-bottom: 0.5rem; }
+.fer-pick nav { width: 100%; display: flex; gap: 0.9rem; margin-bottom: 0.5rem; }
 .fer-pick nav button { border: 0; background: none; padding: 0; font: 0.85rem var(--st-font); cursor: pointer;
   color: var(--st-link-color); text-decoration: underline; }
 """

@@ -54,9 +54,12 @@ def test_a_class_without_examples_has_no_bars():
     confusion[1] = 0
     scores = dict(zip(LABELS, class_scores(confusion), strict=True))
     bars = [trace for trace in charts.class_scores(scores).data if trace.showlegend is False]
-    assert len(bars) == 3
-    assert all(bar.y[1] is None for bar in bars)
-    assert list(bars[0].marker.color) == [COLOURS[name] for name in LABELS]
+    assert len(bars) == 21
+    for bar in bars:
+        (name,) = bar.x
+        assert bar.y == (getattr(scores[name], bar.name.lower()),)
+        assert bar.marker.color == COLOURS[name]
+        assert (bar.y[0] is None) == (name == "disgust")
 
 
 def test_the_reliability_title_says_in_which_direction_the_confidence_errs():

@@ -1,0 +1,153 @@
+"""Walking into the confusion matrix in a real browser: a click on a cell, the faces behind it, marks and undo."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fer_core.data import load
+from fer_core.data.marks import marks_for
+from fer_core.evaluation.cache import cached_predictions
+from fer_core.evaluation.cells import cell_faces, rank
+from fer_core.labels import LABELS
+from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
+from tests.browser.app import serve
+from tests.browser.conftest import FEW_FACES, settled
+from tests.run_factory import make_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SHIPPED_SEED = PROJECT_ROOT / "assets" / "models" / "seed.safetensors"
+
+
+@pytest.fixture(scope="module")
+def drawn(browser, tmp_path_factory):
+    """The app on drawn faces with a run that has weights."""
+    workspace = Workspace(tmp_path_factory.mktemp("evaluate"))
+    write_json(workspace.root / "app.json", {"data": FEW_FACES})
+    run = make_run("trained", epochs=3, weights=True, workspace=workspace)
+    with serve(workspace.root) as server:
+        yield server, workspace, FEW_FACES, run.id
+
+
+@pytest.fixture(scope="module")
+def real(browser, fer2013_zip, tmp_path_factory):
+    """The app on FER2013 with a run that holds the shipped network's weights."""
+    if not SHIPPED_SEED.is_file():
+        pytest.skip("assets/models/seed.safetensors is not here")
+    workspace = Workspace(tmp_path_factory.mktemp("evaluate-real"))
+    write_json(workspace.root / "app.json", {"data": str(fer2013_zip)})
+    run = make_run("trained", epochs=3, weights=True, workspace=workspace)
+    shutil.copy(SHIPPED_SEED, run.path / "best.safetensors")
+    with serve(workspace.root) as server:
+        yield server, workspace, str(fer2013_zip), run.id
+
+
+def click_cell(page, true: str, predicted: str) -> None:
+    """Click into a cell of the matrix, away from its middle."""
+    page.locator(".js-plotly-plot .heatmaplayer").first.wait_for()
+    page.get_by_text("Click a cell to see its faces.").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    place = """([t, p]) => {
+      const chart = document.querySelector(".js-plotly-plot"), {xaxis, yaxis} = chart._fullLayout;
+      const box = chart.getBoundingClientRect();
+      return [box.left + xaxis._offset + xaxis.d2p(xaxis.ticktext.indexOf(p)) + 14,
+              box.top + yaxis._offset + yaxis.d2p(yaxis.ticktext.indexOf(t)) + 11];
+    }"""
+    x, y = page.evaluate(place, [true, predicted])
+    page.mouse.move(x - 4, y)
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+
+
+def choose_split(page, name: str) -> None:
+    page.locator(".st-key-evaluate-split").get_by_role("combobox").click()
+    page.get_by_role("option", name=name).click()
+    settled(page)
+
+
+def shown(page) -> list[int]:
+    """Positions of the faces of the wall, in order."""
+    found = page.locator(".fer-pick button[data-face]").evaluate_all("all => all.map((e) => Number(e.dataset.face))")
+    return [int(face) for face in found]
+
+
+def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object]:
+    """Open the Evaluate page on the test split and click a cell; returns the faces it should show, and the data."""
+    server, workspace, source, run = setup
+    dataset = load(source, workspace=workspace)
+    page.goto(server.page("evaluate"))
+    page.get_by_role("heading", level=1).wait_for()
+    settled(page)
+    choose_split(page, "Test")
+    predictions = cached_predictions(run, dataset, "test", workspace=workspace)
+    cell = cell_faces(predictions, LABELS.index(true), LABELS.index(predicted))
+    expected = dataset.indices("test")[rank(predictions, cell, "confidence")[0]]
+    click_cell(page, true, predicted)
+    page.get_by_text(f"{len(cell):,} {true} face").first.wait_for()
+    settled(page)
+    return expected.tolist(), dataset
+
+
+def busiest_wrong_cell(setup) -> tuple[str, str]:
+    """An error of the untrained network on the drawn faces with at least three faces."""
+    _, workspace, source, run = setup
+    predictions = cached_predictions(run, load(source, workspace=workspace), "test", workspace=workspace)
+    cells = [(len(cell_faces(predictions, t, p)), t, p) for t in range(7) for p in range(7) if t != p]
+    count, true, predicted = max(cells)
+    assert count >= 3
+    return LABELS[true], LABELS[predicted]
+
+
+def mark_three_and_undo(page, workspace: Workspace, dataset, faces: list[int]) -> None:
+    marks = marks_for(dataset, workspace)
+    for place in range(3):
+        page.locator(".fer-pick input[type=checkbox]").nth(place).check()
+    page.get_by_text("3 faces selected.").wait_for()
+    page.get_by_role("button", name="Ambiguous").click()
+    page.get_by_text("marked ambiguous").nth(2).wait_for()
+    assert set(marks.current()) == {str(dataset.ids[i]) for i in faces[:3]}
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("marked ambiguous").first.wait_for(state="detached")
+    assert marks.current() == {}
+
+
+def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unmarked(drawn, page):
+    true, predicted = busiest_wrong_cell(drawn)
+    expected, dataset = walk_into(page, drawn, true, predicted)
+    assert shown(page) == expected[:48]
+    mark_three_and_undo(page, drawn[1], dataset, expected)
+    page.locator(".fer-pick button[data-face]").nth(1).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text(str(dataset.ids[expected[1]])).wait_for()
+    dialog.get_by_text("Most similar training faces").wait_for()
+    dialog.get_by_text("Grad-CAM").click()
+    dialog.get_by_text("Bright places speak for").or_(dialog.get_by_text("there is no map")).first.wait_for()
+
+
+@pytest.mark.real_data
+def test_the_cell_of_fear_taken_for_sad_shows_exactly_the_faces_the_predictions_say(real, page):
+    expected, dataset = walk_into(page, real, "fear", "sad")
+    assert len(expected) > 48
+    assert shown(page) == expected[:48]
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text(f"49–{min(96, len(expected))} of {len(expected)}").wait_for()
+    settled(page)
+    assert shown(page) == expected[48:96]
+    page.get_by_role("button", name="Back").click()
+    page.get_by_text(f"1–48 of {len(expected)}").wait_for()
+    settled(page)
+    mark_three_and_undo(page, real[1], dataset, expected)
+
+
+def test_the_matrix_is_saved_as_a_picture_without_any_network(drawn, page, tmp_path):
+    page.goto(drawn[0].page("evaluate"))
+    page.locator(".js-plotly-plot .heatmaplayer").first.wait_for()
+    settled(page)
+    page.locator(".js-plotly-plot").first.hover()
+    with page.expect_download() as started:
+        page.locator(".modebar-btn[data-attr=toImage], [data-title*='Download plot']").first.click()
+    path = Path(started.value.path())
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert path.stat().st_size > 5000
