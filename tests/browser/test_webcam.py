@@ -1,0 +1,121 @@
+"""The webcam page with a real WebRTC connection, fed by a fake camera."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser.camera import camera_flags, faces_clip
+from tests.browser.conftest import is_complaint, leaves, settled, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg, which makes the fake camera's clip, is not installed")
+    return faces_clip(tmp_path_factory.mktemp("camera") / "clip.y4m")
+
+
+@pytest.fixture
+def camera_page(browser: Browser, clip) -> Iterator[Page]:
+    """A tab of a second Chromium, one that has a camera."""
+    other = browser.browser_type.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *camera_flags(clip)])
+    context = other.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+    page.on("request", lambda r: complaints.append(f"left this machine: {r.url}") if leaves(r.url) else None)
+    yield page
+    other.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def video_frame(page: Page):
+    """The frame the video library lives in."""
+    handle = page.locator("iframe[title*=webrtc]")
+    handle.wait_for()
+    frame = handle.element_handle().content_frame()
+    frame.get_by_role("button", name="START").wait_for()
+    return frame
+
+
+PLAYING = "(() => { const v = document.querySelector('video'); return v && v.videoWidth > 0 && v.currentTime > 0; })()"
+
+VALUE = "slider => slider.value ?? slider.getAttribute('aria-valuenow')"
+
+
+def shown_rate(page: Page) -> float:
+    return float(page.get_by_test_id("stMetricValue").first.inner_text().split("/")[0])
+
+
+def test_the_camera_is_started_watched_left_and_started_again(server, camera_page):
+    page = camera_page
+    page.goto(server.page("webcam"))
+    settled(page)
+    page.get_by_text("The browser can use the camera").wait_for()
+    frame = video_frame(page)
+    frame.get_by_role("button", name="START").click()
+    frame.wait_for_function(PLAYING)
+
+    # a labelled face, and a rate
+    page.get_by_text("2 faces", exact=True).wait_for()
+    wait_until(lambda: shown_rate(page) > 3, seconds=60)  # the rate on a quiet machine stands in the benchmarks
+
+    # a setting changes without reconnecting
+    slider = page.get_by_role("slider", name="Smoothing (seconds)")
+    before = slider.evaluate(VALUE)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: slider.evaluate(VALUE) != before)
+    assert frame.evaluate(PLAYING)
+
+    page.get_by_role("button", name="Snapshot").click()
+    page.get_by_text("Saved as").wait_for()
+    recordings = server.home / "recordings"
+    assert [p.suffix for p in recordings.iterdir()] == [".png"]
+    page.get_by_role("button", name="Record", exact=True).click()
+    wait_until(lambda: any(p.suffix == ".csv" and p.stat().st_size > 200 for p in recordings.iterdir()))
+    page.get_by_role("button", name="Stop recording").click()
+    page.get_by_text("Recorded ").wait_for()
+
+    frame.get_by_role("button", name="STOP").click()
+    frame.get_by_role("button", name="START").wait_for()
+    page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Data", exact=True).click()
+    page.get_by_role("heading", level=1, name="Data").wait_for()
+    page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Webcam", exact=True).click()
+    frame = video_frame(page)
+    frame.get_by_role("button", name="START").click()
+    frame.wait_for_function(PLAYING)
+    frame.get_by_role("button", name="STOP").click()
+    frame.get_by_role("button", name="START").wait_for()
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NotAllowedError", "allow the camera"),
+        ("NotFoundError", "finds no camera"),
+        ("NotReadableError", "another program"),
+    ],
+)
+def test_the_page_says_in_plain_words_why_a_camera_does_not_work(server, page, name, words):
+    page.add_init_script(
+        f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('stubbed', '{name}'));"
+    )
+    page.goto(server.page("webcam"))
+    settled(page)
+    page.get_by_role("button", name="Check the camera").click()
+    page.get_by_text(words).first.wait_for()
+    page.get_by_role("link", name="Take a snapshot or use a photograph instead").wait_for()
