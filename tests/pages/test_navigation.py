@@ -41,9 +41,7 @@ def test_every_page_stays_calm_when_a_defect_happens_in_it(open_page, page, monk
         raise RuntimeError("a secret path: /home/somebody")
 
     app = open_page(page)
-    monkeypatch.setattr("fer_core.training.runs.Run.label", property(broken))
-    monkeypatch.setattr("pages.ui.resources.dataset", broken)
-    make_run("any")
+    monkeypatch.setattr("streamlit.title", broken)
     app.run()
     assert not app.exception
     assert app.error
