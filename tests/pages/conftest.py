@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,6 +48,15 @@ def warm_server(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
         original(self, *arguments, **options)
 
     monkeypatch.setattr(PagesManager, "__init__", init)
+
+
+@pytest.fixture(autouse=True)
+def camera_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera nobody has started: streamlit-webrtc asks for a session manager, which AppTest's server does not have."""
+    import streamlit_webrtc
+
+    context = SimpleNamespace(state=SimpleNamespace(playing=False, signalling=False))
+    monkeypatch.setattr(streamlit_webrtc, "webrtc_streamer", lambda **_: context)
 
 
 @pytest.fixture
