@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.errors import calm
 from pages.ui.explain_view import explain_face
-from pages.ui.folder_view import folder, video
+from pages.ui.folder_view import folder
 from pages.ui.navigation import through_app
 from pages.ui.upload_view import (
     FOLDER,
@@ -22,6 +22,7 @@ from pages.ui.upload_view import (
     show_photo,
     show_refused,
 )
+from pages.ui.video_view import video
 
 through_app()
 st.title("Upload")

@@ -154,6 +154,34 @@ def region_bars(
     return figure
 
 
+def timeline(
+    labels: Sequence[str], times: npt.NDArray[np.floating], probabilities: npt.NDArray[np.floating], title: str
+) -> go.Figure:
+    """Probabilities (n, C) of one person over times (n,) in seconds, stacked to one, in the emotions' colours."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for index, name in enumerate(labels):
+        figure.add_scatter(
+            x=times,
+            y=probabilities[:, index],
+            name=name,
+            stackgroup="one",
+            mode="lines",
+            line={"width": 0, "color": COLOURS.get(name, _GREY)},
+            hovertemplate=name + ": %{y:.0%}<extra></extra>",
+        )
+    figure.update_layout(
+        title={"text": title},
+        hovermode="x unified",
+        margin={"l": 56, "r": 12, "t": 40, "b": 44},
+        xaxis={"title": "Time (s)"},
+        yaxis={"title": "Probability", "tickformat": ".0%", "range": [0, 1]},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+    )
+    return figure
+
+
 def selectable(picture: bytes, width: int, height: int, kind: str = "jpeg") -> go.Figure:
     """An encoded picture in which a rectangle can be dragged; the axes count its pixels from the upper left corner.
 

@@ -12,8 +12,8 @@ from fer_core.errors import FerError
 from pages.ui.errors import record_defect
 from pages.ui.text import plain
 
-Report = Callable[[int, int], None]
-"""Called by the work with (done, total)."""
+Report = Callable[..., None]
+"""Called by the work with (done, total), and with anything that ``show`` may draw as a third argument."""
 Stop = Callable[[], bool]
 """Asked by the work whether it should end."""
 Task = Callable[[Report, Stop], Any]
@@ -29,6 +29,7 @@ class Work:
         self.identity = identity
         self.doing = doing
         self.done, self.total = 0, 0
+        self.seen: Any = None
         self.result: Any = None
         self.error: str | None = None
         self.cancelled = False
@@ -51,8 +52,8 @@ class Work:
         """Wait for the end, for tests."""
         self._thread.join(seconds)
 
-    def _report(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
+    def _report(self, done: int, total: int, seen: Any = None) -> None:
+        self.done, self.total, self.seen = done, total, seen
 
     def _run(self) -> None:
         try:

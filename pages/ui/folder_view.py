@@ -1,4 +1,4 @@
-"""Whole folders of photographs, and video files: long work with progress, and a table to take away."""
+"""Whole folders of photographs: long work with progress, and a table to take away."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import streamlit as st
 
-from fer_core.errors import ImageError
 from fer_core.faces import FaceDetector, find_photos, predict_paths
 from fer_core.workspace import Workspace
 from pages.ui.background import Report, Stop, Task, background, forget
@@ -96,8 +95,3 @@ def _show_table(table: Path) -> None:
     st.download_button(
         "Download the table", content, "faces.csv", "text/csv", icon=":material/download:", on_click="ignore"
     )
-
-
-def video(model: Model) -> None:
-    """A video file: every face followed."""
-    raise ImageError("Videos are not read here yet; use the command video.")

@@ -211,6 +211,7 @@ def choose_face(photo: Looked) -> int | None:
             format_func=names.__getitem__,
             default=0,
             required=True,
+            wrap=True,
             key=f"face-{photo.digest}",
         )
     else:

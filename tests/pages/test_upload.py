@@ -179,3 +179,37 @@ def test_a_face_sent_by_another_page_gets_the_same_probabilities(open_page):
 @pytest.mark.parametrize("name", SAMPLES.values())
 def test_samples_are_there(name):
     assert (SAMPLE / name).is_file()
+
+
+def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
+    import av
+
+    path = tmp_path / "film <1>.mp4"
+    frame = np.asarray(Image.open(SAMPLE / "two-portraits.jpg").resize((480, 320)))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 480, 320, "yuv420p"
+        for _ in range(4):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    app = open_page("upload")
+    app.segmented_control(key="upload-way").set_value("Video").run()
+    app.text_input(key="video-path").input(str(path)).run()
+    click(app, "Follow the faces")
+    finish(app, "video")
+    assert "**4** frames" in words(app)
+    assert "2 people followed" in words(app)
+    assert {kept.name for kept in Workspace.default().recordings.iterdir()} == {"film-1-faces.mp4", "film-1-faces.csv"}
+    assert "Person 1 over time" in words(app)
+
+
+def test_a_text_file_is_no_video(open_page, tmp_path):
+    (tmp_path / "film.mp4").write_text("no film")
+    app = open_page("upload")
+    app.segmented_control(key="upload-way").set_value("Video").run()
+    app.text_input(key="video-path").input(str(tmp_path / "film.mp4")).run()
+    click(app, "Follow the faces")
+    app.session_state[work_at("video")].wait(60)
+    app.run()
+    check(app, errors=1)
+    assert "is not a video" in app.error[0].value

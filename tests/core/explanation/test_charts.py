@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_core.explanation.charts import belief_curves, probability_bars, region_bars, selectable
+from fer_core.explanation.charts import belief_curves, probability_bars, region_bars, selectable, timeline
 from fer_core.explanation.sanity import Belief, Curve
 from fer_core.labels import COLOURS
 
@@ -52,3 +52,10 @@ def test_a_picture_to_select_in_counts_its_own_pixels_from_the_upper_left():
     points = figure.data[0]
     assert 0 < min(points.x) < 11
     assert 389 < max(points.x) < 400
+
+
+def test_a_timeline_stacks_one_area_for_each_emotion():
+    areas = timeline(["sad", "happy"], np.array([0.0, 1.0]), np.array([[0.2, 0.8], [0.6, 0.4]]), "t").data
+    assert [list(area.y) for area in areas] == [[0.2, 0.6], [0.8, 0.4]]
+    assert {area.stackgroup for area in areas} == {"one"}
+    assert [area.line.color for area in areas] == [COLOURS["sad"], COLOURS["happy"]]
