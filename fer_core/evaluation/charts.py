@@ -22,11 +22,11 @@ SECOND: Final = "#D6336C"
 _QUIET: Final = "#8C93A8"
 _SCALES: Final[dict[bool, list[list[Any]]]] = {
     False: [[0.0, "#F4F5F9"], [0.5, "#A3A8EF"], [1.0, "#3F43A8"]],
-    True: [[0.0, "#1C212D"], [0.5, "#464BA8"], [1.0, "#B9BDFF"]],
+    True: [[0.0, "#1C212D"], [0.5, "#3B3F95"], [1.0, "#6C72E8"]],
 }
 _DIFFERENCES: Final[dict[bool, list[list[Any]]]] = {
     False: [[0.0, "#B7791F"], [0.5, "#F4F5F9"], [1.0, "#3F43A8"]],
-    True: [[0.0, "#D69E3C"], [0.5, "#1C212D"], [1.0, "#8F95FF"]],
+    True: [[0.0, "#96651A"], [0.5, "#1C212D"], [1.0, "#6C72E8"]],
 }
 _POWER: Final = 0.5  # the square root of a share decides the colour, so that a cell of 2 % differs from an empty one
 

@@ -85,8 +85,10 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     cell = cell_faces(predictions, LABELS.index(true), LABELS.index(predicted))
     expected = dataset.indices("test")[rank(predictions, cell, "confidence")[0]]
     click_cell(page, true, predicted)
-    page.get_by_text(f"{len(cell):,} {true} face").first.wait_for()
+    faces = "faces" if len(cell) != 1 else "face"
+    page.get_by_text(f"{len(cell):,} {true} {faces} taken for {predicted}", exact=True).wait_for()
     settled(page)
+    page.locator(f".fer-pick button[data-face='{expected[0]}']").wait_for()
     return expected.tolist(), dataset
 
 
