@@ -285,8 +285,13 @@ def _plain_frame(frame: Any, detector: Any, classifier: Any, draw: Any) -> float
     for number, face in enumerate(detector.detect(frame, fast=True), 1):
         crop = crop_face(frame, face)
         probabilities = classifier.probabilities(crop)[0]
-        label = classifier.labels[int(probabilities.argmax())]
-        found.append(LiveFace(number, face.box, label, False, probabilities, probabilities, crop, face.score))
+        best = int(probabilities.argmax())
+        found.append(
+            LiveFace(
+                number, face.box, classifier.labels[best], float(probabilities[best]), False, probabilities,
+                probabilities, crop, face.score,
+            )
+        )  # fmt: skip
     height, width = frame.shape[:2]
     draw(frame, FrameResult(0.0, width, height, classifier.labels, tuple(found)), mirror=True)
     return 1000 * (time.perf_counter() - started)

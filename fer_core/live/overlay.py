@@ -73,8 +73,10 @@ def draw_photo(
     faces = []
     for number, face in enumerate(result.faces, start=1):
         x, y, w, h = (v * scale for v in face.box(result.width, result.height))
-        p = face.probabilities
-        faces.append(LiveFace(number, (x, y, w, h), face.label, face.abstained, p, p, face.crop, face.score or 1.0))
+        p, best = face.probabilities, face.probability
+        faces.append(
+            LiveFace(number, (x, y, w, h), face.label, best, face.abstained, p, p, face.crop, face.score or 1.0)
+        )
     labels = result.faces[0].labels if result.faces else ()
     return draw(rgb, FrameResult(0.0, width, height, labels, tuple(faces)), bars=False)
 
@@ -84,7 +86,7 @@ def _caption(
 ) -> None:
     import cv2
 
-    percent = round(100 * float(face.probabilities[np.argmax(face.probabilities)]))
+    percent = round(100 * face.probability)
     text = f"{face.number} {UNSURE}" if face.abstained else f"{face.number} {face.label} {percent}%"
     scale = 0.28 * unit + 0.22
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, unit)

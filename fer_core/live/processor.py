@@ -27,6 +27,7 @@ class LiveFace:
         number: the person's number.
         box: left, top, width, height in pixels of the frame.
         label: name of the expression after smoothing and hysteresis.
+        probability: of that label after smoothing.
         abstained: its probability is below the threshold: the answer is "not sure".
         probabilities: (C,) after smoothing.
         raw_probabilities: (C,) of this frame alone, what Upload gives for the same frame and box.
@@ -37,6 +38,7 @@ class LiveFace:
     number: int
     box: tuple[float, float, float, float]
     label: str
+    probability: float
     abstained: bool
     probabilities: Floats
     raw_probabilities: Floats
@@ -178,6 +180,7 @@ class LiveProcessor:
             number=number,
             box=face.box,
             label=classifier.labels[label],
+            probability=float(probabilities[label]),
             abstained=bool(probabilities[label] < threshold),
             probabilities=probabilities,
             raw_probabilities=softmax(logits, classifier.info.temperature),

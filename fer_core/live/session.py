@@ -6,7 +6,6 @@ first frame and after the last one too.
 
 from __future__ import annotations
 
-import csv
 import threading
 import time as clock
 from collections import deque
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from fer_core.errors import FerError, WorkspaceError
 from fer_core.inference import Classifier
 from fer_core.live.overlay import draw
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor, Meter, Rates
+from fer_core.live.table import FaceTable
 from fer_core.workspace import Workspace, atomic_write, make_directory
 
 HISTORY_SECONDS: Final = 20.0
@@ -252,10 +252,9 @@ class Recorder:
         self._lock = threading.Lock()
         self._container: Any = None
         self._stream: Any = None
-        self._table: IO[str] | None = None
+        self._table: FaceTable | None = None
         self._started: float | None = None
         self._last = -1
-        self._flushed = 0.0
         self._closed = False
         self._size = (0, 0)
 
@@ -283,16 +282,7 @@ class Recorder:
                 self._last = frame.pts
                 self._container.mux(self._stream.encode(frame))
                 assert self._table is not None
-                writer = csv.writer(self._table, lineterminator="\n")
-                for face in result.faces:
-                    box = [f"{v:.1f}" for v in face.box]
-                    probabilities = [f"{p:.4f}" for p in face.probabilities]
-                    writer.writerow(
-                        [f"{seconds:.3f}", face.number, *box, face.label, int(face.abstained), *probabilities]
-                    )
-                if seconds - self._flushed > 1:
-                    self._flushed = seconds
-                    self._table.flush()
+                self._table.add(result, seconds)
             except (OSError, av.FFmpegError) as error:
                 self._finish()
                 raise WorkspaceError(f"The recording stopped: {self.path} cannot be written ({error}).") from error
@@ -309,9 +299,7 @@ class Recorder:
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, 1000)
         self._stream.options = {"preset": "ultrafast", "crf": "23", "g": "30", "tune": "zerolatency"}
-        self._table = self.path.with_suffix(".csv").open("w", newline="", encoding="utf-8")
-        header = ["time", "track", "x", "y", "width", "height", "label", "abstained", *result.labels]
-        csv.writer(self._table, lineterminator="\n").writerow(header)
+        self._table = FaceTable(self.path.with_suffix(".csv"), result.labels)
         self._started = time
 
     def close(self) -> Path | None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from fer_core.config import LiveConfig
 from fer_core.errors import ImageError, WorkspaceError
 from fer_core.inference import Classifier
 from fer_core.live.overlay import draw
-from fer_core.live.processor import FrameResult, LiveProcessor
+from fer_core.live.processor import LiveProcessor
+from fer_core.live.table import COLUMNS, FaceTable
 from fer_core.workspace import make_directory
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def annotate_video(
     with ExitStack() as stack:
         reader = stack.enter_context(_Reader(Path(source)))
         writer: _Writer | None = None
-        rows = stack.enter_context(_Table(Path(table), classifier.labels)) if table is not None else None
+        rows = stack.enter_context(FaceTable(Path(table), classifier.labels)) if table is not None else None
         try:
             early: list[av.Packet[Any]] = []  # sound that comes before the first picture
             for item in reader.items():
@@ -131,7 +132,7 @@ def annotate_video(
                         writer.copy_audio(packet)
                 found = processor.process(frame, time)
                 if rows:
-                    rows.add(found)
+                    rows.add(found, time)
                 picture = None
                 if writer:
                     picture = draw(frame, found, mirror=config.mirror, bars=config.bars)
@@ -159,8 +160,6 @@ def annotate_video(
             raise ImageError(f"{Path(source).name} holds no picture that can be decoded, so there is nothing to do.")
         if writer:
             writer.finish()
-        if rows:
-            rows.finish()
         result.notes += reader.notes + (writer.notes if writer else [])
     result.tracks = len(numbers)
     return result
@@ -310,40 +309,6 @@ class _Writer:
             raise WorkspaceError(f"{self.path} cannot be written ({error.strerror}).") from error
 
 
-class _Table:
-    """The csv, flushed as it goes; kept when something breaks off the video, since its rows are whole."""
-
-    def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
-        self.path, self.labels = path, labels
-        self.flushed = 0.0
-
-    def __enter__(self) -> _Table:
-        make_directory(self.path.parent)
-        try:
-            self.file: IO[str] = self.path.open("w", newline="", encoding="utf-8")
-        except OSError as error:
-            raise WorkspaceError(f"{self.path} cannot be written ({error.strerror}).") from error
-        self.writer = csv.writer(self.file, lineterminator="\n")
-        self.writer.writerow(["time", "track", "x", "y", "width", "height", "label", "abstained", *self.labels])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def add(self, result: FrameResult) -> None:
-        for face in result.faces:
-            box = [f"{v:.1f}" for v in face.box]
-            probabilities = [f"{p:.4f}" for p in face.probabilities]
-            row = [f"{result.time:.3f}", face.number, *box, face.label, int(face.abstained), *probabilities]
-            self.writer.writerow(row)
-        if result.time - self.flushed > 1:
-            self.flushed = result.time
-            self.file.flush()
-
-    def finish(self) -> None:
-        self.file.flush()
-
-
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """What the csv of a video says, thinned for a chart.
@@ -369,13 +334,13 @@ def read_timeline(table: str | Path, points: int = 600) -> Timeline:
         raise ImageError(f"{table} cannot be read as a table of faces.") from error
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
-    if header[:8] != ["time", "track", "x", "y", "width", "height", "label", "abstained"]:
+    if tuple(header[: len(COLUMNS)]) != COLUMNS:
         raise ImageError(f"{table} is not a table of faces made from a video.")
-    labels = tuple(header[8:])
+    labels = tuple(header[len(COLUMNS) :])
     rows: dict[int, list[list[float]]] = {}
     for row in reader:
         with suppress(ValueError):  # a last line cut short
-            values = [float(row[0]), *map(float, row[8:])]
+            values = [float(row[0]), *map(float, row[len(COLUMNS) :])]
             if len(values) == len(labels) + 1:
                 rows.setdefault(int(row[1]), []).append(values)
     tracks = {}

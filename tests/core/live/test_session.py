@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import threading
+from contextlib import suppress
+
+import av
+import numpy as np
+import pytest
+
+from fer_core.config import LiveConfig
+from fer_core.errors import FerError
+from fer_core.inference import Classifier
+from fer_core.live import LiveProcessor, LiveSession, frames_callback
+from fer_core.live import session as module
+from tests.core.live.test_live import FakeDetector, face, frame
+from tests.factories import untrained_checkpoint
+
+
+@pytest.fixture
+def classifier(tmp_path) -> Classifier:
+    return Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
+
+
+@pytest.fixture
+def live(classifier) -> LiveSession:
+    return LiveSession(classifier, processor=LiveProcessor(classifier, FakeDetector([face(100, 60)])))
+
+
+def test_everything_may_be_asked_before_the_first_frame(live, workspace):
+    assert live.faces() == ()
+    assert live.history() == {}
+    assert live.rates().shown == 0
+    assert live.stop_recording() is None
+    live.stop()
+    live.stop()
+    with pytest.raises(FerError, match="no picture yet"):
+        live.snapshot()
+    assert not workspace.root.exists()
+
+
+def test_a_frame_comes_back_annotated_and_mirrored(live):
+    picture = frame()
+    shown = live.frame(picture)
+    assert shown.shape == picture.shape
+    assert not np.array_equal(shown, picture)
+    np.testing.assert_array_equal(shown[:20, -20:], picture[:20, :20][:, ::-1])
+    assert len(live.faces()) == 1
+    assert set(live.history()) == {1}
+    assert live.frames == 1
+
+
+def test_a_failure_shows_the_plain_picture_and_says_what_happened(live, classifier, monkeypatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr(live._processor, "process", broken)
+    live.configure(LiveConfig(mirror=False))
+    np.testing.assert_array_equal(live.frame(frame()), frame())
+    assert "inside" in live.error
+    monkeypatch.undo()
+    live.frame(frame())
+    assert live.error is None
+
+
+def test_a_snapshot_is_the_picture_that_was_shown(live, workspace):
+    from PIL import Image
+
+    shown = live.frame(frame())
+    first, second = live.snapshot(), live.snapshot()
+    assert first != second
+    with Image.open(first) as saved:
+        np.testing.assert_array_equal(np.asarray(saved), shown)
+
+
+def test_a_recording_holds_every_frame_and_every_face(live, workspace):
+    path = live.start_recording()
+    assert live.start_recording() == path
+    for i in range(12):
+        live.frame(frame(i), arrived=100 + i / 25)
+    assert live.stop_recording() == path
+    assert live.recording is None
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) == 12
+    with path.with_suffix(".csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert float(rows[-1]["time"]) == pytest.approx(11 / 25, abs=1e-3)
+
+
+def test_a_crash_keeps_what_was_recorded(live, workspace):
+    path = live.start_recording()
+    for i in range(90):
+        live.frame(frame(i % 4), arrived=100 + i / 30)
+    data = path.read_bytes()  # as it lies on the disk while the recording goes on
+    copy = path.with_name("after the crash.mp4")
+    copy.write_bytes(data)
+    frames = 0
+    with av.open(str(copy)) as container, suppress(av.FFmpegError):  # the last fragment is cut short
+        for _ in container.decode(video=0):
+            frames += 1
+    assert frames >= 30
+    assert len(path.with_suffix(".csv").read_text().splitlines()) >= 30
+    live.stop()
+
+
+def test_a_recording_without_a_frame_leaves_nothing(live, workspace):
+    live.start_recording()
+    assert live.stop_recording() is None
+    assert list(workspace.recordings.iterdir()) == []
+
+
+def test_a_slow_machine_is_relieved_and_told(live, monkeypatch):
+    monkeypatch.setattr(module, "SLOW_FRAME", -1.0)
+    for i in range(module._SLOW_FOR):
+        live.frame(frame(), arrived=float(i))
+    assert "too slow" in live.reduced
+    assert live._processor.config.detect_every == 4
+    live.configure(LiveConfig(smoothing=1.0))
+    assert live.reduced is None
+    assert live._processor.config.detect_every == LiveConfig().detect_every
+
+
+def test_old_faces_leave_the_history(live):
+    live.frame(frame(), arrived=0)
+    live._processor._detector.faces = ()
+    live._processor.reset()
+    live._processor._detector.faces = (face(20, 20),)
+    live.frame(frame(), arrived=module.HISTORY_SECONDS + 5)
+    assert list(live._history) == [2]
+
+
+def test_only_the_newest_of_several_waiting_frames_is_worked_on(live):
+    waiting = []
+    for i in range(4):
+        item = av.VideoFrame.from_ndarray(frame(i), format="rgb24")
+        item.pts, item.time_base = 3000 * i, module.Fraction(1, 90_000)
+        waiting.append(item)
+    (shown,) = asyncio.run(frames_callback(live)(waiting))
+    assert shown.pts == 9000
+    assert live.frames == 1
+    assert live.rates().dropped == 3
+
+
+def test_stop_may_come_while_frames_come(live, workspace):
+    faults: list[BaseException] = []
+
+    def play() -> None:
+        try:
+            for i in range(40):
+                live.frame(frame(i % 3), arrived=i / 30)
+        except BaseException as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    for _ in range(10):
+        live.start_recording()
+        live.snapshot() if live.frames else None
+        live.stop()
+    thread.join(timeout=60)
+    assert not faults
+    assert not thread.is_alive()
