@@ -67,6 +67,12 @@ def spawn(arguments: list[str], workspace: Workspace, console: Path) -> None:
     threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
 
 
+def give_way() -> None:
+    """Called by a background process as it begins: its work yields to the pages and to the camera."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+
+
 def _python_path() -> str:
     """The project's root first, so that the child imports the same code as we do."""
     return os.pathsep.join([str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
