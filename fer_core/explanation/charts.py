@@ -219,7 +219,7 @@ def selectable(picture: bytes, width: int, height: int, kind: str = "jpeg") -> g
         dragmode="select",
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         xaxis={**axis, "range": [0, width], "constrain": "domain"},
-        yaxis={**axis, "range": [height, 0], "scaleanchor": "x", "constrain": "domain"},
+        yaxis={**axis, "range": [height, 0], "scaleanchor": "x", "constrain": "domain", "constraintoward": "top"},
         newselection={"line": {"color": "#D6336C", "width": 2, "dash": "solid"}},
     )
     return figure

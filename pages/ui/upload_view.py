@@ -256,7 +256,7 @@ def mark_by_hand(photo: Looked) -> None:
     st.caption("Drag a rectangle around the face, from the forehead to below the chin.")
     st.plotly_chart(
         selectable(photo.preview, result.width, result.height).update_layout(
-            height=min(520, max(160, round(680 * result.height / result.width)))
+            height=min(420, max(160, round(680 * result.height / result.width)))
         ),
         key=key,
         on_select=dragged,
