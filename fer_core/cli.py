@@ -143,7 +143,7 @@ def train(
     model: Annotated[str | None, _setting("model", "--model")] = None,
     epochs: Annotated[int | None, _setting("epochs", "--epochs")] = None,
     protocol: Annotated[str | None, _setting("protocol", "--protocol")] = None,
-    preset: Annotated[str | None, typer.Option(help="A named set of settings; see 'presets' in the README.")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named set of settings; standard or report.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting, e.g. --set learning_rate=0.001 --set augment.flip=false"),
