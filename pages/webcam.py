@@ -6,7 +6,7 @@ from pages.ui import resources, state
 from pages.ui.errors import calm
 from pages.ui.live_curves import plotly_runtime
 from pages.ui.navigation import through_app
-from pages.ui.webrtc import camera, controls, read_out, session
+from pages.ui.webrtc import camera, check, controls, read_out, session
 
 through_app()
 st.title("Webcam")
@@ -32,4 +32,5 @@ else:
             camera(live)
             controls(live)
         with side:
+            check()
             read_out(live)

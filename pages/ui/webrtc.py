@@ -76,12 +76,7 @@ def camera(live: LiveSession) -> None:
 @st.fragment(run_every=_READ_EVERY)
 def read_out(live: LiveSession) -> None:
     """Figures, faces, charts and the doctor; looks at the session a little more than once a second."""
-    playing, since = state.camera_state()
-    with calm("checking the camera"):
-        advice = camera_check(playing=playing)
-        if advice and not playing:
-            st.warning(advice, icon=":material/videocam_off:")
-            fallbacks()
+    since = state.camera_state()[1]
     if since is not None and not live.frames and time.monotonic() - since > CONNECTING_SECONDS:
         st.warning(
             "The camera is on, but no picture arrives. Press STOP, then START. If it stays like this, a firewall or VPN "
@@ -108,6 +103,16 @@ def read_out(live: LiveSession) -> None:
     st.caption(f"Milliseconds per frame: {stages}")
     with calm("drawing the charts"):
         charts(live)
+
+
+def check() -> None:
+    """Ask the browser about its camera. Outside the fragments: Streamlit takes what several components report in one
+    moment for reports of one fragment, and the video's connection reports often."""
+    playing = state.camera_state()[0]
+    advice = camera_check(playing=playing)
+    if advice and not playing:
+        st.warning(advice, icon=":material/videocam_off:")
+        fallbacks()
 
 
 def charts(live: LiveSession) -> None:

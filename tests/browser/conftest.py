@@ -89,6 +89,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
 STREAMLITS_OWN = (
     "Unrecognized feature:",  # what the frames of older components are allowed, as Streamlit lists it
     "An iframe which has both allow-scripts and allow-same-origin",
+    "Unexpected state: Multiple different fragmentIds",  # several components reported in one moment; it goes on
 )
 
 

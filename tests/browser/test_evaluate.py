@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from fer_core.data import load
+from fer_core.data.cleaning import deduplicated
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.cache import cached_predictions
 from fer_core.evaluation.cells import cell_faces, rank
 from fer_core.labels import LABELS
 from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
 from tests.browser.app import serve
-from tests.browser.conftest import FEW_FACES, settled
+from tests.browser.conftest import FEW_FACES, settled, wait_until
 from tests.run_factory import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -47,15 +48,18 @@ def real(browser, fer2013_zip, tmp_path_factory):
 def click_cell(page, true: str, predicted: str) -> None:
     """Click into a cell of the matrix, away from its middle."""
     page.locator(".js-plotly-plot .heatmaplayer").first.wait_for()
+    page.locator(".fer-pick button[data-face]").first.wait_for()  # the wall of the first cell moves what is above it
     page.get_by_text("Click a cell to see its faces.").scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
     place = """([t, p]) => {
       const chart = document.querySelector(".js-plotly-plot"), {xaxis, yaxis} = chart._fullLayout;
       const box = chart.getBoundingClientRect();
       return [box.left + xaxis._offset + xaxis.d2p(xaxis.ticktext.indexOf(p)) + 14,
               box.top + yaxis._offset + yaxis.d2p(yaxis.ticktext.indexOf(t)) + 11];
     }"""
-    x, y = page.evaluate(place, [true, predicted])
+    before, (x, y) = None, page.evaluate(place, [true, predicted])
+    while before != (x, y):  # until nothing moves any more
+        page.wait_for_timeout(700)
+        before, (x, y) = (x, y), page.evaluate(place, [true, predicted])
     page.mouse.move(x - 4, y)
     page.mouse.move(x, y)
     page.mouse.click(x, y)
@@ -81,6 +85,10 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     page.get_by_role("heading", level=1).wait_for()
     settled(page)
     choose_split(page, "Test")
+    test = dataset.indices("test")
+    copies = len(test) - len(deduplicated(dataset, test))
+    page.get_by_text(f"{len(test):,} faces, {copies:,} of them with a copy").wait_for()  # no longer those of validation
+    settled(page)
     predictions = cached_predictions(run, dataset, "test", workspace=workspace)
     cell = cell_faces(predictions, LABELS.index(true), LABELS.index(predicted))
     expected = dataset.indices("test")[rank(predictions, cell, "confidence")[0]]
@@ -118,7 +126,7 @@ def mark_three_and_undo(page, workspace: Workspace, dataset, faces: list[int]) -
 def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unmarked(drawn, page):
     true, predicted = busiest_wrong_cell(drawn)
     expected, dataset = walk_into(page, drawn, true, predicted)
-    assert shown(page) == expected[:48]
+    wait_until(lambda: shown(page) == expected[:48], seconds=30)  # the old wall goes when the new one has come
     mark_three_and_undo(page, drawn[1], dataset, expected)
     page.locator(".fer-pick button[data-face]").nth(1).click()
     dialog = page.get_by_role("dialog")
@@ -132,11 +140,11 @@ def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unma
 def test_the_cell_of_fear_taken_for_sad_shows_exactly_the_faces_the_predictions_say(real, page):
     expected, dataset = walk_into(page, real, "fear", "sad")
     assert len(expected) > 48
-    assert shown(page) == expected[:48]
+    wait_until(lambda: shown(page) == expected[:48], seconds=30)  # the old wall goes when the new one has come
     page.get_by_role("button", name="Next").click()
     page.get_by_text(f"49–{min(96, len(expected))} of {len(expected)}").wait_for()
     settled(page)
-    assert shown(page) == expected[48:96]
+    wait_until(lambda: shown(page) == expected[48:96], seconds=30)
     page.get_by_role("button", name="Back").click()
     page.get_by_text(f"1–48 of {len(expected)}").wait_for()
     settled(page)

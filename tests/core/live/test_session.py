@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import av
@@ -137,7 +138,8 @@ def test_only_the_newest_of_several_waiting_frames_is_worked_on(live):
         item = av.VideoFrame.from_ndarray(frame(i), format="rgb24")
         item.pts, item.time_base = 3000 * i, module.Fraction(1, 90_000)
         waiting.append(item)
-    (shown,) = asyncio.run(frames_callback(live)(waiting))
+    with ThreadPoolExecutor(1) as media_thread:  # as in the app; this thread may have a loop of its own
+        (shown,) = media_thread.submit(lambda: asyncio.run(frames_callback(live)(waiting))).result()
     assert shown.pts == 9000
     assert live.frames == 1
     assert live.rates().dropped == 3
