@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer_core.errors import ConfigError
 
@@ -190,6 +190,25 @@ class TrainConfig(Config):
         title="Mixup",
         description="α of mixup's Beta(α, α); 0 turns it off (Zhang et al. 2018).",
     )
+    teachers: tuple[str, ...] = Field(
+        (),
+        title="Teachers",
+        description="Models (shipped names, runs, or files; separated by commas) whose averaged answer to the same changed face is imitated (distillation, Hinton et al. 2015).",
+    )
+    teacher_share: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        title="Teachers' share",
+        description="How much of the loss is the distance from the teachers' answer; the rest is the labels'. For distillation only.",
+    )
+    teacher_temperature: float = Field(
+        2.0,
+        gt=0,
+        le=20,
+        title="Teachers' temperature",
+        description="Logits of both sides are divided by this before they are compared. For distillation only.",
+    )
     ema_decay: float = Field(
         0.0,
         ge=0,
@@ -258,6 +277,11 @@ class TrainConfig(Config):
     preprocess: PreprocessConfig = Field(
         default_factory=PreprocessConfig, title="Preprocessing", description="How pixels become a tensor."
     )
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: Any) -> Any:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +94,7 @@ class Training:
         split: ProtocolSplit,
         compute: Compute,
         start_weights: dict[str, torch.Tensor] | None = None,
+        teachers: Sequence[ExpressionModel] = (),
     ) -> None:
         self.config, self.compute, self.split, self.dataset = config, compute, split, dataset
         device = torch.device(compute.device)
@@ -103,6 +104,10 @@ class Training:
             model.load_state_dict(start_weights)
         self.model: ExpressionModel = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+        # Each training has its own copy of its teachers, so that nothing is switched on a model others use.
+        self.teachers = [copy.deepcopy(teacher).to(device).eval().requires_grad_(False) for teacher in teachers]
+        for teacher in self.teachers:
+            teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
         self.optimizer = _optimizer(config, self.model)
         # The whole set lies on the device as bytes: 66 MB for FER2013.
@@ -211,6 +216,9 @@ class Training:
         plain = _mixed_cross_entropy(logits, targets, partner, share, 0.0)
         smooth = config.label_smoothing
         loss = _mixed_cross_entropy(logits, targets, partner, share, smooth) if smooth else plain
+        if self.teachers:
+            distance = distillation_loss(logits, self._teachers_logits(x), config.teacher_temperature)
+            loss = (1 - config.teacher_share) * loss + config.teacher_share * distance
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if config.gradient_clip:
@@ -224,6 +232,11 @@ class Training:
             if partner is not None:
                 hits = hits + (1 - share) * (predicted == targets[partner]).sum()
         return plain.detach(), hits
+
+    @torch.no_grad()
+    def _teachers_logits(self, x: torch.Tensor) -> list[torch.Tensor]:
+        with self.compute.autocast:
+            return [teacher(x).float() for teacher in self.teachers]
 
     def _close_epoch(self, rate: float) -> EpochRecord:
         p = self.progress
@@ -297,6 +310,19 @@ def _mixed_cross_entropy(
     if partner is not None:
         loss = share * loss + (1 - share) * F.cross_entropy(logits, targets[partner], label_smoothing=smoothing)
     return loss
+
+
+def distillation_loss(logits: torch.Tensor, teachers: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
+    """T² · KL(mean over teachers of softmax(z_t / T) ‖ softmax(z / T)), averaged over faces (Hinton et al. 2015).
+
+    Args:
+        logits: z, the student's, float (N, C).
+        teachers: z_t of each teacher, float (N, C).
+        temperature: T; the factor T² keeps the gradient's size, which falls with 1 / T².
+    """
+    wanted = torch.stack([F.softmax(z / temperature, dim=1) for z in teachers]).mean(dim=0)
+    answered = F.log_softmax(logits / temperature, dim=1)
+    return temperature**2 * F.kl_div(answered, wanted, reduction="batchmean")
 
 
 def _ema_decay(decay: float, step: int) -> float:

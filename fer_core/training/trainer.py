@@ -22,6 +22,8 @@ from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
 from fer_core.inference.checkpoint import load_plain
+from fer_core.labels import LABELS
+from fer_core.models import ExpressionModel
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, refuse_if_busy, running
@@ -178,8 +180,18 @@ def _prepare(
                 f"'{config.init_from}' is a {info.architecture} network; a {config.model} cannot start from its weights."
             )
         start_weights = start.state_dict()
+    teachers = [_teacher(name, workspace) for name in config.teachers]
     with torch_settings(compute):
-        return dataset, Training(config, dataset, split, compute, start_weights)
+        return dataset, Training(config, dataset, split, compute, start_weights, teachers)
+
+
+def _teacher(name: str, workspace: Workspace) -> ExpressionModel:
+    network, info = load_checkpoint(resolve_model(name, workspace))
+    if info.labels != LABELS:
+        raise FerError(
+            f"'{name}' cannot teach: it answers with {', '.join(info.labels)}, the data has {', '.join(LABELS)}."
+        )
+    return network
 
 
 def _threads_before(run: Run) -> int:

@@ -158,6 +158,9 @@ class Form:
             return st.number_input(
                 label, min_value=low, max_value=high, value=float(value), step=step_of(field), format="%g", **common
             )
+        if get_origin(kind) is tuple:
+            text = st.text_input(label, value=", ".join(value), placeholder="none", **common)
+            return tuple(filter(None, (part.strip() for part in text.split(","))))
         if get_origin(kind) is dict:
             return self._json_object(label, name, value, common)
         text = st.text_input(label, value="" if value is None else str(value), **common).strip()

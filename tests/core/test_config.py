@@ -67,3 +67,9 @@ def test_a_protocol_brings_its_own_preset_and_explicit_settings_win():
 def test_an_unknown_preset_is_refused_with_the_list():
     with pytest.raises(ConfigError, match="standard"):
         make_train_config("best")
+
+
+def test_teachers_may_be_written_with_commas():
+    assert TrainConfig.parse({"teachers": "seed, compact,"}).teachers == ("seed", "compact")
+    config = TrainConfig.parse({"teachers": ["seed"]})
+    assert TrainConfig.parse(config.to_dict()) == config

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -9,7 +10,14 @@ from fer_core.config import TrainConfig
 from fer_core.data import make_split
 from fer_core.errors import TrainingError
 from fer_core.training.device import Compute, choose_compute
-from fer_core.training.loop import Training, _mixed_cross_entropy, learning_rate, step_seed, torch_settings
+from fer_core.training.loop import (
+    Training,
+    _mixed_cross_entropy,
+    distillation_loss,
+    learning_rate,
+    step_seed,
+    torch_settings,
+)
 from tests.factories import make_dataset, tiny_config
 
 CPU = Compute("cpu", "test", "float32", 1)
@@ -189,3 +197,31 @@ def test_bfloat16_training_learns_too():
     run_all(t)
     assert math.isfinite(t.records()[-1].valid_loss)
     assert t.records()[-1].train_loss < t.records()[0].train_loss
+
+
+def test_distillation_loss_by_hand():
+    # two classes, T = 2: p = softmax([1, 0]), q = softmax([0, 1]) = p reversed, so KL = (p0 - p1) ln(p0 / p1) = p0 - p1
+    student, teacher = torch.tensor([[0.0, 2.0]]), torch.tensor([[2.0, 0.0]])
+    p = 1 / (1 + math.exp(-1))
+    assert distillation_loss(student, [teacher], 2.0).item() == pytest.approx(4 * (2 * p - 1), rel=1e-6)
+    assert distillation_loss(student, [student, student], 2.0).item() == pytest.approx(0, abs=1e-6)
+    # two teachers that contradict each other ask for one half each
+    halves = distillation_loss(student, [teacher, student], 2.0).item()
+    assert halves == pytest.approx(-4 * (0.5 * math.log(2 * p) + 0.5 * math.log(2 * (1 - p))), rel=1e-5)
+
+
+def test_a_student_with_nothing_but_its_teacher_ends_up_near_it():
+    teacher = run_all(training(epochs=6, learning_rate=3e-3)).model.eval()
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    dataset = make_dataset()
+    wrong = dataclasses.replace(dataset, labels=(dataset.labels + 1) % 7)  # its labels teach something else
+    config = tiny_config(epochs=6, learning_rate=3e-3, seed=1, teacher_share=1.0)
+    student = Training(config, wrong, make_split(wrong, "official", 0.1, 1), CPU, teachers=[teacher])
+    run_all(student)
+    faces = torch.from_numpy(dataset.images[dataset.indices("valid")])
+    x = (faces[:, None].float() / 255 - config.preprocess.mean) / config.preprocess.std
+    with torch.no_grad():
+        same = (student.model.eval()(x).argmax(1) == teacher(x).argmax(1)).float().mean().item()
+    assert same > 0.7
+    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+    assert student.teachers[0] is not teacher

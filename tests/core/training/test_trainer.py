@@ -124,6 +124,7 @@ def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_wei
         ({"batch_size": 500}, FerError, "smaller batch"),
         ({"device": "cuda"}, ConfigError, "no GPU"),
         ({"init_from": "nothing"}, FerError, "no model"),
+        ({"teachers": ("seed", "nothing")}, FerError, "no model 'nothing'"),
         ({"data": "missing-folder"}, DataError, "missing-folder"),
     ],
 )
