@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -427,8 +428,6 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Find duplicates, leaks across splits, label conflicts, blanks and suspect labels."""
-    from pathlib import Path
-
     from fer_core.data import load
     from fer_core.evaluation.audit import audit_exact, near_duplicates, suspect_labels
 
@@ -625,6 +624,24 @@ def check_math(as_json: JsonOption = False) -> None:
     emit([r.to_dict() for r in results], as_json, "\n".join(lines))
 
 
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a file.")],
+    onnx: Annotated[Path, typer.Option("--onnx", help="The ONNX file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a network as ONNX: grey bytes in, logits and probabilities out; checked against PyTorch."""
+    from fer_core.inference import Classifier
+    from fer_core.inference.export import export_onnx
+
+    result = export_onnx(Classifier.load(model), onnx)
+    text = (
+        f"Wrote {result.path} ({result.bytes / 1e6:.1f} MB, opset {result.opset}). Largest difference of a probability "
+        f"from PyTorch: {result.max_probability_difference:.1e} over {result.faces_compared} faces."
+    )
+    emit(result.to_dict(), as_json, text)
+
+
 bench_app = typer.Typer(help="Measure speed against a plain way of doing the same.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
 
@@ -646,6 +663,29 @@ def bench_train(
         f"DataLoader, float32, default layout    {r['plain_images_per_second']:>8,.0f} images/s",
         f"ours / plain: {r['ratio']:.2f}",
         f"{r['achieved_gflops']:.0f} of {r['matmul_gflops']:.0f} GFLOP/s matmul peak ({r['fraction_of_peak']:.0%})",
+    ]
+    emit(r, as_json, "\n".join(rows))
+
+
+@bench_app.command("infer")
+def bench_infer(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Models to measure; all shipped ones if none is named.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each engine takes its turn.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Milliseconds for one face and faces per second, for PyTorch and ONNX Runtime on one thread."""
+    from fer_core.bench import bench_infer as measure
+    from fer_core.inference import shipped_models
+
+    r = measure(models or shipped_models(), rounds, note)
+    rows = [f"{'model':<24} {'engine':<20} {'one face':>10} {'in batches of 64':>20}   largest |Δp|"]
+    rows += [
+        f"{model:<24} {engine:<20} {figures['batch1_ms']:>7.2f} ms {figures['batch64_images_per_second']:>12,.0f} faces/s"
+        f"   {figures['max_probability_difference']:.1e}"
+        for model, engines in r.items()
+        for engine, figures in engines.items()
     ]
     emit(r, as_json, "\n".join(rows))
 

@@ -1,0 +1,197 @@
+"""A network as an ONNX file that carries its own preprocessing: grey bytes in, logits and probabilities out.
+
+The file takes faces as they are (uint8, 48×48), so that nobody who uses it chooses a scale, a mean or an order of
+classes again. It is checked against PyTorch before it takes its name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import ConfigError, ModelError
+from fer_core.inference.checkpoint import CheckpointInfo
+from fer_core.inference.classifier import Classifier, Floats
+from fer_core.preprocess import FACE_SIZE, as_faces, to_tensor
+from fer_core.workspace import atomic_write
+
+if TYPE_CHECKING:
+    import torch
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability between PyTorch and the exported file."""
+
+OPSET = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What came out of an export.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        opset: version of ONNX's operators.
+        max_probability_difference: largest |Δp| against PyTorch over ``faces_compared`` faces, in batches of 1 to 64.
+        faces_compared: random and flat faces the check used.
+    """
+
+    path: str
+    bytes: int
+    opset: int
+    max_probability_difference: float
+    faces_compared: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def export_onnx(classifier: Classifier, path: Path) -> Export:
+    """Write ``classifier`` to an ONNX file with a batch of any size.
+
+    Input ``faces``: uint8 (N, 48, 48). Outputs ``logits``: float32 (N, C), and ``probabilities``: float32 (N, C),
+    softmax(logits / temperature). The metadata hold ``labels`` (JSON, in the order of the outputs), ``temperature``,
+    ``abstain_below`` and ``architecture``.
+
+    Raises:
+        ConfigError: the packages for ONNX are not installed, or the path does not end in .onnx.
+        ModelError: the file does not agree with PyTorch; nothing is left behind.
+        WorkspaceError: the place cannot be written.
+    """
+    if path.suffix.lower() != ".onnx":
+        raise ConfigError(f"{path} does not end in .onnx. Give the file's name with that ending.")
+    content = _onnx_bytes(classifier)
+    exported = OnnxClassifier(content, classifier.info)
+    faces = _probe_faces()
+    difference = 0.0
+    for size in (1, 3, 64):
+        ours, theirs = classifier.probabilities(faces[:size]), exported.probabilities(faces[:size])
+        difference = max(difference, float(np.abs(ours - theirs).max()))
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"The exported network differs from PyTorch by {difference:.2g} in a probability (at most {TOLERANCE:g} is "
+            "accepted), so it was not written. Try another version of onnxruntime."
+        )
+    with atomic_write(path) as file:
+        file.write(content)
+    return Export(str(path), len(content), OPSET, difference, len(faces))
+
+
+class OnnxClassifier:
+    """An exported network in ONNX Runtime, on one thread; the counterpart of :class:`Classifier` for parity and speed.
+
+    Args:
+        model: the file's path or content.
+        info: record of the checkpoint it was made from.
+    """
+
+    def __init__(self, model: Path | bytes, info: CheckpointInfo) -> None:
+        runtime = _import("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # warnings of the optimiser are not for users
+        source = model if isinstance(model, bytes) else str(model)
+        self.info = info
+        self.session = runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+    @classmethod
+    def of(cls, classifier: Classifier) -> Self:
+        """The network of a classifier, exported in memory."""
+        return cls(_onnx_bytes(classifier), classifier.info)
+
+    def logits(self, faces: npt.NDArray[np.generic]) -> Floats:
+        """Logits, float32 (N, C), of faces uint8 (N, 48, 48) or (48, 48)."""
+        return np.asarray(self.session.run(["logits"], {"faces": np.ascontiguousarray(as_faces(faces))})[0])
+
+    def probabilities(self, faces: npt.NDArray[np.generic]) -> Floats:
+        """softmax(logits / temperature), float32 (N, C), from the file's own output."""
+        return np.asarray(self.session.run(["probabilities"], {"faces": np.ascontiguousarray(as_faces(faces))})[0])
+
+
+def _onnx_bytes(classifier: Classifier) -> bytes:
+    import copy
+
+    import torch
+
+    onnx = _import("onnx")
+    _import("onnxscript")
+    info = classifier.info
+
+    class WithPreprocessing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = copy.deepcopy(classifier.model).cpu()
+            self.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # missing in torch's stubs
+
+        def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            logits = self.model(to_tensor(faces, info.preprocess))
+            return logits, torch.softmax(logits / info.temperature, dim=1)
+
+    with warnings.catch_warnings(), _quiet_exporter():
+        warnings.simplefilter("ignore")  # torch's exporter warns about its own internals
+        program = torch.onnx.export(
+            WithPreprocessing().eval(),
+            (torch.zeros(2, FACE_SIZE, FACE_SIZE, dtype=torch.uint8),),
+            input_names=["faces"],
+            output_names=["logits", "probabilities"],
+            dynamic_shapes={"faces": {0: torch.export.Dim("batch")}},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    onnx.helper.set_model_props(
+        proto,
+        {
+            "labels": json.dumps(info.labels),
+            "architecture": info.architecture,
+            "temperature": repr(info.temperature),
+            "abstain_below": repr(info.abstain_below),
+        },
+    )
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """For the time of an export, torch says nothing of operators it would translate if torchvision were installed."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _probe_faces() -> npt.NDArray[np.uint8]:
+    """64 faces, uint8 (64, 48, 48): noise of several coarsenesses, and flat black, grey and white."""
+    rng = np.random.default_rng(0)
+    faces = np.empty((64, FACE_SIZE, FACE_SIZE), np.uint8)
+    for index, face in enumerate(faces):
+        block = (1, 4, 12)[index % 3]
+        coarse = rng.integers(0, 256, (FACE_SIZE // block, FACE_SIZE // block))
+        face[:] = np.kron(coarse, np.ones((block, block), np.int64))
+    faces[-3:] = np.array([0, 128, 255], np.uint8)[:, None, None]
+    return faces
+
+
+def _import(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"ONNX needs the package {name}. Install it with: pip install -e '.[onnx]'") from error
