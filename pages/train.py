@@ -7,7 +7,7 @@ from pages.ui import state
 from pages.ui.errors import calm
 from pages.ui.live_curves import plotly_runtime
 from pages.ui.navigation import through_app
-from pages.ui.run_list import choose_run, compare, manage, run_table
+from pages.ui.run_list import choose_run, compare, evaluate, manage, run_table
 from pages.ui.run_panel import no_run_yet, run_panel
 from pages.ui.runs import all_runs
 from pages.ui.train_form import draw_settings, start_controls, train_form
@@ -25,6 +25,7 @@ if runs:
     with live, calm("showing the run"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             run = choose_run(runs, state.watched_run(), running())
+            evaluate(run)
             manage(run, form)
         run_panel(run)
 

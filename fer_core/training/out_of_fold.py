@@ -1,8 +1,9 @@
 """Out-of-fold probabilities: what a network says of each training face that never saw it. The base of suspect labels.
 
 The faces are dealt into folds, exact copies on one side; for each fold a network trains on the others and answers this
-one. The work lies in ``cache/out-of-fold/<key>/`` (status.json, probabilities.npz, run.lock, stop), keyed by data and
-settings; a second call reads the result. Like a training it can run in a process of its own and be stopped.
+one. The work lies in ``cache/out-of-fold/<key>/`` (status.json, fold-N.npy, probabilities.npz, run.lock, stop), keyed by
+data and settings; a second call reads the result. Like a training it can run in a process of its own and be stopped;
+folds that were finished are kept, and the next call goes on with the others.
 """
 
 from __future__ import annotations
@@ -87,6 +88,18 @@ class OutOfFold:
         if self.path.is_dir():
             (self.path / "stop").touch()
 
+    def fold_file(self, number: int) -> Path:
+        """Where the answers of one finished fold are kept until all are done."""
+        return self.path / f"fold-{number}.npy"
+
+    def kept_fold(self, number: int, faces: int) -> npt.NDArray[np.float32] | None:
+        """The answers of a fold finished earlier, float32 (faces, 7); None where there are none that can be used."""
+        try:
+            answers = np.load(self.fold_file(number), allow_pickle=False)
+        except Exception:  # missing or damaged: computed anew; damaged files raise nearly anything
+            return None
+        return answers if answers.shape == (faces, 7) and answers.dtype == np.float32 else None
+
     def read(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Positions int64 (n,) in the data set and probabilities float32 (n, 7).
 
@@ -135,7 +148,7 @@ def compute(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> OutOfFold:
-    """Compute the probabilities for all faces of the train split, or find them in the cache.
+    """Compute the probabilities for all faces of the train split, or find them in the cache; finished folds too.
 
     Raises:
         BusyError: a training runs in this workspace.
@@ -166,7 +179,8 @@ def compute(
 
             def write(state: FoldState, done: int, error: str | None = None) -> None:
                 now = time.time()
-                left = (now - started) / done * (total - done) if done and state == "running" else None
+                here = done - kept_epochs  # epochs trained by this process; the others say nothing about its speed
+                left = (now - started) / here * (total - done) if here > 0 and state == "running" else None
                 record = FoldStatus(
                     state=state, done=done, total=total, seconds_left=left, heartbeat=now, error=error
                 )  # fmt: skip
@@ -177,7 +191,7 @@ def compute(
             def stopping() -> bool:
                 return (job.path / "stop").exists() or bool(should_stop and should_stop())
 
-            done = 0
+            done = kept_epochs = 0
             write("running", done)
             compute_on = choose_compute(config)
             probabilities = np.zeros((len(indices), 7), dtype=np.float32)
@@ -185,16 +199,29 @@ def compute(
                 with torch_settings(compute_on):
                     for number in range(FOLDS):
                         held_out = indices[fold == number]
+                        kept = job.kept_fold(number, len(held_out))
+                        if kept is not None:
+                            probabilities[fold == number] = kept
+                            done += config.epochs
+                            kept_epochs += config.epochs
+                            write("running", done)
+                            continue
                         split = ProtocolSplit("holdout", indices[fold != number], held_out)
                         training = Training(config, dataset, split, compute_on)
                         while not training.finished:
-                            if training.run_epoch(should_stop=stopping) is None or stopping():
+                            if stopping() or training.run_epoch(should_stop=stopping) is None:
                                 write("stopped", done)
-                                raise FerError("The search for suspect labels was stopped.")
+                                raise FerError(
+                                    f"The search for suspect labels was stopped; {number} of {FOLDS} folds are kept, "
+                                    "and the next search goes on from there."
+                                )
                             done += 1
                             write("running", done)
                         classifier: Classifier = training.classifier
-                        probabilities[fold == number] = classifier.probabilities(dataset.images[held_out])
+                        answers = classifier.probabilities(dataset.images[held_out])
+                        probabilities[fold == number] = answers
+                        with atomic_write(job.fold_file(number)) as file:
+                            np.save(file, answers)
             except FerError as error:
                 if job.status.state != "stopped":
                     write("failed", done, str(error))
@@ -202,6 +229,8 @@ def compute(
             with atomic_write(job.path / "probabilities.npz") as file:
                 np.savez(file, positions=indices, probabilities=probabilities)
             write("finished", total)
+            for number in range(FOLDS):
+                job.fold_file(number).unlink(missing_ok=True)
     except Timeout as error:
         raise BusyError("A training is running in this workspace; wait until it ends, then start again.") from error
     return job

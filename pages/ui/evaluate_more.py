@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
+from fer_core.errors import FerError
 from fer_core.evaluation import Evaluation, Predictions, charts
 from fer_core.evaluation.calibration import fit_temperature, risk_coverage
 from fer_core.evaluation.compare import Comparison
@@ -22,7 +24,6 @@ from pages.ui.evaluate_view import (
     Subject,
     dark_page,
     evaluated,
-    first_choice,
     model_names,
     predictions_of,
     wall_of,
@@ -240,7 +241,7 @@ def compare(subject: Subject) -> None:
         other = st.selectbox(
             "Compare with",
             list(names),
-            index=list(names).index(first_choice(names)),
+            index=list(names).index(_other_choice(subject.model, names)),
             format_func=lambda model: names.get(model, model),
             key="compare-with",
             help="The one chosen here comes first: gains and losses are those of the model at the top against it.",
@@ -249,6 +250,18 @@ def compare(subject: Subject) -> None:
         first = evaluated(other, names[other], source, subject.split, subject.tta, subject.cleaning)
         found = compare_predictions(first.predictions, subject.predictions)
         _outcome(first, subject, found)
+
+
+def _other_choice(model: str, names: dict[str, str]) -> str:
+    """What to compare a model with: the weights its run began with, else the model in use, else the newest run."""
+    runs = all_runs()
+    begun_with = None
+    with suppress(FerError):
+        begun_with = next((run.config.init_from for run in runs if run.id == model), None)
+    for other in (begun_with, resources.model_in_use(), *(run.id for run in runs if run.state == "finished")):
+        if other in names:
+            return str(other)
+    return next(iter(names))
 
 
 def _outcome(first: Subject, second: Subject, found: Comparison) -> None:

@@ -90,12 +90,15 @@ def model_names() -> dict[str, str]:
 
 
 def first_choice(names: dict[str, str]) -> str:
-    """The model somebody chose for all pages, else the newest finished run, else the default model."""
-    chosen = state.chosen_model()
-    if chosen in names:
-        return str(chosen)
-    finished = [run.id for run in all_runs() if run.id in names and run.state == "finished"]
-    return finished[0] if finished else next(iter(names))
+    """The model this page was opened on or turned to, else the model in use."""
+    for model in (state.studied_model(), resources.model_in_use()):
+        if model in names:
+            return str(model)
+    return next(iter(names))
+
+
+def _turn_to_chosen() -> None:
+    state.study_model(st.session_state["evaluate-model"])
 
 
 def choose() -> Subject | None:
@@ -109,14 +112,15 @@ def choose() -> Subject | None:
         return None
     dataset = resources.dataset(state.data_source())
     splits = [split for split, n in dataset.counts().items() if n]
-    ids = list(names)
+    st.session_state["evaluate-model"] = first_choice(names)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         model = st.selectbox(
             "Model",
-            ids,
-            index=ids.index(first_choice(names)),
+            list(names),
             format_func=lambda name: names.get(name, name),
             key="evaluate-model",
+            on_change=_turn_to_chosen,
+            help="The model in use, or any other: a shipped one, or the best weights of a run.",
         )
         split = st.selectbox(
             "Split",

@@ -119,6 +119,18 @@ def _best_of(runs: Sequence[Run], names: dict[str, str]) -> str:
     return text + (" (leaky runs left out)" if any(summary(run).leaky for run in runs) else "")
 
 
+def evaluate(run: Run) -> None:
+    """The way to the faces behind a run's figures."""
+    if (run.path / "best.safetensors").is_file() and st.button(
+        "Evaluate",
+        icon=":material/grid_on:",
+        key="evaluate-run",
+        help="Its confusion matrix, and the faces in each cell.",
+    ):
+        state.study_model(run.id)
+        st.switch_page("pages/evaluate.py")
+
+
 def manage(run: Run, form: Form) -> None:
     """What can be done with a run besides stopping and resuming it."""
     now = run.state

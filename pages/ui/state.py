@@ -23,6 +23,7 @@ _RECENT_KEPT = 8
 
 _DATA = "fer.data"
 _MODEL = "fer.model"
+_STUDIED = "fer.studied_model"
 _RECENT = "fer.recent"
 _SKIP = "fer.skip_broken"
 _VIEWED_DATA = "fer.viewed_data"
@@ -92,9 +93,21 @@ def chosen_model() -> str | None:
 
 
 def use_model(model: str | None) -> None:
-    """Make a model (a shipped name or a run id) the one in use."""
+    """Make a model (a shipped name or a run id) the one in use; the Evaluate page turns to it as well."""
     st.session_state[_MODEL] = model
+    study_model(None)
     _save()
+
+
+def studied_model() -> str | None:
+    """The model the Evaluate page was opened on or turned to, or None: then it shows the model in use."""
+    model = st.session_state.get(_STUDIED)
+    return str(model) if model else None
+
+
+def study_model(model: str | None) -> None:
+    """Show a model on the Evaluate page without making it the one in use; None goes back to that one."""
+    st.session_state[_STUDIED] = model
 
 
 def viewed_data() -> str:

@@ -26,8 +26,8 @@ SHIPPED_SEED = PROJECT_ROOT / "assets" / "models" / "seed.safetensors"
 def drawn(browser, tmp_path_factory):
     """The app on drawn faces with a run that has weights."""
     workspace = Workspace(tmp_path_factory.mktemp("evaluate"))
-    write_json(workspace.root / "app.json", {"data": FEW_FACES})
     run = make_run("trained", epochs=3, weights=True, workspace=workspace)
+    write_json(workspace.root / "app.json", {"data": FEW_FACES, "model": run.id})
     with serve(workspace.root) as server:
         yield server, workspace, FEW_FACES, run.id
 

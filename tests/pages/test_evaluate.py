@@ -14,6 +14,7 @@ from fer_core.evaluation.cells import cell_faces, most_confused_cell, rank
 from fer_core.evaluation.metrics import confusion_matrix
 from fer_core.inference import read_info
 from fer_core.labels import LABELS
+from fer_core.workspace import Workspace, write_json
 from pages.ui import resources
 from tests.factories import make_dataset, untrained_checkpoint
 from tests.pages.conftest import check, words
@@ -24,7 +25,10 @@ DATA = make_dataset(name="synthetic")
 
 @pytest.fixture
 def run():
-    return make_run("trained", epochs=4, weights=True)
+    """A run with weights that is the model in use."""
+    found = make_run("trained", epochs=4, weights=True)
+    write_json(Workspace.default().root / "app.json", {"model": found.id})
+    return found
 
 
 def faces(app, number=0):
@@ -50,8 +54,49 @@ def test_without_any_model_it_says_what_to_do(open_page, monkeypatch):
     assert app.get("bidi_component"), "faces to look at"
 
 
-def test_it_opens_with_the_newest_finished_run_its_accuracy_twice_and_its_most_confused_cell(open_page, run):
-    make_run("failed later", epochs=2, planned=9, state="failed", weights=True, error="no")
+def test_it_opens_on_the_model_in_use_that_the_sidebar_names(open_page):
+    newest = make_run("newest", epochs=4, weights=True)
+    app = open_page("evaluate")
+    in_use = app.sidebar.selectbox[0]
+    assert in_use.value != newest.id, "a shipped model is the default"
+    assert app.selectbox(key="evaluate-model").value == in_use.value
+    app.selectbox(key="evaluate-model").set_value(newest.id).run()
+    check(app)
+    assert app.sidebar.selectbox[0].value == in_use.value, "to look at a run does not put it to use"
+    app.switch_page("pages/overview.py").run()
+    app.switch_page("pages/evaluate.py").run()
+    assert app.selectbox(key="evaluate-model").value == newest.id, "what was chosen here stays chosen"
+    other = make_run("other", epochs=2, weights=True)
+    app.run()
+    app.sidebar.selectbox[0].set_value(other.id).run()
+    check(app)
+    assert app.selectbox(key="evaluate-model").value == other.id, "another model in use is shown here too"
+
+
+def test_a_run_opens_its_own_evaluation(open_page):
+    run = make_run("of yesterday", epochs=4, weights=True)
+    make_run("newest", epochs=2, weights=True)
+    app = open_page("train")
+    app.selectbox(key=next(box.key for box in app.selectbox if box.key and box.key.startswith("train-run"))).set_value(
+        run.id
+    ).run()
+    app.button(key="evaluate-run").click().run()
+    check(app)
+    assert app.title[0].value == "Evaluate"
+    assert app.selectbox(key="evaluate-model").value == run.id
+
+
+def test_a_run_is_compared_with_the_weights_it_began_with(open_page):
+    first = make_run("first", epochs=2, weights=True)
+    make_run("between", epochs=2, weights=True)
+    second = make_run("second", epochs=2, weights=True, init_from=first.id)
+    app = open_page("evaluate")
+    app.selectbox(key="evaluate-model").set_value(second.id).run()
+    view(app, "Compare")
+    assert app.selectbox(key="compare-with").value == first.id
+
+
+def test_it_opens_with_the_accuracy_twice_and_the_most_confused_cell(open_page, run):
     app = open_page("evaluate")
     assert app.selectbox(key="evaluate-model").value == run.id
     assert app.selectbox(key="evaluate-split").value == "valid"

@@ -6,6 +6,7 @@ import pytest
 from fer_core.data.duplicates import pixel_groups
 from fer_core.errors import DataError, FerError
 from fer_core.training import out_of_fold
+from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config
 
 CONFIG = tiny_config(epochs=3)
@@ -55,6 +56,39 @@ def test_a_stopped_search_says_so_and_can_begin_again(workspace):
     job = out_of_fold.find(dataset, CONFIG)
     assert job.state == "stopped"
     assert out_of_fold.compute(dataset, CONFIG).state == "finished"
+
+
+def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_never_stopped(workspace):
+    dataset = make_dataset()
+    whole = out_of_fold.compute(dataset, CONFIG, workspace=Workspace(workspace.root / "never stopped")).read()
+    asked = []
+
+    def cancel(done, total):  # as the page does, in the second fold
+        asked.append(done)
+        if done == 4:
+            out_of_fold.find(dataset, CONFIG).request_stop()
+
+    with pytest.raises(FerError, match="1 of 3 folds are kept"):
+        out_of_fold.compute(dataset, CONFIG, on_progress=cancel)
+    job = out_of_fold.find(dataset, CONFIG)
+    assert (job.state, job.status.done) == ("stopped", 4)
+    with pytest.raises(DataError, match="missing"):
+        job.read()  # nothing half done can be taken for a result
+    first = job.fold_file(0).stat().st_mtime_ns
+
+    job.fold_file(1).write_bytes(b"half a file")
+    again = []
+    out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: again.append((done, first == made(job))))
+    assert again[1] == (3, True), "the first fold was not trained again"
+    positions, probabilities = job.read()
+    np.testing.assert_array_equal(positions, whole[0])
+    np.testing.assert_array_equal(probabilities, whole[1])
+    assert not list(job.path.glob("fold-*"))
+
+
+def made(job):
+    file = job.fold_file(0)
+    return file.stat().st_mtime_ns if file.exists() else None
 
 
 def test_other_settings_or_data_are_another_computation(workspace):
