@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_core.data import load
-from fer_core.data.cleaning import deduplicated
+from fer_core.data.cleaning import Cleaning, deduplicated
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.cache import cached_predictions
-from fer_core.evaluation.cells import cell_faces, rank
+from fer_core.evaluation.cells import cell_faces, cleaned_predictions, rank
+from fer_core.evaluation.compare import compare
 from fer_core.labels import LABELS
+from fer_core.training.runs import list_runs
 from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
 from tests.browser.app import serve
-from tests.browser.conftest import FEW_FACES, settled, wait_until
+from tests.browser.conftest import FEW_FACES, settled, stop_trainings, wait_until
 from tests.run_factory import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -38,11 +42,32 @@ def real(browser, fer2013_zip, tmp_path_factory):
     if not SHIPPED_SEED.is_file():
         pytest.skip("assets/models/seed.safetensors is not here")
     workspace = Workspace(tmp_path_factory.mktemp("evaluate-real"))
-    write_json(workspace.root / "app.json", {"data": str(fer2013_zip)})
     run = make_run("trained", epochs=3, weights=True, workspace=workspace)
+    write_json(workspace.root / "app.json", {"data": str(fer2013_zip), "model": run.id})
     shutil.copy(SHIPPED_SEED, run.path / "best.safetensors")
     with serve(workspace.root) as server:
         yield server, workspace, str(fer2013_zip), run.id
+
+
+@pytest.fixture
+def retrainable(browser, fer2013_zip, tmp_path):
+    """The app on FER2013 with all faces to validate and test on but one in twelve to train on, so that an epoch is
+    quick; and a run that holds the shipped network's weights."""
+    if not SHIPPED_SEED.is_file():
+        pytest.skip("assets/models/seed.safetensors is not here")
+    source = tmp_path / "few-to-train.zip"
+    with zipfile.ZipFile(fer2013_zip) as whole, zipfile.ZipFile(source, "w") as few:
+        training = [name for name in whole.namelist() if "/Training_" in name]
+        others = [name for name in whole.namelist() if "Test_" in name]
+        for name in training[::12] + others:
+            few.writestr(name, whole.read(name))
+    workspace = Workspace(tmp_path / "retrain")
+    run = make_run("trained", epochs=3, weights=True, workspace=workspace, data=str(source))
+    shutil.copy(SHIPPED_SEED, run.path / "best.safetensors")
+    write_json(workspace.root / "app.json", {"data": str(source), "model": run.id})
+    with serve(workspace.root) as server:
+        yield server, workspace, str(source), run.id
+        stop_trainings(workspace)
 
 
 def click_cell(page, true: str, predicted: str) -> None:
@@ -149,6 +174,96 @@ def test_the_cell_of_fear_taken_for_sad_shows_exactly_the_faces_the_predictions_
     page.get_by_text(f"1–48 of {len(expected)}").wait_for()
     settled(page)
     mark_three_and_undo(page, real[1], dataset, expected)
+
+
+def in_the_file(workspace: Workspace, dataset, true: str, predicted: str) -> list[int]:
+    """Positions of a cell's faces, the most confident first, worked out from the predictions file with nothing of ours."""
+    test = dataset.indices("test")
+    for file in (workspace.cache / "evaluations").glob("*.predictions.npz"):
+        with np.load(file) as kept:
+            if kept["ids"].tolist() != dataset.ids[test].tolist():
+                continue
+            scaled = kept["logits"].astype(np.float64) / float(kept["temperature"])
+            labels = kept["labels"]
+        top = 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
+        cell = (labels == LABELS.index(true)) & (scaled.argmax(axis=1) == LABELS.index(predicted))
+        return [int(test[i]) for i in sorted(np.flatnonzero(cell), key=lambda i: -top[i])]
+    raise AssertionError("the page wrote no predictions file for the test split")
+
+
+@pytest.mark.real_data
+@pytest.mark.timeout(600)
+def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainable, page):
+    _, workspace, _, begun_with = retrainable
+    expected, dataset = walk_into(page, retrainable, "fear", "sad")
+    assert expected == in_the_file(workspace, dataset, "fear", "sad")
+    wait_until(lambda: shown(page) == expected[:48], seconds=30)
+
+    # three of them are put right
+    page.get_by_role("combobox", name="Right label").click()
+    page.get_by_role("option", name="sad").click()
+    settled(page)
+    for place in range(3):
+        page.locator(".fer-pick input[type=checkbox]").nth(place).check()
+    page.get_by_text("3 faces selected.").wait_for()
+    page.get_by_role("button", name="Wrong label: it is sad").click()
+    page.get_by_text("marked sad").nth(2).wait_for()
+    marks = marks_for(dataset, workspace).current()
+    assert {face: mark.label for face, mark in marks.items()} == {str(dataset.ids[i]): "sad" for i in expected[:3]}
+
+    # one epoch more, with the marks
+    page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_role("heading", level=1, name="Train").wait_for()
+    settled(page)
+    page.get_by_role("button", name="Manage").click()
+    page.get_by_role("button", name="Retrain from its weights").click()
+    page.get_by_text("It will start from the weights of trained.").wait_for()
+    settled(page)
+    page.get_by_role("spinbutton", name="Epochs").fill("1")
+    page.keyboard.press("Tab")
+    settled(page)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_text("Use marks", exact=True).click()
+    settled(page)
+    page.get_by_role("textbox", name="Name of the run").fill("with marks")
+    page.keyboard.press("Tab")
+    settled(page)
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("Started with marks.").wait_for()
+    run = next(run for run in list_runs(workspace) if run.label.name == "with marks")
+    assert (run.config.use_marks, run.config.init_from, run.config.epochs) == (True, begun_with, 1)
+    page.locator(".stMarkdownBadge", has_text="Finished").wait_for(timeout=240_000)
+    settled(page)
+
+    # what that did, on the same faces with the same marks
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.get_by_role("heading", level=1, name="Evaluate").wait_for()
+    settled(page)
+    choose_split(page, "Test")
+    page.get_by_role("button", name="Options").click()
+    page.get_by_text("Use my marks", exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_text("marks used").wait_for()
+    settled(page)
+    page.get_by_role("radio", name="Compare").or_(page.get_by_text("Compare", exact=True)).first.click()
+    cleaning = Cleaning(use_marks=True)
+    before, after = (
+        cleaned_predictions(cached_predictions(model, dataset, "test", workspace=workspace), dataset, "test", cleaning, workspace)
+        for model in (begun_with, run.id)
+    )  # fmt: skip
+    found = compare(before[2], after[2])
+    assert len(found.gained)
+    assert len(found.lost)
+    page.get_by_text(f"alone is right on {len(found.lost):,} faces").wait_for()
+    sentence = page.get_by_text("McNemar's exact test").inner_text()
+    assert f"alone on {len(found.gained):,}. " in sentence
+    assert ("is more than chance" in sentence) == (found.test.p_value < 0.05)
+    page.get_by_text(f"Now right ({len(found.gained):,})").wait_for()
+    gained = after[1][found.gained]
+    wait_until(lambda: shown(page) == gained[:48].tolist(), seconds=30)
+    page.get_by_text(f"Now wrong ({len(found.lost):,})").click()
+    lost = after[1][found.lost]
+    wait_until(lambda: shown(page) == lost[:48].tolist(), seconds=30)
 
 
 def test_the_matrix_is_saved_as_a_picture_without_any_network(drawn, page, tmp_path):
