@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -65,7 +66,7 @@ class Upload:
     data: bytes
     boxes: tuple[Box, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the content."""
         return hashlib.sha256(self.data).hexdigest()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from pages.ui.photo_cache import Box, Upload
 
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
 _MARKED: Final = "fer.upload.marked"
 _SENT: Final = "fer.upload.sent"
+_BROUGHT: Final = "fer.upload.brought"
 
 
 def marked(digest: str) -> tuple[Box, ...]:
@@ -27,6 +32,14 @@ def mark(digest: str, box: Box) -> None:
 def unmark(digest: str) -> None:
     """Forget the faces marked in a photograph."""
     st.session_state.get(_MARKED, {}).pop(digest, None)
+
+
+def brought(files: Mapping[str, UploadedFile]) -> list[Upload]:
+    """Files by Streamlit's id as uploads; each is made once, so that reruns need not read hundreds of files again."""
+    kept: dict[str, Upload] = st.session_state.get(_BROUGHT, {})
+    found = {name: kept.get(name) or Upload(file.name, file.getvalue()) for name, file in files.items()}
+    st.session_state[_BROUGHT] = found
+    return list(found.values())
 
 
 def sent() -> Upload | None:

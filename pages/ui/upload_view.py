@@ -53,7 +53,7 @@ def choose_way() -> str:
 
 def choose_photos(way: str) -> list[Upload]:
     """The files brought; a sample where there is none yet."""
-    face = state.take_sent_face() if hasattr(state, "take_sent_face") else None
+    face = state.take_sent_face()
     if face is not None:
         box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
         upload_state.keep_sent(Upload("face from the webcam.png", encode(face, ".png"), (box,)))
@@ -67,11 +67,12 @@ def choose_photos(way: str) -> list[Upload]:
         label_visibility="collapsed",
         help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF. They stay on this machine and are not kept on its disk.",
     )
-    if files:
+    uploads = upload_state.brought({file.file_id: file for file in files[:_AT_ONCE]})
+    if uploads:
         upload_state.keep_sent(None)
         if len(files) > _AT_ONCE:
             st.info(f"The first {_AT_ONCE} of {len(files):,} files are looked at. For more, use a folder.")
-        return [Upload(file.name, file.getvalue()) for file in files[:_AT_ONCE]]
+        return uploads
     sent = upload_state.sent()
     if sent is not None:
         return [sent]

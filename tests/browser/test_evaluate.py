@@ -51,15 +51,17 @@ def real(browser, fer2013_zip, tmp_path_factory):
 
 @pytest.fixture
 def retrainable(browser, fer2013_zip, tmp_path):
-    """The app on FER2013 with all faces to validate and test on but one in twelve to train on, so that an epoch is
-    quick; and a run that holds the shipped network's weights."""
+    """The app on FER2013 with all faces of PrivateTest and a few of the others, so that an epoch is quick; and a run that
+    holds the shipped network's weights."""
     if not SHIPPED_SEED.is_file():
         pytest.skip("assets/models/seed.safetensors is not here")
-    source = tmp_path / "few-to-train.zip"
+    source = tmp_path / "few.zip"
     with zipfile.ZipFile(fer2013_zip) as whole, zipfile.ZipFile(source, "w") as few:
-        training = [name for name in whole.namelist() if "/Training_" in name]
-        others = [name for name in whole.namelist() if "Test_" in name]
-        for name in training[::12] + others:
+        of = {
+            kind: [n for n in whole.namelist() if f"/{kind}_" in n]
+            for kind in ("Training", "PublicTest", "PrivateTest")
+        }
+        for name in of["Training"][::16] + of["PublicTest"][::8] + of["PrivateTest"]:
             few.writestr(name, whole.read(name))
     workspace = Workspace(tmp_path / "retrain")
     run = make_run("trained", epochs=3, weights=True, workspace=workspace, data=str(source))
