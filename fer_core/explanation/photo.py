@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import FerError, ImageError
+from fer_core.explanation.pictures import write_picture
 from fer_core.explanation.regions import region_masks, shares
 from fer_core.explanation.saliency import METHODS, Saliency, explain
 from fer_core.explanation.sanity import Belief, examine
 from fer_core.faces import Face, FaceDetector, Square, crop_box, crop_square, largest, read_photo
 from fer_core.inference import Classifier
 from fer_core.preprocess import FACE_SIZE
-from fer_core.workspace import atomic_write
 
 _PICTURE = 480  # pixels; side of the overlay
 
@@ -60,16 +60,9 @@ class PhotoExplanation:
             ImageError: the ending is not one of an image.
             WorkspaceError: the file cannot be written.
         """
-        import cv2
-
         big = _enlarge(self.crop)
         pair = np.concatenate([np.repeat(big[..., None], 3, axis=2), overlay(self.crop, self.saliency)], axis=1)
-        suffix = Path(path).suffix.lower()
-        if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
-            raise ImageError(f"'{path}' does not end like an image. Use .png, .jpg or .webp.")
-        data = cv2.imencode(suffix, cv2.cvtColor(pair, cv2.COLOR_RGB2BGR))[1]
-        with atomic_write(Path(path)) as file:
-            file.write(data.tobytes())
+        write_picture(path, pair)
 
 
 def landmarks_in_crop(face: Face, square: Square) -> npt.NDArray[np.float64]:

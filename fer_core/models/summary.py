@@ -26,6 +26,8 @@ class LayerRow:
         parameters: learned numbers.
         macs: multiply-accumulates for one face; 0 for layers that only compare or scale.
         derivation: for convolutions and poolings, how the output's side follows from the input's.
+        call: which time the face passes this module, from 1; the seed's one pooling is used four times.
+        weights: for convolutions and linear layers, how the number of parameters comes about.
     """
 
     name: str
@@ -35,6 +37,18 @@ class LayerRow:
     parameters: int
     macs: int
     derivation: str = ""
+    call: int = 1
+    weights: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, with the number of the call from the second on: ``pool``, ``pool (2)``."""
+        return self.name if self.call == 1 else f"{self.name} ({self.call})"
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the layer holds filters that slide over a picture."""
+        return self.kind == "Conv2d"
 
 
 def output_side(side: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
@@ -69,6 +83,8 @@ def describe(model: ExpressionModel) -> list[LayerRow]:
                 parameters=sum(p.numel() for p in module.parameters()),
                 macs=_macs(module, output),
                 derivation=_derivation(module, inputs),
+                call=1 + sum(row.name == name for row in rows),
+                weights=_weights(module),
             )
         )
 
@@ -94,6 +110,14 @@ def _macs(module: nn.Module, output: torch.Tensor) -> int:
     if isinstance(module, nn.Conv2d | nn.Linear):
         return int(output[0].numel() * module.weight[0].numel())
     return 0
+
+
+def _weights(module: nn.Module) -> str:
+    """How many numbers a layer learns, as a product: filters · (inputs · kernel² + bias)."""
+    if not isinstance(module, nn.Conv2d | nn.Linear):
+        return ""
+    one = " · ".join(str(side) for side in module.weight.shape[1:])
+    return f"{module.weight.shape[0]} · ({one}{' + 1' if module.bias is not None else ''})"
 
 
 def _derivation(module: nn.Module, inputs: torch.Tensor) -> str:
