@@ -8,7 +8,7 @@ Where the lab report states a formula, it stands beside ours as ``report``, and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +41,9 @@ class Formula:
         report: the lab report's closed form, where it states one.
         report_statement: that in LaTeX.
         report_remark: what is right or wrong about it; the check, not this sentence, decides.
+        derive: works out the inputs that follow from the others (the mean of a batch); None where none does.
+        one_hot: name of the input that must be a single 1 among zeros, if there is one.
+        limits: smallest and largest value of inputs that cannot be just any number; both are allowed.
     """
 
     name: str
@@ -56,6 +59,9 @@ class Formula:
     report: Callable[[Inputs], Array] | None = None
     report_statement: str = ""
     report_remark: str = ""
+    derive: Callable[[Inputs], Inputs] | None = None
+    one_hot: str = ""
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,12 @@ EPS: Final = 1e-5
 def _bn_inputs(rng: np.random.Generator) -> Inputs:
     x, y = rng.normal(1.0, 2.0, 6), rng.normal(size=6)
     values = {"x": x, "y": y, "gamma": np.array(1.3), "beta": np.array(-0.4), "g": rng.normal(size=6)}
-    return {**values, "mu": np.array(x.mean()), "var": np.array(x.var()), "xhat": _normalised(x, x.mean(), x.var())}
+    return {**values, **_bn_derived(values)}
+
+
+def _bn_derived(i: Inputs) -> Inputs:
+    mu, var = i["x"].mean(), i["x"].var()
+    return {"mu": np.array(mu), "var": np.array(var), "xhat": _normalised(i["x"], mu, var)}
 
 
 def _normalised(x: Array, mu: Any, var: Any) -> Array:
@@ -396,7 +407,7 @@ def _gradcam_autograd(i: Inputs) -> Array:
 
     from fer_core.models import build
 
-    model = build("compact", widths=(16, 16, 16), blocks=(1, 1, 1)).double().eval()
+    model = build("compact", widths=(16, 16, len(i["A"])), blocks=(1, 1, 1)).double().eval()
     with torch.no_grad():
         model.classifier.weight.copy_(torch.tensor(i["W"]))
     maps = torch.tensor(i["A"][None], requires_grad=True)
@@ -464,8 +475,13 @@ def _at(name: str) -> Callable[[Inputs], float]:
     return function
 
 
+def _without(draw: Callable[[np.random.Generator], Inputs], *names: str) -> Callable[[np.random.Generator], Inputs]:
+    """The same inputs less those that a formula does not use."""
+    return lambda rng: {name: value for name, value in draw(rng).items() if name not in names}
+
+
 def _make() -> dict[str, Formula]:
-    bn: dict[str, Any] = {"symbols": _BN_SYMBOLS, "inputs": _bn_inputs}
+    bn: dict[str, Any] = {"symbols": _BN_SYMBOLS, "inputs": _without(_bn_inputs, "g"), "derive": _bn_derived}
     right = "The check agrees with the report."
     formulas = [
         Formula(
@@ -571,7 +587,7 @@ def _make() -> dict[str, Formula]:
                 r"\text{Put } \partial L / \partial \sigma^2 \text{ and } \partial L / \partial \mu \text{ into the three paths and use } x_i - \mu = \hat x_i \sqrt{\sigma^2 + \varepsilon}:",
                 r"\frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}} \Big( g_i - \tfrac1m \sum_j g_j - \hat x_i \tfrac1m \sum_j g_j \hat x_j \Big)",
             ),
-            variable="x", inputs=_bn_inputs, closed=_d_x_upstream,
+            variable="x", inputs=_without(_bn_inputs, "y"), derive=_bn_derived, closed=_d_x_upstream,
             function=lambda i: float(np.sum(i["g"] * (i["gamma"] * _normalised(i["x"], i["x"].mean(), i["x"].var()) + i["beta"]))),
             autograd=_upstream_autograd,
         ),
@@ -585,7 +601,7 @@ def _make() -> dict[str, Formula]:
                 r"\frac{\partial L}{\partial z_t} = -\sum_k y_k ([k = t] - \hat y_t) = -y_t + \hat y_t \sum_k y_k = \hat y_t - y_t",
                 r"\text{The last step needs the sum over all classes, with } \sum_k y_k = 1.",
             ),
-            variable="z", inputs=_one_hot_inputs, closed=lambda i: np.asarray(_softmax(i["z"]) - i["y"]),
+            variable="z", inputs=_without(_one_hot_inputs, "T", "a"), one_hot="y", closed=lambda i: np.asarray(_softmax(i["z"]) - i["y"]),
             function=_ce, autograd=_ce_autograd,
             report=lambda i: np.asarray(_softmax(i["z"]) - i["y"]),
             report_statement=r"\frac{\partial L}{\partial z_t} = \hat y_t - y_t",
@@ -614,7 +630,7 @@ def _make() -> dict[str, Formula]:
                 r"\text{Smoothing only changes the target: } y_t' = (1 - \alpha) y_t + \alpha / C, \text{ which still sums to 1.}",
                 r"\text{So } \hat y_t - y_t' \text{ as before.}",
             ),
-            variable="z", inputs=_one_hot_inputs, closed=lambda i: np.asarray(_softmax(i["z"]) - _smoothed(i)),
+            variable="z", inputs=_without(_one_hot_inputs, "T"), one_hot="y", limits={"a": (0.0, 1.0)}, closed=lambda i: np.asarray(_softmax(i["z"]) - _smoothed(i)),
             function=lambda i: float(-np.sum(_smoothed(i) * np.log(_softmax(i["z"])))),
             autograd=lambda i: _ce_autograd(i, float(i["a"])),
         ),
@@ -626,7 +642,7 @@ def _make() -> dict[str, Formula]:
                 r"L = -\frac{z_y}{T} + \ln \sum_k e^{z_k / T}",
                 r"\frac{\partial L}{\partial T} = \frac{z_y}{T^2} - \sum_k p_k \frac{z_k}{T^2}",
             ),
-            variable="T", inputs=_one_hot_inputs,
+            variable="T", inputs=_without(_one_hot_inputs, "a"), one_hot="y", limits={"T": (0.05, 100.0)},
             closed=lambda i: np.asarray((np.sum(i["y"] * i["z"]) - np.sum(_softmax(i["z"] / i["T"]) * i["z"])) / i["T"] ** 2),
             function=lambda i: float(-np.sum(i["y"] * np.log(_softmax(i["z"] / i["T"])))),
             autograd=_temperature_autograd,
@@ -650,7 +666,7 @@ def _make() -> dict[str, Formula]:
                 r"\mathbb E[m_i] = 1 - p",
                 r"\text{Dividing kept entries by } 1 - p \text{ makes the mean } x_i, \text{ so nothing changes at test time.}",
             ),
-            variable="x", inputs=lambda rng: {"x": rng.uniform(0.5, 2, 8), "p": np.array(0.5)},
+            variable="x", inputs=lambda rng: {"x": rng.uniform(0.5, 2, 8), "p": np.array(0.5)}, limits={"p": (0.0, 0.9)},
             closed=lambda i: np.asarray((1 - i["p"]) * (i["x"] / (1 - i["p"])) + i["p"] * 0), function=None,
             autograd=_dropout_layer_mean,
         ),
@@ -693,3 +709,13 @@ def _make() -> dict[str, Formula]:
 
 
 FORMULAS: Final[dict[str, Formula]] = _make()
+
+TOPICS: Final[dict[str, tuple[str, ...]]] = {
+    "Sizes": ("conv_size", "pool_size"),
+    "Batch norm": ("bn_d_xhat", "bn_d_var", "bn_d_mu", "bn_d_x", "bn_d_gamma", "bn_d_beta", "bn_upstream"),
+    "Softmax and loss": ("softmax_cross_entropy", "softmax_single_term", "label_smoothing", "temperature"),
+    "Layers": ("leaky_relu", "dropout"),
+    "Optimiser": ("adamw",),
+    "Explanation and trust": ("gradcam", "ece"),
+}
+"""The formulas in the order of a lecture: heading -> names."""
