@@ -4,9 +4,8 @@ import streamlit as st
 
 from pages.ui import resources, state
 from pages.ui.errors import calm
-from pages.ui.live_curves import plotly_runtime
 from pages.ui.navigation import through_app
-from pages.ui.webrtc import camera, check, controls, read_out, session
+from pages.ui.webrtc import camera, controls, read_out, session
 
 through_app()
 st.title("Webcam")
@@ -17,7 +16,6 @@ st.caption(
     "A facial expression is not an emotion. Point the camera at yourself, not at pupils, staff or applicants: inferring "
     "emotions of people at work or in education is prohibited in the European Union (AI Act, Article 5(1)(f))."
 )
-plotly_runtime()
 
 model = resources.model_in_use()
 if model is None:
@@ -32,5 +30,4 @@ else:
             camera(live)
             controls(live)
         with side:
-            check()
             read_out(live)

@@ -56,9 +56,7 @@ export default function ({data, parentElement, setStateValue}) {
   button.onclick = run;
   if (!data.playing && !parentElement.dataset.asked) {
     parentElement.dataset.asked = "yes";
-    // A moment later: the other components of the page report at once, and Streamlit takes reports of one
-    // moment for reports of one fragment.
-    setTimeout(() => quiet().then((yes) => { if (yes && button.isConnected) run(); }), 1500);
+    quiet().then((yes) => { if (yes && button.isConnected) run(); });
   }
   return () => { button.onclick = null; };
 }

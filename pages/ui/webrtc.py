@@ -14,7 +14,7 @@ from fer_core.workspace import Workspace
 from pages.ui import resources, state
 from pages.ui.camera_check import camera_check
 from pages.ui.errors import calm
-from pages.ui.live_curves import live_chart
+from pages.ui.live_faces import live_faces
 from pages.ui.text import plain
 
 CONNECTING_SECONDS: Final = 10.0
@@ -47,9 +47,16 @@ def session(model: str) -> LiveSession:
 
 @st.fragment
 def camera(live: LiveSession) -> None:
-    """The video itself. In a fragment, since each step of the connection reruns what it stands in."""
+    """The video, and what the browser says of its camera.
+
+    In a fragment, since each step of the connection reruns what it stands in. In one fragment, since the browser takes
+    what several components report in one moment for reports of one fragment, and forgets the other.
+    """
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
+    from pages.ui.video_track import repair
+
+    repair()
     context = webrtc_streamer(
         key="camera",
         mode=WebRtcMode.SENDRECV,
@@ -70,7 +77,12 @@ def camera(live: LiveSession) -> None:
             "style": {"width": "100%", "borderRadius": "0.5rem"},
         },
     )
-    state.note_camera(playing=context.state.playing, signalling=context.state.signalling)
+    playing = context.state.playing
+    state.note_camera(playing=playing, signalling=context.state.signalling)
+    advice = camera_check(playing=playing)
+    if advice and not playing:
+        st.warning(advice, icon=":material/videocam_off:")
+        fallbacks()
 
 
 @st.fragment(run_every=_READ_EVERY)
@@ -101,39 +113,18 @@ def read_out(live: LiveSession) -> None:
         "Frames dropped", f"{rates.dropped:,}", help="Left out because a newer one had come. Normal on a busy machine."
     )
     st.caption(f"Milliseconds per frame: {stages}")
-    with calm("drawing the charts"):
-        charts(live)
+    with calm("drawing the faces"):
+        faces(live)
 
 
-def check() -> None:
-    """Ask the browser about its camera. Outside the fragments: Streamlit takes what several components report in one
-    moment for reports of one fragment, and the video's connection reports often."""
-    playing = state.camera_state()[0]
-    advice = camera_check(playing=playing)
-    if advice and not playing:
-        st.warning(advice, icon=":material/videocam_off:")
-        fallbacks()
-
-
-def charts(live: LiveSession) -> None:
+def faces(live: LiveSession) -> None:
     """Probabilities now, and over the last seconds, for each face."""
-    from fer_core.figures import expression_bars_live, expression_timeline
-
-    faces, labels = live.faces(), live.labels()
-    if not faces:
-        if live.frames:
-            st.caption("No face in the picture.")
-        return
-    live_chart(
-        expression_bars_live(labels, {f.number: f.probabilities.tolist() for f in faces}), key="live_bars", height=260
-    )
-    history = live.history()
-    for number, (times, probabilities) in [(f.number, history[f.number]) for f in faces if f.number in history][:4]:
-        live_chart(
-            expression_timeline(labels, number, times.tolist(), probabilities.tolist()),
-            key=f"live_line_{number}",
-            height=200,
-        )
+    found = live.faces()
+    if found:
+        st.markdown(f"**{len(found)} faces**" if len(found) > 1 else "**1 face**")
+        live_faces(live.labels(), found, live.history())
+    elif live.frames:
+        st.caption("No face in the picture.")
 
 
 def controls(live: LiveSession) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -33,11 +34,21 @@ BOOT_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Server:
-    """A running app: its address, its workspace, and the file that holds what it printed."""
+    """A running app: its address, its workspace, the file that holds what it printed, and its process."""
 
     url: str
     home: Path
     log: Path
+    pid: int
+
+    def threads(self) -> int:
+        """How many threads the app has just now."""
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
+    def complaints(self) -> list[str]:
+        """Lines of what it printed that speak of an error."""
+        words = re.compile(r"error|exception|traceback|unclosed|never (retrieved|awaited)", re.IGNORECASE)
+        return [line for line in self.log.read_text(errors="replace").splitlines() if words.search(line)]
 
     def page(self, name: str) -> str:
         """Address of a page; the first one has the bare address."""
@@ -69,7 +80,7 @@ def serve(home: Path) -> Iterator[Server]:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_healthy(url, process, log)
-        yield Server(url, home, log)
+        yield Server(url, home, log, process.pid)
     finally:
         _end(process)
 

@@ -1,4 +1,8 @@
-"""A fake camera for Chromium: a clip of drawn faces that the detector finds, with moments without one."""
+"""A fake camera for Chromium: a clip of drawn faces that the detector finds, with moments without one.
+
+Each frame carries its number as a row of black and white blocks along the upper edge (:func:`numbered`), so that a
+program can tell which frame it sees; the annotations of the live view do not reach there.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,10 @@ from fer_core.data.synthetic import draw_face
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 EMOTIONS = ("happy", "surprise")
+BITS = 14
+"""Blocks for the number, highest first, after a white and before a black one: the picture may be mirrored."""
+BLOCK = WIDTH // (BITS + 2)
+STRIPE = 16  # pixels of height
 
 
 def camera_flags(clip: Path) -> list[str]:
@@ -22,6 +30,14 @@ def camera_flags(clip: Path) -> list[str]:
         "--allow-loopback-in-peer-connection",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
     ]
+
+
+def numbered(frame: np.ndarray, number: int) -> np.ndarray:
+    """A copy of a grey frame (480, 640) with its number written into the upper edge."""
+    blocks = [1, *(number >> bit & 1 for bit in reversed(range(BITS))), 0]
+    copy = frame.copy()
+    copy[:STRIPE] = np.repeat(np.array(blocks, np.uint8), BLOCK) * 219 + 16
+    return copy
 
 
 def faces_clip(path: Path, seconds: float = 4.0) -> Path:
@@ -40,7 +56,7 @@ def faces_clip(path: Path, seconds: float = 4.0) -> Path:
                     x = round(40 + 310 * index + 12 * np.sin(step / 11 + index))
                     y = round(110 + 8 * np.cos(step / 9 + index))
                     canvas[y : y + 240, x : x + 240] = face
-            ffmpeg.stdin.write(canvas.tobytes())
+            ffmpeg.stdin.write(numbered(canvas, step).tobytes())
     if ffmpeg.returncode:
         raise RuntimeError(f"ffmpeg failed with status {ffmpeg.returncode}")
     return path

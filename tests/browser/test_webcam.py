@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -59,21 +61,34 @@ def shown_rate(page: Page) -> float:
     return float(page.get_by_test_id("stMetricValue").first.inner_text().split("/")[0])
 
 
-@pytest.mark.skip(
-    reason="passes on a quiet machine, but the video's frame is sometimes mounted anew just after START; to be found"
-)
+def wanted_rate() -> float:
+    """Frames per second that must be shown: more than ten, unless other programs hold the processor."""
+    return 10 if os.getloadavg()[0] <= 2 * (os.cpu_count() or 1) else 2
+
+
+def press(frame, name: str) -> None:
+    """START or STOP, and what the button becomes."""
+    frame.get_by_role("button", name=name).click()
+    frame.get_by_role("button", name="STOP" if name == "START" else "START").wait_for()
+
+
+def open_from_menu(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarUserContent").get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", level=1, name=name).wait_for()
+
+
 def test_the_camera_is_started_watched_left_and_started_again(server, camera_page):
     page = camera_page
     page.goto(server.page("webcam"))
-    settled(page)
     page.get_by_text("The browser can use the camera").wait_for()
     frame = video_frame(page)
-    frame.get_by_role("button", name="START").click()
+    press(frame, "START")
     frame.wait_for_function(PLAYING)
 
-    # a labelled face, and a rate
+    # labelled faces, and a rate
     page.get_by_text("2 faces", exact=True).wait_for()
-    wait_until(lambda: shown_rate(page) > 3, seconds=60)  # the rate on a quiet machine stands in the benchmarks
+    page.get_by_role("heading", name=re.compile(r"^Face \d+: (happy|surprise), \d+ %")).first.wait_for()
+    wait_until(lambda: shown_rate(page) > wanted_rate(), seconds=90)
 
     # a setting changes without reconnecting
     slider = page.get_by_role("slider", name="Smoothing (seconds)")
@@ -92,19 +107,22 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_text("Recorded ").wait_for()
 
-    frame.get_by_role("button", name="STOP").click()
-    frame.get_by_role("button", name="START").wait_for()
-    page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Data", exact=True).click()
-    page.get_by_role("heading", level=1, name="Data").wait_for()
-    page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Webcam", exact=True).click()
-    page.get_by_role("heading", level=1, name="Webcam").wait_for()
-    settled(page)
+    # the very frame that was there first is there still: nothing was mounted anew on the way
+    assert not frame.is_detached()
+    press(frame, "STOP")
+
+    open_from_menu(page, "Data")
+    open_from_menu(page, "Webcam")
     frame = video_frame(page)
-    frame.get_by_role("button", name="START").click()
+    press(frame, "START")
     frame.wait_for_function(PLAYING)
-    frame.get_by_role("button", name="STOP").click()
-    frame.get_by_role("button", name="START").wait_for()
-    assert "Traceback" not in server.log.read_text()
+    open_from_menu(page, "Data")  # without STOP
+    open_from_menu(page, "Webcam")
+    frame = video_frame(page)
+    press(frame, "START")
+    press(frame, "STOP")  # before the first picture, as far as the machine allows
+    settled(page)
+    assert not server.complaints()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""What FER Lab does otherwise than the video library: newest frame wins, stop at any moment, reruns that stay small.
+
+streamlit-webrtc 0.79 does three things that a live view must not do; :func:`repair` replaces them, once:
+
+- It reruns the whole page when a connection is answered and when it ends. When such a run has ended and the browser
+  has not heard of it yet, the next run of the video's own fragment (another step of the connection) takes the video's
+  frame out of the messages that wait. The browser then learns of a finished page without a video, throws the frame
+  away with the connection in it, and mounts it anew. So only the fragment is run again.
+- Its queues between camera, processing and encoder are unbounded: a machine too slow for the encoder falls behind
+  further and further. Here the encoder asks for a frame when it is ready for one, and gets the newest.
+- A connection that ends before its first frame raises ``AttributeError`` in the server's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+from aiortc import MediaStreamTrack
+from aiortc.contrib.media import MediaRelay
+from aiortc.mediastreams import MediaStreamError
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+_REMEMBERED = 30
+"""Frames kept while the encoder is busy, to be counted as dropped; a second of video."""
+
+
+class NewestFrameTrack(MediaStreamTrack):
+    """Annotated video: each time the encoder asks, the newest camera frame is worked on in a thread of this track."""
+
+    kind = "video"
+
+    def __init__(self, track: MediaStreamTrack, processor: Any) -> None:
+        """``track`` gives the camera's frames; ``processor.recv_queued(frames)`` all that came since the last call."""
+        super().__init__()
+        self._track = track
+        self._processor = processor
+        self._waiting: deque[Any] = deque(maxlen=_REMEMBERED)
+        self._came = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="live video")
+        self._loop = asyncio.new_event_loop()  # of that thread
+        track.on("ended", self.stop)
+
+    async def recv(self) -> Any:
+        """The next annotated frame.
+
+        Raises:
+            MediaStreamError: the camera has stopped.
+        """
+        if self._reader is None and self.readyState == "live":
+            self._reader = asyncio.ensure_future(self._read())
+        await self._came.wait()
+        if self.readyState != "live":
+            raise MediaStreamError
+        self._came.clear()
+        frames = list(self._waiting)
+        self._waiting.clear()
+        try:
+            shown = await asyncio.get_running_loop().run_in_executor(self._thread, self._annotate, frames)
+        except RuntimeError as error:  # the thread was shut down meanwhile
+            raise MediaStreamError from error
+        shown.pts, shown.time_base = frames[-1].pts, frames[-1].time_base
+        return shown
+
+    async def _read(self) -> None:
+        """Take every frame as it comes, so that nothing queues up before this track."""
+        try:
+            while self.readyState == "live":
+                self._waiting.append(await self._track.recv())
+                self._came.set()
+        except MediaStreamError:
+            self.stop()
+
+    def stop(self) -> None:
+        """End the track; valid at any moment and repeatedly, from the event loop."""
+        if self.readyState != "live":
+            return
+        super().stop()
+        self._track.stop()
+        if self._reader is not None:
+            self._reader.cancel()
+        self._waiting.clear()
+        self._came.set()  # wakes whoever waits for a frame
+        self._thread.submit(self._end)  # after the frame that is being worked on
+        self._thread.shutdown(wait=False)
+
+    def _annotate(self, frames: list[Any]) -> Any:
+        return self._loop.run_until_complete(self._processor.recv_queued(frames))[-1]
+
+    def _end(self) -> None:
+        self._loop.close()
+        self._processor.on_ended()
+
+
+class DirectRelay(MediaRelay):
+    """Hands our own track to its one consumer, the encoder, without a queue in between."""
+
+    def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
+        return track if isinstance(track, NewestFrameTrack) else super().subscribe(track, buffered)
+
+
+def rerun_fragment() -> None:
+    """Run the fragment again that is running, or the page where the whole page is."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.rerun(scope="fragment")
+    st.rerun()
+
+
+@lru_cache(maxsize=1)
+def repair() -> None:
+    """Put our parts into the video library; once for the process."""
+    import streamlit_webrtc.webrtc as worker
+    from streamlit_webrtc import component
+
+    relay = DirectRelay()
+    component.rerun = rerun_fragment
+    worker.AsyncVideoProcessTrack = NewestFrameTrack
+    worker.get_global_relay = lambda: relay

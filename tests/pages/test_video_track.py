@@ -1,0 +1,159 @@
+"""The parts put into the video library: newest frame wins, stop at any moment, small reruns."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from pages.ui import video_track
+from pages.ui.video_track import DirectRelay, NewestFrameTrack
+
+
+class Camera(MediaStreamTrack):
+    """Gives what is put into it."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: asyncio.Queue[av.VideoFrame] = asyncio.Queue()
+
+    def give(self, number: int) -> None:
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, 30)
+        self.frames.put_nowait(frame)
+
+    async def recv(self) -> av.VideoFrame:
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self.frames.get()
+
+
+class Processor:
+    """Notes what it is asked, in which thread; may be held up."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+        self.ended = threading.Event()
+        self.go = threading.Event()
+        self.go.set()
+
+    async def recv_queued(self, frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
+        assert self.go.wait(10)
+        self.calls.append([frame.pts for frame in frames])
+        return [av.VideoFrame.from_ndarray(np.full((16, 16, 3), 9, np.uint8), format="rgb24")]
+
+    def on_ended(self) -> None:
+        self.ended.set()
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("live video")}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it did not happen in time")
+
+
+def test_the_encoder_gets_the_newest_frame_and_the_others_are_handed_over_to_be_counted():
+    async def play() -> None:
+        camera, processor = Camera(), Processor()
+        track = NewestFrameTrack(camera, processor)
+        camera.give(1)
+        assert (await track.recv()).pts == 1
+        for number in (2, 3, 4):
+            camera.give(number)
+        await until(camera.frames.empty)
+        shown = await track.recv()
+        assert shown.pts == 4
+        assert shown.to_ndarray(format="rgb24").mean() == 9
+        assert processor.calls == [[1], [2, 3, 4]]
+        track.stop()
+        assert await asyncio.to_thread(processor.ended.wait, 5)
+
+    asyncio.run(play())
+
+
+def test_a_connection_may_end_before_its_first_frame():
+    async def play() -> None:
+        camera, processor = Camera(), Processor()
+        track = NewestFrameTrack(camera, processor)
+        camera.stop()  # what the library does when the browser goes away
+        assert track.readyState == "ended"
+        track.stop()
+        with pytest.raises(MediaStreamError):
+            await track.recv()
+        assert await asyncio.to_thread(processor.ended.wait, 5)
+        await until(lambda: not threads())
+
+    asyncio.run(play())
+
+
+def test_stop_while_waiting_for_a_frame_ends_the_wait():
+    async def play() -> None:
+        track = NewestFrameTrack(Camera(), Processor())
+        waiting = asyncio.ensure_future(track.recv())
+        await asyncio.sleep(0.05)
+        track.stop()
+        with pytest.raises(MediaStreamError):
+            await asyncio.wait_for(waiting, 5)
+        await until(lambda: not threads())
+
+    asyncio.run(play())
+
+
+def test_stop_while_a_frame_is_worked_on_does_not_wait_for_it_and_ends_after_it():
+    async def play() -> None:
+        camera, processor = Camera(), Processor()
+        processor.go.clear()
+        track = NewestFrameTrack(camera, processor)
+        working = asyncio.ensure_future(track.recv())
+        camera.give(1)
+        await until(camera.frames.empty)
+        await asyncio.sleep(0.05)
+        track.stop()
+        assert not processor.ended.is_set()
+        processor.go.set()
+        await asyncio.wait_for(working, 5)
+        assert await asyncio.to_thread(processor.ended.wait, 5)
+        assert processor.calls == [[1]]
+        await until(lambda: not threads())
+
+    asyncio.run(play())
+
+
+def test_between_our_track_and_the_encoder_there_is_no_queue():
+    async def play() -> None:
+        relay, camera = DirectRelay(), Camera()
+        track = NewestFrameTrack(camera, Processor())
+        assert relay.subscribe(track) is track
+        assert relay.subscribe(camera) is not camera
+        track.stop()
+        await until(lambda: not threads())
+
+    asyncio.run(play())
+
+
+def test_the_library_still_has_the_parts_that_are_replaced():
+    import streamlit_webrtc.component as component
+    import streamlit_webrtc.webrtc as worker
+
+    for module, names in ((component, ["rerun"]), (worker, ["AsyncVideoProcessTrack", "get_global_relay"])):
+        for name in names:
+            assert callable(getattr(module, name))
+    video_track.repair()
+    assert component.rerun is video_track.rerun_fragment
+    assert worker.AsyncVideoProcessTrack is NewestFrameTrack
+    assert isinstance(worker.get_global_relay(), DirectRelay)
