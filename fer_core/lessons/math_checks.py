@@ -7,6 +7,7 @@ Where the lab report states a formula, it stands beside ours as ``report``, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -155,6 +156,23 @@ def error_by_step(formula: Formula, inputs: Inputs | None = None, seed: int = 0)
         difference(central_differences(formula.function, inputs, formula.variable, float(h)), exact) for h in steps
     ]
     return steps, np.array(errors)
+
+
+_PROSE: Final = re.compile(r"\\text\{([^{}]*)\}")
+
+
+def as_prose(step: str) -> str | None:
+    """A step that is a sentence, as Markdown with its formulas between dollars, so that it can wrap; None for a formula."""
+    if r"\text{" not in step:
+        return None
+    shown = []
+    for odd, part in enumerate(_PROSE.split(step)):  # formula, words, formula, words, …
+        core = part.strip(" ,.:;")
+        if odd % 2 or not core:
+            shown.append(part.replace(r"\%", "%"))
+        else:
+            shown.append(f"${core}${part.strip()[len(core) :]}")
+    return "".join(shown).strip()
 
 
 # --- batch normalisation with the lab report's loss L = (1/m) Σ (y_i − γ x̂_i − β)²

@@ -59,6 +59,7 @@ PAGES: Final[tuple[Page, ...]] = (
         "Drop in photographs and see what the network sees.",
     ),
     Page("pages/webcam.py", "Webcam", ":material/videocam:", "Faces", "Watch expressions live."),
+    Page("pages/derivations.py", "Derivations", ":material/function:", "Learn", "The mathematics, checked live."),
 )
 
 

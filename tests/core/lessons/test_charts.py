@@ -29,3 +29,8 @@ def test_the_best_step_is_named_and_an_error_of_zero_has_a_place():
     figure = error_by_step_figure(np.array([1e-1, 1e-5, 1e-9]), np.array([1e-2, 0.0, 1e-6]))
     assert "1e-05" in figure.layout.title.text
     assert min(figure.data[0].y) > 0
+
+
+def test_where_rounding_is_all_there_is_the_title_says_so():
+    figure = error_by_step_figure(np.array([1e-1, 1e-5, 1e-9]), np.array([1e-14, 1e-10, 1e-6]))
+    assert figure.layout.title.text.startswith("Rounding alone")

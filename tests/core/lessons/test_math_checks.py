@@ -6,6 +6,7 @@ import pytest
 from fer_core.errors import FerError
 from fer_core.lessons.math_checks import (
     FORMULAS,
+    as_prose,
     central_differences,
     check,
     check_report,
@@ -89,3 +90,13 @@ def test_the_command_prints_all_checks_as_json(capsys):
     records = json.loads(capsys.readouterr().out)
     assert len(records) == len(FORMULAS)
     assert all(set(r) == {"name", "passed", "error", "tolerance"} and r["passed"] for r in records)
+
+
+def test_steps_that_are_sentences_become_text_that_wraps():
+    assert as_prose(r"\text{Only the term } j = i \text{ holds } \hat x_i, \text{ so no sum is left:}") == (
+        r"Only the term $j = i$ holds $\hat x_i$, so no sum is left:"
+    )
+    assert as_prose(r"x_i \text{ reaches } L \text{ twice.}") == "$x_i$ reaches $L$ twice."
+    assert as_prose(r"\frac{a}{b}") is None
+    sentences = [text for formula in FORMULAS.values() for step in formula.steps if (text := as_prose(step))]
+    assert all(text.count("$") % 2 == 0 and r"\text" not in text for text in sentences)
