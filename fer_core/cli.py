@@ -565,6 +565,62 @@ def explain(
 
 
 @app.command()
+def filters(
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Write the sheet to this image file.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="A convolution by its name, e.g. block2.0; the last one if not given.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Also name the nine faces of this data that excite each filter most.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
+    as_json: JsonOption = False,
+) -> None:
+    """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
+    from fer_core.explanation.filters import cached_patterns, cached_top_faces
+    from fer_core.explanation.pictures import check_picture_name, write_picture
+    from fer_core.inference import Classifier, share_processor
+
+    if output:
+        check_picture_name(output)  # before the work, not after it
+    share_processor()
+    classifier = Classifier.load(model)
+    dataset = None
+    if data is not None:
+        from fer_core.data import load
+
+        with progress("Loading faces") as on_load:
+            dataset = load(data, on_progress=on_load)
+        dataset.indices(split)
+    started = time.perf_counter()
+    with progress("Climbing") as on_progress:
+        patterns = cached_patterns(classifier, layer, on_progress=on_progress)
+    seconds = time.perf_counter() - started
+    if output:
+        write_picture(output, patterns.sheet())
+    record: dict[str, Any] = {"model": model, "output": output, "seconds": round(seconds, 3), **patterns.to_dict()}
+    if dataset is not None:
+        with progress("Looking at faces") as on_progress:
+            tops = cached_top_faces(classifier, dataset, split, layer, on_progress=on_progress)
+        record |= {"data": dataset.name, "split": split, "n": tops.n}
+        for entry in record["filters"]:
+            entry.update(tops.to_dict(entry["filter"], dataset.ids))
+    emit(record, as_json, _filters_text(record, patterns.sentence()))
+
+
+def _filters_text(record: dict[str, Any], sentence: str) -> str:
+    lines = [sentence]
+    for entry in record["filters"]:
+        line = f"{entry['filter']:>4}  " + ("dead" if entry["dead"] else f"response {entry['response']:8.2f}")
+        if "faces" in entry:
+            best = entry["faces"][0]
+            line += f"   of the faces most: {best['id']} ({best['response']:.2f})"
+        lines.append(line + (f"   {entry['note']}" if entry.get("note") else ""))
+    return "\n".join(lines + ([f"The sheet is in {record['output']}."] if record["output"] else []))
+
+
+@app.command()
 def video(
     source: Annotated[str, typer.Argument(help="A video file.")],
     output: Annotated[str | None, typer.Option("--output", "-o", help="Annotated copy (.mp4, .m4v, .mov).")] = None,

@@ -89,6 +89,14 @@ class Patterns:
     dead: npt.NDArray[np.bool_]
     field: Box
 
+    def only(self, number: int) -> Patterns:
+        """The one filter of this number."""
+        place = self.filters == number
+        return Patterns(
+            self.layer, self.filters[place], self.pictures[place], self.curves[place], self.responses[place],
+            self.dead[place], self.field,
+        )  # fmt: skip
+
     def cropped(self) -> npt.NDArray[np.uint8]:
         """The pictures without what the filter cannot see, uint8 (n, h, w)."""
         top, left, bottom, right = self.field
@@ -112,6 +120,18 @@ class Patterns:
             f"Filter {self.filters[place]} of {self.layer} is dead: nothing in the picture moves it, "
             "so there is no pattern that activates it."
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rows = zip(self.filters, self.responses, self.dead, self.curves, strict=True)
+        return {
+            "layer": self.layer,
+            "dead": int(self.dead.sum()),
+            "filters": [
+                {"filter": int(number), "response": float(response), "dead": bool(dead), "start": float(curve[0])}
+                for number, response, dead, curve in rows
+            ],
+        }
 
     def sentence(self) -> str:
         """How many filters there are, and how many are dead."""
@@ -334,6 +354,12 @@ class TopFaces:
         row, column = self.places[filter_, rank]
         return float((column + 0.5) / self.side[1]), float((row + 0.5) / self.side[0])
 
+    def to_dict(self, filter_: int, ids: npt.NDArray[np.str_]) -> dict[str, Any]:
+        """One filter's faces as plain values for JSON; ``ids`` are those of the whole data set."""
+        rows = zip(self.positions[filter_], self.responses[filter_], strict=True)
+        faces = [{"id": str(ids[position]), "response": float(response)} for position, response in rows]
+        return {"faces": faces, "note": self.note(filter_)}
+
     def note(self, filter_: int) -> str | None:
         """What is odd about a filter on these faces; None where nothing is."""
         best = float(self.responses[filter_, 0])
@@ -411,6 +437,25 @@ def network_key(classifier: Classifier) -> str:
     return digest.hexdigest()
 
 
+def kept_patterns(
+    classifier: Classifier,
+    layer: str | None = None,
+    settings: Ascent | None = None,
+    workspace: Workspace | None = None,
+) -> Patterns | None:
+    """The patterns of all filters of a layer where they were found before, else None.
+
+    Raises:
+        ModelError: there is no such layer.
+    """
+    label = find_convolution(classifier.model, layer).label
+    found = _read(_patterns_place(classifier, label, settings, workspace))
+    if found is None or set(found) != {"filters", "pictures", "curves", "responses", "dead", "field"}:
+        return None
+    top, left, bottom, right = (int(v) for v in found.pop("field"))
+    return Patterns(layer=label, field=(top, left, bottom, right), **found)
+
+
 def cached_patterns(
     classifier: Classifier,
     layer: str | None = None,
@@ -422,25 +467,38 @@ def cached_patterns(
     should_stop: Stop | None = None,
 ) -> Patterns:
     """:func:`maximise` for all filters of a layer, computed once for each content of weights and settings."""
-    settings = settings or Ascent()
-    label = find_convolution(classifier.model, layer).label
-    place = _place(["patterns", network_key(classifier), label, str(asdict(settings))], workspace)
-    found = _read(place)
-    if found is not None:
-        with contextlib.suppress(Exception):  # of another version, or damaged: computed anew
-            box = tuple(int(v) for v in found["field"])
-            return Patterns(
-                label, found["filters"], found["pictures"], found["curves"], found["responses"], found["dead"],
-                (box[0], box[1], box[2], box[3]),
-            )  # fmt: skip
+    kept = kept_patterns(classifier, layer, settings, workspace)
+    if kept is not None:
+        return kept
     result = maximise(
-        classifier, label, None, settings, on_progress=on_progress, on_look=on_look, should_stop=should_stop
+        classifier, layer, None, settings, on_progress=on_progress, on_look=on_look, should_stop=should_stop
     )
     _write(
-        place, filters=result.filters, pictures=result.pictures, curves=result.curves, responses=result.responses,
+        _patterns_place(classifier, result.layer, settings, workspace),
+        filters=result.filters, pictures=result.pictures, curves=result.curves, responses=result.responses,
         dead=result.dead, field=np.array(result.field),
     )  # fmt: skip
     return result
+
+
+def kept_top_faces(
+    classifier: Classifier,
+    dataset: FaceDataset,
+    split: str = "valid",
+    layer: str | None = None,
+    workspace: Workspace | None = None,
+) -> TopFaces | None:
+    """The top faces of a layer's filters where they were found before, else None.
+
+    Raises:
+        ModelError: there is no such layer.
+    """
+    label = find_convolution(classifier.model, layer).label
+    found = _read(_faces_place(classifier, dataset, split, label, workspace))
+    if found is None or set(found) != {"n", "positions", "responses", "places", "side", "lowest"}:
+        return None
+    n, (h, w) = int(found.pop("n")), (int(v) for v in found.pop("side"))
+    return TopFaces(layer=label, split=split, n=n, side=(h, w), **found)
 
 
 def cached_top_faces(
@@ -454,22 +512,26 @@ def cached_top_faces(
     should_stop: Stop | None = None,
 ) -> TopFaces:
     """:func:`top_faces`, computed once for each content of weights and data."""
-    label = find_convolution(classifier.model, layer).label
-    place = _place(["faces", network_key(classifier), dataset.fingerprint, split, label], workspace)
-    found = _read(place)
-    if found is not None:
-        with contextlib.suppress(Exception):  # of another version, or damaged: computed anew
-            side = int(found["side"][0]), int(found["side"][1])
-            return TopFaces(
-                label, split, int(found["n"]), found["positions"], found["responses"], found["places"], side,
-                found["lowest"],
-            )  # fmt: skip
-    result = top_faces(classifier, dataset, split, label, on_progress=on_progress, should_stop=should_stop)
+    kept = kept_top_faces(classifier, dataset, split, layer, workspace)
+    if kept is not None:
+        return kept
+    result = top_faces(classifier, dataset, split, layer, on_progress=on_progress, should_stop=should_stop)
     _write(
-        place, n=np.array(result.n), positions=result.positions, responses=result.responses, places=result.places,
+        _faces_place(classifier, dataset, split, result.layer, workspace),
+        n=np.array(result.n), positions=result.positions, responses=result.responses, places=result.places,
         side=np.array(result.side), lowest=result.lowest,
     )  # fmt: skip
     return result
+
+
+def _patterns_place(classifier: Classifier, label: str, settings: Ascent | None, workspace: Workspace | None) -> Path:
+    return _place(["patterns", network_key(classifier), label, str(asdict(settings or Ascent()))], workspace)
+
+
+def _faces_place(
+    classifier: Classifier, dataset: FaceDataset, split: str, label: str, workspace: Workspace | None
+) -> Path:
+    return _place(["faces", network_key(classifier), dataset.fingerprint, split, label], workspace)
 
 
 def _place(parts: list[str], workspace: Workspace | None) -> Path:

@@ -84,11 +84,21 @@ def write_picture(path: str | Path, picture: Grey) -> None:
         ImageError: the ending is not one of an image.
         WorkspaceError: the file cannot be written.
     """
+    suffix = check_picture_name(path)
+    with atomic_write(Path(path)) as file:
+        file.write(_encoded(picture, suffix))
+
+
+def check_picture_name(path: str | Path) -> str:
+    """The ending of a file's name, where it is one of an image.
+
+    Raises:
+        ImageError: it is not.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ImageError(f"'{path}' does not end like an image. Use .png, .jpg or .webp.")
-    with atomic_write(Path(path)) as file:
-        file.write(_encoded(picture, suffix))
+    return suffix
 
 
 def _encoded(picture: Grey, suffix: str) -> bytes:

@@ -59,6 +59,13 @@ PAGES: Final[tuple[Page, ...]] = (
         "Drop in photographs and see what the network sees.",
     ),
     Page("pages/webcam.py", "Webcam", ":material/videocam:", "Faces", "Watch expressions live."),
+    Page(
+        "pages/network.py",
+        "Inside the network",
+        ":material/layers:",
+        "Learn",
+        "Layers, weights, activations, and what each filter looks for.",
+    ),
     Page("pages/derivations.py", "Derivations", ":material/function:", "Learn", "The mathematics, checked live."),
 )
 

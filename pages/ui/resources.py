@@ -164,6 +164,20 @@ def _classifier(path: str, changed: int) -> Classifier:
     return Classifier.load(path)
 
 
+@st.cache_resource(max_entries=4, show_spinner="Building the network…")
+def untrained(architecture: str) -> Classifier:
+    """An architecture with random weights, the same at each call: to see what training changes."""
+    import torch
+
+    from fer_core.inference import CheckpointInfo, Classifier
+    from fer_core.models import build
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(architecture)
+    return Classifier(model, CheckpointInfo(architecture=architecture))
+
+
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
     """Begin to import torch in the background, once for the process: the first page that needs it then has it sooner."""

@@ -1,0 +1,30 @@
+"""Inside the network, in a real browser."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import settled
+from tests.browser.test_upload import choose
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_sheet_is_made_and_a_filter_of_it_is_opened(server, page):
+    page.goto(server.page("network"))
+    settled(page)
+    page.get_by_text("Multiply-accumulates").first.wait_for()
+    page.get_by_text("Activations", exact=True).click()
+    page.get_by_role("button", name=re.compile("^Open Map 5")).wait_for()
+    page.get_by_text("All filters", exact=True).click()
+    settled(page)
+    choose(page, "Convolution", "block1")  # its 32 filters see little of the face, and take little time
+    page.get_by_role("button", name="Make the sheet of 32 filters").click()
+    page.get_by_text(re.compile("Climbing, step")).wait_for()
+    page.get_by_role("button", name="Open Filter 17").wait_for(timeout=240_000)
+    page.get_by_role("button", name="Open Filter 17").click()
+    page.get_by_role("heading", name="The pattern of filter 17").wait_for()
+    page.get_by_role("img", name=re.compile("pattern that activates filter 17")).wait_for()
+    page.get_by_role("button", name=re.compile("^Look through all")).click()
+    page.get_by_text("The response stands beneath each face").wait_for(timeout=120_000)
+    settled(page)
