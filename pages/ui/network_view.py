@@ -152,6 +152,7 @@ def layers(network: Network) -> None:
             "Layer": st.column_config.TextColumn(pinned=True),
             "How the side follows": st.column_config.TextColumn(width="medium"),
             "Parameters": st.column_config.NumberColumn(format="localized"),
+            "How many": st.column_config.TextColumn(width=160),
             "Multiply-accumulates": st.column_config.NumberColumn(format="localized"),
         },
     )
