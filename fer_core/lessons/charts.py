@@ -36,9 +36,7 @@ def error_by_step_figure(steps: Array, errors: Array) -> go.Figure:
         text=["best"], textposition="bottom center", hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     figure.update_layout(
-        title={
-            "text": f"The error is smallest at h ≈ {steps[best]:.0e}: below it rounding wins, above it the curve bends"
-        },
+        title={"text": _step_finding(steps, best)},
         margin={"l": 60, "r": 12, "t": 8, "b": 44},
         xaxis={"type": "log", "title": {"text": "Step h"}, "exponentformat": "power", "autorange": "reversed"},
         yaxis={"type": "log", "title": {"text": "Error (relative)"}, "exponentformat": "power"},
