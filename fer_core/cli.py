@@ -681,6 +681,47 @@ def check_math(as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="Which one; without it all are listed.")] = None,
+    data: Annotated[str, _setting("data", "--data")] = "synthetic",
+    epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Instead of the experiment's own number.")] = None,
+    skip_broken: Annotated[bool, _setting("skip_broken", "--skip-broken")] = False,
+    progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Break something on purpose: two small trainings that differ in one thing, and a paragraph on what came of it."""
+    from fer_core.data import load
+    from fer_core.lessons.experiments import experiments, find, run
+    from fer_core.lessons.experiments.apart import PROGRESS_MARK, keep
+
+    if name is None:
+        known = experiments()
+        lines = [f"{e.name:<14} {e.title}" for e in known.values()]
+        emit(
+            [{"name": e.name, "title": e.title, "question": e.question} for e in known.values()],
+            as_json,
+            "\n".join(lines),
+        )
+        return
+    chosen = find(name)
+    with progress("Reading faces") as on_progress:
+        dataset = load(data, on_progress=on_progress, skip_broken=skip_broken)
+    with progress("Training") as show:
+
+        def told(done: int, total: int) -> None:
+            show(done, total)
+            if progress_lines:
+                note(f"{PROGRESS_MARK}{json.dumps([done, total])}")
+
+        result = run(chosen, dataset, epochs=epochs, on_progress=told)
+    if epochs is None:
+        keep(result, chosen, dataset)
+    answer, explanation = chosen.choices[chosen.answer(result.arms)], chosen.explain(result.arms)
+    text = f"{chosen.question}\n{answer}\n\n{explanation}\n\n{result.seconds:.0f} s on {result.data_name}"
+    emit({**result.to_dict(), "answer": answer, "explanation": explanation}, as_json, text)
+
+
+@app.command()
 def export(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a file.")],
     onnx: Annotated[Path, typer.Option("--onnx", help="The ONNX file to write.")],

@@ -1,11 +1,14 @@
-"""Pictures for the derivations: the error of a numeric derivative by its step, and a kernel on its way over a grid."""
+"""Figures for lessons: the error of a numeric derivative by its step, a kernel over a grid, an experiment's two curves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_core.figures import RUN_COLOURS, Curve, Quantity, learning_curves
+from fer_core.lessons.experiments import Trained
 from fer_core.lessons.math_checks import Array
 from fer_core.models import output_side
 
@@ -103,3 +106,26 @@ def _cell(figure: go.Figure, x: float, y: float, colour: str, opacity: float) ->
     figure.add_shape(
         type="rect", x0=x + 0.06, x1=x + 0.94, y0=y + 0.06, y1=y + 0.94, fillcolor=colour, opacity=opacity, line_width=0
     )
+
+
+def experiment_figure(arms: Sequence[Trained], quantity: Quantity) -> go.Figure:
+    """Loss or accuracy of both arms over the epochs: dotted on training faces, solid on validation faces, dashed honest.
+
+    Args:
+        arms: as :func:`fer_core.lessons.experiments.run` gives them.
+        quantity: ``loss`` or ``accuracy``.
+    """
+    curves = []
+    for arm, colour in zip(arms, RUN_COLOURS, strict=False):
+        epochs = [record.epoch for record in arm.records]
+        for role in ("train", "valid", "honest"):
+            values = [getattr(record, f"{role}_{quantity}") for record in arm.records]
+            if None not in values:
+                curves.append(Curve(f"{arm.name}: {role}", role, epochs, values, colour=colour))
+    ends = ", ".join(f"{arm.name} {_last(arm, quantity)}" for arm in arms)
+    name = "Validation accuracy" if quantity == "accuracy" else "Validation loss"
+    return learning_curves(curves, quantity, title=f"{name} after {len(arms[0].records)} epochs: {ends}")
+
+
+def _last(arm: Trained, quantity: Quantity) -> str:
+    return f"{100 * arm.last.valid_accuracy:.0f} %" if quantity == "accuracy" else f"{arm.last.valid_loss:.2f}"

@@ -65,6 +65,11 @@ PAGES: Final[tuple[Page, ...]] = (
         ":material/layers:",
         "Learn",
         "Layers, weights, activations, and what each filter looks for.",
+        "pages/experiments.py",
+        "Experiments",
+        ":material/science:",
+        "Learn",
+        "Break something on purpose, and see what it does.",
     ),
     Page("pages/derivations.py", "Derivations", ":material/function:", "Learn", "The mathematics, checked live."),
 )

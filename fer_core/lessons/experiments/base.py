@@ -1,0 +1,187 @@
+"""An experiment that teaches: two small trainings that differ in one thing, a prediction before, an explanation after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from fer_core.config import Config, TrainConfig
+from fer_core.data import FaceDataset, make_split
+from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.errors import DataError
+from fer_core.training.runs import EpochRecord
+
+Progress = Callable[[int, int], None]
+"""Called with (epochs done, epochs in all)."""
+
+LARGEST_VALID: Final = 1500
+SMALLEST_TRAIN: Final = 140
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the trainings that are compared.
+
+    Attributes:
+        name: what it is called in curves and sentences.
+        settings: fields of :class:`fer_core.config.TrainConfig` that differ from the experiment's.
+        change: changes the faces before they are trained on; None leaves them.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    change: Callable[[FaceDataset, np.random.Generator], FaceDataset] | None = None
+
+
+class Trained(Config):
+    """What one arm did."""
+
+    name: str
+    n_train: int
+    n_valid: int
+    n_honest: int | None
+    records: tuple[EpochRecord, ...]
+
+    @property
+    def last(self) -> EpochRecord:
+        """Its last epoch."""
+        return self.records[-1]
+
+
+class Result(Config):
+    """An experiment that was run; all that its page shows."""
+
+    experiment: str
+    data_name: str
+    data_fingerprint: str
+    arms: tuple[Trained, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything about one experiment. A new one is a file in this folder that defines ``EXPERIMENT``.
+
+    Attributes:
+        name: for programs and addresses.
+        title: for people.
+        story: what is done and why, in two or three sentences.
+        question: what is to be predicted.
+        choices: the possible answers.
+        faces: training faces at most, taken evenly from the classes.
+        settings: fields of TrainConfig that both arms share.
+        arms: the two trainings.
+        answer: which choice came true, from the result's own numbers.
+        explain: a paragraph that explains the curves with the result's own numbers.
+    """
+
+    name: str
+    title: str
+    story: str
+    question: str
+    choices: tuple[str, ...]
+    faces: int
+    settings: dict[str, Any]
+    arms: tuple[Arm, ...]
+    answer: Callable[[Sequence[Trained]], int]
+    explain: Callable[[Sequence[Trained]], str]
+
+    def configs(self) -> list[TrainConfig]:
+        """The settings of each arm."""
+        return [TrainConfig.parse({"model": "seed", **self.settings, **arm.settings}) for arm in self.arms]
+
+
+def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
+    """A part of a data set: at most ``faces`` that train, and validation faces without a copy among them.
+
+    Where the set has no validation split, training faces that are left over validate.
+
+    Raises:
+        DataError: too few faces.
+    """
+    rng = np.random.default_rng(seed)
+    train = rng.permutation(dataset.indices("train"))
+    own_valid = rng.permutation(np.flatnonzero(dataset.split == "valid"))
+    kept = len(train) if len(own_valid) else round(0.8 * len(train))
+    train, rest = train[: min(faces, kept)], train[min(faces, kept) :]
+    groups = pixel_groups(dataset.images)
+    valid = own_valid if len(own_valid) else rest
+    valid = valid[~has_copy(groups, valid, train)][:LARGEST_VALID]
+    if len(train) < SMALLEST_TRAIN or len(valid) < SMALLEST_TRAIN // 2:
+        raise DataError(
+            f"{dataset.name} has too few faces for an experiment ({dataset.counts_text()}): at least {SMALLEST_TRAIN} "
+            f"that train and {SMALLEST_TRAIN // 2} others that validate are needed. Use the built-in faces."
+        )
+    chosen = np.concatenate([train, valid])
+    split = np.array(["train"] * len(train) + ["valid"] * len(valid))
+    return FaceDataset(dataset.name, dataset.images[chosen], dataset.labels[chosen], split, dataset.ids[chosen])
+
+
+def run(
+    experiment: Experiment,
+    dataset: FaceDataset,
+    *,
+    epochs: int | None = None,
+    on_progress: Progress | None = None,
+) -> Result:
+    """Train both arms, one after the other, in this process.
+
+    Args:
+        experiment: what to do.
+        dataset: where its faces are taken from.
+        epochs: fewer or more than the experiment's own number.
+        on_progress: called after each epoch.
+
+    Raises:
+        DataError: the data set has too few faces.
+        TrainingError: a loss is not finite.
+    """
+    from fer_core.training.device import choose_compute
+    from fer_core.training.loop import Training, torch_settings
+
+    started = time.perf_counter()
+    small = small_set(dataset, experiment.faces)
+    configs = [replace_epochs(config, epochs) for config in experiment.configs()]
+    total, done, arms = sum(config.epochs for config in configs), 0, []
+    for arm, config in zip(experiment.arms, configs, strict=True):
+        faces = arm.change(small, np.random.default_rng(config.seed)) if arm.change else small
+        split = make_split(faces, config.protocol, config.holdout_share, config.seed)
+        compute = choose_compute(config)
+        with torch_settings(compute):
+            training = Training(config, faces, split, compute)
+            while not training.finished:
+                training.run_epoch()
+                done += 1
+                if on_progress:
+                    on_progress(done, total)
+        honest = len(split.honest) if split.honest is not None else None
+        records = tuple(training.records())
+        arms.append(
+            Trained(name=arm.name, n_train=len(split.train), n_valid=len(split.valid), n_honest=honest, records=records)
+        )
+    return Result(
+        experiment=experiment.name,
+        data_name=dataset.name,
+        data_fingerprint=dataset.fingerprint,
+        arms=tuple(arms),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def replace_epochs(config: TrainConfig, epochs: int | None) -> TrainConfig:
+    """The same settings for another number of epochs."""
+    return config if epochs is None else TrainConfig.parse({**config.to_dict(), "epochs": epochs})
+
+
+def percent(share: float) -> str:
+    """``0.6213`` -> ``62 %``."""
+    return f"{100 * share:.0f} %"
+
+
+def with_labels(dataset: FaceDataset, labels: Any) -> FaceDataset:
+    """The same faces with other labels; another content, hence another fingerprint."""
+    return replace(dataset, labels=np.asarray(labels, dtype=np.int64), fingerprint="")

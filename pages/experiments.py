@@ -1,0 +1,18 @@
+"""Experiments: break something on purpose; predict first, run it, and read why."""
+
+import streamlit as st
+
+from pages.ui.errors import calm
+from pages.ui.experiments_view import choose, outcome, predict
+from pages.ui.navigation import through_app
+
+through_app()
+st.title("Experiments")
+st.write(
+    "Break something on purpose. Predict what will happen, run it on a few thousand faces, and read what came of it."
+)
+
+with calm("showing the experiment"):
+    experiment = choose()
+    prediction = predict(experiment)
+    outcome(experiment, prediction)
