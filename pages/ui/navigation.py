@@ -65,6 +65,8 @@ PAGES: Final[tuple[Page, ...]] = (
         ":material/layers:",
         "Learn",
         "Layers, weights, activations, and what each filter looks for.",
+    ),
+    Page(
         "pages/experiments.py",
         "Experiments",
         ":material/science:",
