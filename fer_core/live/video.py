@@ -186,6 +186,9 @@ class _Reader:
             raise ImageError(f"{self.path.name} holds no pictures, only {_kinds(self.container)}. Give a video file.")
         self.video = self.container.streams.video[0]
         context = self.video.codec_context
+        if context is None:  # FFmpeg knows no decoder for what the file says it holds
+            self.container.close()
+            raise ImageError(f"{self.path.name} is in a format whose pictures cannot be read here. Convert it to mp4.")
         if not context.width or not context.height or context.width * context.height > _LARGEST_FRAME:
             self.container.close()
             raise ImageError(
