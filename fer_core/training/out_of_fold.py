@@ -119,10 +119,12 @@ def default_config() -> TrainConfig:
 
 
 def find(dataset: FaceDataset, config: TrainConfig | None = None, workspace: Workspace | None = None) -> OutOfFold:
-    """The computation for this data and these settings, whether it exists yet or not."""
-    settings = (config or default_config()).to_dict()
-    for name in ("data", "device", "threads", "precision"):
-        settings.pop(name)
+    """The computation for this data and these settings, whether it exists yet or not.
+
+    Settings count where they differ from their defaults, so that a setting added later does not discard what was kept.
+    """
+    machine = {"data", "device", "threads", "precision"}
+    settings = (config or default_config()).model_dump(mode="json", exclude_defaults=True, exclude=machine)
     key = hashlib.sha256(f"{dataset.fingerprint} {FOLDS} {json.dumps(settings, sort_keys=True)}".encode()).hexdigest()
     return OutOfFold((workspace or Workspace.default()).cache / "out-of-fold" / key[:20])
 

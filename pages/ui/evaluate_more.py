@@ -282,7 +282,7 @@ def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
         st.markdown("**Faces that flipped**")
         ways = {f"Now right ({gained:,})": found.gained, f"Now wrong ({lost:,})": found.lost}
         both_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
-        ways[f"Wrong in another way ({len(both_wrong):,})"] = both_wrong
+        ways[f"Other ({len(both_wrong):,})"] = both_wrong
         way = st.segmented_control(
             "Flipped", list(ways), default=next(iter(ways)), required=True, key="flips", label_visibility="collapsed"
         )
