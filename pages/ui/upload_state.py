@@ -37,9 +37,14 @@ def unmark(digest: str) -> None:
 def brought(files: Mapping[str, UploadedFile]) -> list[Upload]:
     """Files by Streamlit's id as uploads; each is made once, so that reruns need not read hundreds of files again."""
     kept: dict[str, Upload] = st.session_state.get(_BROUGHT, {})
-    found = {name: kept.get(name) or Upload(file.name, file.getvalue()) for name, file in files.items()}
+    found = {id_: kept.get(id_) or Upload(_name(file), file.getvalue()) for id_, file in files.items()}
     st.session_state[_BROUGHT] = found
     return list(found.values())
+
+
+def _name(file: UploadedFile) -> str:
+    """The file's own name: browsers send a quotation mark in it as ``%22`` (HTML, multipart/form-data)."""
+    return str(file.name).replace("%22", '"')
 
 
 def sent() -> Upload | None:

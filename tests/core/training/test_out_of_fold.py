@@ -99,6 +99,7 @@ def test_other_settings_or_data_are_another_computation(workspace):
         out_of_fold.find(make_dataset(seed=1), CONFIG).path,
     }
     assert len(paths) == 3
+    assert out_of_fold.find(dataset, tiny_config(epochs=3, threads=2, precision="auto")).path in paths  # the machine's
 
 
 def test_too_few_faces_are_refused(workspace):
