@@ -181,7 +181,7 @@ def _networks(formula: Formula) -> Inputs:
     indices = dataset.indices("valid")
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     model = left.selectbox(
-        "Network", models, models.index(in_use), format_func=lambda name: plain(available[name]), key="derive-model"
+        "Network", models, models.index(in_use), format_func=available.__getitem__, key="derive-model"
     )
     number = middle.number_input(
         "Face",
@@ -233,9 +233,11 @@ def _values(formula: Formula, inputs: Inputs) -> None:
     columns["PyTorch"] = formula.autograd(inputs)
     if formula.report is not None:
         columns["Lab report"] = formula.report(inputs)
-    flat = {name: np.atleast_1d(values).ravel()[:_LONGEST_TABLE] for name, values in columns.items()}
     size = int(np.size(columns["Closed form"]))
-    st.dataframe({name: [f"{value:+.6f}" for value in values] for name, values in flat.items()}, hide_index=True)
+    shown = {"Class": list(LABELS)} if size == len(LABELS) else {}
+    for name, values in columns.items():
+        shown[name] = [f"{value:+.6f}" for value in np.atleast_1d(values).ravel()[:_LONGEST_TABLE]]
+    st.dataframe(shown, hide_index=True)
     if size > _LONGEST_TABLE:
         st.caption(f"The first {_LONGEST_TABLE} of {size:,} values.")
 
