@@ -150,7 +150,11 @@ def kill_and_resume(kills: int, folder: Path, seed: int = 0) -> Kills:
 def main(arguments: list[str]) -> int:
     """``python -m tests.proof.kills N FOLDER``: exit status 0 when nothing was lost."""
     result = kill_and_resume(int(arguments[0]), Path(arguments[1]))
-    print(result)
+    print(
+        f"{result.kills} kills of {result.runs} trainings, {result.while_writing} of them during a write: "
+        f"{result.different_weights} with other weights than undisturbed, {result.unreadable} unreadable, "
+        f"{result.still_running} still 'running'; {result.seconds:.0f} s"
+    )
     return 0 if result.clean and result.kills >= int(arguments[0]) else 1
 
 
