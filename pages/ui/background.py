@@ -118,9 +118,9 @@ def _watch(key: str, show: Callable[[Work], None] | None) -> None:
         return
     counted = f": {work.done:,} of {work.total:,}" if work.total else "…"
     text = "Stopping…" if work.cancelled else f"{work.doing.capitalize()}{counted}"
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    left.progress(min(1.0, work.done / work.total) if work.total else 0.0, text=plain(text))
-    right.button("Cancel", icon=":material/close:", key=f"{key}-cancel", on_click=work.cancel, disabled=work.cancelled)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(1.0, work.done / work.total) if work.total else 0.0, text=plain(text))
+        st.button("Cancel", icon=":material/close:", key=f"{key}-cancel", on_click=work.cancel, disabled=work.cancelled)
     if show is not None:
         show(work)
 

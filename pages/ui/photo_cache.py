@@ -32,6 +32,9 @@ from pages.ui.errors import record_defect
 PREVIEW = 1100
 """Longest side of the copy that is shown, in pixels."""
 
+_READABLE = 800
+"""Longest side of the picture that boxes and names are drawn on, at least."""
+
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels of the photograph."""
 
@@ -83,8 +86,13 @@ class Looked:
     """JPEG, at most :data:`PREVIEW` pixels long, nothing drawn on it; empty where the file was refused."""
 
     def annotated(self) -> npt.NDArray[np.uint8]:
-        """The preview with every face boxed and numbered, RGB."""
-        return draw_photo(self._pixels(), self.result, PREVIEW)
+        """The preview with every face boxed and numbered, RGB; a small one is enlarged, so that the names are readable."""
+        pixels = self._pixels()
+        longest = max(pixels.shape[:2])
+        if longest < _READABLE:
+            size = [max(1, round(side * _READABLE / longest)) for side in (pixels.shape[1], pixels.shape[0])]
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        return draw_photo(pixels, self.result, PREVIEW)
 
     def png(self) -> bytes:
         """The whole photograph with every face boxed and numbered."""
