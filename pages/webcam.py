@@ -4,8 +4,9 @@ import streamlit as st
 
 from pages.ui import resources, state
 from pages.ui.errors import calm
+from pages.ui.live_controls import controls
 from pages.ui.navigation import through_app
-from pages.ui.webrtc import camera, controls, read_out, session
+from pages.ui.webrtc import camera, read_out, session
 
 through_app()
 st.title("Webcam")

@@ -115,6 +115,11 @@ class LiveProcessor:
             self._last = ()
             self._since_detection = 0
 
+    def warm_up(self) -> None:
+        """Load what the first frame needs and run it once, without a trace in tracks and smoothers."""
+        self._detector.detect(np.zeros((480, 640, 3), np.uint8), fast=True)
+        self._classifier.logits(np.zeros((1, 48, 48), np.uint8))
+
     def process(self, frame: npt.NDArray[np.uint8], time: float | None = None) -> FrameResult:
         """Faces and expressions in one frame.
 

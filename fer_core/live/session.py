@@ -83,6 +83,11 @@ class LiveSession:
         """Use another model from the next frame on."""
         self._processor.use(classifier)
 
+    def warm_up(self) -> None:
+        """Do what is slow the first time only, so that the first frame is not; changes nothing."""
+        with suppress(Exception):  # whatever it is, the first frame will say it
+            self._processor.warm_up()
+
     def frame(self, rgb: Frame, arrived: float | None = None, dropped: int = 0) -> Frame:
         """Work on one frame; always gives a picture back, the plain one if anything fails.
 
@@ -326,14 +331,15 @@ class Recorder:
 def frames_callback(session: LiveSession) -> Callable[..., Any]:
     """The function the video library calls, in its media thread, with all frames that came since the last call.
 
-    Only the newest is worked on; the others are counted as dropped.
+    Only the newest is worked on; the others are counted as dropped. Where a frame's ``opaque`` is a number, it is the
+    time of its arrival on the monotonic clock.
     """
 
     async def newest(frames: list[Any]) -> list[Any]:
         import av
 
-        arrived = clock.monotonic()
         frame = frames[-1]
+        arrived = frame.opaque if isinstance(frame.opaque, float) else clock.monotonic()
         picture = session.frame(frame.to_ndarray(format="rgb24"), arrived, dropped=len(frames) - 1)
         shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         shown.pts, shown.time_base = frame.pts, frame.time_base

@@ -26,6 +26,10 @@ _HTML = '<div class="fer-faces"></div>'
 _CSS = """
 .fer-faces { display: grid; gap: 0.9rem; color: var(--st-text-color); }
 .fer-faces h4 { margin: 0; padding: 0; font-size: 1rem; font-weight: 600; }
+.fer-faces header { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0.25rem 1rem; }
+.fer-faces button { font: inherit; font-size: 0.85rem; color: var(--st-link-color); background: none; border: none; padding: 0;
+  cursor: pointer; }
+.fer-faces button:hover, .fer-faces button:focus-visible { text-decoration: underline; }
 .fer-faces section { display: grid; gap: 0.4rem; border-top: 1px solid var(--st-border-color); padding-top: 0.6rem; }
 .fer-faces .bars { display: grid; grid-template-columns: max-content 1fr 3ch; gap: 0.15rem 0.5rem; align-items: center;
   font-size: 0.85rem; line-height: 1.25; }
@@ -60,8 +64,14 @@ function card(labels, colours, span) {
     end.textContent = text;
     axis.append(end);
   }
-  section.append(heading, bars, canvas, axis);
-  return {section, heading, rows, canvas};
+  const send = document.createElement("button");
+  send.type = "button";
+  send.textContent = "Send this face to Upload";
+  send.title = "Opens the face as it is now in the inspector, with what the network looks at";
+  const top = document.createElement("header");
+  top.append(heading, send);
+  section.append(top, bars, canvas, axis);
+  return {section, heading, send, rows, canvas};
 }
 
 function line(canvas, face, colours, span) {
@@ -91,7 +101,7 @@ function line(canvas, face, colours, span) {
 
 const cards = new WeakMap();  // for each parent: face number -> its card
 
-export default function ({data, parentElement}) {
+export default function ({data, parentElement, setTriggerValue}) {
   const root = parentElement.querySelector(".fer-faces");
   const known = cards.get(root) || new Map();
   cards.set(root, known);
@@ -108,6 +118,7 @@ export default function ({data, parentElement}) {
     }
     if (made.section.parentElement !== root) root.append(made.section);
     made.heading.textContent = face.title;
+    made.send.onclick = () => setTriggerValue("sent", face.number);
     face.bars.forEach((percent, i) => {
       made.rows[i].fill.style.width = percent + "%";
       made.rows[i].value.textContent = percent;
@@ -126,15 +137,19 @@ def _component() -> Callable[..., Any]:
     return st.components.v2.component("fer_live_faces", html=_HTML, js=_JS, css=_CSS, isolate_styles=False)
 
 
-def live_faces(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> None:
+def live_faces(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> int | None:
     """The first faces with what they show now and what they showed over the last seconds.
+
+    Returns the number of the face that somebody wants to send to the Upload page, once, or None.
 
     Args:
         labels: class names in the order of the probabilities.
         faces: of the newest frame.
         history: number -> (seconds before now, negative (n,); probabilities (n, C)).
     """
-    _component()(key="fer_live_faces", data=faces_data(labels, faces, history))
+    data = faces_data(labels, faces, history)
+    wanted = _component()(key="fer_live_faces", data=data, on_sent_change=lambda: None).sent
+    return None if wanted is None else int(wanted)
 
 
 def faces_data(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> dict[str, Any]:

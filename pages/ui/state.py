@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
@@ -41,6 +42,8 @@ _LIVE = "fer.live"
 _LIVE_MODEL = "fer.live_model"
 _CAMERA = "fer.camera"
 _SENT_FACE = "fer.sent_face"
+_UPLOAD_WAY = "fer.upload_way"
+_CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
 
 
 def data_source() -> str:
@@ -213,22 +216,56 @@ def set_live_model(model: str) -> None:
     st.session_state[_LIVE_MODEL] = model
 
 
-def note_camera(*, playing: bool, signalling: bool) -> None:
-    """What the camera's connection does; remembers since when it has been on or connecting."""
-    busy = playing or signalling
-    since = camera_state()[1]
-    st.session_state[_CAMERA] = (playing, (since if since is not None else time.monotonic()) if busy else None)
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """What the camera's connection does.
+
+    Attributes:
+        playing: it is on.
+        since: when it was switched on or began to connect, on the monotonic clock; None while it is off.
+        frames: frames the live session had shown by then.
+        failed: the last attempt ended without a frame, and not because somebody changed their mind at once.
+    """
+
+    playing: bool = False
+    since: float | None = None
+    frames: int = 0
+    failed: bool = False
 
 
-def camera_state() -> tuple[bool, float | None]:
-    """Whether the camera plays, and since when (monotonic clock) it has been on or connecting."""
-    playing, since = st.session_state.get(_CAMERA, (False, None))
-    return bool(playing), since
+def camera() -> Camera:
+    """What the camera's connection does."""
+    found = st.session_state.get(_CAMERA)
+    return found if isinstance(found, Camera) else Camera()
+
+
+def note_camera(*, playing: bool, busy: bool, frames: int) -> None:
+    """What the connection does now: on; on or connecting; and how many frames were shown so far."""
+    before, now = camera(), time.monotonic()
+    if busy:
+        since = before.since if before.since is not None else now
+        shown = before.frames if before.since is not None else frames
+        st.session_state[_CAMERA] = Camera(playing, since, shown)
+    elif before.since is not None:
+        failed = frames == before.frames and now - before.since > _CHANGED_MIND
+        st.session_state[_CAMERA] = Camera(failed=failed)
+
+
+def ask_upload_way(way: str | None) -> None:
+    """Which of its ways the Upload page shall open with; None for the usual one."""
+    st.session_state[_UPLOAD_WAY] = way
+
+
+def upload_way() -> str | None:
+    """The way asked for, if one was."""
+    way = st.session_state.get(_UPLOAD_WAY)
+    return str(way) if way else None
 
 
 def send_face(crop: Any) -> None:
     """Hand a face, uint8 (48, 48), to the Upload page."""
     st.session_state[_SENT_FACE] = crop
+    ask_upload_way(None)
 
 
 def take_sent_face() -> Any | None:

@@ -43,7 +43,7 @@ def choose_way() -> str:
             "Where are the faces?",
             list(_WAYS),
             format_func=lambda way: f"{_WAYS[way]} {way}",
-            default=PHOTOS,
+            default=state.upload_way() or PHOTOS,
             required=True,
             key="upload-way",
             label_visibility="collapsed",

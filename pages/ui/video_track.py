@@ -1,6 +1,6 @@
 """What FER Lab does otherwise than the video library: newest frame wins, stop at any moment, reruns that stay small.
 
-streamlit-webrtc 0.79 does three things that a live view must not do; :func:`repair` replaces them, once:
+streamlit-webrtc 0.79 does some things that a live view must not do. :func:`repair` replaces three of them, once:
 
 - It reruns the whole page when a connection is answered and when it ends. When such a run has ended and the browser
   has not heard of it yet, the next run of the video's own fragment (another step of the connection) takes the video's
@@ -9,11 +9,21 @@ streamlit-webrtc 0.79 does three things that a live view must not do; :func:`rep
 - Its queues between camera, processing and encoder are unbounded: a machine too slow for the encoder falls behind
   further and further. Here the encoder asks for a frame when it is ready for one, and gets the newest.
 - A connection that ends before its first frame raises ``AttributeError`` in the server's event loop.
+
+:func:`settle`, called before each drawing of the video, does the rest:
+
+- After STOP the library reruns the script to take back its answer. If somebody clicks a menu just then, that run and the
+  new page's run meet in Streamlit, which may then run the page that is being left once more, and the click is lost. So
+  the connection is closed before the library looks.
+- STOP and START in one moment, seen as one change on a busy machine, leave the old connection in place: the new one is
+  never answered.
+- The answer stays with the browser for as long as the video plays, and the next START would take it for its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -71,7 +81,9 @@ class NewestFrameTrack(MediaStreamTrack):
         """Take every frame as it comes, so that nothing queues up before this track."""
         try:
             while self.readyState == "live":
-                self._waiting.append(await self._track.recv())
+                frame: Any = await self._track.recv()
+                frame.opaque = time.monotonic()  # when it came
+                self._waiting.append(frame)
                 self._came.set()
         except MediaStreamError:
             self.stop()
@@ -112,13 +124,40 @@ def rerun_fragment() -> None:
     st.rerun()
 
 
+def settle(key: str) -> None:
+    """Close a connection that the browser has given up, or begun anew; before ``webrtc_streamer(key)`` is called."""
+    from streamlit_webrtc import component
+
+    context = st.session_state.get(key)
+    if context is None:
+        return
+    value = st.session_state.get(component.generate_frontend_component_key(key)) or {}
+    offer = (value.get("sdpOffer") or {}).get("sdp")
+    worker = context._get_worker()
+    given_up = not offer and not value.get("playing")
+    begun_anew = offer is not None and getattr(worker, "fer_offer", offer) != offer
+    if given_up or begun_anew:
+        component._reset_context(context)
+        context._set_state(component.compile_state(value))
+    elif value.get("playing"):
+        context._sdp_answer_json = None
+
+
 @lru_cache(maxsize=1)
 def repair() -> None:
     """Put our parts into the video library; once for the process."""
     import streamlit_webrtc.webrtc as worker
     from streamlit_webrtc import component
 
+    class RememberingWorker(worker.WebRtcWorker):
+        """Knows which offer it answers."""
+
+        def process_offer(self, sdp: str, *arguments: Any, **options: Any) -> Any:
+            self.fer_offer = sdp
+            return super().process_offer(sdp, *arguments, **options)
+
     relay = DirectRelay()
     component.rerun = rerun_fragment
+    component.WebRtcWorker = RememberingWorker
     worker.AsyncVideoProcessTrack = NewestFrameTrack
     worker.get_global_relay = lambda: relay

@@ -122,6 +122,12 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     press(frame, "START")
     press(frame, "STOP")  # before the first picture, as far as the machine allows
     settled(page)
+    press(frame, "START")
+    frame.wait_for_function(PLAYING)
+    page.get_by_role("button", name="Send this face to Upload").first.click()
+    page.get_by_role("heading", level=1, name="Upload").wait_for()
+    page.get_by_role("img", name=re.compile("^Grad-CAM for")).wait_for()
+    settled(page)
     assert not server.complaints()
 
 
@@ -139,6 +145,10 @@ def test_the_page_says_in_plain_words_why_a_camera_does_not_work(server, page, n
     )
     page.goto(server.page("webcam"))
     settled(page)
+    video_frame(page)  # it makes room for itself, and what stands below moves
     page.get_by_role("button", name="Check the camera").click()
     page.get_by_text(words).first.wait_for()
-    page.get_by_role("link", name="Take a snapshot or use a photograph instead").wait_for()
+    page.get_by_role("button", name="Take a snapshot").wait_for()
+    page.get_by_role("button", name="Use a video file").click()
+    page.get_by_role("heading", level=1, name="Upload").wait_for()
+    page.get_by_text("Every face is followed and named in each frame").wait_for()

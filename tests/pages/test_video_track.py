@@ -150,10 +150,65 @@ def test_the_library_still_has_the_parts_that_are_replaced():
     import streamlit_webrtc.component as component
     import streamlit_webrtc.webrtc as worker
 
-    for module, names in ((component, ["rerun"]), (worker, ["AsyncVideoProcessTrack", "get_global_relay"])):
+    private = ["rerun", "WebRtcWorker", "_reset_context", "compile_state", "generate_frontend_component_key"]
+    for module, names in ((component, private), (worker, ["AsyncVideoProcessTrack", "get_global_relay"])):
         for name in names:
             assert callable(getattr(module, name))
     video_track.repair()
     assert component.rerun is video_track.rerun_fragment
     assert worker.AsyncVideoProcessTrack is NewestFrameTrack
     assert isinstance(worker.get_global_relay(), DirectRelay)
+
+
+class Context:
+    """As the library's: what it knows of a connection."""
+
+    def __init__(self, worker):
+        self.worker, self.state = worker, None
+        self._sdp_answer_json, self._is_sdp_answer_sent = "answer", True
+
+    def _get_worker(self):
+        return self.worker
+
+    def _set_worker(self, worker):
+        self.worker = worker
+
+    def _set_state(self, state):
+        self.state = state
+
+
+class Worker:
+    fer_offer = "first"
+    stopped = False
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.mark.parametrize(
+    ("value", "stopped", "answer"),
+    [
+        ({"playing": False, "sdpOffer": {"sdp": "first", "type": "offer"}}, False, "answer"),
+        ({"playing": True, "sdpOffer": ""}, False, None),
+        ({"playing": False, "sdpOffer": ""}, True, None),
+        ({"playing": False, "sdpOffer": {"sdp": "second", "type": "offer"}}, True, None),
+    ],
+)
+def test_a_connection_given_up_or_begun_anew_is_closed_before_the_library_looks(monkeypatch, value, stopped, answer):
+    from streamlit_webrtc.component import compile_state, generate_frontend_component_key
+
+    worker = Worker()
+    context = Context(worker)
+    found = {"camera": context, generate_frontend_component_key("camera"): value}
+    monkeypatch.setattr(video_track.st, "session_state", found)
+    video_track.settle("camera")
+    assert worker.stopped is stopped
+    assert context.worker is (None if stopped else worker)
+    assert context._sdp_answer_json == answer
+    if stopped:
+        assert context.state == compile_state(value)
+
+
+def test_before_the_first_drawing_there_is_nothing_to_settle(monkeypatch):
+    monkeypatch.setattr(video_track.st, "session_state", {})
+    video_track.settle("camera")

@@ -1,0 +1,65 @@
+"""Why there is no picture, or a slow one, in plain words with what to do; and the ways round it, one click away."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import streamlit as st
+
+from fer_core.live import LiveSession, Rates
+from pages.ui import state
+from pages.ui.text import plain
+from pages.ui.upload_view import CAMERA, VIDEO
+
+CONNECTING_SECONDS: Final = 10.0
+"""How long a connection may take before the page says what may be wrong."""
+_NETWORK = (
+    "A firewall or VPN on this machine may block connections from the browser to FER Lab, or the page is open on another "
+    "machine: then a TURN server is needed (see the README)."
+)
+
+
+def diagnosis(camera: state.Camera, frames: int, rates: Rates, now: float) -> str | None:
+    """What is wrong with the connection, or None.
+
+    Args:
+        camera: what the connection does.
+        frames: frames shown since the page was opened first.
+        rates: of the last few seconds.
+        now: the monotonic clock.
+    """
+    if camera.failed:
+        return f"The connection was not made: no picture came from the browser. {_NETWORK}"
+    if camera.since is None or now - camera.since <= CONNECTING_SECONDS:
+        return None
+    if frames == camera.frames:
+        return f"The camera is on, but no picture arrives. Press STOP, then START. If it stays like this: {_NETWORK}"
+    if camera.playing and rates.shown == 0:
+        return (
+            "The camera has stopped sending pictures. It may have been unplugged, or this machine has slept. "
+            "Press STOP, then START."
+        )
+    return None
+
+
+def doctor(live: LiveSession, rates: Rates) -> None:
+    """Show what is wrong, if anything is."""
+    found = diagnosis(state.camera(), live.frames, rates, time.monotonic())
+    if found:
+        st.warning(found, icon=":material/signal_disconnected:")
+        fallbacks("server")
+    if live.error:
+        st.error(plain(live.error), icon=":material/error:")
+    if live.reduced:
+        st.info(live.reduced, icon=":material/speed:")
+
+
+def fallbacks(place: str) -> None:
+    """Other ways in, one click away; ``place`` keeps the buttons of several places apart."""
+    with st.container(horizontal=True, gap="small"):
+        snapshot = st.button("Take a snapshot", icon=":material/photo_camera:", key=f"live_to_snapshot_{place}")
+        video = st.button("Use a video file", icon=":material/movie:", key=f"live_to_video_{place}")
+    if snapshot or video:
+        state.ask_upload_way(CAMERA if snapshot else VIDEO)
+        st.switch_page("pages/upload.py")

@@ -1,0 +1,111 @@
+"""The webcam page without a camera: what it says when something is wrong, its settings, its servers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from fer_core.live import LiveFace, Rates
+from pages.ui import state
+from pages.ui.live_doctor import CONNECTING_SECONDS, diagnosis
+from pages.ui.live_faces import MOST_FACES, faces_data
+from pages.ui.state import Camera
+from pages.ui.webrtc import ice_servers
+
+LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+SILENCE = Rates(received=0, shown=0, dropped=0, age=0, stages={}, faces=0)
+RUNNING = Rates(received=30, shown=28, dropped=2, age=12, stages={"detect": 3.0}, faces=1)
+LATER = 100 + CONNECTING_SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    ("camera", "frames", "rates", "now", "words"),
+    [
+        (Camera(), 0, SILENCE, LATER, None),
+        (Camera(since=100), 0, SILENCE, 101, None),
+        (Camera(since=100), 0, SILENCE, LATER, "no picture arrives"),
+        (Camera(playing=True, since=100, frames=40), 40, SILENCE, LATER, "no picture arrives"),
+        (Camera(playing=True, since=100), 500, RUNNING, LATER, None),
+        (Camera(playing=True, since=100), 500, SILENCE, LATER, "stopped sending pictures"),
+        (Camera(failed=True), 0, SILENCE, LATER, "connection was not made"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong_and_nothing_else(camera, frames, rates, now, words):
+    said = diagnosis(camera, frames, rates, now)
+    assert said is None if words is None else words in said
+
+
+@pytest.fixture
+def session_state(monkeypatch):
+    found: dict[str, object] = {}
+    monkeypatch.setattr(st, "session_state", found)
+    return found
+
+
+def test_an_attempt_without_a_frame_has_failed_unless_it_was_given_up_at_once(session_state, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    state.note_camera(playing=False, busy=False, frames=0)
+    assert state.camera() == Camera()
+    state.note_camera(playing=False, busy=True, frames=7)
+    now[0] += 2
+    state.note_camera(playing=True, busy=True, frames=7)
+    assert state.camera() == Camera(playing=True, since=100, frames=7)
+    state.note_camera(playing=False, busy=False, frames=7)
+    assert not state.camera().failed
+    state.note_camera(playing=False, busy=True, frames=7)
+    now[0] += 30
+    state.note_camera(playing=False, busy=False, frames=7)
+    assert state.camera().failed
+    state.note_camera(playing=False, busy=False, frames=7)  # a rerun
+    assert state.camera().failed
+    state.note_camera(playing=False, busy=True, frames=7)
+    assert not state.camera().failed
+    now[0] += 30
+    state.note_camera(playing=False, busy=False, frames=90)
+    assert not state.camera().failed
+
+
+def test_without_secrets_no_server_is_asked_and_with_them_those_that_stand_there(monkeypatch):
+    monkeypatch.setattr(st, "secrets", {})
+    assert ice_servers() == []
+    servers = [{"urls": "turn:turn.example.org:3478", "username": "me", "credential": "word"}]
+    monkeypatch.setattr(st, "secrets", {"webrtc": {"ice_servers": servers}})
+    assert ice_servers() == servers
+
+
+def face(number: int, abstained: bool = False) -> LiveFace:
+    p = np.array([0.02, 0.01, 0.05, 0.8, 0.04, 0.03, 0.05], np.float32)
+    return LiveFace(number, (0, 0, 9, 9), "happy", 0.8, abstained, p, p, np.zeros((48, 48), np.uint8), 0.9)
+
+
+def test_what_is_drawn_beside_the_video():
+    times = -np.linspace(20, 0, 600)
+    history = {1: (times, np.tile(face(1).probabilities, (600, 1)))}
+    data = faces_data(LABELS, tuple(face(n, abstained=n == 2) for n in range(1, 8)), history)
+    assert len(json.dumps(data)) < 20_000
+    assert [f["number"] for f in data["faces"]] == list(range(1, MOST_FACES + 1))
+    first, second = data["faces"][:2]
+    assert first["title"] == "Face 1: happy, 80 %"
+    assert second["title"] == "Face 2: not sure, 80 %"
+    assert first["bars"] == [2, 1, 5, 80, 4, 3, 5]
+    assert first["times"][0] == -20
+    assert first["times"][-1] == 0
+    assert len(first["times"]) == len(first["lines"]) <= 100
+    assert second["times"] == second["lines"] == []
+
+
+def test_the_threshold_follows_the_model_until_it_is_moved(open_page):
+    app = open_page("webcam")
+    live = app.session_state["fer.live"]
+    assert live.config.abstain_below is None
+    slider = next(s for s in app.slider if s.label == "Not sure below")
+    slider.set_value(0.6).run()
+    assert live.config.abstain_below == 0.6
+    smoothing = next(s for s in app.slider if s.label == "Smoothing (seconds)")
+    smoothing.set_value(1.5).run()
+    assert live.config.smoothing == 1.5
+    assert live.config.abstain_below == 0.6
