@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_core.config import LiveConfig
+from fer_core.data.synthetic import draw_face
 from fer_core.errors import FerError, ImageError
 from fer_core.inference import Classifier
 from fer_core.live import LiveProcessor
+from fer_core.live import video as module
 from fer_core.live.video import annotate_video, read_timeline
 from tests.core.live.test_live import FakeDetector, face
 from tests.factories import untrained_checkpoint
@@ -128,6 +134,64 @@ def test_a_replay_gives_the_same_table_twice(tmp_path, classifier):
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
+def test_a_replay_of_faces_that_move_come_and_go_gives_the_same_table_twice(tmp_path):
+    """With the real detector, tracker, smoothing and shipped network."""
+    rng = np.random.default_rng(3)
+    faces = [draw_face(emotion, rng, size=120) for emotion in ("happy", "surprise")]
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for step in range(40):
+            canvas = np.full((240, 320), 96, np.uint8)
+            for index, drawn in enumerate(faces[: 0 if 18 <= step < 24 else 2]):
+                x, y = 15 + 160 * index + step // 2, 60 + step // 4
+                canvas[y : y + 120, x : x + 120] = drawn[:, : 320 - x]
+            frame = av.VideoFrame.from_ndarray(np.repeat(canvas[..., None], 3, axis=2), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    classifier = Classifier.load("seed")
+    for name in ("a.csv", "b.csv"):
+        result = annotate_video(tmp_path / "in.mp4", None, tmp_path / name, classifier)
+    assert result.frames == 40
+    assert result.faces > 50
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_video_filmed_upright_comes_out_upright(tmp_path, classifier, degrees):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg, which writes the rotation into the file, is not installed")
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        pixels = np.zeros((120, 160, 3), np.uint8)
+        pixels[:40, :60] = 230  # one corner, so that every turn and mirroring shows
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    turned, upright = tmp_path / "turned.mp4", tmp_path / "upright.png"
+    ffmpeg = ["ffmpeg", "-loglevel", "error", "-i"]
+    turn = ["-c", "copy", "-metadata:s:v", f"rotate={degrees}"]
+    subprocess.run([*ffmpeg, str(tmp_path / "in.mp4"), *turn, str(turned)], check=True, timeout=60)
+    subprocess.run([*ffmpeg, str(turned), "-frames:v", "1", str(upright)], check=True, timeout=60)
+    with Image.open(upright) as image:
+        expected = np.asarray(image.convert("RGB"))
+    seen = []
+    processor = LiveProcessor(classifier, FakeDetector([]), LiveConfig(mirror=False))
+    annotate_video(
+        turned,
+        tmp_path / "out.mp4",
+        None,
+        classifier,
+        processor=processor,
+        on_progress=lambda p: seen.append(p.preview),
+    )
+    assert expected.shape == ((160, 120, 3) if degrees in (90, 270) else (120, 160, 3))
+    assert seen[0].shape == expected.shape
+    assert np.abs(seen[0].astype(int) - expected).mean() < 3
+    assert frames_of(tmp_path / "out.mp4")[0].shape == expected.shape
+
+
 def test_a_truncated_video_gives_what_it_holds_and_says_so_or_is_refused(tmp_path, classifier, processor):
     data = make_video(tmp_path / "in.avi", frames=40, width=161).read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
@@ -144,6 +208,15 @@ def sound_only(path: Path) -> Path:
         container.mux(audio.encode(tone))
         container.mux(audio.encode(None))
     return path
+
+
+def test_a_video_of_no_length_is_refused_in_a_sentence(tmp_path, classifier, processor):
+    """A stream of pictures is announced, but there is none."""
+    data = make_video(tmp_path / "whole.avi", frames=2, width=161).read_bytes()
+    (tmp_path / "none.avi").write_bytes(data[: data.index(b"movi") + 4])
+    with pytest.raises(ImageError, match=r"holds no picture that can be decoded|is not a video"):
+        annotate_video(tmp_path / "none.avi", tmp_path / "o.mp4", tmp_path / "t.csv", classifier, processor=processor)
+    assert not (tmp_path / "o.mp4").exists()
 
 
 def test_what_is_no_video_is_refused_in_a_sentence_and_writes_nothing(tmp_path, classifier, processor):
@@ -203,6 +276,24 @@ def test_progress_counts_frames_and_estimates_the_rest(tmp_path, classifier, pro
     assert seen[0].frames == 1
     assert seen[0].total_seconds == pytest.approx(0.8, abs=0.1)
     assert seen[0].preview.shape == (120, 160, 3)
+
+
+def test_the_time_left_is_what_the_pace_so_far_says(tmp_path, classifier, processor, monkeypatch):
+    now = [0.0]
+
+    def tick() -> float:  # each look at the clock takes half a second
+        now[0] += 0.5
+        return now[0]
+
+    monkeypatch.setattr(module.clock, "perf_counter", tick)
+    seen = []
+    source = make_video(tmp_path / "in.mp4")
+    annotate_video(source, None, None, classifier, processor=processor, on_progress=seen.append)
+    assert seen[0].seconds_left is None  # nothing is known at the first frame
+    left = [progress.seconds_left for progress in seen[1:]]
+    assert len(left) > 5
+    assert all(a > b for a, b in itertools.pairwise(left))
+    assert left[-1] < 0.1 * left[0]
 
 
 def test_a_timeline_is_thinned_and_survives_a_line_cut_short(tmp_path, classifier, processor):
