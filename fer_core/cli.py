@@ -665,6 +665,42 @@ def video(
     emit({"source": source, "output": output, "csv": csv, **result.to_dict()}, as_json, "\n".join(lines))
 
 
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's id, its name, or its folder.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Write the report to this file.")] = "report.html",
+    data: Annotated[
+        str | None, typer.Option(help="Where the run's faces lie now; the place in its settings if not given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a run's lab report: one HTML file, to be read or printed anywhere."""
+    from pathlib import Path
+
+    from fer_core.errors import ConfigError
+    from fer_core.inference import share_processor
+    from fer_core.lessons.report import make_report
+    from fer_core.training.runs import open_run
+    from fer_core.workspace import atomic_write
+
+    if Path(output).suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"'{output}' does not end like a web page. Use .html; any browser prints it to PDF.")
+    found = open_run(run)
+    share_processor()
+    with progress("Making the report") as on_progress:
+        made = make_report(found, data, on_progress=on_progress)
+    with atomic_write(Path(output)) as file:
+        file.write(made.html.encode())
+    accuracy = made.accuracy
+    lines = [f"The report of '{made.name}' is in {output} ({len(made.html) / 1e6:.1f} MB, {made.seconds:.0f} s)."]
+    if accuracy:
+        low, high = accuracy["accuracy_ci95"]
+        lines.append(
+            f"Accuracy ({accuracy['split']}) {accuracy['accuracy']:.4f}, 95 % interval {low:.4f}–{high:.4f}, n = {accuracy['n']:,}."
+        )
+    emit({"output": output, **made.to_dict()}, as_json, "\n".join(lines + made.gaps))
+
+
 @app.command("check-math")
 def check_math(as_json: JsonOption = False) -> None:
     """Check every formula of the Derivations page against central differences and autograd."""
