@@ -7,6 +7,7 @@ from pages.ui import state
 from pages.ui.errors import calm
 from pages.ui.live_curves import plotly_runtime
 from pages.ui.navigation import through_app
+from pages.ui.report_view import report_of
 from pages.ui.run_list import choose_run, compare, evaluate, manage, run_table
 from pages.ui.run_panel import no_run_yet, run_panel
 from pages.ui.runs import all_runs
@@ -28,6 +29,8 @@ if runs:
             evaluate(run)
             manage(run, form)
         run_panel(run)
+        with calm("making the report"):
+            report_of(run)
 
 with settings, calm("drawing the settings"):
     st.subheader("New training")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
+ACTIVE = ("starting", "running", "stopping")
+"""States in which a run still trains."""
 SPLIT_NAMES = {"valid": "validation", "honest": "honest", "test": "test"}
 
 

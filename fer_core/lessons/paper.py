@@ -43,11 +43,11 @@ table { border-collapse: collapse; width: 100%; margin: .8rem 0 1.1rem; font-siz
 th { text-align: left; font-weight: 600; border-bottom: 1.5px solid var(--ink); padding: .3rem .7rem .3rem 0; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); padding: .26rem .7rem .26rem 0; vertical-align: top; }
 td.n, th.n { text-align: right; } td:last-child, th:last-child { padding-right: 0; }
-table.layers { font-size: .68rem; } table.layers td { white-space: nowrap; padding-right: .5rem; }
+table.layers { font-size: .68rem; } table.layers td { white-space: nowrap; padding: .17rem .5rem .17rem 0; }
 table.keys td:first-child { color: var(--soft); width: 34%; }
 figure { margin: 1rem 0; } figure img, figure svg { display: block; max-width: 100%; height: auto; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.4rem; }
-.pair figure { margin: .4rem 0; }
+.pair > * { min-width: 0; } .pair figure { margin: .4rem 0; } .pair svg { max-width: 100%; height: auto; }
 .box { border: 1px solid var(--line); border-left: 4px solid var(--accent); background: var(--tint); padding: .7rem 1.1rem;
   margin: 1.1rem 0; } .box.warn { border-left-color: var(--warn); background: var(--warn-tint); }
 .box h3 { margin: .1rem 0 .3rem; } .box ul { margin: .3rem 0; padding-left: 1.1rem; } .box li { margin: .25rem 0; }
@@ -64,7 +64,7 @@ pre.log { columns: 2; column-gap: 1.4rem; column-rule: 1px solid var(--line); fo
 .nine { display: grid; grid-template-columns: repeat(3, 1fr); gap: 2px; flex: 1; } .nine img { width: 100%; }
 .nine figcaption { grid-column: 1 / -1; }
 .tag { font-size: .72rem; font-weight: 600; white-space: nowrap; } .tag.right { color: var(--good); } .tag.wrong { color: var(--warn); }
-math { font-size: .98rem; } td math { display: inline-block; margin: .25rem 0; } .big { text-align: center; margin: .9rem 0; }
+math { font-size: .98rem; } td math { margin: .15rem 0; } .big { text-align: center; margin: .9rem 0; }
 .big math { font-size: 1.25rem; }
 footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .6rem; }
 @media (max-width: 46rem) { body { padding: 1.4rem 1.1rem; margin: 0; } .pair, .faces, .filters { grid-template-columns: 1fr; }
@@ -73,9 +73,9 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .6r
   font: 8pt system-ui, sans-serif; color: #5b6275; } }
 @media print {
   html { background: none; } body { margin: 0; padding: 0; max-width: none; font-size: 10pt; }
-  h2, h3 { break-after: avoid; } figure, tr, .box, .case, .filter, .figures, .keep { break-inside: avoid; }
+  h2, h3 { break-after: avoid; } figure, tr, .box li, table.keys, .case, .filter, .figures, .keep { break-inside: avoid; }
   thead { display: table-header-group; } p { orphans: 3; widows: 3; } figure img.sheet { max-height: 225mm; width: auto; }
-  pre.log { break-inside: avoid; } section.new-page { break-before: page; } section.new-page h2 { margin-top: 0; }
+  pre.log { break-inside: avoid; }
 }
 """
 

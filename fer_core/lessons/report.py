@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from fer_core.errors import FerError
 from fer_core.lessons import paper, report_parts
-from fer_core.lessons.material import Material, Progress, gather
+from fer_core.lessons.material import ACTIVE, Material, Progress, gather
 from fer_core.models import count_parameters
 from fer_core.training.runs import Run
 from fer_core.workspace import Workspace
@@ -119,9 +119,10 @@ def make_report(
             if on_progress:
                 on_progress(start + round(share * done / max(1, total)), 100)
 
-        report(0, 1)
         return report
 
+    if on_progress:
+        on_progress(0, 100)
     m = gather(run, data, workspace=workspace, on_progress=stage("faces"))
     to_saliency, to_filters = stage("saliency"), stage("filters")
     makers: list[tuple[str, str, Callable[[], str]]] = [
@@ -194,7 +195,7 @@ def _opening(m: Material) -> str:
     ]
     if m.leaky:
         parts.append(paper.box("Read this first", [_leak(m)], warn=True))
-    if m.state in ("starting", "running", "stopping"):
+    if m.state in ACTIVE:
         where = f"epoch {len(m.records)} of {m.config.epochs}"
         parts.append(paper.box("Still training", [f"This run is still training; the report shows it after {where}."]))
     if label.notes.strip():

@@ -25,7 +25,7 @@ from fer_core.explanation.saliency import explain_batch, make_saliency
 from fer_core.figures import ROLE_COLOURS
 from fer_core.labels import LABELS
 from fer_core.lessons import paper
-from fer_core.lessons.material import SPLIT_NAMES, Material, repeat_command
+from fer_core.lessons.material import ACTIVE, SPLIT_NAMES, Material, repeat_command
 from fer_core.lessons.math_checks import FORMULAS, TOLERANCE, check, check_report
 from fer_core.lessons.mathml import to_mathml
 from fer_core.models import count_parameters, describe
@@ -359,37 +359,28 @@ def mathematics(m: Material) -> str:
     """Every formula with its check, and the lab report's own versions beside."""
     results = {name: check(formula) for name, formula in FORMULAS.items()}
     rows = [
-        [
-            f"{paper.text(FORMULAS[name].title)}{_drawn(FORMULAS[name].statement)}",
-            f"{result.error:.1e}",
-            _verdict(result.passed),
-        ]
-        for name, result in results.items()
+        [paper.text(FORMULAS[name].title), _drawn(FORMULAS[name].statement), f"{r.error:.1e}", _verdict(r.passed)]
+        for name, r in results.items()
     ]
     own = []
     for formula in FORMULAS.values():
         found = check_report(formula)
         if found is not None:
-            right = "" if found.passed else paper.paragraph(formula.report_remark, "soft")
-            own.append(
-                [
-                    f"{paper.text(formula.title)}{_drawn(formula.report_statement)}{right}",
-                    f"{found.error:.1e}",
-                    _verdict(found.passed),
-                ]
-            )
+            remark = "" if found.passed else paper.paragraph(formula.report_remark, "soft")
+            drawn = _drawn(formula.report_statement) + remark
+            own.append([paper.text(formula.title), drawn, f"{found.error:.1e}", _verdict(found.passed)])
     passed = sum(result.passed for result in results.values())
-    wrong = sum("wrong" in row[2] for row in own)
+    wrong = sum("wrong" in row[3] for row in own)
     return (
         paper.paragraph(
             f"{passed} of {len(results)} formulas pass: the closed form, computed in float64, agrees with central "
             f"differences and with autograd through the layer that the network really uses within {TOLERANCE:.0e} of the "
             "largest value."
         )
-        + paper.table(["Formula", "Largest error", "Check"], rows, numbers=(1,), raw=True)
+        + paper.table(["Of", "Formula", "Error", "Check"], rows, numbers=(2,), raw=True)
         + "<h3>The formulas as the lab report stated them</h3>"
         + paper.paragraph(f"{wrong} of {len(own)} fail the same check.")
-        + paper.table(["Formula", "Largest error", "Check"], own, numbers=(1,), raw=True)
+        + paper.table(["Of", "Formula", "Error", "Check"], own, numbers=(2,), raw=True)
     )
 
 
@@ -464,8 +455,8 @@ def _cautions(m: Material) -> list[str]:
             "The epoch was chosen on the same validation faces that give the figure, so it is a little too good; "
             "the test faces were not touched."
         )
-    if len(m.records) < m.config.epochs:
-        found.append(f"The training ended after {len(m.records)} of {m.config.epochs} epochs ({m.state}).")
+    if m.state not in ("finished", *ACTIVE) and len(m.records) < m.config.epochs:
+        found.append(f"The training was {m.state} after {len(m.records)} of {m.config.epochs} epochs.")
     found.append("One seed: another one gives another figure. Compare models on several seeds and with a paired test.")
     return found
 

@@ -238,7 +238,7 @@ def test_renaming_keeps_the_run_and_its_notes(open_page):
     app = open_page("train")
     button(app, "Rename, notes").click().run()
     next(box for box in app.text_input if box.value == "old name").input("new name")
-    app.text_area[0].input("seen: *nice*")
+    app.text_area(key="rename-notes").input("seen: *nice*")
     button(app, "Save").click().run()
     check(app)
     assert (run.label.name, run.label.notes) == ("new name", "seen: *nice*")
