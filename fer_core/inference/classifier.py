@@ -104,6 +104,7 @@ class Classifier:
 
         Raises:
             ImageError: the array is not one of faces.
+            ModelError: the weights are damaged so that an answer is not finite.
         """
         return self._run(faces, self.model, len(self.labels), batch_size, on_progress)
 
@@ -141,6 +142,11 @@ class Classifier:
                 result[start : start + batch_size] = output.float().cpu().numpy()
                 if on_progress:
                     on_progress(min(start + batch_size, len(array)), len(array))
+        if not np.isfinite(result).all():
+            raise ModelError(
+                f"The {self.info.architecture} network answers with numbers that are not finite: its weights are damaged, "
+                "or its training went astray. Use other weights."
+            )
         return result
 
 

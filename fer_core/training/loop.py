@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
-from fer_core.errors import TrainingError
+from fer_core.errors import ModelError, TrainingError
 from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.models import ExpressionModel, build
@@ -261,14 +261,15 @@ class Training:
 
     def _validate(self, indices: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[float, float]:
         self.classifier.model.load_state_dict(self.weights())
-        logits = self.classifier.logits(self.dataset.images[indices])
         labels = self.dataset.labels[indices]
-        loss = metrics.cross_entropy(logits, labels)
-        if not math.isfinite(loss):
+        try:
+            logits = self.classifier.logits(self.dataset.images[indices])
+        except ModelError as error:
             raise TrainingError(
-                f"The validation loss is not a finite number after epoch {self.progress.epoch + 1}. "
+                f"The network's answers are not finite numbers after epoch {self.progress.epoch + 1}. "
                 "Lower the learning rate. The last good weights are kept."
-            )
+            ) from error
+        loss = metrics.cross_entropy(logits, labels)
         return loss, metrics.accuracy(labels, logits.argmax(axis=1).astype(np.int64))
 
     def state_dict(self) -> dict[str, Any]:

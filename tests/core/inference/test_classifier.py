@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_core.errors import ImageError
+from fer_core.errors import ImageError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, softmax
 from fer_core.models import build
 from fer_core.preprocess import to_tensor
@@ -34,6 +34,13 @@ def test_probabilities_use_the_temperature_and_sum_to_one(classifier):
     probabilities = classifier.probabilities(faces)
     np.testing.assert_allclose(probabilities, softmax(classifier.logits(faces), 2.0))
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+
+
+def test_weights_whose_answers_overflow_are_refused_instead_of_showing_nan(classifier):
+    with torch.no_grad():
+        classifier.model.classifier.weight.fill_(3e38)
+    with pytest.raises(ModelError, match="not finite"):
+        classifier.probabilities(make_dataset().images[:3])
 
 
 def test_softmax_by_hand_and_for_large_logits():
