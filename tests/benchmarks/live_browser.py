@@ -20,7 +20,9 @@ import argparse
 import json
 import os
 import re
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -275,6 +277,7 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=20, help="seconds over which rate and age are taken")
     parser.add_argument("--cycles", type=int, default=50, help="rounds of start, stop, leave, return")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends with this program
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         clip = faces_clip(Path(folder) / "clip.y4m", seconds=10)
