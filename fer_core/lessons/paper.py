@@ -66,7 +66,7 @@ pre.log { columns: 2; column-gap: 1.4rem; column-rule: 1px solid var(--line); fo
 .tag { font-size: .72rem; font-weight: 600; white-space: nowrap; } .tag.right { color: var(--good); } .tag.wrong { color: var(--warn); }
 math { font-size: .98rem; } td math { margin: .15rem 0; } .big { text-align: center; margin: .9rem 0; }
 .big math { font-size: 1.25rem; }
-footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .6rem; }
+footer { margin-top: 1.2rem; border-top: 1px solid var(--line); padding-top: .6rem; }
 @media (max-width: 46rem) { body { padding: 1.4rem 1.1rem; margin: 0; } .pair, .faces, .filters { grid-template-columns: 1fr; }
   .wide { overflow-x: auto; } pre.log { columns: 1; } }
 @page { size: A4; margin: 17mm 16mm 18mm; @bottom-right { content: counter(page) " / " counter(pages);
@@ -201,7 +201,7 @@ def line_chart(lines: Sequence[Line], *, title: str, percent: bool) -> str:
 
 def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: str) -> str:
     """A confusion matrix (C, C) as SVG: each row's shares as shades, with the counts beneath."""
-    cell, tall, left, top = 62, 42, 86, 40
+    cell, tall, left, top = 62, 38, 86, 40
     n = len(names)
     width, height = left + n * cell + 4, top + n * tall + 24
     parts = [_label(left + n * cell / 2, 12, "answered", "middle", "#5b6275")]

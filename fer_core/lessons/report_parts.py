@@ -178,11 +178,11 @@ def confusion(m: Material) -> str:
     made = " The run had not been evaluated; this was done for the report." if m.made_now else ""
     return (
         paper.paragraph(f"On {found.n:,} {faces} the accuracy is {on_evaluation(found)}.{made}")
+        + "".join(paper.paragraph(sentence) for sentence in sentences)
         + paper.figure(
             paper.matrix_chart(found.confusion, LABELS, title=f"Confusion matrix, {faces}"),
             f"Confusion matrix on the {faces}; in each cell the share of the row and the number of faces.",
         )
-        + "".join(paper.paragraph(sentence) for sentence in sentences)
         + '<div class="keep">'
         + paper.table(["Class", "Precision", "Recall", "F1", "Faces"], rows, numbers=(1, 2, 3, 4))
         + paper.paragraph(f"Macro-F1 {macro}; expected calibration error {found.ece:.3f} (15 bins).", "soft")
@@ -486,7 +486,7 @@ def _figures_table(m: Material) -> str:
                 rows.append([f"{title}, deduplicated", with_interval(right / n, wilson_interval(right, n), n), ""])
     if not rows:
         return paper.paragraph(m.gaps["predictions"], "missing")
-    return paper.table(["Faces", "Accuracy", ""], rows)
+    return f'<div class="keep">{paper.table(["Faces", "Accuracy", ""], rows)}</div>'
 
 
 def _settings(m: Material) -> str:
