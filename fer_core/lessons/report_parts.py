@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core import figures
+from fer_core.config import AugmentConfig
 from fer_core.data.cleaning import deduplicated
 from fer_core.data.duplicates import has_copy
 from fer_core.errors import FerError
@@ -134,6 +135,7 @@ def training(m: Material) -> str:
         f"Accuracy. {accuracy_title}.",
     )
     seconds = sum(x.seconds for x in r)
+    augmented = "" if m.config.augment == AugmentConfig.off() else "on augmented faces "
     log = [line for x in r for line in x.log_lines()]
     note = ""
     if len(log) > _LOG:
@@ -143,7 +145,7 @@ def training(m: Material) -> str:
         paper.paragraph(
             f"{len(r)} of {m.config.epochs} epochs in {_duration(seconds)}, {np.mean([x.images_per_second for x in r]):,.0f} "
             f"faces a second. The weights of epoch {best.epoch} were kept, the one with the highest {valid_name} accuracy. "
-            "Training figures are taken on augmented faces while the weights change, so they may lie below the others."
+            f"Training figures are taken {augmented}while the weights change, so they may lie below the others."
         )
         + f'<div class="pair">{charts}</div>'
         + f'<h3>Log</h3><pre class="log">{paper.text(chr(10).join(log))}</pre>{note}'
