@@ -27,8 +27,8 @@ def _explain(arms: Sequence[Trained]) -> str:
         f"weights reach {percent(honest)} on {leaky.n_honest or 0:,} faces they never saw: "
         f"{100 * _gap(arms):.0f} points less. Nothing in the network differs; the “validation” faces were simply among those "
         f"it was trained on, so their accuracy follows the training accuracy ({percent(leaky.last.train_accuracy)}) and "
-        f"measures memory. The clean training, with the same settings, says {percent(clean.last.valid_accuracy)} from the "
-        "start: less flattering, and true."
+        f"measures memory. The clean training, with the same settings, says {percent(clean.last.valid_accuracy)}: "
+        "less flattering, and true."
     )
     if _gap(arms) < 0.05:
         text += (
