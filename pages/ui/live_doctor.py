@@ -48,18 +48,19 @@ def doctor(live: LiveSession, rates: Rates) -> None:
     found = diagnosis(state.camera(), live.frames, rates, time.monotonic())
     if found:
         st.warning(found, icon=":material/signal_disconnected:")
-        fallbacks("server")
+        fallbacks()
     if live.error:
         st.error(plain(live.error), icon=":material/error:")
     if live.reduced:
         st.info(live.reduced, icon=":material/speed:")
 
 
-def fallbacks(place: str) -> None:
-    """Other ways in, one click away; ``place`` keeps the buttons of several places apart."""
+def fallbacks() -> None:
+    """Other ways in, one click away. Links, since the browser stops asking for the figures before it follows one: a page
+    switched by the script would be overtaken by the next look at the figures."""
     with st.container(horizontal=True, gap="small"):
-        snapshot = st.button("Take a snapshot", icon=":material/photo_camera:", key=f"live_to_snapshot_{place}")
-        video = st.button("Use a video file", icon=":material/movie:", key=f"live_to_video_{place}")
-    if snapshot or video:
-        state.ask_upload_way(CAMERA if snapshot else VIDEO)
-        st.switch_page("pages/upload.py")
+        for way, label, icon in (
+            (CAMERA, "Take a snapshot", ":material/photo_camera:"),
+            (VIDEO, "Use a video file", ":material/movie:"),
+        ):
+            st.page_link("pages/upload.py", label=label, icon=icon, query_params={"way": way})

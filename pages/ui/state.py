@@ -42,7 +42,6 @@ _LIVE = "fer.live"
 _LIVE_MODEL = "fer.live_model"
 _CAMERA = "fer.camera"
 _SENT_FACE = "fer.sent_face"
-_UPLOAD_WAY = "fer.upload_way"
 _CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
 
 
@@ -251,21 +250,9 @@ def note_camera(*, playing: bool, busy: bool, frames: int) -> None:
         st.session_state[_CAMERA] = Camera(failed=failed)
 
 
-def ask_upload_way(way: str | None) -> None:
-    """Which of its ways the Upload page shall open with; None for the usual one."""
-    st.session_state[_UPLOAD_WAY] = way
-
-
-def upload_way() -> str | None:
-    """The way asked for, if one was."""
-    way = st.session_state.get(_UPLOAD_WAY)
-    return str(way) if way else None
-
-
 def send_face(crop: Any) -> None:
     """Hand a face, uint8 (48, 48), to the Upload page."""
     st.session_state[_SENT_FACE] = crop
-    ask_upload_way(None)
 
 
 def take_sent_face() -> Any | None:

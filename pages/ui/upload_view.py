@@ -37,13 +37,14 @@ _FIELDS: Final = ("Left", "Top", "Width", "Height")
 
 
 def choose_way() -> str:
-    """Where the faces come from."""
+    """Where the faces come from; a link may ask for one of the ways (``?way=Video``)."""
+    asked = st.query_params.get("way")
     return str(
         st.segmented_control(
             "Where are the faces?",
             list(_WAYS),
             format_func=lambda way: f"{_WAYS[way]} {way}",
-            default=state.upload_way() or PHOTOS,
+            default=asked if asked in _WAYS else PHOTOS,
             required=True,
             key="upload-way",
             label_visibility="collapsed",

@@ -81,7 +81,7 @@ def camera(live: LiveSession) -> None:
     advice = camera_check(playing=playing)
     if advice and not playing:
         st.warning(advice, icon=":material/videocam_off:")
-        fallbacks("camera")
+        fallbacks()
 
 
 @st.fragment(run_every=_READ_EVERY)

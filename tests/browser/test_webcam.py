@@ -148,7 +148,7 @@ def test_the_page_says_in_plain_words_why_a_camera_does_not_work(server, page, n
     video_frame(page)  # it makes room for itself, and what stands below moves
     page.get_by_role("button", name="Check the camera").click()
     page.get_by_text(words).first.wait_for()
-    page.get_by_role("button", name="Take a snapshot").wait_for()
-    page.get_by_role("button", name="Use a video file").click()
+    page.get_by_role("link", name="Take a snapshot").wait_for()
+    page.get_by_role("link", name="Use a video file").click()
     page.get_by_role("heading", level=1, name="Upload").wait_for()
     page.get_by_text("Every face is followed and named in each frame").wait_for()
