@@ -25,12 +25,28 @@ from typing import Any
 from fer_core.workspace import write_json
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, serve
 from tests.browser.camera import camera_flags, faces_clip
+from tests.browser.conftest import leaves
 
 TUN = "/dev/net/tun"
 ELSEWHERE = "192.0.2.1"  # reserved for documentation: nobody's address
 _SET_NAME, _PACKETS_ONLY = 0x400454CA, 0x0001 | 0x1000
+NO_NAMES = ["--disable-component-update", "--no-pings", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+"""Chromium asks Google's servers about updates and accounts of its own accord; without names it cannot. What the page
+itself asks for is heard before any name is looked up, and addresses without a name still go through the tap."""
 SEEN = """(() => { const v = document.querySelector("video");
   return v && v.videoWidth ? v.getVideoPlaybackQuality().totalVideoFrames : 0; })()"""
+
+
+def _destination(packet: bytes) -> str:
+    """Where an IPv4 packet was meant for; for a question to a name server also the name it asks for."""
+    address, body = socket.inet_ntoa(packet[16:20]), packet[4 * (packet[0] & 15) :]
+    if packet[9] == socket.IPPROTO_UDP and body[2:4] == (53).to_bytes(2, "big"):
+        labels, rest = [], body[20:]
+        while rest and rest[0]:
+            labels.append(rest[1 : 1 + rest[0]].decode(errors="replace"))
+            rest = rest[1 + rest[0] :]
+        return f"{address} (asked for {'.'.join(labels)})"
+    return f"{address} (protocol {packet[9]})"
 
 
 @contextlib.contextmanager
@@ -54,7 +70,7 @@ def tap() -> Iterator[Counter[str]]:
             if select.select([device], [], [], 0.1)[0]:
                 packet = os.read(device, 65536)
                 if packet[0] >> 4 == 4:
-                    found[f"{socket.inet_ntoa(packet[16:20])} (protocol {packet[9]})"] += 1
+                    found[_destination(packet)] += 1
                 else:
                     found[socket.inet_ntop(socket.AF_INET6, packet[24:40])] += 1
 
@@ -83,9 +99,11 @@ def live(seconds: float, packets: Counter[str]) -> dict[str, Any]:
         home = Path(folder) / "home"
         write_json(home / "app.json", {"data": "synthetic:490"})
         with serve(home) as server, sync_playwright() as playwright:
-            flags = [*CHROMIUM_FLAGS, *camera_flags(clip), "--disable-component-update", "--no-pings"]
+            flags = [*CHROMIUM_FLAGS, *camera_flags(clip), *NO_NAMES]
             browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
             page = browser.new_page()
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url) if leaves(request.url) else None)
             page.set_default_timeout(120_000)
             page.goto(server.page("webcam"))
             handle = page.locator("iframe[title*=webrtc]")
@@ -99,7 +117,13 @@ def live(seconds: float, packets: Counter[str]) -> dict[str, Any]:
             shown = frame.evaluate(SEEN) - before
             browser.close()
             errors = server.complaints()
-    return {"seconds": seconds, "frames_shown": shown, "packets_to_other_hosts": dict(packets), "log_errors": errors}
+    return {
+        "seconds": seconds,
+        "frames_shown": shown,
+        "packets_to_other_hosts": dict(packets),
+        "page_asked_elsewhere": asked,
+        "log_errors": errors,
+    }
 
 
 def main() -> None:

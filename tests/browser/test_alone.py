@@ -41,4 +41,5 @@ def test_nothing_leaves_the_machine_while_the_camera_runs():
     calm = os.getloadavg()[0] <= 2 * (os.cpu_count() or 1)
     assert found["frames_shown"] >= (SECONDS if calm else 1)  # pictures went to and fro
     assert found["packets_to_other_hosts"] == {}
+    assert found["page_asked_elsewhere"] == []
     assert found["log_errors"] == []
