@@ -144,6 +144,8 @@ def check_report(formula: Formula, seed: int = 0) -> CheckResult | None:
 def error_by_step(formula: Formula, inputs: Inputs | None = None, seed: int = 0) -> tuple[Array, Array]:
     """Step sizes and the error of the central differences at each: the plot that shows truncation against rounding.
 
+    Steps so large that the function is not defined there (a variance below zero) are left out.
+
     Raises:
         FerError: the formula is no derivative.
     """
@@ -152,10 +154,17 @@ def error_by_step(formula: Formula, inputs: Inputs | None = None, seed: int = 0)
     inputs = inputs if inputs is not None else formula.inputs(np.random.default_rng(seed))
     steps = np.logspace(-1, -12, 34)
     exact = formula.closed(inputs)
-    errors = [
-        difference(central_differences(formula.function, inputs, formula.variable, float(h)), exact) for h in steps
-    ]
-    return steps, np.array(errors)
+    with np.errstate(
+        invalid="ignore", divide="ignore"
+    ):  # a step larger than a variance leaves where the function is defined
+        errors = np.array(
+            [
+                difference(central_differences(formula.function, inputs, formula.variable, float(h)), exact)
+                for h in steps
+            ]
+        )
+    defined = np.isfinite(errors)
+    return steps[defined], errors[defined]
 
 
 _PROSE: Final = re.compile(r"\\text\{([^{}]*)\}")

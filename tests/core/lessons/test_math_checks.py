@@ -100,3 +100,14 @@ def test_steps_that_are_sentences_become_text_that_wraps():
     assert as_prose(r"\frac{a}{b}") is None
     sentences = [text for formula in FORMULAS.values() for step in formula.steps if (text := as_prose(step))]
     assert all(text.count("$") % 2 == 0 and r"\text" not in text for text in sentences)
+
+
+def test_steps_beyond_where_the_function_is_defined_are_left_out():
+    formula = FORMULAS["bn_d_var"]
+    inputs = formula.inputs(np.random.default_rng(0))
+    assert formula.derive is not None
+    inputs["x"] = inputs["x"] / 20  # a variance of about 0.01, smaller than the largest step
+    inputs.update(formula.derive(inputs))
+    steps, errors = error_by_step(formula, inputs)
+    assert steps.max() < inputs["var"]
+    assert np.isfinite(errors).all()
