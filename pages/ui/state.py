@@ -255,6 +255,11 @@ def send_face(crop: Any) -> None:
     st.session_state[_SENT_FACE] = crop
 
 
+def face_is_waiting() -> bool:
+    """Whether a face was handed over that the Upload page has not taken yet."""
+    return _SENT_FACE in st.session_state
+
+
 def take_sent_face() -> Any | None:
     """The face handed to the Upload page, once; None if there is none."""
     return st.session_state.pop(_SENT_FACE, None)

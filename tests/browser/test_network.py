@@ -18,7 +18,7 @@ def test_a_sheet_is_made_and_a_filter_of_it_is_opened(server, page):
     page.get_by_role("button", name=re.compile("^Open Map 5")).wait_for()
     page.get_by_text("All filters", exact=True).click()
     settled(page)
-    choose(page, "Convolution", "block1")  # its 32 filters see little of the face, and take little time
+    choose(page, "Convolution", "stem")  # its 32 filters see little of the face, and take little time
     page.get_by_role("button", name="Make the sheet of 32 filters").click()
     page.get_by_text(re.compile("Climbing, step")).wait_for()
     page.get_by_role("button", name="Open Filter 17").wait_for(timeout=240_000)
