@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui import state
 from pages.ui.errors import calm
 from pages.ui.explain_view import explain_face
 from pages.ui.folder_view import folder
@@ -66,3 +67,4 @@ elif model is not None:
                 show_face(face, number, model)
     if face is not None:
         explain_face(face, model)
+    state.sent_face_shown()

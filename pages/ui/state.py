@@ -42,6 +42,7 @@ _LIVE = "fer.live"
 _LIVE_MODEL = "fer.live_model"
 _CAMERA = "fer.camera"
 _SENT_FACE = "fer.sent_face"
+_SWITCHING: Final = 15.0  # seconds in which the way from one page to another is tried again
 _CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
 
 
@@ -252,17 +253,22 @@ def note_camera(*, playing: bool, busy: bool, frames: int) -> None:
 
 def send_face(crop: Any) -> None:
     """Hand a face, uint8 (48, 48), to the Upload page."""
-    st.session_state[_SENT_FACE] = crop
+    st.session_state[_SENT_FACE] = crop, time.monotonic()
 
 
 def face_is_waiting() -> bool:
-    """Whether a face was handed over that the Upload page has not taken yet."""
-    return _SENT_FACE in st.session_state
+    """Whether a face was handed over a moment ago that the Upload page has not shown whole yet."""
+    return _SENT_FACE in st.session_state and time.monotonic() - st.session_state[_SENT_FACE][1] < _SWITCHING
 
 
-def take_sent_face() -> Any | None:
-    """The face handed to the Upload page, once; None if there is none."""
-    return st.session_state.pop(_SENT_FACE, None)
+def sent_face() -> Any | None:
+    """The face handed to the Upload page; None if there is none."""
+    return st.session_state[_SENT_FACE][0] if _SENT_FACE in st.session_state else None
+
+
+def sent_face_shown() -> None:
+    """The Upload page has shown the face to its end: nothing waits any more."""
+    st.session_state.pop(_SENT_FACE, None)
 
 
 def browser_has_plotly() -> bool:

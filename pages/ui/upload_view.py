@@ -54,7 +54,7 @@ def choose_way() -> str:
 
 def choose_photos(way: str) -> list[Upload]:
     """The files brought; a sample where there is none yet."""
-    face = state.take_sent_face()
+    face = state.sent_face()
     if face is not None:
         box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
         upload_state.keep_sent(Upload("face from the webcam.png", encode(face, ".png"), (box,)))

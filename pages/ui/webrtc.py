@@ -87,7 +87,7 @@ def camera(live: LiveSession) -> None:
 @st.fragment(run_every=_READ_EVERY)
 def read_out(live: LiveSession) -> None:
     """Figures, faces and the doctor; looks at the session a little more than once a second."""
-    if state.face_is_waiting():  # the switch below was overtaken by this timer: try again until the page has changed
+    if state.face_is_waiting():  # the switch below was overtaken by this timer, however late: try again
         st.switch_page("pages/upload.py")
     rates = live.rates()
     doctor(live, rates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -46,9 +47,14 @@ class Server:
         return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
 
     def complaints(self) -> list[str]:
-        """Lines of what it printed that speak of an error."""
+        """Lines of what it printed that speak of an error, and the last line of each traceback, which names it."""
         words = re.compile(r"error|exception|traceback|unclosed|never (retrieved|awaited)", re.IGNORECASE)
-        return [line for line in self.log.read_text(errors="replace").splitlines() if words.search(line)]
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [
+            line
+            for before, line in itertools.pairwise(["", *lines])
+            if words.search(line) or (before.startswith("    ") and not line.startswith(" "))
+        ]
 
     def page(self, name: str) -> str:
         """Address of a page; the first one has the bare address."""

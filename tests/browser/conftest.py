@@ -47,6 +47,25 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             stop_trainings(Workspace(running.home))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With a failed test, what its pages showed."""
+    report = yield
+    if report.failed:
+        for name, tab in getattr(item, "funcargs", {}).items():
+            if name.endswith("page"):
+                report.sections.append((f"what {name} showed", words_of(tab)))
+    return report
+
+
+def words_of(tab: Page) -> str:
+    """Address and text of a tab; why not, where it can't be read any more."""
+    try:
+        return f"{tab.url}\n{tab.locator('body').inner_text(timeout=5000)[:4000]}"
+    except Exception as error:
+        return f"cannot be read: {error}"
+
+
 def stop_trainings(workspace: Workspace) -> None:
     """A trainer outlives the server on purpose, so it has to be asked to stop."""
     alive = [run for run in list_runs(workspace) if run.state in ("starting", "running", "stopping")]

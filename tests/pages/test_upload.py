@@ -1,8 +1,10 @@
 import io
+import time
 import zlib
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from fer_core.workspace import ASSETS, Workspace
@@ -174,6 +176,24 @@ def test_a_face_sent_by_another_page_gets_the_same_probabilities(open_page):
     (face,) = looked.result.faces
     assert (face.crop == crop).all()
     assert face.probabilities == pytest.approx(Classifier.load(default_model()).probabilities(crop)[0], abs=1e-6)
+
+
+def send_a_face(app) -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
+    app.session_state["fer.sent_face"] = (crop, time.monotonic())
+
+
+def test_a_face_sent_by_another_page_waits_until_it_was_shown_whole(open_page, monkeypatch):
+    app = open_page("upload")
+    send_a_face(app)
+    with monkeypatch.context() as patch:  # another page's timer cuts the run off
+        patch.setattr("pages.ui.explain_view.explain_face", lambda *_: st.stop())
+        app.run()
+        assert "fer.sent_face" in app.session_state
+    app.run()
+    check(app)
+    assert "fer.sent_face" not in app.session_state
+    assert "face from the webcam.png" in words(app)
 
 
 @pytest.mark.parametrize("name", SAMPLES.values())
