@@ -24,10 +24,12 @@ def mirrored(frame: npt.NDArray[np.uint8], result: FrameResult) -> tuple[npt.NDA
     """Frame and boxes as in a mirror; the crops and probabilities stay those of the real picture."""
     from dataclasses import replace
 
+    import cv2
+
     faces = tuple(
         replace(face, box=(result.width - face.box[0] - face.box[2], *face.box[1:])) for face in reversed(result.faces)
     )
-    return np.ascontiguousarray(frame[:, ::-1]), replace(result, faces=faces)
+    return np.asarray(cv2.flip(frame, 1), dtype=np.uint8), replace(result, faces=faces)
 
 
 def draw(

@@ -7,7 +7,7 @@ streamlit-webrtc 0.79 does some things that a live view must not do. :func:`repa
   frame out of the messages that wait. The browser then learns of a finished page without a video, throws the frame
   away with the connection in it, and mounts it anew. So only the fragment is run again.
 - Its queues between camera, processing and encoder are unbounded: a machine too slow for the encoder falls behind
-  further and further. Here the encoder asks for a frame when it is ready for one, and gets the newest.
+  further and further. Here work is at most one frame ahead of the encoder, and begins with the newest frame.
 - A connection that ends before its first frame raises ``AttributeError`` in the server's event loop.
 
 :func:`settle`, called before each drawing of the video, does the rest:
@@ -40,7 +40,11 @@ _REMEMBERED = 30
 
 
 class NewestFrameTrack(MediaStreamTrack):
-    """Annotated video: each time the encoder asks, the newest camera frame is worked on in a thread of this track."""
+    """Annotated video: the newest camera frame is worked on while the encoder still has the one before.
+
+    Work is one frame ahead and never more: the next begins when the encoder has taken the last, with the frame that is
+    newest then. Frames that came meanwhile are left out and counted.
+    """
 
     kind = "video"
 
@@ -51,7 +55,9 @@ class NewestFrameTrack(MediaStreamTrack):
         self._processor = processor
         self._waiting: deque[Any] = deque(maxlen=_REMEMBERED)
         self._came = asyncio.Event()
-        self._reader: asyncio.Task[None] | None = None
+        self._ready: asyncio.Queue[Any] = asyncio.Queue(maxsize=1)
+        self._taken = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live video")
         self._loop = asyncio.new_event_loop()  # of that thread
         track.on("ended", self.stop)
@@ -62,19 +68,12 @@ class NewestFrameTrack(MediaStreamTrack):
         Raises:
             MediaStreamError: the camera has stopped.
         """
-        if self._reader is None and self.readyState == "live":
-            self._reader = asyncio.ensure_future(self._read())
-        await self._came.wait()
-        if self.readyState != "live":
+        if not self._tasks and self.readyState == "live":
+            self._tasks = [asyncio.ensure_future(self._read()), asyncio.ensure_future(self._work())]
+        shown = await self._ready.get() if self.readyState == "live" else None
+        if shown is None or self.readyState != "live":
             raise MediaStreamError
-        self._came.clear()
-        frames = list(self._waiting)
-        self._waiting.clear()
-        try:
-            shown = await asyncio.get_running_loop().run_in_executor(self._thread, self._annotate, frames)
-        except RuntimeError as error:  # the thread was shut down meanwhile
-            raise MediaStreamError from error
-        shown.pts, shown.time_base = frames[-1].pts, frames[-1].time_base
+        self._taken.set()
         return shown
 
     async def _read(self) -> None:
@@ -88,16 +87,38 @@ class NewestFrameTrack(MediaStreamTrack):
         except MediaStreamError:
             self.stop()
 
+    async def _work(self) -> None:
+        """Make one annotated frame after the other."""
+        try:
+            while self.readyState == "live":
+                await self._came.wait()
+                self._came.clear()
+                frames = list(self._waiting)
+                self._waiting.clear()
+                shown = await asyncio.get_running_loop().run_in_executor(self._thread, self._annotate, frames)
+                shown.pts, shown.time_base = frames[-1].pts, frames[-1].time_base
+                self._taken.clear()
+                self._offer(shown)
+                await self._taken.wait()
+        finally:  # whatever ended it, nobody waits for another frame
+            self.stop()
+
+    def _offer(self, shown: Any) -> None:
+        """Put down what the encoder takes next; None wakes it up at the end."""
+        while not self._ready.empty():
+            self._ready.get_nowait()
+        self._ready.put_nowait(shown)
+
     def stop(self) -> None:
         """End the track; valid at any moment and repeatedly, from the event loop."""
         if self.readyState != "live":
             return
         super().stop()
         self._track.stop()
-        if self._reader is not None:
-            self._reader.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._waiting.clear()
-        self._came.set()  # wakes whoever waits for a frame
+        self._offer(None)
         self._thread.submit(self._end)  # after the frame that is being worked on
         self._thread.shutdown(wait=False)
 

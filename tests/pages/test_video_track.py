@@ -41,12 +41,14 @@ class Processor:
     """Notes what it is asked, in which thread; may be held up."""
 
     def __init__(self) -> None:
+        self.begun = 0
         self.calls: list[list[int]] = []
         self.ended = threading.Event()
         self.go = threading.Event()
         self.go.set()
 
     async def recv_queued(self, frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
+        self.begun += 1
         assert self.go.wait(10)
         self.calls.append([frame.pts for frame in frames])
         return [av.VideoFrame.from_ndarray(np.full((16, 16, 3), 9, np.uint8), format="rgb24")]
@@ -70,18 +72,59 @@ async def until(condition: Callable[[], bool]) -> None:
 def test_the_encoder_gets_the_newest_frame_and_the_others_are_handed_over_to_be_counted():
     async def play() -> None:
         camera, processor = Camera(), Processor()
+        processor.go.clear()
         track = NewestFrameTrack(camera, processor)
+        first = asyncio.ensure_future(track.recv())
         camera.give(1)
-        assert (await track.recv()).pts == 1
+        await until(lambda: processor.begun == 1)
         for number in (2, 3, 4):
             camera.give(number)
         await until(camera.frames.empty)
+        processor.go.set()
+        assert (await first).pts == 1
         shown = await track.recv()
         assert shown.pts == 4
         assert shown.to_ndarray(format="rgb24").mean() == 9
         assert processor.calls == [[1], [2, 3, 4]]
         track.stop()
         assert await asyncio.to_thread(processor.ended.wait, 5)
+
+    asyncio.run(play())
+
+
+def test_work_is_one_frame_ahead_of_the_encoder_and_never_more():
+    async def play() -> None:
+        camera, processor = Camera(), Processor()
+        track = NewestFrameTrack(camera, processor)
+        camera.give(1)
+        assert (await track.recv()).pts == 1
+        camera.give(2)  # while the encoder is busy with the first
+        await until(lambda: processor.calls == [[1], [2]])
+        camera.give(3)
+        camera.give(4)
+        await until(camera.frames.empty)
+        await asyncio.sleep(0.1)
+        assert processor.calls == [[1], [2]]
+        assert (await track.recv()).pts == 2
+        assert (await track.recv()).pts == 4
+        assert processor.calls == [[1], [2], [3, 4]]
+        track.stop()
+
+    asyncio.run(play())
+
+
+def test_a_processor_that_fails_ends_the_track_instead_of_leaving_the_encoder_waiting(monkeypatch):
+    async def play() -> None:
+        camera, processor = Camera(), Processor()
+        monkeypatch.setattr(processor, "recv_queued", None)
+        track = NewestFrameTrack(camera, processor)
+        camera.give(1)
+        with pytest.raises(MediaStreamError):
+            await asyncio.wait_for(track.recv(), 5)
+        assert camera.readyState == "ended"
+        await until(lambda: not threads())
+        for task in track._tasks:
+            task.exception() if task.done() and not task.cancelled() else None
 
     asyncio.run(play())
 
@@ -126,7 +169,8 @@ def test_stop_while_a_frame_is_worked_on_does_not_wait_for_it_and_ends_after_it(
         track.stop()
         assert not processor.ended.is_set()
         processor.go.set()
-        await asyncio.wait_for(working, 5)
+        with pytest.raises(MediaStreamError):
+            await asyncio.wait_for(working, 5)
         assert await asyncio.to_thread(processor.ended.wait, 5)
         assert processor.calls == [[1]]
         await until(lambda: not threads())
