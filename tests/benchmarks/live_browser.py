@@ -74,7 +74,13 @@ PROBE = """
         const data = new Uint8Array(frame.allocationSize({rect}));
         await frame.copyTo(data, {rect});
         const n = number(places.map((x) => data[x]));
-        if (n !== null) { probe.came.set(n, now); probe.sent.push(now); }
+        if (n !== null) {
+          probe.sent.push(now);
+          probe.came.delete(n);  // so that the newest stands last
+          probe.came.set(n, now);
+          // The clip begins again after ten seconds: an older arrival of the same number is another frame's.
+          if (probe.came.size > 150) probe.came.delete(probe.came.keys().next().value);
+        }
       }
       frame.close();
     }
