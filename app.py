@@ -11,6 +11,7 @@ from pages.ui.sidebar import sidebar
 page = navigation()
 # A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
 st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.html(ASSETS / "app.css")
 with calm("drawing the sidebar"):
     sidebar()
 show_complaint()

@@ -82,7 +82,7 @@ export default function ({data, parentElement}) {
 }
 """
 
-_HTML = '<div class="fer-live-title"></div><div class="fer-live-chart" role="img"></div>'
+_HTML = '<div class="fer-live-title"></div><div class="fer-live-chart" role="figure"></div>'
 _CSS = """
 .fer-live-title { font-weight: 600; line-height: 1.4; margin-bottom: 0.25rem; color: var(--st-text-color); }
 .fer-live-chart { width: 100%; min-width: 0; }

@@ -153,7 +153,7 @@ def _log(run: Run) -> None:
     if not lines:
         st.caption("The first line comes at the end of the first epoch.")
         return
-    st.code("\n".join(lines[-8:]), language=None)
+    st.code("\n".join(lines[-8:]), language=None, wrap_lines=True)
     if len(lines) > 8:
         with st.expander(f"All {len(lines)} lines"):
-            st.code("\n".join(lines), language=None, height=320)
+            st.code("\n".join(lines), language=None, height=320, wrap_lines=True)
