@@ -508,7 +508,7 @@ def predict(
 
 def _photo_text(record: dict[str, Any]) -> str:
     """One line for one photograph."""
-    from fer_core.faces.photos import shown
+    from fer_core.names import shown
 
     faces = [
         ("not sure, perhaps " if face["abstained"] else "")

@@ -17,6 +17,7 @@ from fer_core.data.decode import MAX_BYTES, BrokenFile, decode_face, looks_like_
 from fer_core.data.parsed import MAX_FACES, Parsed, Progress
 from fer_core.errors import DataError
 from fer_core.labels import LABELS, find_label
+from fer_core.names import shown
 from fer_core.preprocess import FACE_SIZE
 
 _SPLIT_PREFIXES: dict[str, SplitName] = {"training_": "train", "publictest_": "valid", "privatetest_": "test"}
@@ -128,8 +129,8 @@ def read_images(
 
 
 def printable(name: str) -> str:
-    """The name with bytes that are no UTF-8 shown as escapes, so that it can be stored and printed."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """The name with bytes that are no UTF-8, and what would steer a terminal, shown as escapes: to be stored and printed."""
+    return shown(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _int64(values: Sequence[int]) -> npt.NDArray[np.int64]:

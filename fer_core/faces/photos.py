@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from fer_core.faces.detector import Face, FaceDetector
 from fer_core.faces.images import SUFFIXES, Photo, read_photo
 from fer_core.faces.table import ResultTable
 from fer_core.inference import Classifier
-
-_TURNS_WRITING = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
+from fer_core.names import printable, shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,18 +243,3 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 yield Path(place, name)
-
-
-def printable(path: str | Path) -> str:
-    """A path as text that is always valid UTF-8: bytes of a name that are not are written as ``\\udcff``."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def shown(path: str | Path) -> str:
-    """A path to be read by people on a terminal: what would steer it or turn the writing round is shown as its code."""
-
-    def visible(c: str) -> str:
-        steers = unicodedata.category(c) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(c) in _TURNS_WRITING
-        return f"\\u{ord(c):04x}" if steers else c
-
-    return "".join(map(visible, printable(path)))

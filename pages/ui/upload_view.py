@@ -11,8 +11,8 @@ import streamlit as st
 
 from fer_core.explanation.charts import probability_bars, selectable
 from fer_core.faces import FacePrediction
-from fer_core.faces.photos import shown
 from fer_core.faces.table import table_bytes
+from fer_core.names import shown
 from fer_core.workspace import ASSETS
 from pages.ui import resources, state, upload_state
 from pages.ui.charts import chart

@@ -18,7 +18,7 @@ LINES = [
     {"evaluation", "figures"},
     {"inference", "faces"},
     {"data", "models"},
-    {"preprocess", "config", "labels", "workspace", "errors", "__init__"},
+    {"preprocess", "config", "labels", "names", "workspace", "errors", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}
 FILES = sorted(CORE.rglob("*.py"))

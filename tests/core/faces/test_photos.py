@@ -20,9 +20,9 @@ from fer_core.faces import (
     read_photo,
     square_around,
 )
-from fer_core.faces.photos import printable, shown
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.labels import LABELS
+from fer_core.names import printable, shown
 from tests.core.faces.conftest import encode, scene
 
 ONE = (200, 100, 200)
