@@ -75,12 +75,15 @@ def _setting(name: str, *flags: str) -> Any:
     return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)
 
 
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out faces that cannot be read, instead of refusing them all.")
+]
+
+
 @app.command()
 def data(
     source: Annotated[str, typer.Argument(help="A zip, a folder, a csv, 'synthetic' or 'synthetic:N'.")],
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out faces that cannot be read, instead of refusing them all.")
-    ] = False,
+    skip_broken: SkipBroken = False,
     votes: Annotated[
         str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
     ] = None,
@@ -154,6 +157,7 @@ def train(
     drop_duplicates: Annotated[bool | None, _setting("drop_duplicates", "--drop-duplicates")] = None,
     drop_blank: Annotated[bool | None, _setting("drop_blank", "--drop-blank")] = None,
     use_marks: Annotated[bool | None, _setting("use_marks", "--use-marks")] = None,
+    skip_broken: Annotated[bool | None, _setting("skip_broken", "--skip-broken")] = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     resume: Annotated[str | None, typer.Option(help="Continue this run where it stopped.")] = None,
     run: Annotated[str | None, typer.Option(help="Train in this run directory, made before.", hidden=True)] = None,
@@ -168,6 +172,7 @@ def train(
     given = {
         "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from,
         "evaluate_test": evaluate_test, "drop_duplicates": drop_duplicates, "drop_blank": drop_blank, "use_marks": use_marks,
+        "skip_broken": skip_broken,
     }  # fmt: skip
     overrides = {key: value for key, value in given.items() if value is not None}
     if resume or run:
@@ -372,6 +377,7 @@ def evaluate(
     drop_duplicates: DropDuplicates = False,
     drop_blank: DropBlank = False,
     use_marks: UseMarks = False,
+    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a model on one split of a data set."""
@@ -385,7 +391,7 @@ def evaluate(
         raise ConfigError(f"--tta takes none or flip, not '{tta}'.")
     classifier = Classifier.load(model)
     with progress("Loading faces") as on_load:
-        dataset = load(data, on_progress=on_load, votes=votes)
+        dataset = load(data, on_progress=on_load, votes=votes, skip_broken=skip_broken)
     with progress("Evaluating") as on_progress:
         report = evaluate_split(
             classifier, dataset, split, "flip" if tta == "flip" else "none",
@@ -402,9 +408,10 @@ def _evaluation_text(model: str, data: str, report: Any) -> str:
     result = report.evaluation
     low, high = result.accuracy_ci95
     macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
+    alone = "–" if report.deduplicated.accuracy is None else f"{report.deduplicated.accuracy:.4f}"
     lines = [
         f"{model} on {data}, {result.split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
-        f"deduplicated: {report.deduplicated.accuracy:.4f} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
+        f"deduplicated: {alone} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
         "",
         f"{'':10} precision  recall      F1       n",
     ]
@@ -425,6 +432,7 @@ def audit(
         int, typer.Option(min=0, max=16, help="Near duplicates: bits of 64 in which two faces may differ.")
     ] = 4,
     html: Annotated[str | None, typer.Option(help="Also write the findings, with pictures, to this file.")] = None,
+    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find duplicates, leaks across splits, label conflicts, blanks and suspect labels."""
@@ -433,7 +441,7 @@ def audit(
 
     started = time.perf_counter()
     with progress("Loading faces") as on_load:
-        dataset = load(source, on_progress=on_load)
+        dataset = load(source, on_progress=on_load, skip_broken=skip_broken)
     exact = audit_exact(dataset)
     pairs = near_duplicates(dataset, exact.groups, near)
     record: dict[str, Any] = {"data": dataset.name, "fingerprint": dataset.fingerprint, **exact.to_dict()}
@@ -535,6 +543,7 @@ def explain(
         str | None, typer.Option(help="Instead of a photograph: region shares over a whole split of this data.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
+    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show which parts of a face decide the answer, and whether the map is to be believed."""
@@ -550,7 +559,7 @@ def explain(
         from fer_core.explanation import study_regions
 
         with progress("Loading faces") as on_load:
-            dataset = load(data, on_progress=on_load)
+            dataset = load(data, on_progress=on_load, skip_broken=skip_broken)
         with progress("Explaining") as on_progress:
             study = study_regions(classifier, dataset, dataset.indices(split), method, on_progress=on_progress)
         emit({"data": dataset.name, "split": split, **study.to_dict()}, as_json, study.sentence())
@@ -575,6 +584,7 @@ def filters(
         str | None, typer.Option(help="Also name the nine faces of this data that excite each filter most.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
+    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
@@ -591,7 +601,7 @@ def filters(
         from fer_core.data import load
 
         with progress("Loading faces") as on_load:
-            dataset = load(data, on_progress=on_load)
+            dataset = load(data, on_progress=on_load, skip_broken=skip_broken)
         dataset.indices(split)
     started = time.perf_counter()
     with progress("Climbing") as on_progress:
@@ -721,7 +731,7 @@ def experiment(
     name: Annotated[str | None, typer.Argument(help="Which one; without it all are listed.")] = None,
     data: Annotated[str, _setting("data", "--data")] = "synthetic",
     epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Instead of the experiment's own number.")] = None,
-    skip_broken: Annotated[bool, _setting("skip_broken", "--skip-broken")] = False,
+    skip_broken: SkipBroken = False,
     progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -180,6 +180,7 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], *, shares: bool = F
     figure.update_layout(
         title={"text": balance_finding(per_class)},
         barmode="group" if shares else "stack",
+        xaxis={"autotickangles": [0, -45]},
         margin={"l": 56, "r": 12, "t": 24, "b": 32},
         legend={
             "orientation": "h",

@@ -95,7 +95,8 @@ class FaceDataset:
             raise DataError(f"'{split}' is not a split; choose one of {', '.join(SPLITS)}.")
         found = np.flatnonzero(self.split == split)
         if not len(found):
-            raise DataError(f"{self.name} has no faces in its {split} split ({self.counts_text()}).")
+            said = [f"{self.name} has no faces in its {split} split ({self.counts_text()}).", *self.warnings]
+            raise DataError(" ".join(said))  # what was left out while reading is the likely reason
         return found
 
     def counts(self) -> dict[str, int]:

@@ -29,6 +29,7 @@ _DIFFERENCES: Final[dict[bool, list[list[Any]]]] = {
     True: [[0.0, "#96651A"], [0.5, "#1C212D"], [1.0, "#6C72E8"]],
 }
 _POWER: Final = 0.5  # the square root of a share decides the colour, so that a cell of 2 % differs from an empty one
+_DARK_BELOW: Final = 0.18  # relative luminance; there black and white are equally easy to read
 _ANGLES: Final = [0, -45]  # of names under an axis: turned the other way the last one would leave a narrow page
 
 
@@ -72,15 +73,15 @@ def confusion_matrix(
             text[i][i] = ""
     ticks = list(range(len(names)))
     figure = go.Figure()
+    depth, deepest = np.power(np.maximum(colour, 0), _POWER), max(float(colour.max()), 1e-9) ** _POWER
     figure.add_heatmap(
-        z=np.power(np.maximum(colour, 0), _POWER),
+        z=depth,
         x=ticks,
         y=ticks,
         text=text,
-        texttemplate="%{text}",
         colorscale=_SCALES[dark],
         zmin=0,
-        zmax=max(float(colour.max()), 1e-9) ** _POWER,
+        zmax=deepest,
         showscale=False,
         xgap=2,
         ygap=2,
@@ -103,6 +104,7 @@ def confusion_matrix(
     axis = {"tickvals": ticks, "ticktext": names, "showgrid": False, "zeroline": False, "fixedrange": True}
     span = [-0.5, len(names) - 0.5]
     figure.update_layout(
+        annotations=_written(text, depth / deepest, _SCALES[dark]),
         title={"text": title if title is not None else confusion_finding(np.asarray(confusion))},
         xaxis={**axis, "title": {"text": "The model says"}, "range": span, "autotickangles": _ANGLES},
         yaxis={**axis, "title": {"text": "The label says"}, "range": span[::-1]},
@@ -111,6 +113,30 @@ def confusion_matrix(
         dragmode=False,
     )
     return figure
+
+
+def _written(
+    text: Sequence[Sequence[str]], depth: npt.NDArray[np.float64], scale: list[list[Any]]
+) -> list[dict[str, Any]]:
+    """The numbers in the cells, each dark or white, whichever is easier to read there.
+
+    A heatmap's own text is grey on middling colours. Annotations let clicks through to what lies beneath.
+    """
+    stops = [stop for stop, _ in scale]
+    channels = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for _, colour in scale])
+    linear = [np.interp(depth, stops, channel) ** 2.2 for channel in channels.T]
+    luminance = np.tensordot((0.2126, 0.7152, 0.0722), linear, axes=1)
+    return [
+        {
+            "x": column,
+            "y": row,
+            "text": words,
+            "showarrow": False,
+            "font": {"color": "#FFFFFF" if luminance[row, column] < _DARK_BELOW else "#0F1320"},
+        }
+        for row, line in enumerate(text)
+        for column, words in enumerate(line)
+    ]
 
 
 def _cell_text(value: float, whole: bool) -> str:
@@ -143,13 +169,13 @@ def matrix_difference(difference: npt.NDArray[np.int64], title: str, *, dark: bo
 
     largest = max(1, int(np.abs(difference).max()))
     coloured = np.sign(difference) * np.power(np.abs(difference) / largest, _POWER)
+    text = [[f"{v:+d}" if v else "·" for v in row] for row in difference.tolist()]
     figure = go.Figure()
     figure.add_heatmap(
         z=coloured,
         x=list(LABELS),
         y=list(LABELS),
-        text=[[f"{v:+d}" if v else "·" for v in row] for row in difference.tolist()],
-        texttemplate="%{text}",
+        text=text,
         hovertemplate="label %{y}, answer %{x}: %{text} faces<extra></extra>",
         colorscale=_DIFFERENCES[dark],
         zmin=-1,
@@ -159,6 +185,7 @@ def matrix_difference(difference: npt.NDArray[np.int64], title: str, *, dark: bo
         ygap=2,
     )
     figure.update_layout(
+        annotations=_written(text, (coloured + 1) / 2, _DIFFERENCES[dark]),
         title={"text": title},
         xaxis={"title": {"text": "The model says"}, "fixedrange": True, "autotickangles": _ANGLES},
         yaxis={"title": {"text": "The label says"}, "autorange": "reversed", "fixedrange": True},
@@ -234,7 +261,7 @@ def reliability(bins: Sequence[ReliabilityBin], ece: float) -> go.Figure:
         title={"text": reliability_finding(bins, ece)},
         xaxis={"title": {"text": "Confidence (top probability)"}, "tickformat": ".0%", "range": [0, 1.02]},
         yaxis={"title": {"text": "Accuracy"}, "tickformat": ".0%", "range": [0, 1.02]},
-        margin={"l": 56, "r": 8, "t": 8, "b": 48},
+        margin={"l": 56, "r": 24, "t": 8, "b": 48},
     )
     return figure
 
@@ -282,7 +309,7 @@ def risk_coverage(curve: RiskCoverage, threshold: float) -> go.Figure:
         title={"text": title},
         xaxis={"title": {"text": "Coverage: share of faces answered"}, "tickformat": ".0%", "range": [0, 1.02]},
         yaxis={"title": {"text": "Risk: share of wrong answers"}, "tickformat": ".0%", "rangemode": "tozero"},
-        margin={"l": 56, "r": 8, "t": 8, "b": 48},
+        margin={"l": 56, "r": 24, "t": 8, "b": 48},
     )
     return figure
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -238,8 +238,16 @@ def compute(
     return job
 
 
-def start(source: str, dataset: FaceDataset, workspace: Workspace | None = None) -> OutOfFold:
+def start(
+    source: str, dataset: FaceDataset, workspace: Workspace | None = None, *, skip_broken: bool = False
+) -> OutOfFold:
     """Start the computation in a process of its own; follow it with :func:`find`.
+
+    Args:
+        source: where that process reads the faces.
+        dataset: the same faces, read.
+        workspace: where the work lies.
+        skip_broken: leave out faces that cannot be read, as ``dataset`` did.
 
     Raises:
         BusyError: a training runs in this workspace.
@@ -254,6 +262,6 @@ def start(source: str, dataset: FaceDataset, workspace: Workspace | None = None)
     refuse_if_busy(workspace)
     make_directory(job.path)
     write_json(job.path / "status.json", FoldStatus(heartbeat=time.time()).to_dict())
-    arguments: list[Any] = ["audit", source, "--suspects", "--json"]
-    spawn([str(a) for a in arguments], workspace, job.path / "console.txt")
+    arguments = ["audit", source, "--suspects", "--json", *(["--skip-broken"] if skip_broken else [])]
+    spawn(arguments, workspace, job.path / "console.txt")
     return job

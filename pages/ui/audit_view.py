@@ -312,7 +312,8 @@ def _suspect_labels(dataset: FaceDataset, found: ExactAudit, *, following: bool 
             from fer_core.training import out_of_fold
 
             try:
-                out_of_fold.start(state.data_source(), dataset)
+                source = state.data_source()
+                out_of_fold.start(source, dataset, skip_broken=state.skips_broken(source))
             except FerError as error:
                 st.error(plain(error), icon=":material/error:")
                 return

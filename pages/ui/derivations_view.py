@@ -27,6 +27,7 @@ from fer_core.lessons.numbers import SIZE_COLUMNS, complete, editable, from_netw
 from fer_core.models import output_side
 from pages.ui import resources, state
 from pages.ui.charts import chart
+from pages.ui.model_box import model_box
 from pages.ui.text import plain, source_name
 
 SOURCES: Final = {
@@ -172,17 +173,16 @@ def _row(formula: Formula, name: str, values: Array) -> Array:
 
 def _networks(formula: Formula) -> Inputs:
     available = resources.models()
-    models = list(available)
-    in_use = resources.model_in_use()
-    if in_use is None:
+    if not available:
         st.info("There is no model yet; random numbers are used.", icon=":material/model_training:")
         return formula.inputs(np.random.default_rng(0))
     dataset = resources.dataset(state.data_source())
     indices = dataset.indices("valid")
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
-    model = left.selectbox(
-        "Network", models, models.index(in_use), format_func=available.__getitem__, key="derive-model"
-    )
+    with left:
+        model = model_box(
+            "Network", available, key="derive-model", help="The numbers are those of this network at work."
+        )
     number = middle.number_input(
         "Face",
         1,

@@ -80,17 +80,19 @@ def _calibration(subject: Subject) -> None:
         return
     valid = _validation(subject)
     fitted = fit_temperature(valid.logits, valid.labels)
-    after = Evaluation.of(replace(predictions, temperature=fitted), subject.split)
+    stored = predictions.temperature
+    same = abs(stored - fitted) < 5e-4
+    before, after = (
+        Evaluation.of(replace(predictions, temperature=t), subject.split) for t in (1.0 if same else stored, fitted)
+    )
     st.write(
         f"Dividing the logits by **{fitted:.3f}** (fitted on {len(valid.labels):,} validation faces) takes the ECE here "
-        f"from {result.ece:.3f} to **{after.ece:.3f}** and the loss from {result.loss:.3f} to **{after.loss:.3f}** nats. "
+        f"from {before.ece:.3f} to **{after.ece:.3f}** and the loss from {before.loss:.3f} to **{after.loss:.3f}** nats. "
         "No answer changes, only how sure it is."
     )
     if subject.split == "valid":
         st.caption("Fitted and measured on the same faces here; the test split shows it on others.")
-    stored = predictions.temperature
     reason = _why_not_stored(subject)
-    same = abs(stored - fitted) < 5e-4
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Store with the model",
@@ -101,7 +103,7 @@ def _calibration(subject: Subject) -> None:
             on_click=calmly(_store),
             args=(subject.path, "temperature", float(fitted)),
         )
-        st.caption(f"Stored now: {stored:.3f}{' — this one' if same else ''}", width="content")
+        st.caption(f"Stored now: {stored:.3f}{', the fitted one' if same else ''}", width="content")
 
 
 def _validation(subject: Subject) -> Predictions:
@@ -265,36 +267,37 @@ def _other_choice(model: str, names: dict[str, str]) -> str:
 
 
 def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
-    with st.container(horizontal=True, gap="medium"):
-        for who, accuracy in ((first, found.accuracies[0]), (second, found.accuracies[1])):
-            interval = who.report.evaluation.accuracy_ci95
-            st.metric(who.name, percent_with_interval(accuracy, interval), width="content")
-    st.write(plain(found.test.sentence(f"“{first.name}”", f"“{second.name}”")))
-    if found.relabelled:
-        st.caption(f"{found.relabelled:,} labels differ between the two; the labels of the model at the top count.")
-    left, right = st.columns([1, 1], gap="large")
+    left, right = st.columns([3, 2], gap="large")
+    gained, lost = len(found.gained), len(found.lost)
     with left:
-        gained, lost = len(found.gained), len(found.lost)
         title = f"{second.name} against {first.name}: {gained:,} faces gained, {lost:,} lost"
         chart(charts.matrix_difference(found.matrix_difference, title, dark=dark_page()), key="difference", height=430)
-        st.caption("Faces more (+) or fewer (-) in each cell. On the diagonal more is better, elsewhere fewer.")
     with right:
-        st.markdown("**Faces that flipped**")
-        ways = {f"Now right ({gained:,})": found.gained, f"Now wrong ({lost:,})": found.lost}
-        both_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
-        ways[f"Other ({len(both_wrong):,})"] = both_wrong
-        way = st.segmented_control(
-            "Flipped", list(ways), default=next(iter(ways)), required=True, key="flips", label_visibility="collapsed"
+        for who, accuracy in ((first, found.accuracies[0]), (second, found.accuracies[1])):
+            interval = who.report.evaluation.accuracy_ci95
+            st.metric(who.name, percent_with_interval(accuracy, interval))
+        st.write(plain(found.test.sentence(f"“{first.name}”", f"“{second.name}”")))
+        if found.relabelled:
+            st.caption(f"{found.relabelled:,} labels differ between the two; the labels of the model at the top count.")
+        st.caption(
+            "In the matrix: faces more (+) or fewer (-) in each cell. On the diagonal more is better, elsewhere fewer."
         )
-        way = way or next(iter(ways))
-        places = ways[way]
-        if not len(places):
-            st.info("No face flipped this way.", icon=":material/info:")
-            return
-        captions = [f"{_from_to(found.first[i], found.second[i])}" for i in places]
-        faces = np.searchsorted(second.positions, _positions(second, found.ids[places]))
-        st.caption(f"What {plain(first.name)} said → what {plain(second.name)} says; the dot is the label's colour.")
-        wall_of(second, faces, captions, key=f"flips-{list(ways).index(way)}-{first.key}-{second.key}")
+    st.subheader("Faces that flipped")
+    ways = {f"Now right ({gained:,})": found.gained, f"Now wrong ({lost:,})": found.lost}
+    both_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
+    ways[f"Still wrong, another answer ({len(both_wrong):,})"] = both_wrong
+    way = st.segmented_control(
+        "Flipped", list(ways), default=next(iter(ways)), required=True, key="flips", label_visibility="collapsed"
+    )
+    way = way or next(iter(ways))
+    places = ways[way]
+    if not len(places):
+        st.info("No face flipped this way.", icon=":material/info:")
+        return
+    captions = [f"{_from_to(found.first[i], found.second[i])}" for i in places]
+    faces = np.searchsorted(second.positions, _positions(second, found.ids[places]))
+    st.caption(f"What {plain(first.name)} said → what {plain(second.name)} says; the dot is the label's colour.")
+    wall_of(second, faces, captions, key=f"flips-{list(ways).index(way)}-{first.key}-{second.key}")
 
 
 def _positions(subject: Subject, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

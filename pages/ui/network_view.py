@@ -15,6 +15,7 @@ from fer_core.labels import COLOURS, LABELS
 from fer_core.preprocess import FACE_SIZE
 from pages.ui import resources, state
 from pages.ui.charts import chart
+from pages.ui.model_box import model_box
 from pages.ui.pick_wall import Group, Tile, pick_wall
 from pages.ui.text import plain, source_name
 
@@ -64,14 +65,10 @@ def choose() -> Network:
     """
     names = resources.models()
     names |= {f"{_UNTRAINED}{name}": f"{name}, untrained" for name in resources.architectures()}
-    ids = list(names)
-    current = resources.model_in_use()
-    chosen = st.selectbox(
+    chosen = model_box(
         "Network",
-        ids,
-        index=ids.index(current) if current in ids else 0,
-        format_func=lambda name: names.get(name, name),
-        key=f"network-{current}",
+        names,
+        key="network",
         width=420,
         help="Every model that can be used, and every architecture with random weights, to see what training changes.",
     )

@@ -107,12 +107,13 @@ export default function ({data, parentElement, setTriggerValue, setStateValue}) 
 
 _CSS = """
 .fer-pick { color: var(--st-text-color); font-family: var(--st-font); }
-.fer-pick { display: flex; flex-wrap: wrap; column-gap: 1.5rem; }
+.fer-pick { display: flex; flex-wrap: wrap; align-items: flex-end; column-gap: 1.5rem; }
 .fer-pick section { margin-bottom: 0.9rem; width: 100%; }
 .fer-pick section.small { width: calc(var(--n) * (var(--face) + 8px)); max-width: 100%; }
 .fer-pick section.small > div { grid-template-columns: repeat(var(--n), minmax(0, 1fr)); }
 .fer-pick h4 { font: 600 0.95rem var(--st-font); margin: 0 0 0.3rem; padding: 0; display: flex; gap: 0.5rem;
   align-items: baseline; flex-wrap: wrap; overflow-wrap: anywhere; }
+.fer-pick section.small h4 { flex-direction: column; gap: 0; }
 .fer-pick h4 small { font-weight: 400; font-size: 0.85rem; opacity: 0.8; }
 .fer-pick section > div { display: grid; gap: 8px;
   grid-template-columns: repeat(auto-fill, minmax(min(var(--face), 100%), 1fr)); }

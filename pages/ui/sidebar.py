@@ -9,6 +9,7 @@ import streamlit as st
 from fer_core.training.runs import Run, running
 from pages.ui import resources, state
 from pages.ui.errors import calm
+from pages.ui.model_box import model_box
 from pages.ui.navigation import menu
 from pages.ui.runs import ACTIVE, progress_text
 from pages.ui.text import plain, source_name
@@ -62,14 +63,11 @@ def _model() -> None:
             st.markdown("**None yet**")
             st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
             return
-        names = list(available)
-        current = resources.model_in_use()
-        chosen = st.selectbox(
+        chosen = model_box(
             "Model in use",
-            names,
-            index=names.index(current) if current in available else 0,
-            format_func=lambda name: available.get(name, name),
+            available,
+            key="model-in-use",
             help="Pages that need a trained network use this one: a shipped model, or the best weights of a run.",
         )
-        if chosen != current:
+        if chosen != resources.model_in_use():
             state.use_model(chosen)

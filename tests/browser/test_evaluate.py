@@ -163,6 +163,27 @@ def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unma
     dialog.get_by_text("Bright places speak for").or_(dialog.get_by_text("there is no map")).first.wait_for()
 
 
+def test_two_browsers_that_mark_at_once_both_keep_their_marks(drawn, browser, page):
+    true, predicted = busiest_wrong_cell(drawn)
+    expected, dataset = walk_into(page, drawn, true, predicted)
+    other = browser.new_page(viewport={"width": 1440, "height": 900})
+    walk_into(other, drawn, true, predicted)
+    for place, tab in enumerate((page, other)):
+        tab.locator(".fer-pick input[type=checkbox]").nth(place).check()
+        tab.get_by_text("1 face selected.").wait_for()
+    page.get_by_role("button", name="Ambiguous").click(no_wait_after=True)
+    other.get_by_role("button", name="Not a face").click(no_wait_after=True)
+    marks = marks_for(dataset, drawn[1])
+    both = {str(dataset.ids[expected[0]]): "ambiguous", str(dataset.ids[expected[1]]): "not_a_face"}
+    wait_until(lambda: {face: mark.kind for face, mark in marks.current().items()} == both)
+    page.get_by_text("marked ambiguous").first.wait_for()
+    page.get_by_role("button", name="Undo").click()  # takes back its own window's mark, not the other's
+    wait_until(lambda: list(marks.current()) == [str(dataset.ids[expected[1]])])
+    other.get_by_role("button", name="Undo").click()
+    wait_until(lambda: not marks.current())
+    other.close()
+
+
 @pytest.mark.real_data
 def test_the_cell_of_fear_taken_for_sad_shows_exactly_the_faces_the_predictions_say(real, page):
     expected, dataset = walk_into(page, real, "fear", "sad")

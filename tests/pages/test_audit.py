@@ -95,11 +95,13 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
     open_page, found, monkeypatch, workspace
 ):
     started = []
-    monkeypatch.setattr(out_of_fold, "start", lambda source, dataset: started.append((source, dataset.fingerprint)))
+    monkeypatch.setattr(
+        out_of_fold, "start", lambda source, dataset, **how: started.append((source, dataset.fingerprint, how))
+    )
     app = view(open_page("audit"), "Suspect labels")
     next(b for b in app.button if b.label == "Look for suspect labels").click().run()
     check(app)
-    assert started == [("synthetic", found.fingerprint)]
+    assert started == [("synthetic", found.fingerprint, {"skip_broken": False})]
 
     from filelock import FileLock
 

@@ -252,6 +252,25 @@ def test_damaged_marks_are_told_of_and_the_evaluation_stays(open_page, run):
     assert faces(app)
 
 
+def test_marks_for_faces_that_are_not_there_are_told_of_and_the_faces_stay(open_page, run):
+    marks_for(DATA).add(["nobody"], "ambiguous")
+    app = open_page("evaluate", errors=1)
+    assert "name faces that are not in synthetic, e.g. 'nobody'" in app.error[0].value.replace("\\", "")
+    assert faces(app)
+    app.toggle(key="evaluate-marks").set_value(True).run()
+    check(app, errors=1)
+    assert "not in synthetic" in app.error[0].value
+
+
+def test_other_weights_in_the_same_run_are_evaluated_anew(open_page, run):
+    first = metric(open_page("evaluate"), "Accuracy")
+    untrained_checkpoint(run.path / "best.safetensors", seed=3)
+    p = cached_predictions(run.id, DATA, "valid")
+    second = metric(open_page("evaluate"), "Accuracy")
+    assert second.startswith(f"{100 * (p.predicted == p.labels).mean():.1f} %")
+    assert second != first
+
+
 def test_a_model_with_other_classes_is_refused_with_both_lists(open_page, run):
     untrained_checkpoint(run.path / "best.safetensors", labels=("a", "b", "c", "d", "e", "f", "g"))
     app = open_page("evaluate", errors=1)

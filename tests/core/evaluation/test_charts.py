@@ -44,6 +44,42 @@ def test_hiding_the_diagonal_leaves_the_colours_to_the_errors():
     assert heat.text[0][0] == ""
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_number_stands_on_its_cell_in_the_ink_that_is_easier_to_read(dark):
+    matrix = charts.confusion_matrix(CONFUSION, "rows", dark=dark)
+    difference = charts.matrix_difference(CONFUSION - CONFUSION.T, "", dark=dark)
+    for figure in (matrix, difference):
+        heat, notes = figure.data[0], figure.layout.annotations
+        assert [note.text for note in notes] == [words for row in heat.text for words in row]
+        assert {(note.x, note.y) for note in notes} == {(x, y) for x in range(7) for y in range(7)}
+        for note in notes:
+            depth = (heat.z[note.y][note.x] - heat.zmin) / (heat.zmax - heat.zmin)
+            assert contrast(note.font.color, colour_at(heat.colorscale, depth)) > 4.2
+
+
+def colour_at(scale, depth: float) -> list[float]:
+    """The colour of a cell, as plotly mixes it: red, green and blue in 0…1."""
+    above = next(i for i, (stop, _) in enumerate(scale) if stop >= depth)
+    (low, first), (high, second) = scale[max(0, above - 1)], scale[above]
+    part = (depth - low) / (high - low) if high > low else 1.0
+    return [a + part * (b - a) for a, b in zip(channels(first), channels(second), strict=True)]
+
+
+def channels(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def contrast(ink: str, ground: list[float]) -> float:
+    """Contrast by WCAG 2.1, 1…21."""
+
+    def luminance(colour: list[float]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    one, other = sorted((luminance(channels(ink)), luminance(ground)))
+    return (other + 0.05) / (one + 0.05)
+
+
 def test_a_matrix_without_errors_or_without_faces_is_still_a_figure():
     assert "Nothing" in charts.confusion_matrix(np.diag([1] * 7)).layout.title.text
     assert len(charts.confusion_matrix(np.zeros((7, 7), dtype=np.int64)).data) == 2

@@ -3,12 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fer_core.cli import main
+from fer_core.data import load
 from fer_core.errors import DataError, ModelError
 from fer_core.evaluation import Evaluation, Predictions, evaluate
 from fer_core.evaluation.evaluate import label_order
 from fer_core.inference import Classifier
 from fer_core.labels import LABELS
 from tests.factories import make_dataset, untrained_checkpoint
+from tests.source_factory import png, rows, tree, write_csv, write_folder
 
 
 @pytest.fixture
@@ -65,3 +68,29 @@ def test_other_classes_are_refused_with_both_lists():
 def test_an_empty_split_is_refused_with_the_counts(classifier):
     with pytest.raises(DataError, match=r"no faces in its test split.*train 140"):
         evaluate(classifier, make_dataset(test=0), "test")
+
+
+def test_a_split_without_labels_is_refused_and_the_images_left_out_are_named(classifier, tmp_path):
+    unlabelled = {f"test/to be sorted/{i}.png": png(90 + i) for i in range(7)}
+    source = write_folder(tmp_path / "faces", {**tree(splits=("train", "valid")), **unlabelled})
+    with pytest.raises(DataError, match=r"no faces in its test split.*left out \(7\): 'test/to be sorted'"):
+        evaluate(classifier, load(str(source)), "test")
+
+
+def test_a_csv_without_labels_in_one_split_is_refused_by_its_rows_and_skipped_only_when_asked(tmp_path, capsys):
+    unlabelled = [("", pixels, "PrivateTest") for _, pixels, _ in rows(3)]
+    source = str(write_csv(tmp_path / "challenge.csv", [*rows(7), *unlabelled]))
+    model = str(untrained_checkpoint(tmp_path / "m.safetensors"))
+    assert main(["evaluate", model, "--data", source]) == 2
+    assert "3 of 10 faces cannot be used: row 7 (line 9) has the label ''" in capsys.readouterr().err
+    assert main(["evaluate", model, "--data", source, "--skip-broken"]) == 2
+    assert "no faces in its test split (train 7 · valid 0 · test 0). Skipped: 3 of 10 faces" in capsys.readouterr().err
+    assert main(["evaluate", model, "--data", source, "--skip-broken", "--split", "train"]) == 0
+    assert "n = 7" in capsys.readouterr().out
+
+
+def test_a_split_of_nothing_but_copies_is_printed_without_a_deduplicated_accuracy(tmp_path, capsys):
+    source = write_folder(tmp_path / "faces", {**tree(splits=("train",)), **tree(splits=("test",))})
+    model = str(untrained_checkpoint(tmp_path / "m.safetensors"))
+    assert main(["evaluate", model, "--data", str(source)]) == 0
+    assert "deduplicated: – (n = 0)" in capsys.readouterr().out
