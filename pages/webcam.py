@@ -5,8 +5,9 @@ import streamlit as st
 from pages.ui import resources, state
 from pages.ui.errors import calm
 from pages.ui.live_controls import controls
+from pages.ui.live_game import choose_view
 from pages.ui.navigation import through_app
-from pages.ui.webrtc import camera, read_out, session
+from pages.ui.webrtc import beside, camera, session
 
 through_app()
 st.title("Webcam")
@@ -26,9 +27,10 @@ else:
     with calm("starting the live view"):
         state.set_live_model(model)
         live = session(model)
+        choose_view(live)
         picture, side = st.columns([3, 2], gap="large")
         with picture:
             camera(live)
             controls(live)
         with side:
-            read_out(live)
+            beside(live)

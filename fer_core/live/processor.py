@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fer_core.config import LiveConfig
 from fer_core.faces import Face, FaceDetector, crop_box, crop_squares
 from fer_core.inference import Classifier
+from fer_core.live.calibration import CalibrationState, Calibrator
 from fer_core.live.smoothing import Smoother
 from fer_core.live.tracking import Tracker
 
@@ -29,7 +30,7 @@ class LiveFace:
         label: name of the expression after smoothing and hysteresis.
         probability: of that label after smoothing.
         abstained: its probability is below the threshold: the answer is "not sure".
-        probabilities: (C,) after smoothing.
+        probabilities: (C,) after smoothing, and after the calibration to a resting face where there is one.
         raw_probabilities: (C,) of this frame alone, what Upload gives for the same frame and box.
         crop: uint8 (48, 48), what the network saw.
         score: the detector's.
@@ -69,10 +70,10 @@ class FrameResult:
 
 
 class LiveProcessor:
-    """Holds what lasts between frames: tracks, smoothers, settings.
+    """Holds what lasts between frames: tracks, smoothers, settings, the calibration.
 
-    ``process`` may be called from any thread; calls take turns. ``configure``, ``use`` and ``reset`` may come at any
-    moment from another thread and hold from the next frame on.
+    ``process`` may be called from any thread; calls take turns. All else may come at any moment from another thread and
+    holds from the next frame on.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class LiveProcessor:
         self._detector = detector or FaceDetector(longest_side=self._config.longest_side)
         self._tracker = Tracker()
         self._smoothers: dict[int, Smoother] = {}
+        self._calibrator = Calibrator()
         self._last: tuple[tuple[int, Face], ...] = ()
         self._since_detection = 0
         self._size: tuple[int, int] | None = None
@@ -93,6 +95,11 @@ class LiveProcessor:
         """The settings in force."""
         return self._config
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names of the model in use."""
+        return self._classifier.labels
+
     def configure(self, config: LiveConfig) -> None:
         """Use other settings from the next frame on."""
         with self._lock:
@@ -100,20 +107,51 @@ class LiveProcessor:
                 self._detector = FaceDetector(longest_side=config.longest_side)
             self._config = config
 
-    def use(self, classifier: Classifier) -> None:
-        """Use another model from the next frame on; smoothing begins anew, numbers stay."""
+    def use(self, classifier: Classifier) -> bool:
+        """Use another model from the next frame on: smoothing begins anew, numbers stay, a calibration ends with the
+        model it belongs to. Returns whether it is another model."""
         with self._lock:
-            if classifier is not self._classifier:
-                self._classifier = classifier
-                self._smoothers.clear()
+            if classifier is self._classifier:
+                return False
+            self._classifier = classifier
+            self._smoothers.clear()
+            self._calibrator.clear("The model was changed, so it has to be calibrated anew.")
+            return True
 
     def reset(self) -> None:
-        """Forget all faces."""
+        """Forget all faces; a calibration in force stays."""
         with self._lock:
             self._tracker.reset()
             self._smoothers.clear()
             self._last = ()
             self._since_detection = 0
+            self._calibrator.give_up(
+                "The camera stopped before the two seconds were over. Start it and calibrate again."
+            )
+
+    @property
+    def calibration(self) -> CalibrationState:
+        """Where the calibration to a resting face stands."""
+        return self._calibrator.state
+
+    def calibrate(self) -> None:
+        """Take the next two seconds in which one face is alone in the picture for that person's resting face.
+
+        Raises:
+            ModelError: the model knows no neutral face.
+        """
+        with self._lock:
+            self._calibrator.begin(self._classifier.labels, self._classifier.info.temperature)
+
+    def stop_calibrating(self) -> None:
+        """Give up the two seconds that are being taken; a calibration in force stays."""
+        with self._lock:
+            self._calibrator.give_up("Calibration cancelled.")
+
+    def forget_calibration(self) -> None:
+        """Show again what the model says by itself."""
+        with self._lock:
+            self._calibrator.clear()
 
     def warm_up(self) -> None:
         """Load what the first frame needs and run it once, without a trace in tracks and smoothers."""
@@ -153,14 +191,13 @@ class LiveProcessor:
             self._smoothers = {number: s for number, s in self._smoothers.items() if number in known}
         self._since_detection += 1
         found = clock.perf_counter()
-        results: list[LiveFace] = []
-        if self._last:
-            crops = crop_squares(frame, [crop_box(face) for _, face in self._last])
-            logits = classifier.logits(crops)
-            results = [
-                self._answer(number, face, row, crop, time, config, classifier)
-                for (number, face), row, crop in zip(self._last, logits, crops, strict=True)
-            ]
+        crops = crop_squares(frame, [crop_box(face) for _, face in self._last])
+        logits = classifier.logits(crops)
+        self._calibrator.see([number for number, _ in self._last], logits, time)
+        results = [
+            self._answer(number, face, row, crop, time, config, classifier)
+            for (number, face), row, crop in zip(self._last, logits, crops, strict=True)
+        ]
         done = clock.perf_counter()
         stages = {"detect": 1000 * (found - started), "classify": 1000 * (done - found)}
         return FrameResult(time, width, height, classifier.labels, tuple(results), detected, stages)
@@ -179,7 +216,7 @@ class LiveProcessor:
 
         smoother = self._smoothers.setdefault(number, Smoother())
         smoother.update(logits, time, config.smoothing)
-        label, probabilities = smoother.answer(classifier.info.temperature, config.hysteresis)
+        label, probabilities = smoother.answer(classifier.info.temperature, config.hysteresis, self._calibrator.lowered)
         threshold = classifier.info.abstain_below if config.abstain_below is None else config.abstain_below
         return LiveFace(
             number=number,

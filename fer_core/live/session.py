@@ -23,6 +23,8 @@ import numpy.typing as npt
 from fer_core.config import LiveConfig
 from fer_core.errors import FerError, WorkspaceError
 from fer_core.inference import Classifier
+from fer_core.live.calibration import CalibrationState
+from fer_core.live.game import ANOTHER_MODEL, Game
 from fer_core.live.overlay import draw
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor, Meter, Rates
 from fer_core.live.table import FaceTable
@@ -59,6 +61,7 @@ class LiveSession:
         self._latest: tuple[Frame, FrameResult] | None = None
         self._history: dict[int, FaceHistory] = {}
         self._recorder: Recorder | None = None
+        self._game: Game | None = None
         self._frames = 0
         self._slow = 0
         self._reduced: str | None = None
@@ -80,8 +83,10 @@ class LiveSession:
         self._processor.configure(config)
 
     def use(self, classifier: Classifier) -> None:
-        """Use another model from the next frame on."""
-        self._processor.use(classifier)
+        """Use another model from the next frame on; a calibration and a running game end with the one before."""
+        another, game = self._processor.use(classifier), self._game
+        if another and game is not None:
+            game.stop(ANOTHER_MODEL)
 
     def warm_up(self) -> None:
         """Do what is slow the first time only, so that the first frame is not; changes nothing."""
@@ -105,6 +110,9 @@ class LiveSession:
             picture = draw(rgb, result, mirror=config.mirror, bars=config.bars)
             stages = {**result.milliseconds, "draw": 1000 * (clock.perf_counter() - began)}
             self._keep(picture, result, arrived)
+            game = self._game
+            if game is not None:
+                game.see(rgb, result)
         except Exception as error:  # whatever it is, the picture must go on and the page say what happened
             with self._lock:
                 self._error = str(error) if isinstance(error, FerError) else f"{type(error).__name__}: {error}"
@@ -236,10 +244,61 @@ class LiveSession:
             recorder, self._recorder = self._recorder, None
         return recorder.close() if recorder else None
 
+    # --- calibration to a resting face (see :mod:`fer_core.live.calibration`)
+
+    @property
+    def calibration(self) -> CalibrationState:
+        """Where the calibration stands."""
+        return self._processor.calibration
+
+    def calibrate(self) -> None:
+        """Take the next two seconds in which one face is alone in the picture for that person's resting face.
+
+        Raises:
+            FerError: no picture comes.
+            ModelError: the model knows no neutral face.
+        """
+        with self._lock:
+            coming = self._latest is not None and clock.monotonic() - self._latest[1].time <= 2
+        if not coming:
+            raise FerError("No picture comes from the camera. Press START under the picture, then calibrate.")
+        self._processor.calibrate()
+
+    def stop_calibrating(self) -> None:
+        """Give up a calibration that is being taken; one in force stays."""
+        self._processor.stop_calibrating()
+
+    def forget_calibration(self) -> None:
+        """Show again what the model says by itself."""
+        self._processor.forget_calibration()
+
+    # --- the game (see :mod:`fer_core.live.game`)
+
+    @property
+    def game(self) -> Game | None:
+        """The game that is played or was played last, or None."""
+        return self._game
+
+    def play(self, seed: int) -> Game:
+        """Begin a game from the next frame on, in place of any other; ``seed`` decides the order of its rounds.
+
+        Raises:
+            ModelError: the model knows no expression to ask for.
+        """
+        self._game = game = Game(self._processor.labels, seed)
+        return game
+
+    def forget_game(self) -> None:
+        """Drop the game with its pictures."""
+        self._game = None
+
     def stop(self) -> None:
         """The camera stopped: finish what is open, forget the faces. May be called at any moment and repeatedly."""
         self.stop_recording()
         self._processor.reset()
+        game = self._game
+        if game is not None:
+            game.pause()
         with self._lock:
             self._history.clear()
             self._latest = None

@@ -32,11 +32,16 @@ class Smoother:
         self.time = max(self.time, time)
         return self.logits
 
-    def answer(self, temperature: float, hysteresis: float) -> tuple[int, Floats]:
-        """Label and probabilities (C,); the label changes only when another one leads by more than ``hysteresis``."""
+    def answer(
+        self, temperature: float, hysteresis: float, lowered: npt.NDArray[np.float64] | None = None
+    ) -> tuple[int, Floats]:
+        """Label and probabilities (C,); the label changes only when another one leads by more than ``hysteresis``.
+
+        ``lowered`` (C,) is taken off the logits first (see :mod:`fer_core.live.calibration`).
+        """
         if self.logits is None:
             raise ValueError("answer() needs an update() first")
-        probabilities = softmax(self.logits, temperature)
+        probabilities = softmax(self.logits if lowered is None else self.logits - lowered, temperature)
         best = int(probabilities.argmax())
         if self.label is None or probabilities[best] - probabilities[self.label] > hysteresis:
             self.label = best

@@ -8,17 +8,29 @@ from fer_core.config import LiveConfig
 from fer_core.live import LiveSession
 from fer_core.workspace import Workspace
 from pages.ui import resources, state
-from pages.ui.errors import calm
+from pages.ui.errors import calm, calmly, show_complaint
+from pages.ui.live_game import CONTROLS, shows_game
 from pages.ui.text import plain
 
+_CALIBRATION = (
+    "Some faces look sad or angry to a network while they rest. Look into the camera with a relaxed face for two seconds, "
+    "alone: what the network reads into it is then taken off its scores (logits) for other expressions, for every face in "
+    "this view and in recordings of it. It is not training, it makes the network no better for other people, and it never "
+    "touches what Upload says. Reset or another model ends it."
+)
 _STEP = 0.01  # of the threshold; left where the model's own is, it follows the model
+_LOOK_EVERY = 0.25  # seconds between two looks at a calibration
 
 
+@st.fragment(key=CONTROLS)
 def controls(live: LiveSession) -> None:
-    """Settings that hold from the next frame on, without reconnecting."""
-    with st.container(border=True):
+    """Settings that hold from the next frame on, without reconnecting; folded up while the game is shown, so that on a
+    narrow screen it stands right under the picture."""
+    folded = shows_game()
+    with st.expander("Settings", icon=":material/tune:") if folded else st.container(border=True):
         _settings(live)
         _actions(live)
+        _calibration(live)
 
 
 @st.fragment
@@ -92,3 +104,37 @@ def _actions(live: LiveSession) -> None:
     notice = state.take_notice()
     if notice:
         st.success(plain(notice), icon=":material/check:")
+
+
+def _calibration(live: LiveSession) -> None:
+    """Calibrate to me: the button, the two seconds, and what they changed."""
+    show_complaint()
+    if live.calibration.running:
+        st.fragment(_taking, run_every=_LOOK_EVERY)(live)
+        return
+    now = live.calibration
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Calibrate to me",
+            icon=":material/face:",
+            help=_CALIBRATION,
+            key="live_calibrate",
+            on_click=calmly(live.calibrate),
+        )
+        if now.result is not None:
+            st.button("Reset", icon=":material/undo:", key="live_calibration_reset", on_click=live.forget_calibration)
+    if now.note:
+        st.warning(plain(now.note), icon=":material/warning:")
+    if now.result is not None:
+        st.caption(f":material/check: {plain(now.result.words())}")
+
+
+def _taking(live: LiveSession) -> None:
+    """Looks at the two seconds; when they are over the page is drawn anew, which ends these looks."""
+    now = live.calibration
+    if not now.running:
+        st.rerun()
+    st.progress(now.share, text="Look into the camera with a relaxed face…")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Cancel", icon=":material/close:", key="live_calibration_cancel", on_click=live.stop_calibrating)
+        st.caption(plain(now.note))

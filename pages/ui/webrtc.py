@@ -14,6 +14,7 @@ from pages.ui.camera_check import camera_check
 from pages.ui.errors import calm
 from pages.ui.live_doctor import doctor, fallbacks
 from pages.ui.live_faces import live_faces
+from pages.ui.live_game import BESIDE, game, shows_game
 
 _KEY: Final = "camera"  # of the video on the page
 _READ_EVERY: Final = 0.7  # seconds between two looks at the figures
@@ -82,6 +83,15 @@ def camera(live: LiveSession) -> None:
     if advice and not playing:
         st.warning(advice, icon=":material/videocam_off:")
         fallbacks()
+
+
+@st.fragment(key=BESIDE)
+def beside(live: LiveSession) -> None:
+    """What stands beside the picture: the figures and faces, or the game."""
+    if shows_game():
+        game(live)
+    else:
+        read_out(live)
 
 
 @st.fragment(run_every=_READ_EVERY)

@@ -7,11 +7,13 @@ program can tell which frame it sees; the annotations of the live view do not re
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from fer_core.data.synthetic import draw_face
+from fer_core.labels import LABELS
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 EMOTIONS = ("happy", "surprise")
@@ -45,10 +47,8 @@ def faces_clip(path: Path, seconds: float = 4.0) -> Path:
     rng = np.random.default_rng(3)
     faces = [draw_face(emotion, rng, size=240) for emotion in EMOTIONS]
     total = round(seconds * RATE)
-    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{WIDTH}x{HEIGHT}"]
-    command += ["-r", str(RATE), "-i", "-", "-pix_fmt", "yuv420p", str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
-        assert ffmpeg.stdin is not None
+
+    def frames() -> Iterator[np.ndarray]:
         for step in range(total):
             canvas = np.full((HEIGHT, WIDTH), 96, np.uint8)
             if step < total - RATE // 2:
@@ -56,7 +56,33 @@ def faces_clip(path: Path, seconds: float = 4.0) -> Path:
                     x = round(40 + 310 * index + 12 * np.sin(step / 11 + index))
                     y = round(110 + 8 * np.cos(step / 9 + index))
                     canvas[y : y + 240, x : x + 240] = face
-            ffmpeg.stdin.write(numbered(canvas, step).tobytes())
+            yield canvas
+
+    return write_clip(path, frames())
+
+
+def player_clip(path: Path, seconds_each: float = 0.7) -> Path:
+    """Write a y4m clip: one face, never away, that makes one expression after the other."""
+    rng = np.random.default_rng(5)
+    faces = [draw_face(emotion, rng, size=280) for emotion in LABELS]
+
+    def frames() -> Iterator[np.ndarray]:
+        for step in range(round(seconds_each * RATE) * len(faces)):
+            canvas = np.full((HEIGHT, WIDTH), 96, np.uint8)
+            canvas[100:380, 180:460] = faces[step // round(seconds_each * RATE)]
+            yield canvas
+
+    return write_clip(path, frames())
+
+
+def write_clip(path: Path, frames: Iterable[np.ndarray]) -> Path:
+    """Grey frames (480, 640), numbered from 0, as a y4m file."""
+    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{WIDTH}x{HEIGHT}"]
+    command += ["-r", str(RATE), "-i", "-", "-pix_fmt", "yuv420p", str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
+        assert ffmpeg.stdin is not None
+        for number, frame in enumerate(frames):
+            ffmpeg.stdin.write(numbered(frame, number).tobytes())
     if ffmpeg.returncode:
         raise RuntimeError(f"ffmpeg failed with status {ffmpeg.returncode}")
     return path

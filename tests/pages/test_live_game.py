@@ -1,0 +1,189 @@
+"""Calibrate to me and the expression mirror on the webcam page, with frames given to the session by hand."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_core.live import Game
+from fer_core.live.game import PLAY, READY
+from pages.ui.live_game import FACES, MIRROR, board_data
+from tests.core.live.test_live import FakeDetector, face, frame
+from tests.pages.conftest import check, words
+
+
+class Page:
+    """The webcam page, and the camera in front of it."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+        self.live = app.session_state["fer.live"]
+        self.detector = self.live._processor._detector = FakeDetector([face(100, 60)])
+        self.time = None
+
+    def watch(self, seconds: float, rate: int = 10) -> None:
+        """Frames over some seconds, the last of them now."""
+        import time
+
+        start = max(self.time or 0.0, time.monotonic())
+        for i in range(round(seconds * rate) + 1):
+            self.live.frame(frame(), arrived=start + i / rate)
+        self.time = start + seconds
+
+    def press(self, label: str) -> None:
+        next(button for button in self.app.button if button.label == label).click().run()
+        check(self.app)
+
+    def look(self) -> str:
+        self.app.run()
+        check(self.app)
+        return words(self.app)
+
+    def turn_to(self, view: str) -> None:
+        self.app.run()  # AppTest knows only what the last run drew, which may have been a fragment
+        self.app.segmented_control(key="live_view").set_value(view).run()
+        check(self.app)
+
+    @property
+    def buttons(self) -> list[str]:
+        return [button.label for button in self.app.button]
+
+
+@pytest.fixture
+def page(open_page) -> Page:
+    return Page(open_page("webcam"))
+
+
+# --- calibrate to me
+
+
+def test_without_a_camera_calibrating_says_what_to_do(page):
+    next(b for b in page.app.button if b.label == "Calibrate to me").click().run()
+    check(page.app, errors=1)
+    assert "Press START" in page.app.error[0].value
+    page.app.run()
+    check(page.app)
+
+
+def test_two_seconds_of_a_face_are_calibrated_told_and_reset(page):
+    page.watch(0.2)
+    page.press("Calibrate to me")
+    assert "Cancel" in page.buttons
+    page.watch(1.0)
+    page.look()
+    assert "Cancel" in page.buttons
+    page.watch(1.5)
+    said = page.look()
+    assert "esting face" in said or "At rest" in said
+    result = page.live.calibration.result
+    assert result is not None
+    page.press("Reset")
+    assert page.live.calibration.result is None
+    assert "Reset" not in page.buttons
+
+
+def test_what_is_in_the_way_of_the_two_seconds_is_said(page):
+    page.watch(0.2)
+    page.press("Calibrate to me")
+    page.watch(1.0)
+    page.detector.faces = (face(20, 30), face(180, 60))
+    page.watch(0.5)
+    assert "More than one face is in the picture: the two seconds begin anew." in page.look()
+    page.press("Cancel")
+    assert page.app.warning[0].value == "Calibration cancelled."
+    page.press("Calibrate to me")
+    page.live.stop()
+    page.look()
+    assert "camera stopped" in page.app.warning[0].value
+
+
+def test_another_model_in_the_sidebar_ends_the_calibration(page, monkeypatch):
+    page.watch(0.2)
+    page.press("Calibrate to me")
+    page.watch(2.5)
+    page.look()
+    assert page.live.calibration.result is not None
+    models = next(box for box in page.app.selectbox if "seed" in str(box.options))
+    models.select("seed").run()
+    check(page.app)
+    assert page.live.calibration.result is None
+    assert "model was changed" in page.app.warning[0].value
+
+
+# --- the expression mirror
+
+
+def test_the_game_is_offered_played_and_ends_with_a_strip_to_download(page):
+    page.turn_to(MIRROR)
+    assert "Make the face that is asked for." in words(page.app)
+    page.press("Play")
+    page.watch(READY + PLAY + 1)
+    page.look()
+    assert page.live.game.scene().number == 2
+    for _ in range(4):
+        page.press("Skip")
+    page.watch(READY + PLAY + 1)
+    scene = page.live.game.scene()
+    assert scene.phase == "over"
+    said = page.look()
+    assert f"{scene.total} of 600" in said
+    (download,) = page.app.get("download_button")
+    assert download.label == "Download"
+    page.press("Play again")
+    assert not page.live.game.over
+
+
+def test_a_stopped_game_says_so_and_its_pictures_can_be_discarded(page):
+    page.turn_to(MIRROR)
+    page.press("Play")
+    page.watch(READY + PLAY + 1)
+    page.press("Stop")
+    assert "You stopped the game. 1 of 6 rounds were over" in words(page.app).replace("\\", "")
+    page.press("Discard the pictures")
+    assert page.live.game is None
+    assert "Play" in page.buttons
+
+
+def test_turning_to_the_faces_stops_the_game(page):
+    page.turn_to(MIRROR)
+    page.press("Play")
+    page.watch(1)
+    page.turn_to(FACES)
+    assert page.live.game.over
+    assert "Frames shown" in [metric.label for metric in page.app.metric]
+    page.turn_to(MIRROR)
+    assert "You turned to the faces. No round was over." in words(page.app)
+
+
+def test_another_model_ends_the_game_in_words(page):
+    page.turn_to(MIRROR)
+    page.press("Play")
+    page.watch(1)
+    models = next(box for box in page.app.selectbox if "seed" in str(box.options))
+    models.select("seed").run()
+    check(page.app)
+    assert "model was changed" in words(page.app)
+
+
+def test_what_the_board_shows():
+    game = Game(("happy", "sad", "neutral"), seed=0)
+    waiting = board_data(game.scene(), coming=False)
+    assert waiting["note"].startswith("No picture comes from the camera. Press START")
+    data = board_data(game.scene(), coming=True)
+    assert data["round"] == "Round 1 of 2"
+    assert data["what"] == "Get ready to show"
+    assert data["left"] == 1
+    assert data["clock"] == "3 s"
+    assert data["hint"]
+
+
+def test_a_strip_is_a_png():
+    from fer_core.explanation.pictures import png
+    from fer_core.live import Round, photo_strip
+
+    sheet = photo_strip([Round("happy", 90, np.full((240, 240, 3), (200, 30, 30), np.uint8))])
+    with Image.open(io.BytesIO(png(sheet))) as image:
+        np.testing.assert_array_equal(np.asarray(image), sheet)
