@@ -34,7 +34,9 @@ ODDS: Final = 9.0
 """How much more probable than any other expression neutral is to be on the resting face."""
 MOST: Final = 3.0
 """Logits a class is lowered by at most."""
-LONGEST_GAP: Final = 1.0
+FEWEST: Final = 5
+"""Frames that are averaged at least; a slow machine takes longer than two seconds."""
+LONGEST_GAP: Final = 2.5
 """Seconds between two frames after which the two seconds begin anew."""
 _WORTH_SAYING: Final = 0.05  # logits
 
@@ -162,8 +164,8 @@ class Calibrator:
         else:
             self._sum += logits[0]
             self._frames += 1
-            share = (time - self._began) / SECONDS
-            self.state = replace(self.state, share=min(1.0, share))
+            share = min(1.0, (time - self._began) / SECONDS, self._frames / FEWEST)
+            self.state = replace(self.state, share=share)
             if share >= 1:
                 rest = self._sum / self._frames
                 self.state = CalibrationState(result=calibration(rest, self._labels, self._temperature))

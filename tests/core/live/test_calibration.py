@@ -181,6 +181,17 @@ def test_a_picture_that_stood_still_starts_the_two_seconds_anew():
     assert waits(live, "stood still")
 
 
+def test_a_slow_machine_takes_longer_but_not_fewer_than_five_frames():
+    live = processor(RESTING_SAD, config=LiveConfig(detect_every=1, gap=10))
+    live.calibrate()
+    for i in range(4):
+        live.process(frame(), 2.0 * i)
+    assert live.calibration.running
+    assert live.calibration.share == pytest.approx(4 / 5)
+    live.process(frame(), 8.0)
+    assert live.calibration.result is not None
+
+
 def test_waiting_for_the_first_face_is_said_and_forgotten():
     live = processor(RESTING_SAD, faces=[], config=ALONE)
     live.calibrate()
