@@ -180,10 +180,10 @@ class Game:
             self._phase, self._ended = "over", why
             self._begin()
 
-    def skip(self) -> None:
-        """End this round now; what was reached counts."""
+    def skip(self, number: int) -> None:
+        """End round ``number`` (from 1) now; what was reached counts. Harmless when it has just ended by itself."""
         with self._lock:
-            if self._phase != "over":
+            if self._phase != "over" and number == len(self._played) + 1:
                 self._finish_round()
 
     def stop(self, why: str = "You stopped the game.") -> None:

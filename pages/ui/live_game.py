@@ -177,7 +177,8 @@ def _running(live: LiveSession) -> None:
         st.rerun()
     rates = live.rates()
     doctor(live, rates)
-    _component()(key="fer_game", data=board_data(current.scene(), coming=rates.shown > 0))
+    scene = current.scene()
+    _component()(key="fer_game", data=board_data(scene, coming=rates.shown > 0))
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Skip",
@@ -185,6 +186,7 @@ def _running(live: LiveSession) -> None:
             help="Ends this round now; what you reached counts.",
             key="game-skip",
             on_click=current.skip,
+            args=(scene.number,),
         )
         st.button("Stop", icon=":material/stop:", key="game-stop", on_click=current.stop)
 

@@ -57,8 +57,9 @@ class Player:
 def test_each_expression_but_neutral_is_asked_for_once_in_an_order_of_the_seed():
     def order(seed: int) -> list[str]:
         player = Player(seed)
-        while not player.game.over:
-            player.game.skip()
+        for number in range(1, 7):
+            player.game.skip(number)
+        assert player.game.over
         return [played.asked for played in player.game.scene().played]
 
     assert sorted(order(1)) == sorted(set(LABELS) - {"neutral"})
@@ -192,10 +193,11 @@ def test_the_end_has_a_total_and_every_round():
 
 def test_skip_ends_a_round_with_what_was_reached():
     player = Player()
-    player.game.skip()  # before the first frame
+    player.game.skip(1)  # before the first frame
+    player.game.skip(1)  # pressed twice, or when the round has just ended
     player.get_ready()
     player.show(1, 0.7)
-    player.game.skip()
+    player.game.skip(2)
     first, second = player.game.scene().played
     assert (first.score, first.photo) == (0, None)
     assert second.score == 70
@@ -211,7 +213,7 @@ def test_stop_ends_the_game_and_keeps_the_rounds_that_are_over():
     assert player.game.over
     assert scene.ended == "You stopped the game."
     assert [played.score for played in scene.played] == [50]
-    player.game.skip()
+    player.game.skip(2)
     player.game.pause()
     assert player.game.scene().ended == "You stopped the game."
 
@@ -332,8 +334,7 @@ def test_any_thread_may_play_at_any_moment(live):
                 if number == 0:
                     live.play(seed=i)
                 elif number == 1 and game:
-                    game.skip()
-                    game.scene()
+                    game.skip(game.scene().number)
                 elif number == 2:
                     live.forget_game()
                 elif number == 3:
