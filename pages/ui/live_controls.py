@@ -118,11 +118,18 @@ def _calibration(live: LiveSession) -> None:
             "Calibrate to me",
             icon=":material/face:",
             help=_CALIBRATION,
+            width="stretch",
             key="live_calibrate",
             on_click=calmly(live.calibrate),
         )
         if now.result is not None:
-            st.button("Reset", icon=":material/undo:", key="live_calibration_reset", on_click=live.forget_calibration)
+            st.button(
+                "Reset",
+                icon=":material/undo:",
+                width="stretch",
+                key="live_calibration_reset",
+                on_click=live.forget_calibration,
+            )
     if now.note:
         st.warning(plain(now.note), icon=":material/warning:")
     if now.result is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -199,7 +200,7 @@ def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
         coming: whether pictures come from the camera.
     """
     playing = scene.phase == "play"
-    hints = {emotion.name: emotion.action_units for emotion in EMOTIONS}
+    hints = {emotion.name: re.sub(r" \(AU[^)]*\)", "", emotion.action_units) for emotion in EMOTIONS}
     note = scene.note
     if not coming and "START" not in note:
         note = "No picture comes from the camera. Press START under the picture; the game waits."
