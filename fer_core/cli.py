@@ -214,17 +214,27 @@ def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str,
 
 def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool) -> Any:
     """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
+    from fer_core.errors import RunError
+    from fer_core.training.runs import RESUMABLE
+    from fer_core.training.trainer import train
+
+    if run is not None and resuming and run.state not in RESUMABLE:
+        raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
+    with _training_hooks() as hooks:
+        return train(config, name=name, run=run, hooks=hooks)
+
+
+@contextmanager
+def _training_hooks() -> Iterator[Any]:
+    """Hooks that draw a bar and each epoch's lines on stderr, and stop the training at the first Ctrl-C."""
     import signal
 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from fer_core.errors import RunError
-    from fer_core.training.runs import RESUMABLE, EpochRecord, Status
-    from fer_core.training.trainer import Hooks, train
+    from fer_core.training.runs import EpochRecord, Status
+    from fer_core.training.trainer import Hooks
 
-    if run is not None and resuming and run.state not in RESUMABLE:
-        raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
     stop_asked = False
 
     def interrupt(*_: object) -> None:
@@ -257,13 +267,36 @@ def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool
                 for line in record.log_lines():
                     console.print(line, highlight=False)
 
-            hooks = Hooks(
+            yield Hooks(
                 on_load=lambda done, total: bar.update(task, completed=done, total=total),
                 on_step=on_step, on_epoch=on_epoch, should_stop=lambda: stop_asked,
             )  # fmt: skip
-            return train(config, name=name, run=run, hooks=hooks)
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@app.command("train-family")
+def train_family(
+    data: Annotated[str, typer.Option(help="Where the faces come from: a path, or 'synthetic'.")],
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="For everything together; the clock decides how many epochs.")
+    ],
+    teachers: Annotated[int, typer.Option(min=1, max=20, help="How many large networks at most.")] = 6,
+    as_json: JsonOption = False,
+) -> None:
+    """Train large networks, then 'compact' and 'seed' taught by them, within a time limit; best on a GPU.
+
+    The same command goes on where it was stopped.
+    """
+    from fer_core.training.family import train_family as train_all
+
+    with _training_hooks() as hooks:
+        family = train_all(data, minutes, teachers=teachers, hooks=hooks, say=note)
+    lines = [
+        f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
+        for member in (*family.teachers, *family.students)
+    ]
+    emit(family.to_dict(), as_json, "\n".join(lines))
 
 
 def _train_summary(result: Any) -> str:

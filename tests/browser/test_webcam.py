@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fer_core.inference import Classifier
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS
 from tests.browser.camera import camera_flags, faces_clip
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
@@ -96,6 +97,19 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     slider.focus()
     page.keyboard.press("ArrowRight")
     wait_until(lambda: slider.evaluate(VALUE) != before)
+    assert frame.evaluate(PLAYING)
+
+    # so does the model
+    threshold = page.get_by_role("slider", name="Not sure below")
+    thresholds = {name: Classifier.load(name).info.abstain_below for name in ("seed", "compact")}
+    for name in ("seed", "compact"):
+        page.get_by_role("combobox", name="Model in use").click()
+        page.get_by_role("option", name=re.compile(f"^{name}\\b")).click()
+        wait_until(lambda name=name: float(threshold.evaluate(VALUE)) == pytest.approx(thresholds[name]))
+        settled(page)
+        page.get_by_role("heading", name=re.compile(r"^Face \d+: (happy|surprise|not sure), \d+ %")).first.wait_for()
+    assert thresholds["seed"] != thresholds["compact"]
+    assert not frame.is_detached()
     assert frame.evaluate(PLAYING)
 
     page.get_by_role("button", name="Snapshot").click()

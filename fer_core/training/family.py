@@ -1,0 +1,174 @@
+"""Teachers and their students within a time limit: several large networks, then small ones taught by all of them.
+
+Made for half an hour of a GPU. The clock decides: one epoch of each kind of network is timed first, and the number of
+teachers and of epochs follows from it, since a learning rate that has not come down to its end is worth little. What is
+finished is found again by its name, so that a second call goes on where the first was cut off. Teachers see the training
+faces only, like everybody (Hinton et al. 2015; the recipe of the ensemble is the preset ``compact-gpu`` on a wider network).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from fer_core.config import TrainConfig, make_train_config
+from fer_core.data import FaceDataset
+from fer_core.errors import TrainingError
+from fer_core.training.runs import Run, best_record, list_runs
+from fer_core.training.trainer import Hooks, train
+from fer_core.workspace import Workspace
+
+TEACHER: Final[Mapping[str, Any]] = {"model_args": {"stem": 64, "widths": [96, 192, 384], "blocks": [2, 2, 2]}}
+"""What teachers have otherwise than ``compact-gpu``: four times the width and depth."""
+
+STUDENT: Final[Mapping[str, Any]] = {
+    "label_smoothing": 0.0,  # the teachers' answers are soft already
+    "mixup": 0.0,
+    "teacher_share": 0.8,
+    "teacher_temperature": 2.0,
+}
+"""What students have otherwise than their own recipe."""
+
+STUDENTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "compact": {"preset": "compact-gpu"},
+    "seed": {"preset": "standard", "weight_decay": 0.05, "ema_decay": 0.998},
+}
+"""Whom the teachers teach, and by which recipe."""
+
+_TEACHERS_SHARE: Final = 0.55  # of the time; the students see their teachers' answers, which costs more than their own
+_FEWEST, _MOST = 30, 300  # epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One network of the family.
+
+    Attributes:
+        name: of its run.
+        run: the run's id.
+        epochs: how many it was trained for.
+        valid_accuracy: of its best epoch, on the validation split.
+        seconds: wall time of its training in this call; 0 where it was finished before.
+    """
+
+    name: str
+    run: str
+    epochs: int
+    valid_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What was trained within the time."""
+
+    teachers: tuple[Member, ...]
+    students: tuple[Member, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def epochs_for(seconds: float, per_epoch: float, fewest: int = _FEWEST, most: int = _MOST) -> int:
+    """How many epochs fit into ``seconds``; never fewer than ``fewest``, which then takes longer than it should."""
+    return max(fewest, min(most, int(seconds / max(per_epoch, 1e-9))))
+
+
+def teachers_for(seconds: float, per_epoch: float, wanted: int, fewest: int = _FEWEST) -> int:
+    """How many teachers of at least ``fewest`` epochs fit into ``seconds``; one at least."""
+    return max(1, min(wanted, int(seconds / max(fewest * per_epoch, 1e-9))))
+
+
+def train_family(
+    data: str,
+    minutes: float,
+    *,
+    teachers: int = 6,
+    students: Mapping[str, Mapping[str, Any]] = STUDENTS,
+    teacher: Mapping[str, Any] = TEACHER,
+    limits: tuple[int, int] = (_FEWEST, _MOST),
+    dataset: FaceDataset | None = None,
+    workspace: Workspace | None = None,
+    hooks: Hooks | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Family:
+    """Train teachers, then students, within ``minutes`` (the fewest epochs are kept to even where that takes longer).
+
+    Args:
+        data: where the faces come from; protocol ``official``.
+        minutes: for everything together.
+        teachers: how many at most; the clock may allow fewer.
+        students: architecture -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``.
+        teacher: settings on top of ``compact-gpu``.
+        limits: fewest and most epochs of a network.
+        dataset: the faces, when they are loaded already.
+        workspace: where the runs are written and looked for.
+        hooks: as of :func:`fer_core.training.train`; a stop ends the whole.
+        say: told in words what happens.
+        clock: seconds.
+
+    Raises:
+        TrainingError: a training was stopped before its end; the next call resumes it.
+        FerError: as :func:`fer_core.training.train`.
+    """
+    workspace = workspace or Workspace.default()
+    started, fewest, most = clock(), *limits
+
+    def left() -> float:
+        return 60 * minutes - (clock() - started)
+
+    def run(name: str, config: TrainConfig) -> Member:
+        began, old = clock(), _find(workspace, name)
+        if old is None or old.state != "finished":
+            say(f"{name}: {(old.config if old else config).epochs} epochs, {max(0.0, left()):.0f} s left")
+            resumable = old is not None and (old.path / "last.ckpt").is_file()
+            result = train(
+                config, name=name, run=old if resumable else None, dataset=dataset, workspace=workspace, hooks=hooks
+            )
+            if result.state != "finished":
+                raise TrainingError(f"{name} ended as {result.state}. The same command goes on from there.")
+            old = result.run
+        best = best_record(old.records())
+        accuracy = best.valid_accuracy if best else 0.0
+        say(f"{name}: validation accuracy {accuracy:.4f}")
+        return Member(name, old.id, old.config.epochs, accuracy, clock() - began)
+
+    def per_epoch(name: str, config: TrainConfig) -> float:
+        """Seconds of one epoch, timed after a first one that warms everything up."""
+        timed = run(f"{name}, timed", config.model_copy(update={"epochs": 2}))
+        return min(r.seconds for r in Run(workspace.runs / timed.run).records())
+
+    def teacher_config(seed: int, epochs: int) -> TrainConfig:
+        return make_train_config("compact-gpu", **{**teacher, "data": data, "seed": seed, "epochs": epochs})
+
+    seconds = per_epoch("Teacher", teacher_config(0, 2))
+    for_teachers = _TEACHERS_SHARE * left()
+    count = teachers_for(for_teachers, seconds, teachers, fewest)
+    epochs = epochs_for(for_teachers / count, seconds, fewest, most)
+    taught = tuple(run(f"Teacher {number}", teacher_config(number, epochs)) for number in range(1, count + 1))
+
+    def student_config(model: str, epochs: int) -> TrainConfig:
+        own = dict(students[model])
+        preset = own.pop("preset", None)
+        names = tuple(member.run for member in taught)
+        return make_train_config(
+            preset, **{**STUDENT, **own, "data": data, "model": model, "epochs": epochs, "teachers": names}
+        )
+
+    costs = {model: per_epoch(f"Student {model}", student_config(model, 2)) for model in students}
+    learned = []
+    for number, model in enumerate(students):
+        share = left() / (len(students) - number)
+        config = student_config(model, epochs_for(share, costs[model], fewest, most))
+        learned.append(run(f"Student {model}", config))
+    return Family(taught, tuple(learned))
+
+
+def _find(workspace: Workspace, name: str) -> Run | None:
+    """The newest run of this name that is finished, else the newest that can go on."""
+    named: Sequence[Run] = [run for run in list_runs(workspace) if run.label.name == name and run.state != "damaged"]
+    return next((run for run in named if run.state == "finished"), next(iter(named), None))

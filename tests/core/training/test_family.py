@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from fer_core.cli import main
+from fer_core.errors import TrainingError
+from fer_core.training import Hooks, list_runs
+from fer_core.training.family import epochs_for, teachers_for, train_family
+from tests.factories import make_dataset
+
+QUICK = {"batch_size": 35, "precision": "float32", "device": "cpu", "threads": 1}
+SMALL = {**QUICK, "model_args": {"stem": 4, "widths": [4, 8], "blocks": [1, 1]}}
+STUDENTS = {"compact": {**SMALL, "preset": "compact-gpu"}}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "per_epoch", "epochs"), [(100, 1, 100), (10, 1, 30), (10_000, 1, 300), (100, 0, 300)]
+)
+def test_epochs_follow_from_the_time_within_bounds(seconds, per_epoch, epochs):
+    assert epochs_for(seconds, per_epoch) == epochs
+
+
+@pytest.mark.parametrize(("seconds", "per_epoch", "teachers"), [(600, 2, 6), (240, 2, 4), (10, 2, 1)])
+def test_fewer_teachers_where_the_time_is_short(seconds, per_epoch, teachers):
+    assert teachers_for(seconds, per_epoch, 6) == teachers
+
+
+def family(workspace, hooks=None):
+    return train_family(
+        "synthetic", 0.001, teachers=2, students=STUDENTS, teacher=SMALL, limits=(1, 1), dataset=make_dataset(),
+        workspace=workspace, hooks=hooks,
+    )  # fmt: skip
+
+
+def test_the_students_learn_from_the_teachers_and_a_second_call_trains_nothing(workspace):
+    first = family(workspace)
+    assert [member.name for member in first.teachers] == ["Teacher 1"]  # the time is long over: one, and one epoch
+    assert [member.name for member in first.students] == ["Student compact"]
+    student = next(run for run in list_runs(workspace) if run.id == first.students[0].run)
+    assert student.config.teachers == (first.teachers[0].run,)
+    assert student.config.mixup == 0
+    assert student.config.label_smoothing == 0
+    runs = {run.id for run in list_runs(workspace)}
+    second = family(workspace)
+    assert {run.id for run in list_runs(workspace)} == runs
+    assert [m.run for m in second.teachers + second.students] == [m.run for m in first.teachers + first.students]
+
+
+def test_a_stop_ends_the_whole_and_the_next_call_goes_on(workspace):
+    with pytest.raises(TrainingError, match="Teacher, timed ended as stopped"):
+        family(workspace, Hooks(should_stop=lambda: True))
+    assert [run.state for run in list_runs(workspace)] == ["stopped"]
+    stopped = list_runs(workspace)[0].id
+    family(workspace)
+    assert next(run for run in list_runs(workspace) if run.id == stopped).state == "finished"
+
+
+def test_the_command_refuses_data_that_is_not_there_and_trains_nothing(workspace, capsys):
+    assert main(["train-family", "--data", "nowhere.zip", "--minutes", "1", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "nowhere.zip" in captured.err
+    assert not list_runs(workspace)
