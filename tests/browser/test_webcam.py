@@ -107,7 +107,7 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
         page.get_by_role("option", name=re.compile(f"^{name}\\b")).click()
         wait_until(lambda name=name: float(threshold.evaluate(VALUE)) == pytest.approx(thresholds[name]))
         settled(page)
-        page.get_by_role("heading", name=re.compile(r"^Face \d+: (happy|surprise|not sure), \d+ %")).first.wait_for()
+        page.get_by_role("heading", name=re.compile(r"^Face \d+: ")).first.wait_for()
     assert thresholds["seed"] != thresholds["compact"]
     assert not frame.is_detached()
     assert frame.evaluate(PLAYING)
