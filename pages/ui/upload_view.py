@@ -11,6 +11,7 @@ import streamlit as st
 
 from fer_core.explanation.charts import probability_bars, selectable
 from fer_core.faces import FacePrediction
+from fer_core.faces.images import MAX_BYTES
 from fer_core.faces.table import table_bytes
 from fer_core.names import shown
 from fer_core.workspace import ASSETS
@@ -65,6 +66,7 @@ def choose_photos(way: str) -> list[Upload]:
     files = st.file_uploader(
         "Photographs",
         accept_multiple_files=True,
+        max_upload_size=MAX_BYTES >> 20,  # MB; the browser refuses what is larger and sends nothing
         label_visibility="collapsed",
         help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF. They stay on this machine and are not kept on its disk.",
     )

@@ -1,6 +1,6 @@
 """How long until something can be done: ``python -m tests.benchmarks.startup [--rounds 5]``.
 
-Prints the time from ``streamlit run app.py`` to the first page in the browser (its heading painted, in a Chromium that
+Prints, as JSON, the time from ``streamlit run app.py`` to the first page in the browser (its heading painted, in a Chromium that
 was open before), and the time ``python -m fer_core --help`` takes. The first round of each warms the machine up and is
 left out.
 """
@@ -8,6 +8,7 @@ left out.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer_core.workspace import PROJECT_ROOT
 from tests.browser.app import chromium, serve
@@ -58,11 +59,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     found = measure(parser.parse_args().rounds)
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    record: dict[str, Any] = {"load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
     for name, values in found.items():
-        print(
-            f"{name:12} median {statistics.median(values):.2f} s, from {min(values):.2f} to {max(values):.2f} s, n {len(values)}"
-        )
+        low, middle, high = (round(f(values), 2) for f in (min, statistics.median, max))
+        record[name] = {"n": len(values), "median": middle, "shortest": low, "longest": high}
+    print(json.dumps(record, indent=2))
     good = statistics.median(found["first paint"]) <= FIRST_PAINT and statistics.median(found["--help"]) <= HELP
     return 0 if good else 1
 

@@ -17,7 +17,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -304,6 +304,7 @@ def main(arguments: list[str]) -> int:
     )
     for line in (*result.defects[:40], *result.slow[:40]):
         print(line)
+    print(json.dumps(asdict(result)))
     return 0 if result.clean else 1
 
 

@@ -7,13 +7,14 @@ random moment.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -155,6 +156,7 @@ def main(arguments: list[str]) -> int:
         f"{result.different_weights} with other weights than undisturbed, {result.unreadable} unreadable, "
         f"{result.still_running} still 'running'; {result.seconds:.0f} s"
     )
+    print(json.dumps(asdict(result)))
     return 0 if result.clean and result.kills >= int(arguments[0]) else 1
 
 
