@@ -26,6 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import ModelError
+from fer_core.faces import Face
+from fer_core.live.tracking import MIN_OVERLAP, overlap
 
 SECONDS: Final = 2.0
 """How long the face must rest."""
@@ -115,7 +117,9 @@ class Calibrator:
         self.state = CalibrationState()
         self._labels: tuple[str, ...] = ()
         self._temperature = 1.0
-        self._face: int | None = None  # the face the two seconds are of, once they have begun
+        # The face the two seconds are of, once they have begun. It is known by its place and not by its number: a
+        # machine that takes longer for a frame than a number outlives a gap would never come to an end.
+        self._face: Face | None = None
         self._interrupted = False
         self._began = self._last = 0.0
         self._sum: npt.NDArray[np.float64] = np.zeros(0)
@@ -141,11 +145,11 @@ class Calibrator:
         self._face, self._interrupted = None, False
         self.state = CalibrationState(running=True, result=self.state.result)
 
-    def see(self, faces: Sequence[int], logits: Logits, time: float) -> None:
+    def see(self, faces: Sequence[Face], logits: Logits, time: float) -> None:
         """One frame.
 
         Args:
-            faces: the numbers of the faces in it.
+            faces: where they are in it.
             logits: (N, C), theirs, raw.
             time: seconds, ascending.
         """
@@ -155,13 +159,14 @@ class Calibrator:
             self._wait("No face is in the picture" if not faces else "More than one face is in the picture")
         elif self._face is None:
             self._take(faces[0], logits[0], time)
-        elif faces[0] != self._face:
+        elif overlap(faces[0], self._face) < MIN_OVERLAP:
             self._wait("Another face took the place of the first")
             self._take(faces[0], logits[0], time)
         elif time - self._last > LONGEST_GAP:
             self._wait("The picture stood still")
             self._take(faces[0], logits[0], time)
         else:
+            self._face = faces[0]
             self._sum += logits[0]
             self._frames += 1
             share = min(1.0, (time - self._began) / SECONDS, self._frames / FEWEST)
@@ -171,7 +176,7 @@ class Calibrator:
                 self.state = CalibrationState(result=calibration(rest, self._labels, self._temperature))
         self._last = time
 
-    def _take(self, face: int, logits: Logits, time: float) -> None:
+    def _take(self, face: Face, logits: Logits, time: float) -> None:
         """The first frame of the two seconds."""
         self._face, self._began = face, time
         self._sum, self._frames = np.array(logits, dtype=np.float64), 1

@@ -193,7 +193,7 @@ class LiveProcessor:
         found = clock.perf_counter()
         crops = crop_squares(frame, [crop_box(face) for _, face in self._last])
         logits = classifier.logits(crops)
-        self._calibrator.see([number for number, _ in self._last], logits, time)
+        self._calibrator.see([face for _, face in self._last], logits, time)
         results = [
             self._answer(number, face, row, crop, time, config, classifier)
             for (number, face), row, crop in zip(self._last, logits, crops, strict=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -58,31 +59,36 @@ def faces_clip(path: Path, seconds: float = 4.0) -> Path:
                     canvas[y : y + 240, x : x + 240] = face
             yield canvas
 
-    return write_clip(path, frames())
+    return _write(path, (numbered(frame, number) for number, frame in enumerate(frames())), RATE)
 
 
-def player_clip(path: Path, seconds_each: float = 0.7) -> Path:
-    """Write a y4m clip: one face, never away, that makes one expression after the other."""
+def player_clip(path: Path, seconds_each: float = 0.7, rate: int = 10) -> Path:
+    """Write a y4m clip: one face, never away, that makes one expression after the other. Small and slow, since it is for
+    what happens and not for how fast."""
     rng = np.random.default_rng(5)
-    faces = [draw_face(emotion, rng, size=280) for emotion in LABELS]
+    faces = [draw_face(emotion, rng, size=140) for emotion in LABELS]
 
     def frames() -> Iterator[np.ndarray]:
-        for step in range(round(seconds_each * RATE) * len(faces)):
-            canvas = np.full((HEIGHT, WIDTH), 96, np.uint8)
-            canvas[100:380, 180:460] = faces[step // round(seconds_each * RATE)]
-            yield canvas
+        for face in faces:
+            canvas = np.full((240, 320), 96, np.uint8)
+            canvas[50:190, 90:230] = face
+            for _ in range(round(seconds_each * rate)):
+                yield canvas
 
-    return write_clip(path, frames())
+    return _write(path, frames(), rate)
 
 
-def write_clip(path: Path, frames: Iterable[np.ndarray]) -> Path:
-    """Grey frames (480, 640), numbered from 0, as a y4m file."""
-    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{WIDTH}x{HEIGHT}"]
-    command += ["-r", str(RATE), "-i", "-", "-pix_fmt", "yuv420p", str(path)]
+def _write(path: Path, frames: Iterable[np.ndarray], rate: int) -> Path:
+    """Grey frames (H, W), all of one size, as a y4m file."""
+    waiting = iter(frames)
+    first = next(waiting)
+    size = f"{first.shape[1]}x{first.shape[0]}"
+    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", size]
+    command += ["-r", str(rate), "-i", "-", "-pix_fmt", "yuv420p", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
         assert ffmpeg.stdin is not None
-        for number, frame in enumerate(frames):
-            ffmpeg.stdin.write(numbered(frame, number).tobytes())
+        for frame in chain([first], waiting):
+            ffmpeg.stdin.write(frame.tobytes())
     if ffmpeg.returncode:
         raise RuntimeError(f"ffmpeg failed with status {ffmpeg.returncode}")
     return path
