@@ -39,12 +39,13 @@ class Kills:
     different_weights: int = 0
     unreadable: int = 0
     still_running: int = 0
+    hung: int = 0
     seconds: float = 0.0
 
     @property
     def clean(self) -> bool:
         """Whether nothing was lost."""
-        return not (self.different_weights or self.unreadable or self.still_running)
+        return not (self.different_weights or self.unreadable or self.still_running or self.hung)
 
 
 def _config():
@@ -137,7 +138,8 @@ def kill_and_resume(kills: int, folder: Path, seed: int = 0) -> Kills:
                 if time.monotonic() > deadline:
                     os.kill(child, signal.SIGKILL)
                     os.waitpid(child, 0)
-                    result.still_running += 1
+                    result.hung += 1
+                    print(f"{run.id} was not done after {LONGEST:.0f} s:", *run.log_tail(5), sep="\n  ")
                     break
                 time.sleep(0.005)
         found = _final(run)
@@ -154,7 +156,7 @@ def main(arguments: list[str]) -> int:
     print(
         f"{result.kills} kills of {result.runs} trainings, {result.while_writing} of them during a write: "
         f"{result.different_weights} with other weights than undisturbed, {result.unreadable} unreadable, "
-        f"{result.still_running} still 'running'; {result.seconds:.0f} s"
+        f"{result.still_running} still 'running', {result.hung} hung; {result.seconds:.0f} s"
     )
     print(json.dumps(asdict(result)))
     return 0 if result.clean and result.kills >= int(arguments[0]) else 1
