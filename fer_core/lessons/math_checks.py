@@ -647,7 +647,7 @@ def _make() -> dict[str, Formula]:
             function=_single_term, autograd=_single_autograd,
             report=lambda i: np.asarray(_single_probability(i) - i["yt"]),
             report_statement=r"\frac{\partial L_t}{\partial z_t} = \hat y_t - y_t",
-            report_remark="The report differentiates this term but states the result of the sum; they agree only where y_t = 1.",
+            report_remark="The report differentiates this term but states the result of the sum; they agree only where yₜ = 1.",
         ),
         Formula(
             name="label_smoothing", title="Label smoothing",

@@ -147,6 +147,7 @@ def layers(network: Network) -> None:
         height=38 + 35 * len(rows),
         column_config={
             "Layer": st.column_config.TextColumn(pinned=True),
+            "Kind": st.column_config.TextColumn(width=140),
             "How the side follows": st.column_config.TextColumn(width="medium"),
             "Parameters": st.column_config.NumberColumn(format="localized"),
             "How many": st.column_config.TextColumn(width=160),
