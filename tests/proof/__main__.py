@@ -8,7 +8,7 @@ The parts, each in a process of its own; ``--parts`` names those to do, all but 
     hostile   bombs, hostile names, what sources may not do
     startup   seconds to the first page, and of ``python -m fer_core --help``
     load      four browsers at once (``--seconds 300``)
-    browser   a newcomer on every page, in a real browser
+    browser   a newcomer on every page, and hostile names, in a real browser
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 from fer_core.workspace import PROJECT_ROOT
 
-BROWSER_TESTS = ["newcomer"]
+BROWSER_TESTS = ["newcomer", "hostile"]
 
 
 def commands(options: argparse.Namespace, folder: Path) -> dict[str, list[str]]:

@@ -182,7 +182,7 @@ def _uploader(watch: Watch, photos: list[Path]) -> Callable[[Page], None]:
         photo = photos[turn % len(photos)]
         turn += 1
         if turn > 1:  # one photograph at a time, or the page would hold more and more of them
-            page.get_by_test_id("stFileUploaderDeleteBtn").get_by_role("button").first.click()
+            page.get_by_test_id("stFileChipDeleteBtn").get_by_role("button").first.click()
             page.wait_for_timeout(300)
             _settled(page)
         chooser = page.locator("[data-testid=stFileUploader] input[type=file]").first
@@ -250,9 +250,10 @@ def measure(seconds: float) -> dict[str, Any]:
         with serve(home) as server:
             works = {
                 "upload": (_uploader(watch, photos), []),
-                "evaluate": (_evaluator(watch), []),
                 "webcam": (_watcher(watch, home), camera_flags(clip)),
                 "train": (_trainer(watch, home), []),
+                # last: a window opened after it chose another model would begin with that one
+                "evaluate": (_evaluator(watch), []),
             }
             threads = [
                 threading.Thread(target=_browser, args=(who, server.page(who), watch, work, flags), name=who)
