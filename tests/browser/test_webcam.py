@@ -6,13 +6,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fer_core.inference import Classifier
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS
-from tests.browser.camera import camera_flags, faces_clip
+from tests.browser.camera import camera_flags, faces_clip, player_clip
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 
 if TYPE_CHECKING:
@@ -22,14 +25,29 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory):
+def clips(tmp_path_factory):
+    """A folder for the fake camera's clips."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg, which makes the fake camera's clip, is not installed")
-    return faces_clip(tmp_path_factory.mktemp("camera") / "clip.y4m")
+    return tmp_path_factory.mktemp("camera")
 
 
 @pytest.fixture
-def camera_page(browser: Browser, clip) -> Iterator[Page]:
+def camera_page(browser: Browser, clips) -> Iterator[Page]:
+    """A tab with a camera that shows two faces, and now and then none."""
+    with tab_with_camera(browser, faces_clip(clips / "faces.y4m")) as page:
+        yield page
+
+
+@pytest.fixture
+def player_page(browser: Browser, clips) -> Iterator[Page]:
+    """A tab with a camera that shows one face, which makes one expression after the other."""
+    with tab_with_camera(browser, player_clip(clips / "player.y4m")) as page:
+        yield page
+
+
+@contextmanager
+def tab_with_camera(browser: Browser, clip) -> Iterator[Page]:
     """A tab of a second Chromium, one that has a camera."""
     other = browser.browser_type.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *camera_flags(clip)])
     context = other.new_context(viewport={"width": 1440, "height": 1000})
@@ -39,8 +57,10 @@ def camera_page(browser: Browser, clip) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
     page.on("request", lambda r: complaints.append(f"left this machine: {r.url}") if leaves(r.url) else None)
-    yield page
-    other.close()
+    try:
+        yield page
+    finally:
+        other.close()
     assert not complaints, "\n".join(complaints)
 
 
@@ -52,6 +72,8 @@ def video_frame(page: Page):
     frame.get_by_role("button", name="START").wait_for()
     return frame
 
+
+PATIENCE = 180_000  # milliseconds, for what takes some seconds of pictures: on a busy machine those begin anew
 
 PLAYING = "(() => { const v = document.querySelector('video'); return v && v.videoWidth > 0 && v.currentTime > 0; })()"
 
@@ -141,6 +163,52 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     page.get_by_role("button", name="Send this face to Upload").first.click()
     page.get_by_role("heading", level=1, name="Upload").wait_for()
     page.get_by_role("img", name=re.compile("^Grad-CAM for")).wait_for()
+    settled(page)
+    assert not server.complaints()
+
+
+def files_under(folder) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_played(server, player_page):
+    page = player_page
+    page.goto(server.page("webcam"))
+    page.get_by_text("The browser can use the camera").wait_for()
+    frame = video_frame(page)
+    press(frame, "START")
+    frame.wait_for_function(PLAYING)
+    page.get_by_text("1 face", exact=True).wait_for()
+
+    page.get_by_role("button", name="Calibrate to me").click()
+    page.get_by_role("button", name="Reset").wait_for(timeout=PATIENCE)
+    page.get_by_text(re.compile("At rest the network read|already reads as neutral")).wait_for()
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Reset").wait_for(state="detached")
+
+    before = files_under(server.home)
+    page.get_by_role("radio", name="Faces").focus()
+    page.keyboard.press("ArrowRight")  # to the expression mirror, by keyboard
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Play").click()
+    page.get_by_text("Round 1 of 6").wait_for()
+    page.get_by_role("meter").wait_for()
+    page.get_by_text("Round 2 of 6").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text("You stopped the game. 1 of 6 rounds were over").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^\d+ of 100$")).wait_for()
+    assert files_under(server.home) == before  # the pictures are in memory only
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert re.fullmatch(r"expression mirror [-\d]+ [.\d]+, \d+ of 100\.png", download.value.suggested_filename)
+    with Image.open(download.value.path()) as strip:
+        assert strip.format == "PNG"
+        assert np.asarray(strip).std() > 20  # a face, not an empty sheet
+
+    # the video played on through all of it
+    assert not frame.is_detached()
+    assert frame.evaluate(PLAYING)
+    press(frame, "STOP")
     settled(page)
     assert not server.complaints()
 
