@@ -9,12 +9,12 @@ import streamlit as st
 from fer_core.training.runs import Run, running
 from pages.ui import resources, state
 from pages.ui.errors import calm
-from pages.ui.model_box import model_box
 from pages.ui.navigation import menu
 from pages.ui.runs import ACTIVE, progress_text
 from pages.ui.text import plain, source_name
 
 _POLL = 2.0  # seconds
+_MODEL_BOX = "model-in-use"
 
 
 def sidebar() -> None:
@@ -63,11 +63,19 @@ def _model() -> None:
             st.markdown("**None yet**")
             st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
             return
-        chosen = model_box(
+        current = resources.model_in_use()
+        # The box keeps its key, and takes its value from here: a box made anew for each model would forget a choice
+        # that is made before the browser has heard of the new box.
+        st.session_state[_MODEL_BOX] = current
+        st.selectbox(
             "Model in use",
-            available,
-            key="model-in-use",
+            list(available),
+            format_func=lambda name: available.get(name, name),
+            key=_MODEL_BOX,
+            on_change=_use_chosen,
             help="Pages that need a trained network use this one: a shipped model, or the best weights of a run.",
         )
-        if chosen != resources.model_in_use():
-            state.use_model(chosen)
+
+
+def _use_chosen() -> None:
+    state.use_model(str(st.session_state[_MODEL_BOX]))
