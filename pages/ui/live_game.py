@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from fer_core.explanation.pictures import png
 from fer_core.labels import COLOURS, EMOTIONS
@@ -126,7 +128,10 @@ def shows_game() -> bool:
 def _switch(live: LiveSession) -> None:
     if not shows_game():
         _stop(live, "You turned to the faces.")
-    st.rerun([CONTROLS, BESIDE])
+    # When somebody comes back to the page its old choice counts as a change, before the parts exist: then the whole page
+    # is about to be drawn.
+    with suppress(StreamlitAPIException):
+        st.rerun([CONTROLS, BESIDE])
 
 
 def game(live: LiveSession) -> None:
