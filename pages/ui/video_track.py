@@ -1,6 +1,6 @@
 """What FER Lab does otherwise than the video library: newest frame wins, stop at any moment, reruns that stay small.
 
-streamlit-webrtc 0.79 does some things that a live view must not do. :func:`repair` replaces three of them, once:
+streamlit-webrtc 0.79 does some things that a live view must not do. :func:`repair` replaces these, once:
 
 - It reruns the whole page when a connection is answered and when it ends. When such a run has ended and the browser
   has not heard of it yet, the next run of the video's own fragment (another step of the connection) takes the video's
@@ -9,6 +9,10 @@ streamlit-webrtc 0.79 does some things that a live view must not do. :func:`repa
 - Its queues between camera, processing and encoder are unbounded: a machine too slow for the encoder falls behind
   further and further. Here work is at most one frame ahead of the encoder, and begins with the newest frame.
 - A connection that ends before its first frame raises ``AttributeError`` in the server's event loop.
+
+A fourth replacement is in Streamlit itself (1.67): what a fragment of a page reports at the very moment the page is left
+is run after the new page, as a run of the old one. The browser then clears the new page and shows nothing. Here such a
+run is left out.
 
 :func:`settle`, called before each drawing of the video, does the rest:
 
@@ -25,6 +29,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -164,10 +169,23 @@ def settle(key: str) -> None:
         context._sdp_answer_json = None
 
 
+def only_of_this_page(run: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """``ScriptRunner._run_script`` that leaves out fragments of a page that was left."""
+
+    def run_unless_left(runner: Any, wanted: Any) -> None:
+        here = runner._get_script_run_ctx().page_script_hash
+        if wanted.fragment_id_queue and wanted.page_script_hash and here and wanted.page_script_hash != here:
+            return
+        run(runner, wanted)
+
+    return run_unless_left
+
+
 @lru_cache(maxsize=1)
 def repair() -> None:
-    """Put our parts into the video library; once for the process."""
+    """Put our parts into the video library and Streamlit; once for the process."""
     import streamlit_webrtc.webrtc as worker
+    from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
     from streamlit_webrtc import component
 
     class RememberingWorker(worker.WebRtcWorker):
@@ -177,6 +195,7 @@ def repair() -> None:
             self.fer_offer = sdp
             return super().process_offer(sdp, *arguments, **options)
 
+    ScriptRunner._run_script = only_of_this_page(ScriptRunner._run_script)  # type: ignore[method-assign]
     relay = DirectRelay()
     component.rerun = rerun_fragment
     component.WebRtcWorker = RememberingWorker

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -202,6 +203,30 @@ def test_the_library_still_has_the_parts_that_are_replaced():
     assert component.rerun is video_track.rerun_fragment
     assert worker.AsyncVideoProcessTrack is NewestFrameTrack
     assert isinstance(worker.get_global_relay(), DirectRelay)
+
+
+@pytest.mark.parametrize(
+    ("page", "fragments", "runs"),
+    [("webcam", ["camera"], False), ("upload", ["map"], True), ("webcam", [], True), ("", ["map"], True)],
+)
+def test_a_fragment_of_a_page_that_was_left_is_not_run_over_the_new_page(page, fragments, runs):
+    ran = []
+    runner = SimpleNamespace(_get_script_run_ctx=lambda: SimpleNamespace(page_script_hash="upload"))
+    wanted = SimpleNamespace(page_script_hash=page, fragment_id_queue=fragments)
+    video_track.only_of_this_page(lambda _, data: ran.append(data))(runner, wanted)
+    assert (ran == [wanted]) is runs
+
+
+def test_streamlit_still_runs_scripts_where_the_check_stands():
+    from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+    from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+    video_track.repair()
+    assert ScriptRunner._run_script.__name__ == "run_unless_left"
+    assert callable(ScriptRunner._get_script_run_ctx)
+    data = RerunData(page_script_hash="p", fragment_id="f")
+    assert data.page_script_hash == "p"
+    assert data.fragment_id_queue == []
 
 
 class Context:
