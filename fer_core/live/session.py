@@ -46,6 +46,7 @@ class FaceHistory:
 
     times: deque[float] = field(default_factory=lambda: deque(maxlen=1200))
     probabilities: deque[npt.NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=1200))
+    crop: Frame | None = None  # what the network saw last
 
 
 class LiveSession:
@@ -132,6 +133,7 @@ class LiveSession:
                 history = self._history.setdefault(face.number, FaceHistory())
                 history.times.append(time)
                 history.probabilities.append(face.probabilities)
+                history.crop = face.crop
             old = [n for n, h in self._history.items() if time - h.times[-1] > HISTORY_SECONDS]
             for number in old:
                 del self._history[number]
@@ -184,6 +186,12 @@ class LiveSession:
             if self._latest is None or clock.monotonic() - self._latest[1].time > 2:
                 return ()
             return self._latest[1].faces
+
+    def crop(self, number: int) -> Frame | None:
+        """The face of this number as the network saw it last, uint8 (48, 48); None when that is too long ago."""
+        with self._lock:
+            history = self._history.get(number)
+            return None if history is None or history.crop is None else history.crop.copy()
 
     def labels(self) -> tuple[str, ...]:
         """Class names of the newest frame's probabilities."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any, Final
 
-import numpy as np
 import streamlit as st
 
 from fer_core.live import LiveSession, frames_callback
@@ -122,10 +121,13 @@ def faces(live: LiveSession) -> None:
     found = live.faces()
     if not found:
         st.caption("No face in the picture." if live.frames else "Press START under the picture.")
-        return
-    st.markdown(f"**{len(found)} faces**" if len(found) > 1 else "**1 face**")
+        if not live.frames:
+            return
+    else:
+        st.markdown(f"**{len(found)} faces**" if len(found) > 1 else "**1 face**")
+    # Drawn without faces too: somebody may have pressed the button of one that is just gone.
     wanted = live_faces(live.labels(), found, live.history())
-    for face in found:
-        if face.number == wanted:
-            state.send_face(np.array(face.crop))
-            st.switch_page("pages/upload.py")
+    crop = None if wanted is None else live.crop(wanted)
+    if crop is not None:
+        state.send_face(crop)
+        st.switch_page("pages/upload.py")

@@ -121,7 +121,8 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     expected = dataset.indices("test")[rank(predictions, cell, "confidence")[0]]
     click_cell(page, true, predicted)
     faces = "faces" if len(cell) != 1 else "face"
-    page.get_by_text(f"{len(cell):,} {true} {faces} taken for {predicted}", exact=True).wait_for()
+    # in the heading; the mouse may still rest on the cell, whose note says the same
+    page.locator("strong", has_text=f"{len(cell):,} {true} {faces} taken for {predicted}").wait_for()
     settled(page)
     page.locator(f".fer-pick button[data-face='{expected[0]}']").wait_for()
     return expected.tolist(), dataset

@@ -159,7 +159,8 @@ def test_stop_may_come_while_frames_come(live, workspace):
     thread.start()
     for _ in range(10):
         live.start_recording()
-        live.snapshot() if live.frames else None
+        with suppress(FerError):  # the picture may just have been forgotten
+            live.snapshot()
         live.stop()
     thread.join(timeout=60)
     assert not faults
