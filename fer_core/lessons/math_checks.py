@@ -154,9 +154,8 @@ def error_by_step(formula: Formula, inputs: Inputs | None = None, seed: int = 0)
     inputs = inputs if inputs is not None else formula.inputs(np.random.default_rng(seed))
     steps = np.logspace(-1, -12, 34)
     exact = formula.closed(inputs)
-    with np.errstate(
-        invalid="ignore", divide="ignore"
-    ):  # a step larger than a variance leaves where the function is defined
+    # A step larger than a variance leaves where the function is defined.
+    with np.errstate(invalid="ignore", divide="ignore"):
         errors = np.array(
             [
                 difference(central_differences(formula.function, inputs, formula.variable, float(h)), exact)

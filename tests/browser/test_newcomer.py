@@ -85,25 +85,12 @@ def check_looks(page) -> list[str]:
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_a_page_with_nothing_loaded(nothing, page, url):
-    open_page(nothing, page, url)
+@pytest.mark.parametrize("state", ["nothing", "drawn", pytest.param("real", marks=pytest.mark.real_data)])
+def test_a_page_looks_right_and_says_no_error(state, url, page, request):
+    server = request.getfixturevalue(state)
+    open_page(server, page, url)
     assert check_looks(page) == []
-    nothing_broke(nothing, page)
-
-
-@pytest.mark.parametrize("url", URLS)
-def test_a_page_with_drawn_faces_and_runs(drawn, page, url):
-    open_page(drawn, page, url)
-    assert check_looks(page) == []
-    nothing_broke(drawn, page)
-
-
-@pytest.mark.real_data
-@pytest.mark.parametrize("url", URLS)
-def test_a_page_with_fer2013(real, page, url):
-    open_page(real, page, url)
-    assert check_looks(page) == []
-    nothing_broke(real, page)
+    nothing_broke(server, page)
 
 
 @pytest.mark.parametrize("url", URLS)

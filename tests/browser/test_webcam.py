@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fer_core.inference import Classifier
-from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server
 from tests.browser.camera import camera_flags, faces_clip, player_clip
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 
@@ -95,6 +95,16 @@ def press(frame, name: str) -> None:
     frame.get_by_role("button", name="STOP" if name == "START" else "START").wait_for()
 
 
+def watch(page: Page, server: Server):
+    """Open the webcam page and start the camera; gives the frame the video is in."""
+    page.goto(server.page("webcam"))
+    page.get_by_text("The browser can use the camera").wait_for()
+    frame = video_frame(page)
+    press(frame, "START")
+    frame.wait_for_function(PLAYING)
+    return frame
+
+
 def open_from_menu(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebarUserContent").get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", level=1, name=name).wait_for()
@@ -102,11 +112,7 @@ def open_from_menu(page: Page, name: str) -> None:
 
 def test_the_camera_is_started_watched_left_and_started_again(server, camera_page):
     page = camera_page
-    page.goto(server.page("webcam"))
-    page.get_by_text("The browser can use the camera").wait_for()
-    frame = video_frame(page)
-    press(frame, "START")
-    frame.wait_for_function(PLAYING)
+    frame = watch(page, server)
 
     # labelled faces, and a rate
     page.get_by_text("2 faces", exact=True).wait_for()
@@ -173,11 +179,7 @@ def files_under(folder) -> set[str]:
 
 def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_played(server, player_page):
     page = player_page
-    page.goto(server.page("webcam"))
-    page.get_by_text("The browser can use the camera").wait_for()
-    frame = video_frame(page)
-    press(frame, "START")
-    frame.wait_for_function(PLAYING)
+    frame = watch(page, server)
     page.get_by_text("1 face", exact=True).wait_for()
 
     page.get_by_role("button", name="Calibrate to me").click()

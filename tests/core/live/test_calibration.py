@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +11,7 @@ from fer_core.inference import softmax
 from fer_core.labels import LABELS
 from fer_core.live import LiveProcessor, LiveSession
 from fer_core.live.calibration import MOST, ODDS, SECONDS, calibration
-from tests.core.live.test_live import FakeDetector, face, frame
+from tests.core.live.test_live import FakeDetector, at_once, face, frame
 
 T = 1.3
 SAD, NEUTRAL = LABELS.index("sad"), LABELS.index("neutral")
@@ -249,27 +248,18 @@ def test_without_a_picture_there_is_nothing_to_calibrate():
 
 def test_any_thread_may_calibrate_at_any_moment():
     live = processor(RESTING_SAD, config=ALONE)
-    faults: list[BaseException] = []
 
     def work(number: int) -> None:
-        try:
-            for i in range(60):
-                if number == 0:
-                    live.calibrate()
-                elif number == 1:
-                    live.forget_calibration()
-                elif number == 2:
-                    live.use(FakeClassifier(RESTING_SAD))
-                elif number == 3:
-                    live.reset()
-                else:
-                    live.process(frame(), i / 2)
-        except BaseException as error:
-            faults.append(error)
+        for i in range(60):
+            if number == 0:
+                live.calibrate()
+            elif number == 1:
+                live.forget_calibration()
+            elif number == 2:
+                live.use(FakeClassifier(RESTING_SAD))
+            elif number == 3:
+                live.reset()
+            else:
+                live.process(frame(), i / 2)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not faults
+    at_once(work)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from fer_core.labels import LABELS
 from fer_core.live import FrameResult, Game, LiveFace, LiveProcessor, LiveSession, Round, photo_strip, session
 from fer_core.live.game import HOLD, PHOTO, PLAY, READY, head
 from tests.core.live.test_calibration import FakeClassifier
-from tests.core.live.test_live import FakeDetector, face, frame
+from tests.core.live.test_live import FakeDetector, at_once, face, frame
 
 RATE = 16  # a power of two, so that times add up exactly
 PICTURE = frame()
@@ -325,29 +323,20 @@ def test_another_model_ends_a_game_and_the_same_does_not(live):
 
 
 def test_any_thread_may_play_at_any_moment(live):
-    faults: list[BaseException] = []
 
     def work(number: int) -> None:
-        try:
-            for i in range(60):
-                game = live.game
-                if number == 0:
-                    live.play(seed=i)
-                elif number == 1 and game:
-                    game.skip(game.scene().number)
-                elif number == 2:
-                    live.forget_game()
-                elif number == 3:
-                    live.stop()
-                else:
-                    live.frame(PICTURE, arrived=i / 2)
-                    assert live.error is None
-        except BaseException as error:
-            faults.append(error)
+        for i in range(60):
+            game = live.game
+            if number == 0:
+                live.play(seed=i)
+            elif number == 1 and game:
+                game.skip(game.scene().number)
+            elif number == 2:
+                live.forget_game()
+            elif number == 3:
+                live.stop()
+            else:
+                live.frame(PICTURE, arrived=i / 2)
+                assert live.error is None
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not faults
+    at_once(work)
