@@ -7,10 +7,12 @@ streamlit-webrtc 0.79 does some things that a live view must not do. :func:`repa
   frame out of the messages that wait. The browser then learns of a finished page without a video, throws the frame
   away with the connection in it, and mounts it anew. So only the fragment is run again.
 - Its queues between camera, processing and encoder are unbounded: a machine too slow for the encoder falls behind
-  further and further. Here work is at most one frame ahead of the encoder, and begins with the newest frame.
+  further and further. Here the encoder asks for a frame when it is ready for one, and gets the newest.
 - A connection that ends before its first frame raises ``AttributeError`` in the server's event loop.
+- aiortc 1.16 hands a frame on when the first packet of the next one has come, so every frame is one frame late. Here its
+  last packet, which is marked as such (RFC 3550, and RFC 7741 for VP8), is enough.
 
-A fourth replacement is in Streamlit itself (1.67): what a fragment of a page reports at the very moment the page is left
+Another replacement is in Streamlit itself (1.67): what a fragment of a page reports at the very moment the page is left
 is run after the new page, as a run of the old one. The browser then clears the new page and shows nothing. Here such a
 run is left out.
 
@@ -27,6 +29,7 @@ run is left out.
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections import deque
 from collections.abc import Callable
@@ -37,6 +40,7 @@ from typing import Any
 import streamlit as st
 from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRelay
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -45,11 +49,7 @@ _REMEMBERED = 30
 
 
 class NewestFrameTrack(MediaStreamTrack):
-    """Annotated video: the newest camera frame is worked on while the encoder still has the one before.
-
-    Work is one frame ahead and never more: the next begins when the encoder has taken the last, with the frame that is
-    newest then. Frames that came meanwhile are left out and counted.
-    """
+    """Annotated video: each time the encoder asks, the newest camera frame is worked on in a thread of this track."""
 
     kind = "video"
 
@@ -60,9 +60,7 @@ class NewestFrameTrack(MediaStreamTrack):
         self._processor = processor
         self._waiting: deque[Any] = deque(maxlen=_REMEMBERED)
         self._came = asyncio.Event()
-        self._ready: asyncio.Queue[Any] = asyncio.Queue(maxsize=1)
-        self._taken = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._reader: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live video")
         self._loop = asyncio.new_event_loop()  # of that thread
         track.on("ended", self.stop)
@@ -73,12 +71,22 @@ class NewestFrameTrack(MediaStreamTrack):
         Raises:
             MediaStreamError: the camera has stopped.
         """
-        if not self._tasks and self.readyState == "live":
-            self._tasks = [asyncio.ensure_future(self._read()), asyncio.ensure_future(self._work())]
-        shown = await self._ready.get() if self.readyState == "live" else None
-        if shown is None or self.readyState != "live":
+        if self._reader is None and self.readyState == "live":
+            self._reader = asyncio.ensure_future(self._read())
+        await self._came.wait()
+        if self.readyState != "live":
             raise MediaStreamError
-        self._taken.set()
+        self._came.clear()
+        frames = list(self._waiting)
+        self._waiting.clear()
+        try:
+            shown = await asyncio.get_running_loop().run_in_executor(self._thread, self._annotate, frames)
+        except Exception as error:
+            if self.readyState != "live":  # the thread was shut down meanwhile
+                raise MediaStreamError from error
+            self.stop()
+            raise
+        shown.pts, shown.time_base = frames[-1].pts, frames[-1].time_base
         return shown
 
     async def _read(self) -> None:
@@ -92,38 +100,16 @@ class NewestFrameTrack(MediaStreamTrack):
         except MediaStreamError:
             self.stop()
 
-    async def _work(self) -> None:
-        """Make one annotated frame after the other."""
-        try:
-            while self.readyState == "live":
-                await self._came.wait()
-                self._came.clear()
-                frames = list(self._waiting)
-                self._waiting.clear()
-                shown = await asyncio.get_running_loop().run_in_executor(self._thread, self._annotate, frames)
-                shown.pts, shown.time_base = frames[-1].pts, frames[-1].time_base
-                self._taken.clear()
-                self._offer(shown)
-                await self._taken.wait()
-        finally:  # whatever ended it, nobody waits for another frame
-            self.stop()
-
-    def _offer(self, shown: Any) -> None:
-        """Put down what the encoder takes next; None wakes it up at the end."""
-        while not self._ready.empty():
-            self._ready.get_nowait()
-        self._ready.put_nowait(shown)
-
     def stop(self) -> None:
         """End the track; valid at any moment and repeatedly, from the event loop."""
         if self.readyState != "live":
             return
         super().stop()
         self._track.stop()
-        for task in self._tasks:
-            task.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
         self._waiting.clear()
-        self._offer(None)
+        self._came.set()  # wakes whoever waits for a frame
         self._thread.submit(self._end)  # after the frame that is being worked on
         self._thread.shutdown(wait=False)
 
@@ -133,6 +119,25 @@ class NewestFrameTrack(MediaStreamTrack):
     def _end(self) -> None:
         self._loop.close()
         self._processor.on_ended()
+
+
+class PromptBuffer(JitterBuffer):
+    """Gives a video frame as soon as all of its packets are there."""
+
+    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        found = super()._remove_frame(sequence_number)
+        if found is not None or not self._is_video or self._origin is None:
+            return found
+        data, timestamp = b"", None
+        for count in range(self.capacity):
+            packet: Any = self._packets[(self._origin + count) % self.capacity]
+            if packet is None or timestamp not in (None, packet.timestamp):
+                return None
+            data, timestamp = data + packet._data, packet.timestamp
+            if packet.marker:
+                self.remove(count + 1)
+                return JitterFrame(data, packet.timestamp)
+        return None
 
 
 class DirectRelay(MediaRelay):
@@ -184,6 +189,7 @@ def only_of_this_page(run: Callable[[Any, Any], None]) -> Callable[[Any, Any], N
 @lru_cache(maxsize=1)
 def repair() -> None:
     """Put our parts into the video library and Streamlit; once for the process."""
+    import aiortc.rtcrtpreceiver as receiver
     import streamlit_webrtc.webrtc as worker
     from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
     from streamlit_webrtc import component
@@ -197,7 +203,11 @@ def repair() -> None:
 
     ScriptRunner._run_script = only_of_this_page(ScriptRunner._run_script)  # type: ignore[method-assign]
     relay = DirectRelay()
+    # What is loaded by now stays: when Python looks for garbage it passes over it, instead of stopping all threads for 0.2 s.
+    gc.collect()
+    gc.freeze()
     component.rerun = rerun_fragment
     component.WebRtcWorker = RememberingWorker
     worker.AsyncVideoProcessTrack = NewestFrameTrack
+    receiver.JitterBuffer = PromptBuffer  # type: ignore[misc]
     worker.get_global_relay = lambda: relay

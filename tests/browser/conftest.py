@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +13,15 @@ from fer_core.errors import FerError
 from fer_core.training.runs import list_runs, request_stop
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import CHROMIUM, Server, chromium, serve
+from tests.browser.buttons import listen
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
 
 FEW_FACES = "synthetic:490"
 """The data in use: drawn in a second, and an epoch takes no more."""
+LAST = "test_buttons.py"
+"""Looks back on the others."""
 PATIENCE = 60_000  # milliseconds; the machine may be busy
 
 
@@ -85,11 +89,24 @@ def wait_until(condition, *, seconds: float = PATIENCE / 1000) -> None:
         time.sleep(0.1)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back on all tests of this folder comes after them."""
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
+@pytest.fixture(scope="session")
+def pressed() -> set[str]:
+    """The labels of all buttons pressed so far."""
+    return set()
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(browser: Browser, pressed: set[str]) -> Iterator[BrowserContext]:
     """A browser window without memory of others."""
     found = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
     found.set_default_timeout(PATIENCE)
+    listen(found, pressed)
     yield found
     found.close()
 
@@ -133,6 +150,14 @@ def settled(tab: Page) -> None:
     """Wait until the page's script has run and nothing is a placeholder any more."""
     tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     tab.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+
+
+def downloaded(place: Page | Locator, button: str) -> tuple[str, bytes]:
+    """Press a button, anywhere or in one part of the page, that saves a file; gives the file's name and content."""
+    tab = place if hasattr(place, "expect_download") else place.page
+    with tab.expect_download() as started:
+        place.get_by_role("button", name=button, exact=True).first.click()
+    return started.value.suggested_filename, Path(started.value.path()).read_bytes()
 
 
 def chart_points(tab: Page, quantity: str) -> int:

@@ -13,13 +13,15 @@ from fer_core.data import load
 from fer_core.data.cleaning import Cleaning, deduplicated
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.cache import cached_predictions
+from fer_core.evaluation.calibration import fit_temperature
 from fer_core.evaluation.cells import cell_faces, cleaned_predictions, rank
 from fer_core.evaluation.compare import compare
+from fer_core.inference import read_info
 from fer_core.labels import LABELS
 from fer_core.training.runs import list_runs
 from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
 from tests.browser.app import serve
-from tests.browser.conftest import FEW_FACES, settled, stop_trainings, wait_until
+from tests.browser.conftest import FEW_FACES, downloaded, settled, stop_trainings, wait_until
 from tests.run_factory import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -288,6 +290,33 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_text(f"Now wrong ({len(found.lost):,})").click()
     lost = after[1][found.lost]
     wait_until(lambda: shown(page) == lost[:48].tolist(), seconds=30)
+
+
+def test_what_makes_a_model_careful_is_stored_with_it_and_the_counts_are_saved(drawn, page):
+    server, workspace, source, run = drawn
+    path = workspace.runs / run / "best.safetensors"
+    page.goto(server.page("evaluate"))
+    settled(page)
+    name, table = downloaded(page, "csv")
+    predictions = cached_predictions(run, load(source, workspace=workspace), "valid", workspace=workspace)
+    assert name == "confusion-valid.csv"
+    assert sum(int(n) for row in table.decode().splitlines()[1:] for n in row.split(",")[1:8]) == len(predictions.ids)
+
+    page.get_by_text("Certainty", exact=True).click()
+    settled(page)
+    before = read_info(path)
+    page.locator(".st-key-store-temperature").get_by_role("button").click()
+    page.get_by_text("the fitted one").wait_for()
+    settled(page)
+    page.get_by_role("slider", name="Say “not sure”").focus()
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    page.locator(".st-key-store-threshold").get_by_role("button").click()
+    wait_until(lambda: read_info(path).abstain_below == pytest.approx(before.abstain_below + 0.01))
+    after = read_info(path)
+    assert after.temperature == pytest.approx(fit_temperature(predictions.logits, predictions.labels))
+    assert after.temperature != before.temperature
+    settled(page)
 
 
 def test_the_matrix_is_saved_as_a_picture_without_any_network(drawn, page, tmp_path):

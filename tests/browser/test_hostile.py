@@ -1,4 +1,4 @@
-"""What strangers bring, in a real browser: names that are markup stay text."""
+"""What strangers bring, in a real browser: names that are markup stay text, and what is too large is not even sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import zipfile
 
 import pytest
 
+from fer_core.faces.images import MAX_BYTES
 from fer_core.workspace import ASSETS, Workspace, write_json
+from pages.ui.navigation import PAGES
 from tests.browser.app import serve
 from tests.browser.conftest import settled
 from tests.pages.conftest import image_folder
@@ -21,8 +23,9 @@ ESCAPED = (
     "a[href^='javascript']",
     "strong:text-is('bold')",
     "script:text-is('window.owned=1')",
-    ".katex",
+    ".katex:has-text('x2')",
 )
+SHOWS_A_RUN = ("overview", "train", "evaluate", "upload", "webcam", "network")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,32 @@ def nothing_ran(page) -> None:
     assert page.evaluate("window.owned") is None
     for selector in ESCAPED:
         assert page.locator(f"[data-testid=stApp] {selector}").count() == 0, selector
+
+
+@pytest.mark.parametrize("url", [page.url for page in PAGES])
+def test_hostile_names_of_data_runs_notes_and_errors_are_text(evil, page, url):
+    page.goto(evil.page(url))
+    page.get_by_role("heading", level=1).wait_for()
+    settled(page)
+    if url in SHOWS_A_RUN:
+        assert "onerror" in page.content()
+    nothing_ran(page)
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert not evil.complaints()
+
+
+def test_a_photograph_that_is_too_large_is_refused_before_it_is_sent(evil, page, tmp_path):
+    huge = tmp_path / "huge.jpg"
+    with huge.open("wb") as file:
+        file.truncate(MAX_BYTES + (1 << 20))
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method != "GET" else None)
+    page.goto(evil.page("upload"))
+    settled(page)
+    page.locator("input[type=file]").first.set_input_files(str(huge))
+    page.get_by_text(re.compile("must be .*smaller", re.IGNORECASE)).wait_for()
+    settled(page)
+    assert sent == []
 
 
 def test_a_hostile_name_of_a_photograph_is_text(evil, page, tmp_path):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import settled
+from tests.browser.conftest import downloaded, settled, wait_until
 from tests.browser.test_upload import choose
 
 pytestmark = pytest.mark.browser
@@ -16,12 +16,17 @@ def test_a_sheet_is_made_and_a_filter_of_it_is_opened(server, page):
     page.get_by_text("Multiply-accumulates").first.wait_for()
     page.get_by_text("Activations", exact=True).click()
     page.get_by_role("button", name=re.compile("^Open Map 5")).wait_for()
+    before = page.get_by_role("img", name=re.compile("^The chosen face")).get_attribute("src")
+    page.get_by_role("button", name="Other faces").click()
+    wait_until(lambda: page.get_by_role("img", name=re.compile("^The chosen face")).get_attribute("src") != before)
+    settled(page)
     page.get_by_text("All filters", exact=True).click()
     settled(page)
     choose(page, "Convolution", "stem")  # its 32 filters see little of the face, and take little time
     page.get_by_role("button", name="Make the sheet of 32 filters").click()
     page.get_by_text(re.compile("Climbing, step")).wait_for()
     page.get_by_role("button", name="Open Filter 17").wait_for(timeout=240_000)
+    assert downloaded(page, "Download the sheet")[1][:8] == b"\x89PNG\r\n\x1a\n"
     page.get_by_role("button", name="Open Filter 17").click()
     page.get_by_role("heading", name="The pattern of filter 17").wait_for()
     page.get_by_role("img", name=re.compile("pattern that activates filter 17")).wait_for()

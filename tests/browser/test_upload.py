@@ -1,12 +1,17 @@
 """Photographs looked into, in a real browser."""
 
+import io
+import json
 import re
+import shutil
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_core.workspace import ASSETS, PROJECT_ROOT
-from tests.browser.conftest import settled, wait_until
+from tests.browser.conftest import downloaded, settled, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -56,9 +61,95 @@ def test_two_photographs_are_looked_into(server, page):
     page.get_by_role("img", name=re.compile("^5 faces")).wait_for()
 
 
-def test_a_face_that_was_not_found_is_marked_by_dragging(server, page):
+def test_what_was_found_is_saved_and_looked_into_by_every_method(server, page):
+    page.goto(server.page("upload"))
+    page.get_by_role("img", name=re.compile("^5 faces")).wait_for()
+    settled(page)
+    name, picture = downloaded(page, "Picture")
+    assert name == "faces.png"
+    with Image.open(io.BytesIO(picture)) as annotated, Image.open(TWO[1]) as photograph:
+        assert annotated.size == photograph.size
+    name, table = downloaded(page, "csv")
+    assert (name, len(table.decode().splitlines())) == ("faces.csv", 6)
+    name, found = downloaded(page, "json")
+    assert name == "faces.json"
+    assert [len(photo["faces"]) for photo in json.loads(found)] == [5]
+
+    page.get_by_role("button", name="Compute the slow methods").click()
+    page.get_by_role("img", name=re.compile("^Occlusion for")).wait_for()
+    settled(page)
+    page.get_by_role("button", name="Measure it over the whole validation split").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
+    page.get_by_role("button", name="Measure it over the whole validation split").click()
+    page.get_by_text(re.compile("validation split: ")).first.wait_for(timeout=180_000)
+    settled(page)
+
+
+def test_a_folder_of_photographs_becomes_a_table_that_grows(server, page, tmp_path):
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    shutil.copy(TWO[0], folder)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    page.goto(server.page("upload"))
+    settled(page)
+    page.get_by_text("Folder", exact=True).click()
+    page.get_by_role("textbox", name="Folder or photograph").fill(str(folder))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Look for faces").click()
+    page.get_by_role("button", name="Look for new photographs").wait_for()
+    settled(page)
+    name, table = downloaded(page, "Download the table")
+    assert name == "faces.csv"
+    assert len(table.decode().splitlines()) == 4  # two faces, and the file that is no picture
+
+    shutil.copy(TWO[1], folder)
+    page.get_by_role("button", name="Look for new photographs").click()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_test_id("stMetricValue").get_by_text("7", exact=True).wait_for()
+    settled(page)
+    page.get_by_role("button", name="Forget the earlier table").click()
+    page.get_by_role("button", name="Look for faces").wait_for()
+    assert page.get_by_role("button", name="Download the table").count() == 0
+
+
+def test_a_video_is_followed_and_its_copy_and_table_are_saved(server, page, tmp_path):
+    film = tmp_path / "film.mp4"
+    face = np.asarray(Image.open(TWO[0]).convert("RGB").resize((640, 480)))
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for shift in range(10):
+            frame = av.VideoFrame.from_ndarray(np.roll(face, 2 * shift, axis=1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    page.goto(server.page("upload"))
+    settled(page)
+    page.get_by_text("Video", exact=True).first.click()
+    page.get_by_role("textbox", name="Or a video on this machine").fill(str(film))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Follow the faces").click()
+    page.get_by_text(re.compile("people followed")).wait_for()
+    settled(page)
+    name, copy = downloaded(page, "Video")
+    assert name == "film-faces.mp4"
+    with av.open(io.BytesIO(copy)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 10
+    name, table = downloaded(page.get_by_test_id("stMain"), "csv")
+    assert name == "film-faces.csv"
+    assert len(table.decode().splitlines()) > 10
+
+
+def test_a_face_that_was_not_found_is_marked_by_dragging_or_in_numbers(server, page):
     page.goto(server.page("upload"))
     page.get_by_role("radio", name="A fallen portrait").or_(page.get_by_text("A fallen portrait")).first.click()
+    page.get_by_text("No face was found").wait_for()
+    settled(page)
+    page.get_by_role("button", name="Mark", exact=True).click()
+    page.get_by_role("img", name=re.compile("^1 face")).wait_for()
+    settled(page)
+    page.get_by_text("A face is missing? Mark it yourself").click()
+    page.get_by_role("button", name="Forget the marked faces").click()
     page.get_by_text("No face was found").wait_for()
     settled(page)
     photograph = page.get_by_role("figure", name="The photograph, to drag a rectangle in")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fer_core.inference import Classifier
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server
+from tests.browser.buttons import listen
 from tests.browser.camera import camera_flags, faces_clip, player_clip
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 
@@ -33,25 +34,26 @@ def clips(tmp_path_factory):
 
 
 @pytest.fixture
-def camera_page(browser: Browser, clips) -> Iterator[Page]:
+def camera_page(browser: Browser, clips, pressed) -> Iterator[Page]:
     """A tab with a camera that shows two faces, and now and then none."""
-    with tab_with_camera(browser, faces_clip(clips / "faces.y4m")) as page:
+    with tab_with_camera(browser, faces_clip(clips / "faces.y4m"), pressed) as page:
         yield page
 
 
 @pytest.fixture
-def player_page(browser: Browser, clips) -> Iterator[Page]:
+def player_page(browser: Browser, clips, pressed) -> Iterator[Page]:
     """A tab with a camera that shows one face, which makes one expression after the other."""
-    with tab_with_camera(browser, player_clip(clips / "player.y4m")) as page:
+    with tab_with_camera(browser, player_clip(clips / "player.y4m"), pressed) as page:
         yield page
 
 
 @contextmanager
-def tab_with_camera(browser: Browser, clip) -> Iterator[Page]:
+def tab_with_camera(browser: Browser, clip, pressed: set[str]) -> Iterator[Page]:
     """A tab of a second Chromium, one that has a camera."""
     other = browser.browser_type.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *camera_flags(clip)])
     context = other.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(60_000)
+    listen(context, pressed)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
@@ -196,8 +198,10 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     page.get_by_text("Round 1 of 6").wait_for()
     page.get_by_role("meter").wait_for()
     page.get_by_text("Round 2 of 6").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Skip").click()
+    page.get_by_text("Round 3 of 6").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text("You stopped the game. 1 of 6 rounds were over").wait_for()
+    page.get_by_text("You stopped the game. 2 of 6 rounds were over").wait_for()
     page.get_by_role("heading", name=re.compile(r"^\d+ of 100$")).wait_for()
     assert files_under(server.home) == before  # the pictures are in memory only
     with page.expect_download() as download:
@@ -206,6 +210,8 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     with Image.open(download.value.path()) as strip:
         assert strip.format == "PNG"
         assert np.asarray(strip).std() > 20  # a face, not an empty sheet
+    page.get_by_role("button", name="Discard the pictures").click()
+    page.get_by_text("Make the face that is asked for.").wait_for()
 
     # the video played on through all of it
     assert not frame.is_detached()

@@ -1,0 +1,68 @@
+"""The Audit page in a real browser: suspect labels are looked for, put right as suggested, listed, exported, taken back."""
+
+import pytest
+
+from fer_core.data import load
+from fer_core.data.marks import marks_for
+from fer_core.workspace import Workspace, write_json
+from tests.browser.app import serve
+from tests.browser.conftest import downloaded, settled, wait_until
+from tests.pages.conftest import image_folder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PLANTED = 25
+
+
+@pytest.fixture(scope="module")
+def mislabelled(browser, tmp_path_factory):
+    """The app on a folder in which some happy faces lie among the sad ones."""
+    folder = image_folder(tmp_path_factory.mktemp("audit") / "faces", per_class=150)
+    for path in sorted((folder / "train" / "happy").iterdir())[:PLANTED]:
+        path.rename(folder / "train" / "sad" / f"planted-{path.name}")
+    workspace = Workspace(tmp_path_factory.mktemp("audit-home"))
+    write_json(workspace.root / "app.json", {"data": str(folder)})
+    with serve(workspace.root) as server:
+        yield server, workspace, load(str(folder), workspace=workspace)
+
+
+@pytest.mark.timeout(400)
+def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled, page):
+    server, workspace, dataset = mislabelled
+    marks = marks_for(dataset, workspace)
+    page.goto(server.page("audit"))
+    settled(page)
+    name, content = downloaded(page, "Save as a web page")
+    assert name == "audit.html"
+    assert b"</html>" in content
+
+    page.get_by_text("Suspect labels", exact=True).click()
+    page.get_by_role("button", name="Look for suspect labels").click()
+    page.get_by_text("the most doubtful first").wait_for(timeout=300_000)
+    settled(page)
+    first = page.locator(".fer-pick button[data-face]").first
+    face = int(first.get_attribute("data-face") or "-1")
+    assert "planted-" in dataset.ids[face], "the most doubtful label is none of those planted"
+    page.locator(".fer-pick input[type=checkbox]").first.check()
+    page.get_by_text("1 face selected.").wait_for()
+    page.get_by_role("button", name="Relabel as suggested").click()
+    page.get_by_text("marked happy").first.wait_for()
+    assert {face: (mark.kind, mark.label) for face, mark in marks.current().items()} == {
+        str(dataset.ids[face]): ("wrong_label", "happy")
+    }
+    settled(page)
+
+    page.get_by_text("Marks", exact=True).click()
+    page.get_by_text("1 face of").wait_for()
+    name, table = downloaded(page, "Export as csv")
+    assert name == "marks.csv"
+    assert b"planted-" in table
+    rows = page.get_by_test_id("stDataFrame").locator("canvas").first
+    box = rows.bounding_box()
+    page.mouse.click(
+        box["x"] + 16, box["y"] + 35 + 17
+    )  # the tick of the first row; the table is drawn, not made of parts
+    page.get_by_role("button", name="Take back the selected marks").click()
+    page.get_by_text("Nothing is marked yet.").wait_for()
+    wait_until(lambda: not marks.current())
+    assert not server.complaints()

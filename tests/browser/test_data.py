@@ -1,0 +1,71 @@
+"""The Data page in a real browser: faces are opened from several places, used, shuffled and read again."""
+
+import pytest
+
+from fer_core.data import load
+from fer_core.workspace import Workspace, write_json
+from tests.browser.app import serve
+from tests.browser.conftest import FEW_FACES, settled
+from tests.pages.conftest import image_folder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def own(browser, tmp_path_factory):
+    """A server of its own, since the data in use is changed."""
+    home = tmp_path_factory.mktemp("data")
+    write_json(home / "app.json", {"data": FEW_FACES})
+    with serve(home) as running:
+        yield running
+
+
+def wall(page) -> list[str]:
+    return [str(name) for name in page.locator(".fer-wall button").evaluate_all("all => all.map((e) => e.ariaLabel)")]
+
+
+def test_drawn_faces_are_opened_used_and_reshuffled(own, page):
+    page.goto(own.page("data"))
+    settled(page)
+    page.get_by_role("spinbutton", name="How many").fill("700")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_role("button", name="Use this data").click()
+    page.get_by_text("In use", exact=True).wait_for()
+    page.get_by_test_id("stMetricValue").get_by_text("700", exact=True).wait_for()
+    settled(page)
+    before = wall(page)
+    assert before
+    page.get_by_role("button", name="Reshuffle").click()
+    page.wait_for_function("first => document.querySelector('.fer-wall button')?.ariaLabel !== first", arg=before[0])
+    assert Workspace(own.home).root.joinpath("app.json").read_text().count("synthetic:700") == 1
+
+
+def test_a_folder_is_opened_by_its_path_and_read_again_after_a_face_was_added(own, page, tmp_path):
+    folder = image_folder(tmp_path / "my faces")
+    count = len(load(str(folder), workspace=Workspace(tmp_path / "other")))
+    page.goto(own.page("data"))
+    settled(page)
+    page.get_by_text("On this machine", exact=True).click()
+    page.get_by_role("textbox", name="Path").fill(str(folder))
+    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_test_id("stMetricValue").get_by_text(str(count), exact=True).first.wait_for()
+    settled(page)
+    source = next((folder / "train" / "happy").iterdir())
+    (folder / "train" / "sad" / "one more.png").write_bytes(source.read_bytes())
+    page.get_by_role("button", name="Read again").click()
+    page.get_by_test_id("stMetricValue").get_by_text(str(count + 1), exact=True).first.wait_for()
+
+
+def test_a_file_that_is_no_data_is_refused_in_a_sentence_and_the_page_goes_on(own, page, tmp_path):
+    page.goto(own.page("data"))
+    settled(page)
+    page.get_by_text("Upload", exact=True).last.click()
+    settled(page)
+    broken = tmp_path / "faces.zip"
+    broken.write_bytes(b"not a zip at all")
+    page.locator("input[type=file]").set_input_files(str(broken))
+    page.get_by_test_id("stAlertContentError").wait_for()
+    page.get_by_text("Built-in faces", exact=True).click()
+    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_test_id("stMetricValue").first.wait_for()
