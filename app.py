@@ -1,5 +1,6 @@
 """FER Lab: ``streamlit run app.py``."""
 
+import pandas  # noqa: F401 (loaded whole before any page: Plotly takes a pandas that another window is only just loading)
 import streamlit as st
 
 from fer_core.workspace import ASSETS

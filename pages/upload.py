@@ -58,8 +58,12 @@ elif model is not None:
                 mark_by_hand(photo)
             else:
                 show_photo(photo, model.classifier.labels, model)
-                with st.expander("A face is missing? Mark it yourself", icon=":material/crop_free:"):
-                    mark_by_hand(photo)
+                more = st.expander(
+                    "A face is missing? Mark it yourself", icon=":material/crop_free:", key="mark", on_change="rerun"
+                )
+                if more.open:
+                    with more:
+                        mark_by_hand(photo)
         with about, calm("showing the face"):
             number = choose_face(photo)
             if number is not None:

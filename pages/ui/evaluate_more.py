@@ -19,7 +19,7 @@ from fer_core.evaluation.metrics import reliability_bins
 from fer_core.labels import LABELS
 from pages.ui import resources, state
 from pages.ui.charts import chart
-from pages.ui.errors import calm, calmly, show_complaint
+from pages.ui.errors import calm
 from pages.ui.evaluate_view import (
     Subject,
     dark_page,
@@ -44,7 +44,6 @@ _KIND_HELP = {
 def certainty(subject: Subject) -> None:
     """Reliability, temperature, and the threshold below which the model says "not sure"."""
     with calm("drawing the certainty"):
-        show_complaint()
         left, right = st.columns(2, gap="large")
         with left:
             _calibration(subject)
@@ -94,15 +93,14 @@ def _calibration(subject: Subject) -> None:
         st.caption("Fitted and measured on the same faces here; the test split shows it on others.")
     reason = _why_not_stored(subject)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
+        if st.button(
             "Store with the model",
             icon=":material/save:",
             key="store-temperature",
             disabled=reason is not None or same,
             help=reason or "From then on every page, command and export uses it.",
-            on_click=calmly(_store),
-            args=(subject.path, "temperature", float(fitted)),
-        )
+        ):
+            _store(subject.path, "temperature", float(fitted))
         st.caption(f"Stored now: {stored:.3f}{', the fitted one' if same else ''}", width="content")
 
 
@@ -116,7 +114,8 @@ def _store(path: Path, field: str, value: float) -> None:
     from fer_core.inference import update_info
 
     update_info(path, **{field: value})
-    st.toast("Stored with the model.", icon=":material/save:")
+    state.notify("Stored with the model.")
+    st.rerun()  # the whole page: its figures rest on what was stored
 
 
 def _threshold(subject: Subject) -> None:
@@ -155,7 +154,6 @@ def _threshold(subject: Subject) -> None:
             help=reason or "Upload, video, webcam and the command line then say “not sure” below it.",
         ):
             _store(subject.path, "abstain_below", float(threshold))
-            st.rerun()
         st.caption(f"Stored now: {percent(stored, 0)}", width="content")
 
 

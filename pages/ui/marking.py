@@ -153,8 +153,8 @@ def marks_list(dataset: FaceDataset, *, key: str) -> None:
         }
         for index, mark in ordered
     ]
-    faces = "face" if len(rows) == 1 else "faces"
-    st.caption(f"{len(rows):,} {faces} of {plain(dataset.name)} marked. Select rows to take marks back.")
+    faces, are = ("face", "is") if len(rows) == 1 else ("faces", "are")
+    st.caption(f"{len(rows):,} {faces} of {plain(dataset.name)} {are} marked. Select rows to take marks back.")
     event = st.dataframe(
         rows, hide_index=True, key=f"{key}-{state.mark_round()}", on_select="rerun", selection_mode="multi-row"
     )

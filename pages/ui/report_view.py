@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -29,10 +28,11 @@ def report_of(run: Run) -> None:
             "print it to PDF from the browser."
         )
         kept = run.label.notes
-        key = f"report-notes-{run.id}-{zlib.crc32(kept.encode())}"  # notes typed elsewhere begin the field anew
+        key = f"report-notes-{run.id}"
+        if st.session_state.get(f"{key}-kept") != kept:  # also when they were typed elsewhere
+            st.session_state[key] = st.session_state[f"{key}-kept"] = kept
         st.text_area(
             "Notes",
-            value=kept,
             max_chars=20_000,
             height=110,
             key=key,

@@ -15,7 +15,7 @@ import streamlit as st
 
 from fer_core.training.runs import list_runs
 from pages.ui import state
-from pages.ui.text import plain, source_name
+from pages.ui.text import distinct, plain, source_name
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -134,7 +134,7 @@ def models() -> dict[str, str]:
     for run in list_runs():
         if (run.path / "best.safetensors").is_file():
             found[run.id] = run.label.name
-    return found
+    return distinct(found)
 
 
 def model_in_use() -> str | None:

@@ -14,7 +14,7 @@ from pages.ui.charts import chart
 from pages.ui.errors import calm, calmly, show_complaint
 from pages.ui.forms import Form
 from pages.ui.runs import ACTIVE, curves, run_colour, started, state_word, summary
-from pages.ui.text import percent, plain
+from pages.ui.text import distinct, percent, plain
 from pages.ui.train_form import copy_settings
 
 
@@ -67,7 +67,7 @@ def choose_run(runs: Sequence[Run], watched: str | None, active: Run | None) -> 
     """Pick the run to look at: the one chosen before, else the one that trains, else the newest."""
     ids = [run.id for run in runs]
     preferred = watched if watched in ids else active.id if active and active.id in ids else ids[0]
-    names = {run.id: f"{summary(run).name} · {started(run)}" for run in runs}
+    names = distinct({run.id: f"{summary(run).name} · {started(run)}" for run in runs})
     chosen = st.selectbox(
         "Run",
         ids,
@@ -83,7 +83,7 @@ def choose_run(runs: Sequence[Run], watched: str | None, active: Run | None) -> 
 def compare(runs: Sequence[Run]) -> None:
     """Overlay the curves of several runs, one colour for each run; dotted lines are training."""
     left, right = st.columns(2)
-    names = _distinct_names(runs)
+    names = distinct({run.id: summary(run).name for run in runs})
     places: tuple[tuple[Any, figures.Quantity], ...] = ((left, "loss"), (right, "accuracy"))
     for column, quantity in places:
         lines = [
@@ -100,14 +100,6 @@ def compare(runs: Sequence[Run]) -> None:
                 key=f"compare-{quantity}",
                 height=380,
             )
-
-
-def _distinct_names(runs: Sequence[Run]) -> dict[str, str]:
-    names = [summary(run).name for run in runs]
-    return {
-        run.id: name if names.count(name) == 1 else f"{name} ({run.id[-4:]})"
-        for run, name in zip(runs, names, strict=True)
-    }
 
 
 def _best_of(runs: Sequence[Run], names: dict[str, str]) -> str:

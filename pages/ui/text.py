@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,3 +54,9 @@ def duration(seconds: float) -> str:
 def joined(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def distinct(names: dict[str, str]) -> dict[str, str]:
+    """Names of runs and models, with the end of the id where two are the same: a choice box tells its choices apart by their words."""
+    often = Counter(names.values())
+    return {key: name if often[name] == 1 else f"{name} ({key[-4:]})" for key, name in names.items()}

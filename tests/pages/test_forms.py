@@ -5,7 +5,7 @@ from pydantic import Field
 
 from fer_core.config import AugmentConfig, Config, TrainConfig
 from pages.ui.forms import bounds, help_text, step_of
-from pages.ui.text import duration, joined, percent_with_interval, plain
+from pages.ui.text import distinct, duration, joined, percent_with_interval, plain
 
 
 def test_bounds_come_from_the_field():
@@ -56,3 +56,9 @@ def test_numbers_for_people():
     assert percent_with_interval(0.5, None) == "50.0 %"
     assert [duration(s) for s in (0, 59.6, 75, 3700)] == ["0 s", "1 min 0 s", "1 min 15 s", "1 h 1 min"]
     assert [joined(n) for n in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_names_of_two_runs_that_are_the_same_are_told_apart():
+    names = {"20261124-120000-a-1111": "a", "20261124-120000-a-2222": "a", "20261124-120000-b-3333": "b"}
+    assert list(distinct(names).values()) == ["a (1111)", "a (2222)", "b"]
+    assert distinct({}) == {}

@@ -34,7 +34,7 @@ from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server, serve
 from tests.browser.camera import camera_flags, faces_clip
-from tests.browser.conftest import is_complaint, leaves, stop_trainings
+from tests.browser.conftest import is_complaint, leaves, stop_trainings, words_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -76,6 +76,7 @@ def _browser(who: str, url: str, watch: Watch, work: Callable[[Page], None], fla
     """In a thread of its own: a Chromium that repeats ``work`` until told to stop."""
     from playwright.sync_api import sync_playwright
 
+    shown = ""
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *flags])
@@ -93,12 +94,16 @@ def _browser(who: str, url: str, watch: Watch, work: Callable[[Page], None], fla
             page.goto(url)
             page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
             while not watch.stop.is_set():
-                work(page)
+                try:
+                    work(page)
+                except Exception:
+                    shown = words_of(page)
+                    raise
                 if page.locator("[data-testid=stException]").count():
                     watch.complaints.append(f"{who}: a traceback on the page")
             browser.close()
     except Exception:
-        watch.complaints.append(f"{who}: {traceback.format_exc()}")
+        watch.complaints.append(f"{who}: {traceback.format_exc(limit=2)}\nThe page showed: {shown}")
 
 
 def _trainer(watch: Watch, home: Path) -> Callable[[Page], None]:
@@ -115,7 +120,7 @@ def _trainer(watch: Watch, home: Path) -> Callable[[Page], None]:
             page.keyboard.press("Tab")
             _settled(page)
             watch.timed("train", page, page.get_by_role("button", name="Start training").click)
-            page.locator(".stMarkdownBadge", has_text="Running").wait_for()
+            page.locator(".stMarkdownBadge", has_text="Training").wait_for()
             started = True
             for pid, (_, command, _) in _processes().items():
                 if "fer_core train" in command:
