@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from fer_core.labels import LABELS
 from fer_core.training.runs import list_runs
 from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
 from tests.browser.app import serve
+from tests.browser.buttons import listen
 from tests.browser.conftest import FEW_FACES, downloaded, settled, stop_trainings, wait_until
 from tests.run_factory import make_run
 
@@ -166,10 +168,27 @@ def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unma
     dialog.get_by_text("Bright places speak for").or_(dialog.get_by_text("there is no map")).first.wait_for()
 
 
-def test_two_browsers_that_mark_at_once_both_keep_their_marks(drawn, browser, page):
+def test_among_many_training_faces_the_most_similar_are_looked_for_when_asked(browser, page, tmp_path):
+    if not SHIPPED_SEED.is_file():
+        pytest.skip("assets/models/seed.safetensors is not here")
+    workspace = Workspace(tmp_path / "many")
+    write_json(workspace.root / "app.json", {"data": "synthetic:9100", "model": "seed"})
+    with serve(workspace.root) as server:
+        page.goto(server.page("evaluate"))
+        page.locator(".fer-pick button[data-face]").first.click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Find the most similar training faces").click()
+        dialog.get_by_role("button", name=re.compile("^Open ")).nth(3).wait_for()
+        page.goto("about:blank")
+        assert not server.complaints()
+
+
+def test_two_browsers_that_mark_at_once_both_keep_their_marks(drawn, browser, page, pressed):
     true, predicted = busiest_wrong_cell(drawn)
     expected, dataset = walk_into(page, drawn, true, predicted)
-    other = browser.new_page(viewport={"width": 1440, "height": 900})
+    window = browser.new_context(viewport={"width": 1440, "height": 900})
+    listen(window, pressed)
+    other = window.new_page()
     walk_into(other, drawn, true, predicted)
     for place, tab in enumerate((page, other)):
         tab.locator(".fer-pick input[type=checkbox]").nth(place).check()
@@ -184,7 +203,7 @@ def test_two_browsers_that_mark_at_once_both_keep_their_marks(drawn, browser, pa
     wait_until(lambda: list(marks.current()) == [str(dataset.ids[expected[1]])])
     other.get_by_role("button", name="Undo").click()
     wait_until(lambda: not marks.current())
-    other.close()
+    window.close()
 
 
 @pytest.mark.real_data

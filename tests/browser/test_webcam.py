@@ -142,12 +142,13 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     assert not frame.is_detached()
     assert frame.evaluate(PLAYING)
 
+    recordings = server.home / "recordings"
+    before = set(recordings.iterdir()) if recordings.is_dir() else set()
     page.get_by_role("button", name="Snapshot").click()
     page.get_by_text("Saved as").wait_for()
-    recordings = server.home / "recordings"
-    assert [p.suffix for p in recordings.iterdir()] == [".png"]
+    assert [p.suffix for p in set(recordings.iterdir()) - before] == [".png"]
     page.get_by_role("button", name="Record", exact=True).click()
-    wait_until(lambda: any(p.suffix == ".csv" and p.stat().st_size > 200 for p in recordings.iterdir()))
+    wait_until(lambda: any(p.suffix == ".csv" and p.stat().st_size > 200 for p in set(recordings.iterdir()) - before))
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_text("Recorded ").wait_for()
 
@@ -202,11 +203,11 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     page.get_by_text("Round 3 of 6").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text("You stopped the game. 2 of 6 rounds were over").wait_for()
-    page.get_by_role("heading", name=re.compile(r"^\d+ of 100$")).wait_for()
+    page.get_by_role("heading", name=re.compile(r"^\d+ of 200$")).wait_for()
     assert files_under(server.home) == before  # the pictures are in memory only
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
-    assert re.fullmatch(r"expression mirror [-\d]+ [.\d]+, \d+ of 100\.png", download.value.suggested_filename)
+    assert re.fullmatch(r"expression mirror [-\d]+ [.\d]+, \d+ of 200\.png", download.value.suggested_filename)
     with Image.open(download.value.path()) as strip:
         assert strip.format == "PNG"
         assert np.asarray(strip).std() > 20  # a face, not an empty sheet
