@@ -59,9 +59,8 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
     assert b"planted-" in table
     rows = page.get_by_test_id("stDataFrame").locator("canvas").first
     box = rows.bounding_box()
-    page.mouse.click(
-        box["x"] + 16, box["y"] + 35 + 17
-    )  # the tick of the first row; the table is drawn, not made of parts
+    # The tick of the first row; the table is drawn, not made of parts.
+    page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
     page.get_by_role("button", name="Take back the selected marks").click()
     page.get_by_text("Nothing is marked yet.").wait_for()
     wait_until(lambda: not marks.current())

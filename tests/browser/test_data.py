@@ -5,7 +5,7 @@ import pytest
 from fer_core.data import load
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import serve
-from tests.browser.conftest import FEW_FACES, settled
+from tests.browser.conftest import FEW_FACES, settled, wait_until
 from tests.pages.conftest import image_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -37,7 +37,7 @@ def test_drawn_faces_are_opened_used_and_reshuffled(own, page):
     before = wall(page)
     assert before
     page.get_by_role("button", name="Reshuffle").click()
-    page.wait_for_function("first => document.querySelector('.fer-wall button')?.ariaLabel !== first", arg=before[0])
+    wait_until(lambda: len(wall(page)) == len(before) and wall(page) != before)
     assert Workspace(own.home).root.joinpath("app.json").read_text().count("synthetic:700") == 1
 
 
