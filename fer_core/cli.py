@@ -281,7 +281,10 @@ def train_family(
     minutes: Annotated[
         float, typer.Option(min=0.1, help="For everything together; the clock decides how many epochs.")
     ],
-    teachers: Annotated[int, typer.Option(min=1, max=20, help="How many large networks at most.")] = 6,
+    teachers: Annotated[int, typer.Option(min=1, max=20, help="How many large networks at most.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=20, help="How many of each small network, with different seeds.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Train large networks, then 'compact' and 'seed' taught by them, within a time limit; best on a GPU.
@@ -291,7 +294,7 @@ def train_family(
     from fer_core.training.family import train_family as train_all
 
     with _training_hooks() as hooks:
-        family = train_all(data, minutes, teachers=teachers, hooks=hooks, say=note)
+        family = train_all(data, minutes, teachers=teachers, repeats=repeats, hooks=hooks, say=note)
     lines = [
         f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
         for member in (*family.teachers, *family.students)

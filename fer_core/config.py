@@ -209,6 +209,13 @@ class TrainConfig(Config):
         title="Teachers' temperature",
         description="Logits of both sides are divided by this before they are compared. For distillation only.",
     )
+    teacher_views: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        title="Teachers' views",
+        description="0: every epoch shows the faces changed anew. K: the changed faces of the first K epochs are kept with the teachers' answers and shown again in turn, which saves asking the teachers. Each of FER2013 takes 67 MB of memory. For distillation only.",
+    )
     ema_decay: float = Field(
         0.0,
         ge=0,
@@ -287,6 +294,8 @@ class TrainConfig(Config):
     def _consistent(self) -> Self:
         if self.ema_decay and self.ema_decay < 0.5:
             raise ValueError("ema_decay must be 0 (off) or at least 0.5; smaller values average nothing")
+        if self.teacher_views and self.mixup:
+            raise ValueError("teacher_views needs mixup 0: kept answers are of single faces, not of mixed ones")
         return self
 
 
@@ -373,19 +382,19 @@ PRESETS: dict[str, Preset] = {
         values={
             "model": "compact",
             "epochs": 200,
-            "batch_size": 256,
+            "batch_size": 512,
             "optimizer": "sgd",
-            "learning_rate": 0.2,
+            "learning_rate": 0.3,
             "weight_decay": 5e-4,
             "mixup": 0.2,
-            "ema_decay": 0.999,
+            "ema_decay": 0.998,
             "augment": {
-                "shift": 0.15,
-                "scale": 0.2,
+                "shift": 0.12,
+                "scale": 0.15,
                 "rotation": 12.0,
-                "erasing": 0.4,
-                "contrast": 0.3,
-                "brightness": 0.15,
+                "erasing": 0.3,
+                "contrast": 0.25,
+                "brightness": 0.1,
             },
         },
     ),

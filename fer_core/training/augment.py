@@ -30,7 +30,7 @@ def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Genera
     if config.flip or config.shift or config.scale or config.rotation:
         angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
         factor = 1 / uniform(1 - config.scale, 1 + config.scale)
-        mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if config.flip else torch.ones(n, device=pixels.device)
+        mirror = 1 - 2 * (uniform(0, 1) < 0.5).float() if config.flip else torch.ones(n, device=pixels.device)
         cos, sin = torch.cos(angle) * factor, torch.sin(angle) * factor
         # grid coordinates run from -1 to 1, so a shift by a share s of the side is 2 s
         dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)

@@ -20,25 +20,32 @@ from fer_core.training.runs import Run, best_record, list_runs
 from fer_core.training.trainer import Hooks, train
 from fer_core.workspace import Workspace
 
-TEACHER: Final[Mapping[str, Any]] = {"model_args": {"stem": 64, "widths": [96, 192, 384], "blocks": [2, 2, 2]}}
-"""What teachers have otherwise than ``compact-gpu``: four times the width and depth."""
+TEACHER: Final[Mapping[str, Any]] = {
+    "model_args": {"stem": 64, "widths": [64, 128, 256], "blocks": [2, 2, 2]},
+    "weight_decay": 1e-3,
+    "label_smoothing": 0.0,  # takes from an answer what a student could learn from it (Müller et al. 2019)
+    "mixup": 0.3,
+}
+"""What teachers have otherwise than ``compact-gpu``: twice the work, and faces mixed more instead of labels smoothed."""
 
 STUDENT: Final[Mapping[str, Any]] = {
     "label_smoothing": 0.0,  # the teachers' answers are soft already
     "mixup": 0.0,
-    "teacher_share": 0.8,
+    "teacher_share": 0.9,
     "teacher_temperature": 2.0,
+    "teacher_views": 40,
 }
 """What students have otherwise than their own recipe."""
 
 STUDENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "compact": {"preset": "compact-gpu"},
-    "seed": {"preset": "standard", "weight_decay": 0.05, "ema_decay": 0.998},
+    "seed": {"preset": "standard", "batch_size": 256, "weight_decay": 0.05, "ema_decay": 0.998},
 }
 """Whom the teachers teach, and by which recipe."""
 
-_TEACHERS_SHARE: Final = 0.55  # of the time; the students see their teachers' answers, which costs more than their own
-_FEWEST, _MOST = 30, 300  # epochs
+_TEACHERS_SHARE: Final = 0.45  # of the time; the students see their teachers' answers, which costs more than their own
+_OVERHEAD: Final = 1.15  # what validating and saving take beyond the steps of an epoch
+_FEWEST, _MOST = 60, 300  # epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,8 @@ def train_family(
     data: str,
     minutes: float,
     *,
-    teachers: int = 6,
+    teachers: int = 5,
+    repeats: int = 1,
     students: Mapping[str, Mapping[str, Any]] = STUDENTS,
     teacher: Mapping[str, Any] = TEACHER,
     limits: tuple[int, int] = (_FEWEST, _MOST),
@@ -102,6 +110,7 @@ def train_family(
         data: where the faces come from; protocol ``official``.
         minutes: for everything together.
         teachers: how many at most; the clock may allow fewer.
+        repeats: how many students of each kind, with different seeds.
         students: architecture -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``.
         teacher: settings on top of ``compact-gpu``.
         limits: fewest and most epochs of a network.
@@ -137,34 +146,40 @@ def train_family(
         say(f"{name}: validation accuracy {accuracy:.4f}")
         return Member(name, old.id, old.config.epochs, accuracy, clock() - began)
 
-    def per_epoch(name: str, config: TrainConfig) -> float:
-        """Seconds of one epoch, timed after a first one that warms everything up."""
-        timed = run(f"{name}, timed", config.model_copy(update={"epochs": 2}))
-        return min(r.seconds for r in Run(workspace.runs / timed.run).records())
+    def costs(name: str, config: TrainConfig) -> tuple[float, float]:
+        """Seconds of one epoch, and of all the teachers' views before it; from a third epoch after two that warm up."""
+        timed = run(
+            f"{name}, timed", config.model_copy(update={"epochs": 3, "teacher_views": min(2, config.teacher_views)})
+        )
+        seconds = [r.seconds for r in Run(workspace.runs / timed.run).records()]
+        views = config.teacher_views * max(0.0, seconds[1] - seconds[2])
+        return _OVERHEAD * seconds[2], views
 
     def teacher_config(seed: int, epochs: int) -> TrainConfig:
         return make_train_config("compact-gpu", **{**teacher, "data": data, "seed": seed, "epochs": epochs})
 
-    seconds = per_epoch("Teacher", teacher_config(0, 2))
+    seconds, _ = costs("Teacher", teacher_config(0, 3))
     for_teachers = _TEACHERS_SHARE * left()
     count = teachers_for(for_teachers, seconds, teachers, fewest)
     epochs = epochs_for(for_teachers / count, seconds, fewest, most)
     taught = tuple(run(f"Teacher {number}", teacher_config(number, epochs)) for number in range(1, count + 1))
 
-    def student_config(model: str, epochs: int) -> TrainConfig:
+    def student_config(model: str, seed: int, epochs: int) -> TrainConfig:
         own = dict(students[model])
         preset = own.pop("preset", None)
         names = tuple(member.run for member in taught)
-        return make_train_config(
-            preset, **{**STUDENT, **own, "data": data, "model": model, "epochs": epochs, "teachers": names}
-        )
+        changes = {"data": data, "model": model, "seed": seed, "epochs": epochs, "teachers": names}
+        return make_train_config(preset, **{**STUDENT, **own, **changes})
 
-    costs = {model: per_epoch(f"Student {model}", student_config(model, 2)) for model in students}
+    timed = {model: costs(f"Student {model}", student_config(model, 0, 3)) for model in students}
     learned = []
-    for number, model in enumerate(students):
-        share = left() / (len(students) - number)
-        config = student_config(model, epochs_for(share, costs[model], fewest, most))
-        learned.append(run(f"Student {model}", config))
+    waiting = [(model, number) for number in range(repeats) for model in students]
+    while waiting:
+        views = sum(timed[model][1] for model, _ in waiting)
+        epochs = epochs_for(left() - views, sum(timed[model][0] for model, _ in waiting), fewest, most)
+        model, number = waiting.pop(0)
+        name = f"Student {model}" if repeats == 1 else f"Student {model} {number + 1}"
+        learned.append(run(name, student_config(model, number, epochs)))
     return Family(taught, tuple(learned))
 
 

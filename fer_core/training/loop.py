@@ -24,13 +24,22 @@ from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.errors import ModelError, TrainingError
 from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
+from fer_core.inference.classifier import fold_batch_norm
+from fer_core.labels import LABELS
 from fer_core.models import ExpressionModel, build
 from fer_core.preprocess import normalise
 from fer_core.training.augment import augment
+from fer_core.training.capture import CapturedStep
 from fer_core.training.device import Compute
 from fer_core.training.runs import EpochRecord
 
 _SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
+_ASKED_AT_ONCE = 1024  # faces shown to the teachers
+_VALIDATED_AT_ONCE = {"cpu": 256, "cuda": 2048}  # faces: small batches stay in a processor's cache and starve a GPU
+
+
+View = tuple[torch.Tensor, torch.Tensor]
+"""Every training face changed at random once, uint8 (N, 1, 48, 48), and the teachers' answer to it, float (N, C)."""
 
 
 @dataclass
@@ -49,14 +58,16 @@ class Progress:
 @contextmanager
 def torch_settings(compute: Compute) -> Iterator[None]:
     """Threads and the global random state for the time of a training; both are put back afterwards."""
-    threads = torch.get_num_threads()
+    threads, searching = torch.get_num_threads(), torch.backends.cudnn.benchmark
     devices = [torch.cuda.current_device()] if compute.device == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.set_num_threads(compute.threads)
+        torch.backends.cudnn.benchmark = compute.device == "cuda"  # every batch has the same shape: worth a search
         try:
             yield
         finally:
             torch.set_num_threads(threads)
+            torch.backends.cudnn.benchmark = searching
 
 
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:
@@ -105,10 +116,10 @@ class Training:
         self.model: ExpressionModel = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         # Each training has its own copy of its teachers, so that nothing is switched on a model others use.
-        self.teachers = [copy.deepcopy(teacher).to(device).eval().requires_grad_(False) for teacher in teachers]
-        for teacher in self.teachers:
-            teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+        own = [copy.deepcopy(teacher).to(device).requires_grad_(False) for teacher in teachers]
+        self.teachers: list[Callable[..., Any]] = [fold_batch_norm(teacher.eval()) for teacher in own]
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
+        self._averaged = _floats_and_counters(self.average, self.model) if self.average is not None else None
         self.optimizer = _optimizer(config, self.model)
         # The whole set lies on the device as bytes: 66 MB for FER2013.
         self.images = torch.from_numpy(dataset.images[split.train].copy()).to(device)
@@ -116,6 +127,9 @@ class Training:
         self.steps_per_epoch = max(1, len(self.images) // config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.generator = torch.Generator(device)
+        self._captured: CapturedStep | None = None
+        self._views: dict[int, View] = {}
+        self._view: View | None = None  # of the running epoch, always in the same place: a recorded step reads there
         self.progress = Progress()
         # Validation goes through the one inference path, on a copy, so that nothing is switched on the model.
         self.info = CheckpointInfo(
@@ -160,11 +174,13 @@ class Training:
             TrainingError: the loss is not finite.
         """
         p, config = self.progress, self.config
+        started, seconds_before = time.perf_counter(), p.seconds
         order = self._epoch_order(p.epoch)
+        if self.teachers and config.teacher_views and not self._show(p.epoch % config.teacher_views, should_stop):
+            return None
         self.model.train()
         loss_sum = torch.tensor(p.loss_sum, dtype=torch.float64, device=self.images.device)
         correct = torch.tensor(p.correct, dtype=torch.float64, device=self.images.device)
-        started, seconds_before = time.perf_counter(), p.seconds
         rate = 0.0
         while p.step < self.steps_per_epoch:
             rate = learning_rate(config, p.epoch * self.steps_per_epoch + p.step, self.total_steps)
@@ -178,6 +194,7 @@ class Training:
             last = p.step == self.steps_per_epoch
             if self.compute.device == "cpu" or last or p.step % _SYNC_EVERY == 0:
                 p.loss_sum, p.correct = float(loss_sum), float(correct)
+                p.seconds = seconds_before + time.perf_counter() - started  # the device has caught up only now
                 if not math.isfinite(p.loss_sum):
                     raise TrainingError(
                         f"The loss stopped being a finite number in epoch {p.epoch + 1}, step {p.step}. "
@@ -195,6 +212,29 @@ class Training:
         generator = torch.Generator().manual_seed(step_seed(self.config.seed, 1, epoch))
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
+    def _show(self, number: int, should_stop: Callable[[], bool] | None) -> bool:
+        """Make view ``number`` the running epoch's, asking the teachers when it is new; False when stopped on the way."""
+        if number not in self._views:
+            config, n = self.config, len(self.images)
+            self.generator.manual_seed(step_seed(config.seed, 5, number))
+            pixels = torch.empty_like(self.images).unsqueeze(1)
+            answers = torch.empty(n, len(LABELS), device=self.images.device)
+            for start in range(0, n, _ASKED_AT_ONCE):
+                if should_stop and should_stop():
+                    return False
+                part = slice(start, start + _ASKED_AT_ONCE)
+                changed = augment(
+                    self.images[part].unsqueeze(1).float(), config.augment, self.generator, 255 * config.preprocess.mean
+                )
+                pixels[part] = changed.round()
+                answers[part] = self._teachers_answer(self._as_input(pixels[part].float()))
+            self._views[number] = pixels, answers
+        if self._view is None:
+            self._view = self._views[number][0].clone(), self._views[number][1].clone()
+        for shown, kept in zip(self._view, self._views[number], strict=True):
+            shown.copy_(kept)
+        return True
+
     def _step(self, batch: torch.Tensor, step: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimiser step; returns the plain cross-entropy (without smoothing) and the number of hits."""
         config = self.config
@@ -202,41 +242,73 @@ class Training:
         self.generator.manual_seed(step_seed(config.seed, 3, step))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        pixels, targets = self.images[batch].unsqueeze(1).float(), self.targets[batch]
-        pixels = augment(pixels, config.augment, self.generator, fill=255 * config.preprocess.mean)
-        share, partner = 1.0, None
+        share = 1.0
         if config.mixup:
             share = float(np.random.default_rng(step_seed(config.seed, 4, step)).beta(config.mixup, config.mixup))
-            partner = torch.randperm(len(batch), generator=self.generator, device=pixels.device)
-            pixels = share * pixels + (1 - share) * pixels[partner]
-        x = normalise(pixels, config.preprocess).contiguous(memory_format=torch.channels_last)
-        with self.compute.autocast:
-            logits = self.model(x)
-        logits = logits.float()
-        plain = _mixed_cross_entropy(logits, targets, partner, share, 0.0)
-        smooth = config.label_smoothing
-        loss = _mixed_cross_entropy(logits, targets, partner, share, smooth) if smooth else plain
-        if self.teachers:
-            distance = distillation_loss(logits, self._teachers_logits(x), config.teacher_temperature)
-            loss = (1 - config.teacher_share) * loss + config.teacher_share * distance
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        plain, hits = self._gradients(batch, torch.tensor(share))
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
         self.optimizer.step()
-        if self.average is not None:
-            _update_average(self.average, self.model, _ema_decay(config.ema_decay, step))
+        if self._averaged is not None:
+            _update_average(*self._averaged, _ema_decay(config.ema_decay, step))
+        return plain, hits
+
+    def _gradients(self, batch: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Leave the step's gradients with the parameters; on a GPU by replaying what the first step recorded."""
+        if self.compute.device != "cuda":
+            return self._compute_gradients(batch, share)
+        if self._captured is None:
+            before = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self._captured = CapturedStep(self._compute_gradients, (batch, share.to(batch.device)), self.generator)
+            self.model.load_state_dict(before)  # the rehearsals have moved batch norm's statistics
+        return self._captured(batch, share)
+
+    def _compute_gradients(self, batch: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Forward and backward pass; returns the plain cross-entropy (without smoothing) and the number of hits.
+
+        Args:
+            batch: int64 (B,), positions of the training faces.
+            share: float (), how much of each face remains under mixup; the rest is of its neighbour in the batch.
+        """
+        config = self.config
+        targets, others, answer = self.targets[batch], None, None
+        if self._view is not None:
+            pixels, answer = self._view[0][batch].float(), self._view[1][batch]
+        else:
+            pixels = self.images[batch].unsqueeze(1).float()
+            pixels = augment(pixels, config.augment, self.generator, fill=255 * config.preprocess.mean)
+        if config.mixup:
+            # the order of an epoch is random, so a neighbour is a random partner
+            pixels, others = share * pixels + (1 - share) * pixels.roll(1, 0), targets.roll(1, 0)
+        x = self._as_input(pixels)
+        with self.compute.autocast:
+            logits = self.model(x)
+        logits = logits.float()
+        plain = _mixed_cross_entropy(logits, targets, others, share, 0.0)
+        smooth = config.label_smoothing
+        loss = _mixed_cross_entropy(logits, targets, others, share, smooth) if smooth else plain
+        if self.teachers:
+            answer = self._teachers_answer(x) if answer is None else answer
+            distance = distillation_loss(logits, answer, config.teacher_temperature)
+            loss = (1 - config.teacher_share) * loss + config.teacher_share * distance
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             predicted = logits.argmax(dim=1)
-            hits = share * (predicted == targets).sum()
-            if partner is not None:
-                hits = hits + (1 - share) * (predicted == targets[partner]).sum()
+            hits = (predicted == targets).sum()
+            if others is not None:
+                hits = share * hits + (1 - share) * (predicted == others).sum()
         return plain.detach(), hits
 
+    def _as_input(self, pixels: torch.Tensor) -> torch.Tensor:
+        return normalise(pixels, self.config.preprocess).contiguous(memory_format=torch.channels_last)
+
     @torch.no_grad()
-    def _teachers_logits(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def _teachers_answer(self, x: torch.Tensor) -> torch.Tensor:
+        """Mean over the teachers of softmax(logits / temperature), float (N, C)."""
         with self.compute.autocast:
-            return [teacher(x).float() for teacher in self.teachers]
+            logits = [teacher(x).float() for teacher in self.teachers]
+        return torch.stack([F.softmax(z / self.config.teacher_temperature, dim=1) for z in logits]).mean(dim=0)
 
     def _close_epoch(self, rate: float) -> EpochRecord:
         p = self.progress
@@ -263,7 +335,7 @@ class Training:
         self.classifier.model.load_state_dict(self.weights())
         labels = self.dataset.labels[indices]
         try:
-            logits = self.classifier.logits(self.dataset.images[indices])
+            logits = self.classifier.logits(self.dataset.images[indices], _VALIDATED_AT_ONCE[self.compute.device])
         except ModelError as error:
             raise TrainingError(
                 f"The network's answers are not finite numbers after epoch {self.progress.epoch + 1}. "
@@ -305,25 +377,23 @@ def _optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optim
 
 
 def _mixed_cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, partner: torch.Tensor | None, share: float, smoothing: float
+    logits: torch.Tensor, targets: torch.Tensor, others: torch.Tensor | None, share: torch.Tensor, smoothing: float
 ) -> torch.Tensor:
     loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    if partner is not None:
-        loss = share * loss + (1 - share) * F.cross_entropy(logits, targets[partner], label_smoothing=smoothing)
+    if others is not None:
+        loss = share * loss + (1 - share) * F.cross_entropy(logits, others, label_smoothing=smoothing)
     return loss
 
 
-def distillation_loss(logits: torch.Tensor, teachers: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
-    """T² · KL(mean over teachers of softmax(z_t / T) ‖ softmax(z / T)), averaged over faces (Hinton et al. 2015).
+def distillation_loss(logits: torch.Tensor, answer: torch.Tensor, temperature: float) -> torch.Tensor:
+    """T² · KL(answer ‖ softmax(z / T)), averaged over faces (Hinton et al. 2015).
 
     Args:
         logits: z, the student's, float (N, C).
-        teachers: z_t of each teacher, float (N, C).
+        answer: the teachers' softmax(z_t / T), averaged over teachers, float (N, C).
         temperature: T; the factor T² keeps the gradient's size, which falls with 1 / T².
     """
-    wanted = torch.stack([F.softmax(z / temperature, dim=1) for z in teachers]).mean(dim=0)
-    answered = F.log_softmax(logits / temperature, dim=1)
-    return temperature**2 * F.kl_div(answered, wanted, reduction="batchmean")
+    return temperature**2 * F.kl_div(F.log_softmax(logits / temperature, dim=1), answer, reduction="batchmean")
 
 
 def _ema_decay(decay: float, step: int) -> float:
@@ -331,11 +401,19 @@ def _ema_decay(decay: float, step: int) -> float:
     return min(decay, (1 + step) / (10 + step))
 
 
+Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]
+
+
+def _floats_and_counters(average: torch.nn.Module, model: torch.nn.Module) -> tuple[Pairs, Pairs]:
+    """(average's, model's) tensors that are averaged, and those that count and are copied."""
+    both = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
+    floats = [pair for pair in both if pair[0].is_floating_point()]
+    counters = [pair for pair in both if not pair[0].is_floating_point()]
+    return ([a for a, _ in floats], [m for _, m in floats]), ([a for a, _ in counters], [m for _, m in counters])
+
+
 @torch.no_grad()
-def _update_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    ours, theirs = list(average.state_dict().values()), list(model.state_dict().values())
-    floats = [i for i, value in enumerate(ours) if value.is_floating_point()]
-    torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - decay)
-    for i, value in enumerate(ours):
-        if i not in set(floats):
-            value.copy_(theirs[i])
+def _update_average(floats: Pairs, counters: Pairs, decay: float) -> None:
+    torch._foreach_lerp_(*floats, 1 - decay)
+    if counters[0]:
+        torch._foreach_copy_(*counters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from fer_core.training.runs import EpochRecord, Run, Status, best_record, create
 from fer_core.workspace import Workspace, atomic_write, write_json
 
 _STATUS_EVERY = 0.5  # seconds between writes of status.json
+_CHECKPOINT_EVERY = {"cpu": 0.0, "cuda": 10.0}  # seconds, at epochs' ends: on a GPU an epoch is shorter than a write
 _CHECKPOINT_SCHEMA = 1
 
 
@@ -225,6 +227,7 @@ class _Writer:
         self.run, self.config = run, config
         self.status = Status(state="running", epochs=config.epochs, heartbeat=time.time())
         self._last_write = 0.0
+        self._last_checkpoint = -math.inf
         self._log: IO[str] | None = None
         with contextlib.suppress(FileNotFoundError):
             (run.path / "stop").unlink()
@@ -261,7 +264,12 @@ class _Writer:
         for line in record.log_lines():
             self.log(line)
 
-    def checkpoint(self, training: Training, fingerprint: str) -> None:
+    def checkpoint(self, training: Training, fingerprint: str, force: bool = True) -> None:
+        """Write ``last.ckpt``; unless forced, only when the last one has grown old."""
+        now = time.monotonic()
+        if not force and now - self._last_checkpoint < _CHECKPOINT_EVERY[training.compute.device]:
+            return
+        self._last_checkpoint = now
         state = {
             "schema_version": _CHECKPOINT_SCHEMA,
             "fingerprint": fingerprint,
@@ -324,7 +332,7 @@ def _train(
             records = training.records()
             if best_record(records) == record:
                 _save_best(run, training, info, record, len(split.valid))
-            writer.checkpoint(training, dataset.fingerprint)
+            writer.checkpoint(training, dataset.fingerprint, force=training.finished)
             writer.epoch(record)
             writer.write_status(force=True, epoch=record.epoch, step=0)
             if hooks.on_epoch:

@@ -14,20 +14,20 @@ STUDENTS = {"compact": {**SMALL, "preset": "compact-gpu"}}
 
 
 @pytest.mark.parametrize(
-    ("seconds", "per_epoch", "epochs"), [(100, 1, 100), (10, 1, 30), (10_000, 1, 300), (100, 0, 300)]
+    ("seconds", "per_epoch", "epochs"), [(100, 1, 100), (10, 1, 60), (10_000, 1, 300), (100, 0, 300)]
 )
 def test_epochs_follow_from_the_time_within_bounds(seconds, per_epoch, epochs):
     assert epochs_for(seconds, per_epoch) == epochs
 
 
-@pytest.mark.parametrize(("seconds", "per_epoch", "teachers"), [(600, 2, 6), (240, 2, 4), (10, 2, 1)])
+@pytest.mark.parametrize(("seconds", "per_epoch", "teachers"), [(720, 2, 6), (480, 2, 4), (10, 2, 1)])
 def test_fewer_teachers_where_the_time_is_short(seconds, per_epoch, teachers):
     assert teachers_for(seconds, per_epoch, 6) == teachers
 
 
-def family(workspace, hooks=None):
+def family(workspace, hooks=None, repeats=1):
     return train_family(
-        "synthetic", 0.001, teachers=2, students=STUDENTS, teacher=SMALL, limits=(1, 1), dataset=make_dataset(),
+        "synthetic", 0.001, teachers=2, repeats=repeats, students=STUDENTS, teacher=SMALL, limits=(1, 1), dataset=make_dataset(),
         workspace=workspace, hooks=hooks,
     )  # fmt: skip
 
@@ -44,6 +44,13 @@ def test_the_students_learn_from_the_teachers_and_a_second_call_trains_nothing(w
     second = family(workspace)
     assert {run.id for run in list_runs(workspace)} == runs
     assert [m.run for m in second.teachers + second.students] == [m.run for m in first.teachers + first.students]
+
+
+def test_repeats_are_students_of_other_seeds(workspace):
+    students = family(workspace, repeats=2).students
+    assert [member.name for member in students] == ["Student compact 1", "Student compact 2"]
+    runs = {run.label.name: run for run in list_runs(workspace)}
+    assert [runs[member.name].config.seed for member in students] == [0, 1]
 
 
 def test_a_stop_ends_the_whole_and_the_next_call_goes_on(workspace):

@@ -142,7 +142,9 @@ def test_mixed_loss_is_the_cross_entropy_with_the_mixed_target():
     soft = 0.7 * torch.eye(3)[targets] + 0.3 * torch.eye(3)[targets[partner]]
     smooth = soft * 0.9 + 0.1 / 3
     expected = -(smooth * logits.log_softmax(1)).sum(1).mean()
-    assert _mixed_cross_entropy(logits, targets, partner, 0.7, 0.1).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert _mixed_cross_entropy(logits, targets, targets[partner], torch.tensor(0.7), 0.1).item() == pytest.approx(
+        expected.item(), rel=1e-6
+    )
 
 
 def test_seeds_of_neighbouring_steps_and_streams_differ():
@@ -201,21 +203,24 @@ def test_bfloat16_training_learns_too():
 
 def test_distillation_loss_by_hand():
     # two classes, T = 2: p = softmax([1, 0]), q = softmax([0, 1]) = p reversed, so KL = (p0 - p1) ln(p0 / p1) = p0 - p1
-    student, teacher = torch.tensor([[0.0, 2.0]]), torch.tensor([[2.0, 0.0]])
+    student = torch.tensor([[0.0, 2.0]])
     p = 1 / (1 + math.exp(-1))
-    assert distillation_loss(student, [teacher], 2.0).item() == pytest.approx(4 * (2 * p - 1), rel=1e-6)
-    assert distillation_loss(student, [student, student], 2.0).item() == pytest.approx(0, abs=1e-6)
+    assert distillation_loss(student, torch.tensor([[p, 1 - p]]), 2.0).item() == pytest.approx(
+        4 * (2 * p - 1), rel=1e-6
+    )
+    assert distillation_loss(student, torch.tensor([[1 - p, p]]), 2.0).item() == pytest.approx(0, abs=1e-6)
     # two teachers that contradict each other ask for one half each
-    halves = distillation_loss(student, [teacher, student], 2.0).item()
+    halves = distillation_loss(student, torch.tensor([[0.5, 0.5]]), 2.0).item()
     assert halves == pytest.approx(-4 * (0.5 * math.log(2 * p) + 0.5 * math.log(2 * (1 - p))), rel=1e-5)
 
 
-def test_a_student_with_nothing_but_its_teacher_ends_up_near_it():
+@pytest.mark.parametrize("views", [0, 3])
+def test_a_student_with_nothing_but_its_teacher_ends_up_near_it(views):
     teacher = run_all(training(epochs=6, learning_rate=3e-3)).model.eval()
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     dataset = make_dataset()
     wrong = dataclasses.replace(dataset, labels=(dataset.labels + 1) % 7)  # its labels teach something else
-    config = tiny_config(epochs=6, learning_rate=3e-3, seed=1, teacher_share=1.0)
+    config = tiny_config(epochs=6, learning_rate=3e-3, seed=1, teacher_share=1.0, teacher_views=views)
     student = Training(config, wrong, make_split(wrong, "official", 0.1, 1), CPU, teachers=[teacher])
     run_all(student)
     faces = torch.from_numpy(dataset.images[dataset.indices("valid")])
@@ -225,3 +230,37 @@ def test_a_student_with_nothing_but_its_teacher_ends_up_near_it():
     assert same > 0.7
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
     assert student.teachers[0] is not teacher
+
+
+def student_with_views(**changes):
+    teacher = training().model.eval()
+    dataset = make_dataset()
+    config = tiny_config(epochs=3, teacher_views=2, **changes)
+    return Training(config, dataset, make_split(dataset, "official", 0.1, 0), CPU, teachers=[teacher])
+
+
+def test_teachers_are_asked_once_for_each_view():
+    student = student_with_views()
+    teacher, asked = student.teachers[0], []
+    student.teachers = [lambda x: asked.append(len(x)) or teacher(x)]
+    run_all(student)
+    assert sum(asked) == 2 * len(student.images)  # the third epoch shows the first one's faces again
+
+
+def test_views_differ_and_their_answers_belong_to_them():
+    student = student_with_views()
+    run_all(student)
+    (first, answers), (second, _) = student._views[0], student._views[1]
+    assert (first != second).float().mean() > 0.2
+    x = (first.float() / 255 - student.config.preprocess.mean) / student.config.preprocess.std
+    with torch.no_grad():
+        again = torch.softmax(student.teachers[0](x) / student.config.teacher_temperature, dim=1)
+    assert torch.allclose(answers, again, atol=1e-5)
+
+
+def test_a_student_stopped_while_its_view_is_made_goes_on_as_if_never_stopped():
+    whole, broken = run_all(student_with_views()), student_with_views()
+    assert broken.run_epoch(should_stop=lambda: True) is None
+    assert broken.progress.step == 0
+    run_all(broken)
+    assert all(torch.equal(a, b) for a, b in zip(whole.weights().values(), broken.weights().values(), strict=True))
