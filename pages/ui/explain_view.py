@@ -17,7 +17,7 @@ from fer_core.explanation.photo import landmarks_in_crop, overlay
 from fer_core.explanation.regions import areas
 from fer_core.faces import FacePrediction
 from fer_core.preprocess import FACE_SIZE
-from pages.ui import resources, state
+from pages.ui import resources, state, upload_state
 from pages.ui.background import Report, Stop, Task, background
 from pages.ui.charts import chart
 from pages.ui.errors import calm
@@ -226,8 +226,15 @@ def _regions(case: Case, found: Saliency) -> None:
 
 
 def _cover(face: FacePrediction, model: Model) -> None:
-    """A patch of the face covered with grey, and the bars before and after."""
-    st.markdown("#### Cover a part of the face")
+    """A patch of the face covered with grey, and the bars before and after; nothing is drawn until it is unfolded."""
+    more = st.expander("Cover a part of the face", icon=":material/visibility_off:", key=_COVERED, on_change="rerun")
+    if more.open:
+        with more:
+            _patch(face, model)
+
+
+def _patch(face: FacePrediction, model: Model) -> None:
+    """The face to drag a rectangle in, what the network sees then, and what it says."""
     key = f"cover-{model.name}-{hash(face.crop.tobytes())}"
     names = [f"{key}-{field}" for field in ("left", "top", "width", "height")]
 
@@ -239,7 +246,8 @@ def _cover(face: FacePrediction, model: Model) -> None:
             for name, value in zip(names, (left, top, max(1, right - left), max(1, bottom - top)), strict=True):
                 st.session_state[name] = value
 
-    for name, value in zip(names, _MOUTH, strict=True):
+    # Streamlit forgets the fields while they are folded away; only what is set anew in a run is shown in the browser.
+    for name, value in zip(names, upload_state.patch(key) or _MOUTH, strict=True):
         st.session_state.setdefault(name, value)
     select, result, bars = st.columns([1, 1, 2], gap="medium")
     with select:
@@ -256,6 +264,7 @@ def _cover(face: FacePrediction, model: Model) -> None:
             alt="The face, to drag a rectangle in",
         )
         values = _patch_numbers(names)
+    upload_state.keep_patch(key, values)
     covered = cover(model.classifier, face.crop, *values)
     with result:
         st.caption("What the network sees then.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
 import cv2
 import numpy as np
@@ -34,6 +36,9 @@ PREVIEW = 1100
 
 _READABLE = 800
 """Longest side of the picture that boxes and names are drawn on, at least."""
+
+_PEN: Final = ThreadPoolExecutor(1, "draw")
+"""Draws what is shown: OpenCV 5 reads its font anew (20 ms) in every thread, and Streamlit runs a page in a new one each time."""
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels of the photograph."""
@@ -92,7 +97,7 @@ class Looked:
         if longest < _READABLE:
             size = [max(1, round(side * _READABLE / longest)) for side in (pixels.shape[1], pixels.shape[0])]
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
-        return draw_photo(pixels, self.result, PREVIEW)
+        return _PEN.submit(draw_photo, pixels, self.result, PREVIEW).result()
 
     def png(self) -> bytes:
         """The whole photograph with every face boxed and numbered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _MARKED: Final = "fer.upload.marked"
 _SENT: Final = "fer.upload.sent"
 _BROUGHT: Final = "fer.upload.brought"
+_PATCHES: Final = "fer.upload.patches"
 
 
 def marked(digest: str) -> tuple[Box, ...]:
@@ -32,6 +33,17 @@ def mark(digest: str, box: Box) -> None:
 def unmark(digest: str) -> None:
     """Forget the faces marked in a photograph."""
     st.session_state.get(_MARKED, {}).pop(digest, None)
+
+
+def patch(key: str) -> Sequence[int] | None:
+    """Left, top, width and height of the part of a face that was covered last; None where none was."""
+    found: Sequence[int] | None = st.session_state.get(_PATCHES, {}).get(key)
+    return found
+
+
+def keep_patch(key: str, values: Sequence[int]) -> None:
+    """Keep which part of a face is covered."""
+    st.session_state.setdefault(_PATCHES, {})[key] = tuple(values)
 
 
 def brought(files: Mapping[str, UploadedFile]) -> list[Upload]:

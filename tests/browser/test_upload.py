@@ -31,9 +31,17 @@ def test_two_photographs_are_looked_into(server, page):
     open_with(server, page, TWO)
     page.get_by_role("img", name=re.compile("^2 faces: 1 happy")).wait_for()
     page.get_by_text(re.compile("Face 1: happy")).wait_for()
-    assert (
-        page.locator(".js-plotly-plot .bars .point").count() >= 14
-    )  # seven bars, and seven twice in the patch's chart
+    bars = page.locator(".js-plotly-plot .bars .point")
+    seen = bars.count()
+    assert seen >= 7
+
+    # the part for covering is folded, and draws its charts when it is unfolded: seven bars twice
+    part = page.get_by_text("Cover a part of the face")
+    plot = page.get_by_role("figure", name="The face, to drag a rectangle in")
+    assert plot.count() == 0
+    part.click()
+    plot.wait_for()
+    wait_until(lambda: bars.count() >= seen + 14)
 
     # another class changes the map
     grad_cam = page.get_by_role("img", name=re.compile("^Grad-CAM for"))
@@ -49,12 +57,24 @@ def test_two_photographs_are_looked_into(server, page):
     # a patch dragged over the face moves the bars
     said = page.get_by_text(re.compile("It still says|It no longer says"))
     first = said.inner_text()
-    plot = page.get_by_role("figure", name="The face, to drag a rectangle in")
     drag(page, plot.locator(".nsewdrag").first, (0.2, 0.2), (0.8, 0.5))
     wait_until(lambda: said.inner_text() != first)
     top, height = (page.get_by_role("spinbutton", name=name).last for name in ("Top", "Height"))
     assert 7 <= int(top.input_value()) <= 12
     assert 12 <= int(height.input_value()) <= 18
+
+    # folded and unfolded again, it is as it was left
+    dragged, moved = [top.input_value(), height.input_value()], said.inner_text()
+    part.click()
+    plot.wait_for(state="detached")
+    settled(page)
+    page.get_by_role("img", name="Grad-CAM for sad").wait_for()
+    page.get_by_text(re.compile("With scrambled weights")).first.wait_for()
+    part.click()
+    plot.wait_for()
+    settled(page)
+    assert [top.input_value(), height.input_value()] == dragged
+    assert said.inner_text() == moved
 
     # the other photograph
     choose(page, "Photograph", "five")

@@ -1,4 +1,5 @@
 import io
+import threading
 import time
 import zlib
 
@@ -7,6 +8,8 @@ import pytest
 import streamlit as st
 from PIL import Image
 
+import pages.ui.explain_view
+import pages.ui.photo_cache
 from fer_core.workspace import ASSETS, Workspace
 from pages.ui.background import work_at
 from pages.ui.upload_view import SAMPLES
@@ -47,6 +50,18 @@ def test_it_opens_with_a_sample_its_faces_and_their_maps(open_page):
     assert "Grad-CAM" in words(app)
     assert "Gradient" in words(app)
     assert "eyes and mouth hold" in words(app)
+
+
+def test_boxes_and_names_are_drawn_in_one_thread_whichever_thread_the_page_runs_in(open_page, monkeypatch):
+    threads = []
+    real = pages.ui.photo_cache.draw_photo
+    monkeypatch.setattr(
+        "pages.ui.photo_cache.draw_photo", lambda *a: threads.append(threading.current_thread()) or real(*a)
+    )
+    app = open_page("upload")
+    app.run()
+    assert len(threads) >= 2
+    assert len(set(threads)) == 1
 
 
 def test_another_class_changes_the_map_and_another_face_the_bars(open_page):
@@ -133,16 +148,81 @@ def test_the_sentence_is_measured_over_the_validation_split(open_page):
     assert "n = 70" in words(app)
 
 
+def fold_cover(app, *, out):
+    """Fold the part "Cover a part of the face" out or in, and draw the page again."""
+    assert [box.label for box in app.expander].count("Cover a part of the face") == 1
+    app.session_state["cover"] = out
+    app.run()
+    check(app)
+
+
+def charts(app):
+    return [chart.proto.alt for chart in app.get("plotly_chart")]
+
+
+def patch_said(app):
+    return next(text.value for text in app.markdown if "It still says" in text.value or "no longer" in text.value)
+
+
+def patch_number(app, field):
+    return next(number for number in app.number_input if number.key and number.key.endswith(f"-{field}"))
+
+
+def test_covering_draws_and_computes_nothing_until_it_is_unfolded(open_page, monkeypatch):
+    asked = []
+    real = pages.ui.explain_view.cover
+    monkeypatch.setattr("pages.ui.explain_view.cover", lambda *a: asked.append(a) or real(*a))
+    app = open_page("upload")
+    assert not asked
+    assert not app.number_input
+    before = charts(app)
+    assert [alt.partition(":")[0].partition(" ")[0] for alt in before] == ["Face", "On"]  # probabilities, regions
+    fold_cover(app, out=True)
+    assert len(asked) == 1
+    assert len(app.number_input) == 4
+    assert len(charts(app)) == 4
+    assert "The face, to drag a rectangle in" in charts(app)
+    fold_cover(app, out=False)
+    assert len(asked) == 1
+    assert not app.number_input
+    assert charts(app) == before
+
+
 def test_another_patch_moves_the_bars(open_page):
     app = open_page("upload")
-
-    def said():
-        return next(text.value for text in app.markdown if "It still says" in text.value or "no longer" in text.value)
-
-    before = said()
-    next(number for number in app.number_input if number.key and number.key.endswith("-height")).set_value(1).run()
+    fold_cover(app, out=True)
+    before = patch_said(app)
+    patch_number(app, "height").set_value(1).run()
     check(app)
-    assert said() != before
+    assert patch_said(app) != before
+
+
+def test_the_patch_and_the_rest_of_the_page_stay_while_it_is_folded(open_page):
+    app = open_page("upload")
+    fold_cover(app, out=True)
+    next(control for control in app.pills if control.label == "Face").set_value(1).run()
+    next(box for box in app.selectbox if box.label == "Explain the class").select("sad").run()
+    next(slider for slider in app.slider if slider.label.startswith("Opacity")).set_value(25).run()
+    assert app.session_state["cover"]  # another face leaves it unfolded
+    for field, value in (("left", 3), ("top", 20), ("width", 41), ("height", 9)):
+        patch_number(app, field).set_value(value).run()
+    said = patch_said(app)
+    fold_cover(app, out=False)
+    app.run()  # and a rerun while it is folded
+    assert not app.number_input
+    assert "Face 2" in words(app)
+    fold_cover(app, out=True)
+    assert [patch_number(app, field).value for field in ("left", "top", "width", "height")] == [3, 20, 41, 9]
+    assert patch_said(app) == said
+    face = next(control for control in app.pills if control.label == "Face")
+    assert face.value == 1
+    assert next(box for box in app.selectbox if box.label == "Explain the class").value == "sad"
+    assert next(slider for slider in app.slider if slider.label.startswith("Opacity")).value == 25
+    face.set_value(0).run()
+    assert [patch_number(app, field).value for field in ("left", "top", "width", "height")] == [14, 32, 20, 10]
+    next(control for control in app.pills if control.label == "Face").set_value(1).run()
+    check(app)
+    assert [patch_number(app, field).value for field in ("left", "top", "width", "height")] == [3, 20, 41, 9]
 
 
 def test_a_folder_becomes_a_table(open_page, tmp_path):
