@@ -152,6 +152,13 @@ def settled(tab: Page) -> None:
     tab.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
 
 
+def unfold_cover(tab: Page) -> None:
+    """On the Upload page, unfold the part that is drawn only then."""
+    tab.get_by_text("Cover a part of the face").click()
+    tab.get_by_role("figure", name="The face, to drag a rectangle in").wait_for()
+    settled(tab)
+
+
 def downloaded(place: Page | Locator, button: str) -> tuple[str, bytes]:
     """Press a button, anywhere or in one part of the page, that saves a file; gives the file's name and content."""
     tab = place if hasattr(place, "expect_download") else place.page

@@ -105,7 +105,13 @@ class Walk:
 
 def walk_by_tab(page: Page, most: int = 800) -> Walk:
     """Press Tab until the focus has been everywhere and comes round again."""
-    page.evaluate("() => { window.ferVisited = new Set(); document.activeElement?.blur(); }")
+    page.evaluate("""() => {  // Tab goes on from the last click: an element at the very top, focused and gone, is before all
+      window.ferVisited = new Set();
+      const start = document.createElement("button");
+      document.body.prepend(start);
+      start.focus();
+      start.remove();
+    }""")
     reached: list[str] = []
     without_mark: list[str] = []
     stuck, came_round = 0, False

@@ -11,7 +11,7 @@ from fer_core.workspace import Workspace, write_json
 from pages.ui.navigation import PAGES
 from tests.browser.app import serve
 from tests.browser.axe import axe_faults
-from tests.browser.conftest import FEW_FACES, settled
+from tests.browser.conftest import FEW_FACES, settled, unfold_cover
 from tests.browser.layout import broken_layout, walk_by_tab
 from tests.run_factory import make_run
 
@@ -56,6 +56,8 @@ def open_page(server, page, url: str) -> None:
     page.goto(server.page(url))
     page.get_by_role("heading", level=1).wait_for()
     settled(page)
+    if url == "upload":
+        unfold_cover(page)
     nothing_broke(server, page)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from fer_core.workspace import Workspace
 from pages.ui.navigation import PAGES
-from tests.browser.conftest import settled
+from tests.browser.conftest import settled, unfold_cover
 from tests.run_factory import make_run
 
 pytestmark = pytest.mark.browser
@@ -26,6 +26,8 @@ def test_a_page_opens_without_a_word_in_the_console_and_fits_a_phone(filled, pag
     page.goto(filled.page(url))
     page.get_by_role("heading", level=1).wait_for()
     settled(page)
+    if url == "upload":
+        unfold_cover(page)
     assert page.locator("[data-testid=stException]").count() == 0
     assert page.locator("[data-testid=stAlertContentError]").count() == 0
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fer_core.workspace import ASSETS, PROJECT_ROOT
-from tests.browser.conftest import downloaded, settled, wait_until
+from tests.browser.conftest import downloaded, settled, unfold_cover, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -36,11 +36,9 @@ def test_two_photographs_are_looked_into(server, page):
     assert seen >= 7
 
     # the part for covering is folded, and draws its charts when it is unfolded: seven bars twice
-    part = page.get_by_text("Cover a part of the face")
     plot = page.get_by_role("figure", name="The face, to drag a rectangle in")
     assert plot.count() == 0
-    part.click()
-    plot.wait_for()
+    unfold_cover(page)
     wait_until(lambda: bars.count() >= seen + 14)
 
     # another class changes the map
@@ -65,14 +63,12 @@ def test_two_photographs_are_looked_into(server, page):
 
     # folded and unfolded again, it is as it was left
     dragged, moved = [top.input_value(), height.input_value()], said.inner_text()
-    part.click()
+    page.get_by_text("Cover a part of the face").click()
     plot.wait_for(state="detached")
     settled(page)
     page.get_by_role("img", name="Grad-CAM for sad").wait_for()
     page.get_by_text(re.compile("With scrambled weights")).first.wait_for()
-    part.click()
-    plot.wait_for()
-    settled(page)
+    unfold_cover(page)
     assert [top.input_value(), height.input_value()] == dragged
     assert said.inner_text() == moved
 
