@@ -180,10 +180,6 @@ def train(
             raise ConfigError("A run keeps the settings it began with: give --resume or --run without other settings.")
         existing = open_run(resume or run or "")
         config = existing.config
-        if run:
-            from fer_core.training.jobs import give_way
-
-            give_way()
     else:
         config = make_train_config(preset, **_parse_settings(settings or [], overrides))
     result = _train_with_progress(config, name, existing, resume is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from fer_core.config import TrainConfig
 from fer_core.errors import RunError
 from fer_core.training.runs import RESUMABLE, Run, Status, create_run, refuse_if_busy
 from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
+
+_NICE = 10  # of 0…19, as in nice(1)
 
 
 def start(config: TrainConfig, name: str | None = None, workspace: Workspace | None = None) -> Run:
@@ -52,7 +55,7 @@ def resume(run: Run, workspace: Workspace | None = None) -> Run:
 
 
 def spawn(arguments: list[str], workspace: Workspace, console: Path) -> None:
-    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it gets no signal meant for us."""
+    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it gets no signal meant for us, and behind us."""
     environment = {**os.environ, "FER_HOME": str(workspace.root), "PYTHONPATH": _python_path()}
     with console.open("ab") as output:
         process = subprocess.Popen(
@@ -63,14 +66,20 @@ def spawn(arguments: list[str], workspace: Workspace, console: Path) -> None:
             start_new_session=True,
             env=environment,
         )
+    _give_way(process.pid)
     # This thread belongs to the parent: it waits for the child's end so that no zombie is left, and does nothing else.
     threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
 
 
-def give_way() -> None:
-    """Called by a background process as it begins: its work yields to the pages and to the camera."""
-    if hasattr(os, "nice"):
-        os.nice(5)
+def _give_way(pid: int) -> None:
+    """Let the work of a background process yield to the pages and to the camera."""
+    if not hasattr(os, "setpriority"):
+        return
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+        # Linux shares the processor between sessions first, and the process has one of its own: without this, its
+        # priority counts against nobody else.
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))
 
 
 def _python_path() -> str:

@@ -122,9 +122,6 @@ def _trainer(watch: Watch, home: Path) -> Callable[[Page], None]:
             watch.timed("train", page, page.get_by_role("button", name="Start training").click)
             page.locator(".stMarkdownBadge", has_text="Training").wait_for()
             started = True
-            for pid, (_, command, _) in _processes().items():
-                if "fer_core train" in command:
-                    os.setpriority(os.PRIO_PROCESS, pid, 10)
         page.wait_for_timeout(2000)
         watch.timed("train", page, page.get_by_role("button", name="Reset to defaults").click)
         if len(list_runs(Workspace(home))) != 1:

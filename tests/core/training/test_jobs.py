@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from fer_core.training import jobs
+
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def waiting_child(workspace, monkeypatch) -> int:
+    """The process id of a background process that would go on for a minute."""
+    children = []
+    popen = jobs.subprocess.Popen
+
+    def start(command, **kwargs):
+        children.append(popen([command[0], "-c", "import time; time.sleep(60)"], **kwargs))
+        return children[-1]
+
+    monkeypatch.setattr(jobs.subprocess, "Popen", start)
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    jobs.spawn(["train"], workspace, workspace.root / "console.txt")
+    return children[0].pid
+
+
+@pytest.fixture
+def child(workspace, monkeypatch):
+    pid = waiting_child(workspace, monkeypatch)
+    yield pid
+    os.kill(pid, 9)
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no priorities of its processes to read")
+def test_a_background_process_yields_and_its_parent_does_not(child):
+    assert os.getpriority(os.PRIO_PROCESS, child) == 10
+    assert os.getpriority(os.PRIO_PROCESS, 0) < 10
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not share the processor between sessions")
+def test_its_session_yields_to_the_session_of_the_pages(child):
+    waited = time.monotonic() + 5  # until the child has begun its own session
+    while "nice 10" not in Path(f"/proc/{child}/autogroup").read_text() and time.monotonic() < waited:
+        time.sleep(0.05)
+    assert "nice 10" in Path(f"/proc/{child}/autogroup").read_text()
+    assert "nice 10" not in AUTOGROUP.read_text()
