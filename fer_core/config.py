@@ -378,7 +378,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "compact-gpu": Preset(
         title="Compact, long (for a GPU)",
-        description="The compact network for 200 epochs with strong augmentation and mixup: minutes on a GPU, a day on two processor cores.",
+        description="The compact network for 200 epochs with strong augmentation and mixup: minutes on a GPU, a night on two processor cores.",
         values={
             "model": "compact",
             "epochs": 200,

@@ -160,7 +160,8 @@ def train_family(
 
     seconds, _ = costs("Teacher", teacher_config(0, 3))
     for_teachers = _TEACHERS_SHARE * left()
-    count = teachers_for(for_teachers, seconds, teachers, fewest)
+    begun = sum(_find(workspace, f"Teacher {number}") is not None for number in range(1, teachers + 1))
+    count = max(begun, teachers_for(for_teachers, seconds, teachers, fewest))  # a later call has less time and as many
     epochs = epochs_for(for_teachers / count, seconds, fewest, most)
     taught = tuple(run(f"Teacher {number}", teacher_config(number, epochs)) for number in range(1, count + 1))
 

@@ -25,9 +25,9 @@ def test_fewer_teachers_where_the_time_is_short(seconds, per_epoch, teachers):
     assert teachers_for(seconds, per_epoch, 6) == teachers
 
 
-def family(workspace, hooks=None, repeats=1):
+def family(workspace, hooks=None, repeats=1, minutes=0.001):
     return train_family(
-        "synthetic", 0.001, teachers=2, repeats=repeats, students=STUDENTS, teacher=SMALL, limits=(1, 1), dataset=make_dataset(),
+        "synthetic", minutes, teachers=2, repeats=repeats, students=STUDENTS, teacher=SMALL, limits=(1, 1), dataset=make_dataset(),
         workspace=workspace, hooks=hooks,
     )  # fmt: skip
 
@@ -44,6 +44,15 @@ def test_the_students_learn_from_the_teachers_and_a_second_call_trains_nothing(w
     second = family(workspace)
     assert {run.id for run in list_runs(workspace)} == runs
     assert [m.run for m in second.teachers + second.students] == [m.run for m in first.teachers + first.students]
+
+
+def test_a_later_call_with_less_time_still_knows_all_teachers(workspace):
+    first = family(workspace, minutes=30)
+    assert [member.name for member in first.teachers] == ["Teacher 1", "Teacher 2"]
+    second = family(workspace, repeats=2)
+    assert second.teachers[1].run == first.teachers[1].run
+    newest = next(run for run in list_runs(workspace) if run.label.name == "Student compact 2")
+    assert newest.config.teachers == tuple(member.run for member in first.teachers)
 
 
 def test_repeats_are_students_of_other_seeds(workspace):
