@@ -100,11 +100,11 @@ def next_steps() -> None:
     """The other pages, each with a sentence."""
     others = [page for page in pages() if page.file != "pages/overview.py"]
     st.subheader("Where to go next")
-    columns = st.columns(min(3, len(others)))
-    for number, page in enumerate(others):
-        with columns[number % len(columns)].container(border=True):
-            st.page_link(page.file, label=f"**{page.title}**", icon=page.icon)
-            st.caption(page.what)
+    for first in range(0, len(others), 3):
+        for column, page in zip(st.columns(3), others[first : first + 3], strict=False):
+            with column.container(border=True, height="stretch"):
+                st.page_link(page.file, label=f"**{page.title}**", icon=page.icon)
+                st.caption(page.what)
 
 
 def not_for() -> None:

@@ -26,7 +26,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "gradient_clip",
     ),
     "Regularisation": ("label_smoothing", "mixup", "ema_decay"),
-    "Distillation": ("teachers", "teacher_share", "teacher_temperature"),
+    "Distillation": ("teachers", "teacher_share", "teacher_temperature", "teacher_views"),
     "Augmentation": ("augment",),
     "Machine and repeatability": ("seed", "precision", "device", "threads"),
 }
