@@ -24,7 +24,7 @@ def _answer(arms: Sequence[Trained]) -> int:
 def _explain(arms: Sequence[Trained]) -> str:
     without, with_it = arms
     difference, error = _difference(arms)
-    gaps = [arm.last.train_accuracy - arm.last.valid_accuracy for arm in arms]
+    gaps = [abs(arm.last.train_accuracy - arm.last.valid_accuracy) for arm in arms]
     lead = (
         f"Without augmentation the network ends at {percent(without.last.train_accuracy)} on its {without.n_train:,} training "
         f"faces and {percent(without.last.valid_accuracy)} on {without.n_valid:,} it never saw, {100 * gaps[0]:.0f} points "
