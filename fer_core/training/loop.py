@@ -127,6 +127,7 @@ class Training:
         self.steps_per_epoch = max(1, len(self.images) // config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.generator = torch.Generator(device)
+        self._records = compute.device == "cuda"
         self._captured: CapturedStep | None = None
         self._views: dict[int, View] = {}
         self._view: View | None = None  # of the running epoch, always in the same place: a recorded step reads there
@@ -238,14 +239,12 @@ class Training:
     def _step(self, batch: torch.Tensor, step: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimiser step; returns the plain cross-entropy (without smoothing) and the number of hits."""
         config = self.config
-        torch.manual_seed(step_seed(config.seed, 2, step))  # dropout draws from the global generator
-        self.generator.manual_seed(step_seed(config.seed, 3, step))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         share = 1.0
         if config.mixup:
             share = float(np.random.default_rng(step_seed(config.seed, 4, step)).beta(config.mixup, config.mixup))
-        plain, hits = self._gradients(batch, torch.tensor(share))
+        plain, hits = self._gradients(batch, torch.tensor(share), step)
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
         self.optimizer.step()
@@ -253,15 +252,23 @@ class Training:
             _update_average(*self._averaged, _ema_decay(config.ema_decay, step))
         return plain, hits
 
-    def _gradients(self, batch: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _seed(self, step: int) -> None:
+        torch.manual_seed(step_seed(self.config.seed, 2, step))  # dropout draws from the global generator
+        self.generator.manual_seed(step_seed(self.config.seed, 3, step))
+
+    def _gradients(self, batch: torch.Tensor, share: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the step's gradients with the parameters; on a GPU by replaying what the first step recorded."""
-        if self.compute.device != "cuda":
-            return self._compute_gradients(batch, share)
-        if self._captured is None:
+        if self._records and self._captured is None:
             before = {name: value.clone() for name, value in self.model.state_dict().items()}
-            self._captured = CapturedStep(self._compute_gradients, (batch, share.to(batch.device)), self.generator)
+            try:
+                self._captured = CapturedStep(self._compute_gradients, (batch, share.to(batch.device)), self.generator)
+            except RuntimeError:  # a driver that cannot record; the numbers are the same, they only come later
+                self._records = False
             self.model.load_state_dict(before)  # the rehearsals have moved batch norm's statistics
-        return self._captured(batch, share)
+        self._seed(step)
+        if self._captured is not None:
+            return self._captured(batch, share)
+        return self._compute_gradients(batch, share.to(batch.device))
 
     def _compute_gradients(self, batch: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Forward and backward pass; returns the plain cross-entropy (without smoothing) and the number of hits.

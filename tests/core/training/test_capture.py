@@ -4,25 +4,27 @@ import pytest
 import torch
 
 from fer_core.data import make_split
-from fer_core.training.device import choose_compute
+from fer_core.training import loop
+from fer_core.training.device import Compute, choose_compute
 from fer_core.training.loop import Training, torch_settings
 from tests.factories import make_dataset, tiny_config
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU here")
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU here")
+CPU = Compute("cpu", "test", "float32", 1)
 
 
 def step(t: Training, seed: int, function) -> tuple[float, torch.Tensor]:
     """Loss and gradients of one step from this seed; batch norm's statistics are put back."""
     before = {name: value.clone() for name, value in t.model.state_dict().items()}
-    t.generator.manual_seed(seed)
-    torch.manual_seed(seed)
     batch = torch.arange(t.config.batch_size, device="cuda")
+    t._seed(seed)
     loss, _ = function(batch, torch.tensor(0.7, device="cuda"))
     gradients = torch.cat([p.grad.flatten() for p in t.model.parameters()]).clone()
     t.model.load_state_dict(before)
     return float(loss), gradients
 
 
+@on_a_gpu
 def test_a_replayed_step_is_the_step_itself_and_draws_anew_from_each_seed():
     config = tiny_config(device="cuda", precision="float32", mixup=0.3)
     dataset = make_dataset()
@@ -30,7 +32,7 @@ def test_a_replayed_step_is_the_step_itself_and_draws_anew_from_each_seed():
     with torch_settings(compute):
         t = Training(config, dataset, make_split(dataset, "official", 0.1, 0), compute)
         t.run_epoch()
-        first, second, other = (step(t, seed, t._gradients) for seed in (5, 5, 6))
+        first, second, other = (step(t, seed, t._captured) for seed in (5, 5, 6))
         plain = step(t, 5, t._compute_gradients)
     assert first[0] == second[0]
     assert torch.equal(first[1], second[1])
@@ -39,6 +41,7 @@ def test_a_replayed_step_is_the_step_itself_and_draws_anew_from_each_seed():
     assert torch.nn.functional.cosine_similarity(plain[1], first[1], dim=0) > 0.999
 
 
+@on_a_gpu
 def test_rehearsing_leaves_the_statistics_of_batch_norm_alone():
     config = tiny_config(device="cuda", learning_rate=1e-9)
     dataset = make_dataset()
@@ -49,3 +52,41 @@ def test_rehearsing_leaves_the_statistics_of_batch_norm_alone():
         t.run_epoch()
     counters = [value for name, value in t.model.state_dict().items() if name.endswith("num_batches_tracked")]
     assert {int(value) for value in counters} == {steps}
+
+
+class Recorder:
+    """Stands for a recorded step where there is no GPU: it rehearses, and then computes at each call."""
+
+    def __init__(self, function, examples, generator) -> None:
+        for _ in range(3):
+            function(*examples)
+        self.function = function
+
+    def __call__(self, batch, share):
+        return self.function(batch, share)
+
+
+class Refusing(Recorder):
+    """A driver that rehearses and then cannot record."""
+
+    def __init__(self, function, examples, generator) -> None:
+        super().__init__(function, examples, generator)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+
+@pytest.mark.parametrize("recorder", [Recorder, Refusing])
+def test_recording_changes_no_number_and_neither_does_a_driver_that_cannot(recorder, monkeypatch):
+    monkeypatch.setattr(loop, "CapturedStep", recorder)
+    trainings = []
+    for records in (False, True):
+        config = tiny_config(mixup=0.3, ema_decay=0.9)
+        dataset = make_dataset()
+        t = Training(config, dataset, make_split(dataset, "official", 0.1, 0), CPU)
+        t._records = records
+        with torch_settings(CPU):
+            t.run_epoch()
+        trainings.append(t)
+    plain, recorded = trainings
+    assert (recorded._captured is not None) == (recorder is Recorder)
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, recorded.model.state_dict()[name]), name
