@@ -486,6 +486,7 @@ def audit(
             positions, probabilities = out_of_fold.compute(dataset, on_progress=on_progress).read()
         found = suspect_labels(dataset.labels[positions], probabilities, positions)
         record["suspect_labels"] = len(found.positions)
+        record["suspect_labels_agreement"] = found.agreement
     record["seconds"] = time.perf_counter() - started
     if html:
         from fer_core.evaluation.audit_page import audit_html
@@ -506,7 +507,11 @@ def _audit_text(record: dict[str, Any]) -> str:
         f"{record['near_duplicates']['pairs']:,} pairs differ in at most {record['near_duplicates']['threshold']} of 64 bits",
     ]
     if "suspect_labels" in record:
-        lines.append(f"{record['suspect_labels']:,} suspect labels among the training faces")
+        agreement = f"{record['suspect_labels_agreement']:.0%}"
+        lines.append(
+            f"{record['suspect_labels']:,} suspect labels among the training faces; the networks that say so agree with "
+            f"{agreement} of the labels"
+        )
     return "\n".join(lines)
 
 

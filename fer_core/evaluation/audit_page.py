@@ -53,7 +53,8 @@ def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearPairs, suspect
     ]
     if suspects is not None:
         parts += [
-            f"<h2>Suspect labels</h2><p>{len(suspects.positions):,} labels that networks which never saw the face doubt.</p>",
+            f"<h2>Suspect labels</h2><p>{len(suspects.positions):,} labels that networks which never saw the face doubt. "
+            f"{suspects.caution}</p>",
             _wall(
                 _face(dataset, int(i), f" → {LABELS[s]}? (label given {q:.0%})")
                 for i, s, q in zip(

@@ -319,8 +319,8 @@ def _suspect_labels(dataset: FaceDataset, found: ExactAudit, *, following: bool 
                 return
             st.rerun()
         st.caption(
-            f"{count:,} training faces. FER2013 takes about five minutes for each of the three networks on two free "
-            "cores, and several times as long beside a training. What was found is kept as long as the data stays the same."
+            f"{count:,} training faces. FER2013 takes about ten minutes on two free cores, "
+            "and several times as long beside a training. What was found is kept as long as the data stays the same."
         )
 
 
@@ -334,7 +334,9 @@ def _suspect_wall(dataset: FaceDataset, job: OutOfFold) -> None:
         f"**{len(suspects.positions):,} of {count:,} training labels ({percent(len(suspects.positions) / count)}) are "
         "suspect**, the most doubtful first"
     )
-    st.caption("Beneath each face: its label → what the networks suggest, and the probability they gave the label.")
+    st.caption(
+        f"{suspects.caution} Beneath each face: its label → what the networks suggest, and the probability they gave the label."
+    )
     marks = marks_by_position(dataset)
     page = pager(len(suspects.positions), PER_PAGE, key="suspects")
     suggested = {

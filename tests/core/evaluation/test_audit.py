@@ -86,6 +86,8 @@ def test_wrong_labels_are_suspected_first():
     found = suspect_labels(labels, probabilities, np.arange(1000, 1700))
     assert set(found.positions[:10].tolist()) == set(range(1000, 1010))
     assert (found.suggested[:10] == truth[found.positions[:10] - 1000]).all()
+    assert found.agreement == pytest.approx(690 / 700)
+    assert "agree with 99% of the labels" in found.caution
 
 
 def test_suspects_survive_a_missing_class_and_refuse_foreign_arrays():
