@@ -76,7 +76,7 @@ def _give_way(pid: int) -> None:
     if not hasattr(os, "setpriority"):
         return
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+        os.setpriority(os.PRIO_PROCESS, pid, max(_NICE, os.getpriority(os.PRIO_PROCESS, pid)))
         # Linux shares the processor between sessions first, and the process has one of its own: without this, its
         # priority counts against nobody else.
         Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))

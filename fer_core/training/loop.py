@@ -127,7 +127,7 @@ class Training:
         self.steps_per_epoch = max(1, len(self.images) // config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.generator = torch.Generator(device)
-        self._records = compute.device == "cuda"
+        self._recording = compute.device == "cuda"
         self._captured: CapturedStep | None = None
         self._views: dict[int, View] = {}
         self._view: View | None = None  # of the running epoch, always in the same place: a recorded step reads there
@@ -258,12 +258,12 @@ class Training:
 
     def _gradients(self, batch: torch.Tensor, share: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the step's gradients with the parameters; on a GPU by replaying what the first step recorded."""
-        if self._records and self._captured is None:
+        if self._recording and self._captured is None:
             before = {name: value.clone() for name, value in self.model.state_dict().items()}
             try:
                 self._captured = CapturedStep(self._compute_gradients, (batch, share.to(batch.device)), self.generator)
             except RuntimeError:  # a driver that cannot record; the numbers are the same, they only come later
-                self._records = False
+                self._recording = False
             self.model.load_state_dict(before)  # the rehearsals have moved batch norm's statistics
         self._seed(step)
         if self._captured is not None:

@@ -78,11 +78,11 @@ class Refusing(Recorder):
 def test_recording_changes_no_number_and_neither_does_a_driver_that_cannot(recorder, monkeypatch):
     monkeypatch.setattr(loop, "CapturedStep", recorder)
     trainings = []
-    for records in (False, True):
+    for recording in (False, True):
         config = tiny_config(mixup=0.3, ema_decay=0.9)
         dataset = make_dataset()
         t = Training(config, dataset, make_split(dataset, "official", 0.1, 0), CPU)
-        t._records = records
+        t._recording = recording
         with torch_settings(CPU):
             t.run_epoch()
         trainings.append(t)

@@ -214,6 +214,14 @@ def test_distillation_loss_by_hand():
     assert halves == pytest.approx(-4 * (0.5 * math.log(2 * p) + 0.5 * math.log(2 * (1 - p))), rel=1e-5)
 
 
+def test_teachers_that_contradict_each_other_are_averaged_as_probabilities():
+    student = student_with_views(teacher_temperature=2.0)
+    one = torch.tensor([[4.0, 0, 0, 0, 0, 0, 0]])
+    student.teachers = [lambda x: one, lambda x: -one]
+    p, q = (math.exp(z / 2) / (math.exp(z / 2) + 6) for z in (4, -4))
+    assert student._teachers_answer(torch.zeros(1, 1, 48, 48))[0, 0].item() == pytest.approx((p + q) / 2, rel=1e-5)
+
+
 @pytest.mark.parametrize("views", [0, 3])
 def test_a_student_with_nothing_but_its_teacher_ends_up_near_it(views):
     teacher = run_all(training(epochs=6, learning_rate=3e-3)).model.eval()
