@@ -4,10 +4,10 @@ import pandas  # noqa: F401 (loaded whole before any page: Plotly takes a pandas
 import streamlit as st
 
 from fer_core.workspace import ASSETS
-from pages.ui.errors import calm, show_complaint
-from pages.ui.navigation import navigation, run_page
-from pages.ui.resources import warm_up
-from pages.ui.sidebar import sidebar
+from pages.ui.shell.cache import warm_up
+from pages.ui.shell.errors import calm, show_complaint
+from pages.ui.shell.navigation import navigation, run_page
+from pages.ui.shell.sidebar import sidebar
 
 page = navigation()
 # A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.

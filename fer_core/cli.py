@@ -489,7 +489,7 @@ def audit(
         record["suspect_labels_agreement"] = found.agreement
     record["seconds"] = time.perf_counter() - started
     if html:
-        from fer_core.evaluation.audit_page import audit_html
+        from fer_core.report.audit import audit_html
 
         Path(html).write_text(audit_html(dataset, exact, pairs, found), encoding="utf-8")
     emit(record, as_json, _audit_text(record))
@@ -534,8 +534,9 @@ def predict(
 ) -> None:
     """Find the faces in photographs and name their expressions."""
     from fer_core.errors import ImageError
-    from fer_core.faces import FaceDetector, find_photos, predict_paths
+    from fer_core.faces import FaceDetector
     from fer_core.inference import Classifier, default_model, share_processor
+    from fer_core.photos import find_photos, predict_paths
 
     total = len(find_photos(paths))
     share_processor()
@@ -553,7 +554,7 @@ def predict(
 
 def _photo_text(record: dict[str, Any]) -> str:
     """One line for one photograph."""
-    from fer_core.names import shown
+    from fer_core.formatting import shown
 
     faces = [
         ("not sure, perhaps " if face["abstained"] else "")
@@ -726,7 +727,7 @@ def report(
 
     from fer_core.errors import ConfigError
     from fer_core.inference import share_processor
-    from fer_core.lessons.report import make_report
+    from fer_core.report.lab_report import make_report
     from fer_core.training.runs import open_run
     from fer_core.workspace import atomic_write
 
@@ -882,8 +883,8 @@ def bench_live(
     """Milliseconds per frame of the live path at 640×480, and of a plain way of doing the same."""
     from fer_core.bench import bench_live as measure
     from fer_core.bench import clip_of_photos
-    from fer_core.faces import find_photos
     from fer_core.inference import default_model, share_processor
+    from fer_core.photos import find_photos
 
     share_processor()
     clip = clip_of_photos(list(find_photos([photos])), faces)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from fer_core.classes import COLOURS, EMOTIONS, LABELS
 from fer_core.errors import FerError
-from fer_core.labels import COLOURS, EMOTIONS, LABELS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from pages.ui import resources, state
-from pages.ui.audit_view import exact_audit, figures_of, show
-from pages.ui.errors import calm
-from pages.ui.navigation import through_app
+from pages.ui.audit.findings import exact_audit, figures_of, show
+from pages.ui.shell import cache, session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Audit")
 st.write("Find out what is wrong with the data before you trust a number that was measured on it.")
 
 with calm("auditing the data"):
-    dataset = resources.dataset(state.data_source())
+    dataset = cache.dataset(session.data_source())
     found = exact_audit(dataset)
     figures_of(dataset, found)
     show(dataset, found)

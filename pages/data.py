@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import resources, state
-from pages.ui.data_view import choose_source, show_dataset
-from pages.ui.errors import calm
-from pages.ui.navigation import through_app
+from pages.ui.data.sections import choose_source, show_dataset
+from pages.ui.shell import cache, session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Data")
@@ -14,7 +14,7 @@ st.write("Bring a set of faces, see how many there are of each emotion and what 
 with calm("choosing a source"):
     choose_source()
 
-source = state.viewed_data()
+source = session.viewed_data()
 with calm("loading the data"):
-    dataset = resources.dataset(source)
+    dataset = cache.dataset(source)
     show_dataset(source, dataset)

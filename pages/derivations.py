@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui.derivations_view import choose, decide, explain, numbers, verdicts
-from pages.ui.errors import calm
-from pages.ui.navigation import through_app
+from pages.ui.learn.derivations import choose, decide, explain, numbers, verdicts
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Derivations")

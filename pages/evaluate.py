@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui.errors import calm
-from pages.ui.evaluate_view import choose, headline, nothing_to_evaluate, show
-from pages.ui.navigation import through_app
+from pages.ui.evaluate.matrix import choose, headline, nothing_to_evaluate, show
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Evaluate")

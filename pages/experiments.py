@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui.errors import calm
-from pages.ui.experiments_view import choose, outcome, predict
-from pages.ui.navigation import through_app
+from pages.ui.learn.experiments import choose, outcome, predict
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Experiments")

@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from pages.ui.errors import calm
-from pages.ui.filter_view import one_filter, whole_sheet
-from pages.ui.navigation import through_app
-from pages.ui.network_view import (
+from pages.ui.network.filters import one_filter, whole_sheet
+from pages.ui.network.layers import (
     ACTIVATIONS,
     FILTER,
     LAYERS,
@@ -16,6 +14,8 @@ from pages.ui.network_view import (
     layers,
     weights,
 )
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Inside the network")

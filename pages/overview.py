@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui.errors import calm
-from pages.ui.navigation import through_app
-from pages.ui.overview_view import at_hand, next_steps, not_for, runs_so_far, some_faces
+from pages.ui.overview.sections import at_hand, next_steps, not_for, runs_so_far, some_faces
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("FER Lab")

@@ -3,15 +3,15 @@
 import streamlit as st
 
 from fer_core.training.runs import running
-from pages.ui import state
-from pages.ui.errors import calm
-from pages.ui.live_curves import plotly_runtime
-from pages.ui.navigation import through_app
-from pages.ui.report_view import report_of
-from pages.ui.run_list import choose_run, compare, evaluate, manage, run_table
-from pages.ui.run_panel import no_run_yet, run_panel
-from pages.ui.runs import all_runs
-from pages.ui.train_form import draw_settings, start_controls, train_form
+from pages.ui.components.live_chart.chart import plotly_runtime
+from pages.ui.shell import session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
+from pages.ui.shell.runs import all_runs
+from pages.ui.train.form import draw_settings, start_controls, train_form
+from pages.ui.train.report import report_of
+from pages.ui.train.run_list import choose_run, compare, evaluate, manage, run_table
+from pages.ui.train.run_panel import no_run_yet, run_panel
 
 through_app()
 st.title("Train")
@@ -25,7 +25,7 @@ live, settings = st.columns([3, 2], gap="large")
 if runs:
     with live, calm("showing the run"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            run = choose_run(runs, state.watched_run(), running())
+            run = choose_run(runs, session.watched_run(), running())
             evaluate(run)
             manage(run, form)
         run_panel(run)

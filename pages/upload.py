@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.ui import state
-from pages.ui.errors import calm
-from pages.ui.explain_view import explain_face
-from pages.ui.folder_view import folder
-from pages.ui.navigation import through_app
-from pages.ui.upload_view import (
+from pages.ui.shell import session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
+from pages.ui.upload.explain import explain_face
+from pages.ui.upload.folder import folder
+from pages.ui.upload.photos import (
     FOLDER,
     VIDEO,
     choose_face,
@@ -23,7 +23,7 @@ from pages.ui.upload_view import (
     show_photo,
     show_refused,
 )
-from pages.ui.video_view import video
+from pages.ui.upload.video import video
 
 through_app()
 st.title("Upload")
@@ -71,4 +71,4 @@ elif model is not None:
                 show_face(face, number, model)
     if face is not None:
         explain_face(face, model)
-    state.sent_face_shown()
+    session.sent_face_shown()

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.ui import resources, state
-from pages.ui.errors import calm
-from pages.ui.live_controls import controls
-from pages.ui.live_game import choose_view
-from pages.ui.navigation import through_app
-from pages.ui.webrtc import beside, camera, session
+from pages.ui.shell import cache, session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import through_app
+from pages.ui.webcam.camera import beside, camera, live_session
+from pages.ui.webcam.controls import controls
+from pages.ui.webcam.game import choose_view
 
 through_app()
 st.title("Webcam")
@@ -19,14 +19,14 @@ st.caption(
     "emotions of people at work or in education is prohibited in the European Union (AI Act, Article 5(1)(f))."
 )
 
-model = resources.model_in_use()
+model = cache.model_in_use()
 if model is None:
     st.info("There is no model yet. Train one first.", icon=":material/model_training:")
     st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
 else:
     with calm("starting the live view"):
-        state.set_live_model(model)
-        live = session(model)
+        session.set_live_model(model)
+        live = live_session(model)
         choose_view(live)
         picture, side = st.columns([3, 2], gap="large")
         with picture:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset
 from fer_core.inference import CheckpointInfo, save_checkpoint
-from fer_core.labels import LABELS
 
 
 def make_dataset(train: int = 140, valid: int = 70, test: int = 70, seed: int = 0, name: str = "tiny") -> FaceDataset:

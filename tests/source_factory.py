@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fer_core.labels import LABELS
+from fer_core.classes import LABELS
 
 Row = tuple[object, str, str]
 

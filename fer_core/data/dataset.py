@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import FERPLUS_COLUMNS, LABELS
 from fer_core.errors import DataError
-from fer_core.labels import FERPLUS_COLUMNS, LABELS
 from fer_core.preprocess import FACE_SIZE
 
 SplitName = Literal["train", "valid", "test"]
@@ -35,7 +35,7 @@ class FaceDataset:
     Attributes:
         name: short name for people, e.g. ``fer2013.zip``.
         images: uint8 (N, 48, 48).
-        labels: int64 (N,), indices into :data:`fer_core.labels.LABELS`.
+        labels: int64 (N,), indices into :data:`fer_core.classes.LABELS`.
         split: str (N,), each of ``train``, ``valid``, ``test``.
         ids: str (N,), unique and stable: ``train/angry/Training_1426440.jpg`` or ``row 17``.
         votes: FER+ counts, int64 (N, 10) in the order of ``FERPLUS_COLUMNS``; a row of zeros where a face has

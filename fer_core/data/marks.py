@@ -19,9 +19,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from fer_core.classes import LABELS, label_index
 from fer_core.data.dataset import FaceDataset
 from fer_core.errors import DataError, WorkspaceError
-from fer_core.labels import LABELS, label_index
 from fer_core.workspace import Workspace, make_directory
 
 MarkKind = Literal["wrong_label", "not_a_face", "ambiguous"]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import LABELS
 from fer_core.config import Protocol
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.duplicates import has_copy, pixel_groups
 from fer_core.errors import ConfigError, DataError
-from fer_core.labels import LABELS
 
 Indices = npt.NDArray[np.int64]
 

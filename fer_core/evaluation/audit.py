@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.data.cleaning import blank
 from fer_core.data.dataset import SPLITS
 from fer_core.data.duplicates import pixel_groups
 from fer_core.errors import DataError
-from fer_core.labels import LABELS
 
 Ints = npt.NDArray[np.int64]
 

@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.data.cleaning import Cleaning, clean_indices
 from fer_core.errors import DataError
 from fer_core.evaluation.evaluate import Predictions
 from fer_core.evaluation.human import emotion_votes
 from fer_core.evaluation.metrics import cross_entropy_each
-from fer_core.labels import LABELS
 from fer_core.workspace import Workspace
 
 Ints = npt.NDArray[np.int64]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import COLOURS, LABELS
 from fer_core.evaluation.calibration import RiskCoverage
 from fer_core.evaluation.cells import MatrixView, normalised
 from fer_core.evaluation.metrics import ClassScore, ReliabilityBin, most_confused
-from fer_core.labels import COLOURS, LABELS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import LABELS
 from fer_core.errors import DataError
 from fer_core.evaluation.evaluate import Predictions
 from fer_core.evaluation.metrics import confusion_matrix
-from fer_core.labels import LABELS
 
 Ints = npt.NDArray[np.int64]
 

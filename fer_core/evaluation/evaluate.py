@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.errors import DataError, ModelError
 from fer_core.evaluation import metrics
 from fer_core.inference import Classifier, softmax
 from fer_core.inference.classifier import Progress
-from fer_core.labels import LABELS
 from fer_core.workspace import atomic_write
 
 Tta = Literal["none", "flip"]
@@ -22,7 +22,7 @@ Tta = Literal["none", "flip"]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a classifier said about some faces of a data set, in the order of :data:`fer_core.labels.LABELS`.
+    """What a classifier said about some faces of a data set, in the order of :data:`fer_core.classes.LABELS`.
 
     Attributes:
         ids: str (n,), the faces' ids.
@@ -127,7 +127,7 @@ def label_order(names: tuple[str, ...]) -> npt.NDArray[np.int64]:
     Raises:
         ModelError: the classes differ; both lists are given.
     """
-    from fer_core.labels import find_label
+    from fer_core.classes import find_label
 
     found = [find_label(name) for name in names]
     if sorted(index for index in found if index is not None) != list(range(len(LABELS))) or None in found:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import FERPLUS_COLUMNS, LABELS, find_label
 from fer_core.errors import DataError
-from fer_core.labels import FERPLUS_COLUMNS, LABELS, find_label
 
 Ints = npt.NDArray[np.int64]
 ErrorKind = Literal["model wrong", "label doubtful", "people disagree too"]

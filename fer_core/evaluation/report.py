@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.data.cleaning import Cleaning, clean_indices, deduplicated
 from fer_core.errors import DataError
@@ -16,7 +17,6 @@ from fer_core.evaluation.evaluate import Evaluation, Predictions, Tta, predict_i
 from fer_core.evaluation.human import ERROR_KINDS, HumanView, human_view, sort_errors
 from fer_core.inference import Classifier
 from fer_core.inference.classifier import Progress
-from fer_core.labels import LABELS
 
 
 @dataclass(frozen=True, slots=True)

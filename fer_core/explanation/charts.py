@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import COLOURS
 from fer_core.explanation.regions import REGIONS
 from fer_core.explanation.sanity import Belief
 from fer_core.figures import ROLE_COLOURS
-from fer_core.labels import COLOURS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

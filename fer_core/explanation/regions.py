@@ -170,7 +170,7 @@ def study_regions(
     found = sums[good] / sums[good].sum(axis=1, keepdims=True)
     mean, half = found.mean(axis=0), 1.96 * found.std(axis=0, ddof=1 if len(found) > 1 else 0) / math.sqrt(len(found))
     labels = dataset.labels[indices][good]
-    from fer_core.labels import LABELS
+    from fer_core.classes import LABELS
 
     return RegionStudy(
         method=method,

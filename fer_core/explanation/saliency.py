@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import find_label
 from fer_core.errors import FerError
 from fer_core.inference import Classifier
-from fer_core.labels import find_label
 from fer_core.preprocess import as_faces, to_tensor
 
 if TYPE_CHECKING:

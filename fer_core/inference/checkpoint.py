@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from fer_core.classes import LABELS
 from fer_core.config import Config, PreprocessConfig
 from fer_core.errors import CheckpointError
-from fer_core.labels import LABELS
 from fer_core.workspace import atomic_write
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import COLOURS
 from fer_core.errors import ModelError
-from fer_core.labels import COLOURS
 from fer_core.live.calibration import LONGEST_GAP, NEUTRAL
 from fer_core.live.processor import FrameResult, LiveFace
 

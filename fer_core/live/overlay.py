@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.faces import PhotoResult
-from fer_core.labels import COLOURS
+from fer_core.classes import COLOURS
 from fer_core.live.processor import FrameResult, LiveFace
+from fer_core.photos import PhotoResult
 
 UNSURE: Final = "not sure"
 _UNSURE_COLOUR: Final = (150, 150, 150)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fer_core.labels import LABELS
+from fer_core.classes import LABELS
 from fer_core.models.base import ExpressionModel
 from fer_core.models.registry import register
 

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.errors import ModelError, TrainingError
 from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.inference.classifier import fold_batch_norm
-from fer_core.labels import LABELS
 from fer_core.models import ExpressionModel, build
 from fer_core.preprocess import normalise
 from fer_core.training.augment import augment

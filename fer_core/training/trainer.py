@@ -15,6 +15,7 @@ from typing import IO, Any
 import torch
 from filelock import FileLock, Timeout
 
+from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
@@ -23,7 +24,6 @@ from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
 from fer_core.inference.checkpoint import load_plain
-from fer_core.labels import LABELS
 from fer_core.models import ExpressionModel
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_core.classes import LABELS
 from fer_core.data import load
 from fer_core.evaluation.cache import cached_predictions
 from fer_core.evaluation.cells import cell_faces, rank
 from fer_core.evaluation.metrics import confusion_matrix
-from fer_core.labels import LABELS
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import chromium, serve
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_core.classes import LABELS
 from fer_core.data.synthetic import draw_face
-from fer_core.labels import LABELS
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 EMOTIONS = ("happy", "surprise")

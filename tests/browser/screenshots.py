@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from fer_core.workspace import Workspace, write_json
-from pages.ui.navigation import pages
+from pages.ui.shell.navigation import pages
 from tests.browser.app import Server, chromium, serve
 from tests.run_factory import make_run, write_status
 

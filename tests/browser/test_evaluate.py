@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.data import load
 from fer_core.data.cleaning import Cleaning, deduplicated
 from fer_core.data.marks import marks_for
@@ -18,7 +19,6 @@ from fer_core.evaluation.calibration import fit_temperature
 from fer_core.evaluation.cells import cell_faces, cleaned_predictions, rank
 from fer_core.evaluation.compare import compare
 from fer_core.inference import read_info
-from fer_core.labels import LABELS
 from fer_core.training.runs import list_runs
 from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
 from tests.browser.app import serve

@@ -9,7 +9,7 @@ import pytest
 
 from fer_core.faces.images import MAX_BYTES
 from fer_core.workspace import ASSETS, Workspace, write_json
-from pages.ui.navigation import PAGES
+from pages.ui.shell.navigation import PAGES
 from tests.browser.app import serve
 from tests.browser.conftest import settled
 from tests.pages.conftest import image_folder

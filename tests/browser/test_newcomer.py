@@ -8,7 +8,7 @@ import json
 import pytest
 
 from fer_core.workspace import Workspace, write_json
-from pages.ui.navigation import PAGES
+from pages.ui.shell.navigation import PAGES
 from tests.browser.app import serve
 from tests.browser.axe import axe_faults
 from tests.browser.conftest import FEW_FACES, settled, unfold_cover

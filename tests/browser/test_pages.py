@@ -3,7 +3,7 @@
 import pytest
 
 from fer_core.workspace import Workspace
-from pages.ui.navigation import PAGES
+from pages.ui.shell.navigation import PAGES
 from tests.browser.conftest import settled, unfold_cover
 from tests.run_factory import make_run
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from fer_core import figures
+from fer_core.classes import COLOURS, LABELS
 from fer_core.errors import FerError
 from fer_core.figures import Curve
-from fer_core.labels import COLOURS, LABELS
 
 
 def test_learning_curves_carry_the_numbers_the_units_and_what_keeps_the_zoom():

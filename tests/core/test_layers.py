@@ -13,12 +13,12 @@ from fer_core.workspace import PROJECT_ROOT
 CORE = PROJECT_ROOT / "fer_core"
 LINES = [
     {"cli", "bench", "__main__"},
-    {"lessons"},
+    {"lessons", "report"},
     {"training", "explanation", "live"},
     {"evaluation", "figures"},
-    {"inference", "faces"},
+    {"inference", "faces", "photos"},
     {"data", "models"},
-    {"preprocess", "config", "labels", "names", "workspace", "errors", "__init__"},
+    {"preprocess", "config", "classes", "formatting", "workspace", "errors", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}
 FILES = sorted(CORE.rglob("*.py"))

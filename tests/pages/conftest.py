@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 import fer_core.data
 from fer_core.workspace import PROJECT_ROOT
-from pages.ui import resources
-from pages.ui.errors import log_file
+from pages.ui.shell import cache
+from pages.ui.shell.errors import log_file
 from tests.factories import make_dataset
 
 Open = Callable[..., AppTest]
@@ -32,7 +32,7 @@ def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(source, **options)
 
     monkeypatch.setattr(fer_core.data, "load", load)
-    resources._shelf.clear()
+    cache._shelf.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def image_folder(root: Path, per_class: int = 3) -> Path:
 
     dataset = make_dataset(train=7 * per_class, valid=7, test=7)
     for i in range(len(dataset)):
-        folder = root / str(dataset.split[i]) / fer_core.labels.LABELS[int(dataset.labels[i])]
+        folder = root / str(dataset.split[i]) / fer_core.classes.LABELS[int(dataset.labels[i])]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(dataset.images[i]).save(folder / f"{i}.png")
     return root

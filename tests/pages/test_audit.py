@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import fer_core.data
+from fer_core.classes import LABELS
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.audit import audit_exact
-from fer_core.labels import LABELS
 from fer_core.training import out_of_fold
 from fer_core.training.out_of_fold import FoldStatus
 from fer_core.workspace import write_json

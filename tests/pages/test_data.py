@@ -4,7 +4,7 @@ import pytest
 
 from fer_core.errors import WorkspaceError
 from fer_core.workspace import Workspace
-from pages.ui.uploads import safe_name, save_upload
+from pages.ui.shell.uploads import safe_name, save_upload
 from tests.pages.conftest import check, image_folder, words
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import fer_core.data
+from fer_core.classes import LABELS
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.cache import cached_predictions
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.evaluation.cells import cell_faces, most_confused_cell, rank
 from fer_core.evaluation.metrics import confusion_matrix
 from fer_core.inference import read_info
-from fer_core.labels import LABELS
 from fer_core.workspace import Workspace, write_json
-from pages.ui import resources
+from pages.ui.shell import cache
 from tests.factories import make_dataset, untrained_checkpoint
 from tests.pages.conftest import check, words
 from tests.run_factory import make_run
@@ -48,7 +48,7 @@ def view(app, name):
 
 
 def test_without_any_model_it_says_what_to_do(open_page, monkeypatch):
-    monkeypatch.setattr(resources, "models", dict)
+    monkeypatch.setattr(cache, "models", dict)
     app = open_page("evaluate")
     assert "No model yet" in words(app)
     assert app.get("bidi_component"), "faces to look at"
@@ -178,7 +178,7 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     votes = np.zeros((len(DATA), 10), dtype=np.int64)
     votes[:, 1] = 10  # everybody says happiness
     monkeypatch.setattr(fer_core.data, "load", lambda source, **_: replace(DATA, votes=votes))
-    resources._shelf.clear()
+    cache._shelf.clear()
     app = view(open_page("evaluate"), "People")
     kinds = app.segmented_control(key="people-kind").options
     assert [kind.split(" (")[0] for kind in kinds] == ["Model wrong", "Label doubtful", "People disagree too"]
@@ -203,7 +203,7 @@ def test_two_models_are_compared_face_by_face(open_page, run):
 
 
 def test_one_model_alone_cannot_be_compared(open_page, run, monkeypatch):
-    monkeypatch.setattr(resources, "models", lambda: {run.id: "trained"})
+    monkeypatch.setattr(cache, "models", lambda: {run.id: "trained"})
     assert "There is only one model" in words(view(open_page("evaluate"), "Compare"))
 
 
@@ -223,10 +223,11 @@ def test_marks_change_the_evaluation_when_asked_and_can_be_taken_back(open_page,
 
 
 def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
-    from pages.ui import marking, state
+    from pages.ui.review import marking
+    from pages.ui.shell import session
 
     kept: dict[str, object] = {}
-    monkeypatch.setattr(state.st, "session_state", kept)
+    monkeypatch.setattr(session.st, "session_state", kept)
     monkeypatch.setattr(marking.st, "toast", lambda *_, **__: None)
     marks = marks_for(DATA)
     marking._mark(DATA, ["face 1", "face 2"], "ambiguous", None)
@@ -240,7 +241,7 @@ def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
     assert {face: m.kind for face, m in marks.current().items()} == {"face 1": "ambiguous", "face 2": "ambiguous"}
     marking.undo_marking(DATA, None)
     assert not marks.current()
-    assert not state.last_marking()
+    assert not session.last_marking()
 
 
 def test_damaged_marks_are_told_of_and_the_evaluation_stays(open_page, run):

@@ -5,7 +5,7 @@ import pytest
 from fer_core.errors import FerError
 from fer_core.lessons.experiments import find, run
 from fer_core.lessons.experiments.apart import cached
-from pages.ui import experiments_view
+from pages.ui.learn import experiments
 from tests.factories import make_dataset
 from tests.pages.conftest import check, words
 
@@ -37,7 +37,7 @@ def test_the_button_comes_with_the_prediction_and_the_result_with_its_numbers(op
         report(1, 2)
         return result
 
-    monkeypatch.setattr(experiments_view, "run_apart", quick)
+    monkeypatch.setattr(experiments, "run_apart", quick)
     app = predicted(open_page)
     button(app, "Run the experiment").click().run()
     app.run()
@@ -65,7 +65,7 @@ def test_what_goes_wrong_is_one_sentence_and_can_be_tried_again(open_page, monke
     def fails(*_, **__):
         raise FerError("The disk is full.")
 
-    monkeypatch.setattr(experiments_view, "run_apart", fails)
+    monkeypatch.setattr(experiments, "run_apart", fails)
     app = predicted(open_page)
     button(app, "Run the experiment").click().run()
     app.run()

@@ -4,8 +4,8 @@ import pytest
 from pydantic import Field
 
 from fer_core.config import AugmentConfig, Config, TrainConfig
-from pages.ui.forms import bounds, help_text, step_of
-from pages.ui.text import distinct, duration, joined, percent_with_interval, plain
+from pages.ui.shell.formatting import distinct, duration, joined, percent_with_interval, plain
+from pages.ui.shell.forms import bounds, help_text, step_of
 
 
 def test_bounds_come_from_the_field():

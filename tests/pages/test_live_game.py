@@ -10,7 +10,7 @@ from PIL import Image
 
 from fer_core.live import Game
 from fer_core.live.game import PLAY, READY
-from pages.ui.live_game import FACES, MIRROR, board_data
+from pages.ui.webcam.game import FACES, MIRROR, board_data
 from tests.core.live.test_live import FakeDetector, face, frame
 from tests.pages.conftest import check, words
 

@@ -1,7 +1,7 @@
 import pytest
 
 from fer_core.workspace import PROJECT_ROOT
-from pages.ui.navigation import PAGES, pages
+from pages.ui.shell.navigation import PAGES, pages
 from tests.pages.conftest import check
 from tests.run_factory import make_run
 
@@ -35,7 +35,7 @@ def test_every_page_opens_beside_runs_of_every_kind(open_page, page):
 
 @pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
 def test_every_page_stays_calm_when_a_defect_happens_in_it(open_page, page, monkeypatch):
-    from pages.ui.errors import log_file
+    from pages.ui.shell.errors import log_file
 
     def broken(*_, **__):
         raise RuntimeError("a secret path: /home/somebody")

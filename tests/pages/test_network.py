@@ -9,8 +9,8 @@ import pytest
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
 from fer_core.workspace import write_json
-from pages.ui.background import work_at
-from pages.ui.filter_view import ringed
+from pages.ui.network.filters import ringed
+from pages.ui.shell.background import work_at
 from tests.factories import untrained_checkpoint
 from tests.pages.conftest import check, words
 from tests.run_factory import make_run

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import time
 
-import fer_core.lessons.report
-from fer_core.lessons.report import LabReport, Part
-from pages.ui.background import work_at
+import fer_core.report.lab_report
+from fer_core.report.lab_report import LabReport, Part
+from pages.ui.shell.background import work_at
 from tests.pages.conftest import check, words
 from tests.run_factory import make_run
 
@@ -20,7 +20,7 @@ def fake(monkeypatch, gap=None):
             run.id, run.label.name, "<!doctype html>", (Part("filters", "Filters", "", gap),), None, None, 3.2
         )
 
-    monkeypatch.setattr(fer_core.lessons.report, "make_report", make)
+    monkeypatch.setattr(fer_core.report.lab_report, "make_report", make)
     return asked
 
 

@@ -5,7 +5,7 @@ from fer_core.config import PRESETS, TrainConfig
 from fer_core.errors import BusyError
 from fer_core.training import jobs
 from fer_core.training.runs import list_runs
-from pages.ui.train_form import DRAWN_BY_HAND, GROUPS, remaining_fields
+from pages.ui.train.form import DRAWN_BY_HAND, GROUPS, remaining_fields
 from tests.pages.conftest import check, words
 from tests.run_factory import append_epoch, make_record, make_run, write_status
 

@@ -8,11 +8,11 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-import pages.ui.explain_view
-import pages.ui.photo_cache
+import pages.ui.upload.explain
+import pages.ui.upload.photo_cache
 from fer_core.workspace import ASSETS, Workspace
-from pages.ui.background import work_at
-from pages.ui.upload_view import SAMPLES
+from pages.ui.shell.background import work_at
+from pages.ui.upload.photos import SAMPLES
 from tests.pages.conftest import check, words
 
 SAMPLE = ASSETS / "samples"
@@ -54,9 +54,9 @@ def test_it_opens_with_a_sample_its_faces_and_their_maps(open_page):
 
 def test_boxes_and_names_are_drawn_in_one_thread_whichever_thread_the_page_runs_in(open_page, monkeypatch):
     threads = []
-    real = pages.ui.photo_cache.draw_photo
+    real = pages.ui.upload.photo_cache.draw_photo
     monkeypatch.setattr(
-        "pages.ui.photo_cache.draw_photo", lambda *a: threads.append(threading.current_thread()) or real(*a)
+        "pages.ui.upload.photo_cache.draw_photo", lambda *a: threads.append(threading.current_thread()) or real(*a)
     )
     app = open_page("upload")
     app.run()
@@ -170,8 +170,8 @@ def patch_number(app, field):
 
 def test_covering_draws_and_computes_nothing_until_it_is_unfolded(open_page, monkeypatch):
     asked = []
-    real = pages.ui.explain_view.cover
-    monkeypatch.setattr("pages.ui.explain_view.cover", lambda *a: asked.append(a) or real(*a))
+    real = pages.ui.upload.explain.cover
+    monkeypatch.setattr("pages.ui.upload.explain.cover", lambda *a: asked.append(a) or real(*a))
     app = open_page("upload")
     assert not asked
     assert not app.number_input
@@ -249,7 +249,7 @@ def test_a_folder_that_is_not_there_is_refused_in_a_sentence(open_page, tmp_path
 
 def test_a_face_sent_by_another_page_gets_the_same_probabilities(open_page):
     from fer_core.inference import Classifier, default_model
-    from pages.ui.photo_cache import Model, Upload, encode, look
+    from pages.ui.upload.photo_cache import Model, Upload, encode, look
 
     crop = np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
     looked = look(Upload("face.png", encode(crop, ".png"), ((0, 0, 48, 48),)), Model.of(default_model()))
@@ -267,7 +267,7 @@ def test_a_face_sent_by_another_page_waits_until_it_was_shown_whole(open_page, m
     app = open_page("upload")
     send_a_face(app)
     with monkeypatch.context() as patch:  # another page's timer cuts the run off
-        patch.setattr("pages.ui.explain_view.explain_face", lambda *_: st.stop())
+        patch.setattr("pages.ui.upload.explain.explain_face", lambda *_: st.stop())
         app.run()
         assert "fer.sent_face" in app.session_state
     app.run()

@@ -9,11 +9,11 @@ import pytest
 import streamlit as st
 
 from fer_core.live import LiveFace, Rates
-from pages.ui import state
-from pages.ui.live_doctor import CONNECTING_SECONDS, diagnosis
-from pages.ui.live_faces import MOST_FACES, faces_data
-from pages.ui.state import Camera
-from pages.ui.webrtc import ice_servers
+from pages.ui.components.face_bars.bars import MOST_FACES, faces_data
+from pages.ui.shell import session
+from pages.ui.shell.session import Camera
+from pages.ui.webcam.camera import ice_servers
+from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SILENCE = Rates(received=0, shown=0, dropped=0, age=0, stages={}, faces=0)
@@ -47,26 +47,26 @@ def session_state(monkeypatch):
 
 def test_an_attempt_without_a_frame_has_failed_unless_it_was_given_up_at_once(session_state, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
-    state.note_camera(playing=False, busy=False, frames=0)
-    assert state.camera() == Camera()
-    state.note_camera(playing=False, busy=True, frames=7)
+    monkeypatch.setattr(session.time, "monotonic", lambda: now[0])
+    session.note_camera(playing=False, busy=False, frames=0)
+    assert session.camera() == Camera()
+    session.note_camera(playing=False, busy=True, frames=7)
     now[0] += 2
-    state.note_camera(playing=True, busy=True, frames=7)
-    assert state.camera() == Camera(playing=True, since=100, frames=7)
-    state.note_camera(playing=False, busy=False, frames=7)
-    assert not state.camera().failed
-    state.note_camera(playing=False, busy=True, frames=7)
+    session.note_camera(playing=True, busy=True, frames=7)
+    assert session.camera() == Camera(playing=True, since=100, frames=7)
+    session.note_camera(playing=False, busy=False, frames=7)
+    assert not session.camera().failed
+    session.note_camera(playing=False, busy=True, frames=7)
     now[0] += 30
-    state.note_camera(playing=False, busy=False, frames=7)
-    assert state.camera().failed
-    state.note_camera(playing=False, busy=False, frames=7)  # a rerun
-    assert state.camera().failed
-    state.note_camera(playing=False, busy=True, frames=7)
-    assert not state.camera().failed
+    session.note_camera(playing=False, busy=False, frames=7)
+    assert session.camera().failed
+    session.note_camera(playing=False, busy=False, frames=7)  # a rerun
+    assert session.camera().failed
+    session.note_camera(playing=False, busy=True, frames=7)
+    assert not session.camera().failed
     now[0] += 30
-    state.note_camera(playing=False, busy=False, frames=90)
-    assert not state.camera().failed
+    session.note_camera(playing=False, busy=False, frames=90)
+    assert not session.camera().failed
 
 
 def test_without_secrets_no_server_is_asked_and_with_them_those_that_stand_there(monkeypatch):

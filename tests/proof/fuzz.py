@@ -23,16 +23,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import load
 from fer_core.data.marks import Marks, marks_for, positions
 from fer_core.errors import FerError
 from fer_core.evaluation import Predictions
-from fer_core.faces import FaceDetector, predict_image, read_photo
+from fer_core.faces import FaceDetector, read_photo
 from fer_core.inference import Classifier, import_state_dict, load_checkpoint
 from fer_core.inference.checkpoint import load_plain
-from fer_core.labels import LABELS
 from fer_core.live.video import annotate_video
+from fer_core.photos import predict_image
 from fer_core.training.runs import list_runs, open_run
 from fer_core.training.trainer import train
 from fer_core.workspace import Workspace

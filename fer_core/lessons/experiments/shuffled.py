@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fer_core.classes import LABELS
 from fer_core.config import PRESETS
 from fer_core.data import FaceDataset
-from fer_core.labels import LABELS
 from fer_core.lessons.experiments.base import Arm, Experiment, Trained, percent, with_labels
 
 

@@ -5,12 +5,12 @@ import threading
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.data.cleaning import Cleaning, blank, clean_indices, clean_split, deduplicated
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.marks import Marks, marks_for, positions, relabelled
 from fer_core.data.protocols import make_split
 from fer_core.errors import DataError
-from fer_core.labels import LABELS
 from tests.factories import make_dataset
 
 

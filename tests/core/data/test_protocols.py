@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.data import FaceDataset, make_split
 from fer_core.data.duplicates import has_copy, pixel_groups
 from fer_core.errors import ConfigError, DataError
-from fer_core.labels import LABELS
 from tests.factories import make_dataset
 
 

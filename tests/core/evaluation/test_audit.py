@@ -6,8 +6,8 @@ import pytest
 from fer_core.data import FaceDataset, load
 from fer_core.errors import DataError
 from fer_core.evaluation.audit import audit_exact, near_duplicates, perceptual_hashes, suspect_labels
-from fer_core.evaluation.audit_page import audit_html
 from fer_core.evaluation.human import human_view
+from fer_core.report.audit import audit_html
 from tests.factories import make_dataset
 
 

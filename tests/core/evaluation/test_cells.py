@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_core.classes import FERPLUS_COLUMNS, LABELS
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.errors import DataError
@@ -19,7 +20,6 @@ from fer_core.evaluation.cells import (
     normalised,
     rank,
 )
-from fer_core.labels import FERPLUS_COLUMNS, LABELS
 from tests.factories import make_dataset
 
 CONFUSION = np.zeros((7, 7), dtype=np.int64)

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from fer_core.classes import COLOURS, LABELS
 from fer_core.evaluation import charts
 from fer_core.evaluation.calibration import risk_coverage
 from fer_core.evaluation.metrics import class_scores, reliability_bins
-from fer_core.labels import COLOURS, LABELS
 
 CONFUSION = np.diag([50, 5, 40, 90, 60, 40, 60]).astype(np.int64)
 CONFUSION[2, 4] = 20

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.cli import main
 from fer_core.data import load
 from fer_core.errors import DataError, ModelError
 from fer_core.evaluation import Evaluation, Predictions, evaluate
 from fer_core.evaluation.evaluate import label_order
 from fer_core.inference import Classifier
-from fer_core.labels import LABELS
 from tests.factories import make_dataset, untrained_checkpoint
 from tests.source_factory import png, rows, tree, write_csv, write_folder
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fer_core.classes import FERPLUS_COLUMNS, LABELS
 from fer_core.errors import DataError
 from fer_core.evaluation.human import emotion_votes, human_view, sort_errors
-from fer_core.labels import FERPLUS_COLUMNS, LABELS
 
 
 def votes(**counts: int) -> list[int]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_core.classes import FERPLUS_COLUMNS, LABELS
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.errors import DataError
 from fer_core.evaluation import Evaluation, Predictions
 from fer_core.evaluation.report import evaluate_split, fear_sentence, report_of
 from fer_core.inference import Classifier
-from fer_core.labels import FERPLUS_COLUMNS, LABELS
 from tests.factories import make_dataset, untrained_checkpoint
 
 

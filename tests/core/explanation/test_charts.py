@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fer_core.classes import COLOURS
 from fer_core.explanation.charts import belief_curves, probability_bars, region_bars, selectable, timeline
 from fer_core.explanation.sanity import Belief, Curve
-from fer_core.labels import COLOURS
 
 
 def test_bars_have_the_emotions_colours_and_the_second_set_is_hollow():

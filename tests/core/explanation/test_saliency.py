@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from fer_core.classes import LABELS
 from fer_core.config import PreprocessConfig
 from fer_core.errors import FerError
 from fer_core.explanation.saliency import METHODS, explain, explain_batch, make_saliency
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.labels import LABELS
 from fer_core.models import ExpressionModel
 from tests.factories import make_dataset, untrained_checkpoint
 

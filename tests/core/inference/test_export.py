@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.cli import main
 from fer_core.errors import ConfigError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, shipped_models
 from fer_core.inference import export as export_room
 from fer_core.inference.export import TOLERANCE, OnnxClassifier, export_onnx
-from fer_core.labels import LABELS
 from tests.factories import make_dataset, untrained_checkpoint
 
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.config import LiveConfig
 from fer_core.errors import FerError, ModelError
 from fer_core.inference import softmax
-from fer_core.labels import LABELS
 from fer_core.live import LiveProcessor, LiveSession
 from fer_core.live.calibration import MOST, ODDS, SECONDS, calibration
 from tests.core.live.test_live import FakeDetector, at_once, face, frame

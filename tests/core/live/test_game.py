@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.errors import ModelError
-from fer_core.labels import LABELS
 from fer_core.live import FrameResult, Game, LiveFace, LiveProcessor, LiveSession, Round, photo_strip, session
 from fer_core.live.game import HOLD, PHOTO, PLAY, READY, head
 from tests.core.live.test_calibration import FakeClassifier

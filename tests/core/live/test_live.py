@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from fer_core.classes import LABELS
 from fer_core.config import LiveConfig
-from fer_core.faces import Face, crop_box, predict_squares
+from fer_core.faces import Face, crop_box
 from fer_core.inference import Classifier
-from fer_core.labels import LABELS
 from fer_core.live import LiveProcessor, Meter, draw
 from fer_core.live.overlay import mirrored
 from fer_core.live.smoothing import Smoother
 from fer_core.live.tracking import Tracker, overlap
+from fer_core.photos import predict_squares
 from tests.factories import untrained_checkpoint
 
 
@@ -245,7 +246,7 @@ def result(classifier):
 def test_drawing_marks_the_box_in_the_colour_of_the_label(result):
     blank = np.zeros((240, 320, 3), np.uint8)
     image = draw(blank, result, bars=False)
-    from fer_core.labels import COLOURS
+    from fer_core.classes import COLOURS
     from fer_core.live.overlay import rgb
 
     assert tuple(image[100, 100]) == rgb(COLOURS[result.faces[0].label])
@@ -312,9 +313,10 @@ def test_the_meter_can_be_read_before_the_first_frame_and_long_after_the_last():
 
 
 def test_a_photographs_faces_are_drawn_at_their_place_in_the_reduced_copy():
-    from fer_core.faces import FacePrediction, PhotoResult, Square
-    from fer_core.labels import COLOURS
+    from fer_core.classes import COLOURS
+    from fer_core.faces import Square
     from fer_core.live.overlay import draw_photo, rgb
+    from fer_core.photos import FacePrediction, PhotoResult
 
     p = np.array([0.1, 0.9], np.float32)
     face = FacePrediction(Square(400, 200, 200), np.zeros((48, 48), np.uint8), ("sad", "happy"), p, False)

@@ -1,0 +1,178 @@
+"""The votes of FER+: ten people's opinion on each face of FER2013 (Barsoum et al. 2016, ``fer2013new.csv``).
+
+The file has one row for each row of ``fer2013.csv``. FER2013 as image files has lost that order;
+``fer2013_order.csv`` gives the row of each file name.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.classes import FERPLUS_COLUMNS
+from fer_core.data.dataset import find_split
+from fer_core.data.parsed import Parsed
+from fer_core.errors import DataError
+
+VOTES_FILE = "fer2013new.csv"
+ORDER_FILE = "fer2013_order.csv"
+
+_MAX_BYTES = 64 * 2**20
+_MAX_VOTES = 1_000
+"""Most votes in one cell; FER+ has ten for each face."""
+
+
+@dataclass(frozen=True)
+class VoteFiles:
+    """The files of votes that belong to a source."""
+
+    votes: Path
+    order: Path | None
+    """Which row each image file is; needed for images only."""
+    asked_for: bool
+    """The user named the file, so that a fault in it is an error; otherwise it is a warning."""
+
+
+def find_vote_files(source: Path, votes: str | Path | None) -> VoteFiles | None:
+    """The files of votes the user named, or those that lie in or beside the source; None if there are none.
+
+    Raises:
+        DataError: the user named a file that is not there.
+    """
+    places = [source, source.parent] if source.is_dir() else [source.parent]
+    if votes is None:
+        found = _first(places, VOTES_FILE)
+        return None if found is None else VoteFiles(found, _first([found.parent, *places], ORDER_FILE), False)
+    path = Path(votes).expanduser()
+    if not path.is_file():
+        raise DataError(f"There is no file of votes at '{votes}'. Give FER+'s {VOTES_FILE}.")
+    return VoteFiles(path, _first([path.parent, *places], ORDER_FILE), True)
+
+
+def _first(places: list[Path], name: str) -> Path | None:
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def attach(parsed: Parsed, files: VoteFiles) -> tuple[npt.NDArray[np.int64] | None, str | None]:
+    """Votes int64 (N, 10) for the faces of a source, and a sentence for the user if they could not be matched.
+
+    Faces without a row of votes get zeros.
+
+    Raises:
+        DataError: the user asked for these votes, and they do not fit the source.
+    """
+    try:
+        if parsed.rows is not None:
+            return _match_rows(parsed, files), None
+        if files.order is None and not files.asked_for and not _is_fer2013(parsed):
+            return None, None  # votes of FER2013 that lie beside some other data set
+        return _match_names(parsed, files), None
+    except DataError as error:
+        if files.asked_for:
+            raise
+        return None, f"The FER+ votes beside the source are not used: {error}"
+
+
+def _match_rows(parsed: Parsed, files: VoteFiles) -> npt.NDArray[np.int64]:
+    splits, table = read_votes(files.votes)
+    if parsed.rows is None or parsed.row_count != len(table):
+        raise DataError(
+            f"{files.votes.name} has {len(table):,} rows and the csv {parsed.row_count:,}; they must be the same faces "
+            "in the same order."
+        )
+    _check_splits(parsed.split, splits[parsed.rows], files.votes.name)
+    return table[parsed.rows]
+
+
+def _match_names(parsed: Parsed, files: VoteFiles) -> npt.NDArray[np.int64]:
+    if files.order is None:
+        raise DataError(
+            f"for FER2013 as image files, {ORDER_FILE} (which row each file is) must lie beside {files.votes.name}."
+        )
+    splits, table = read_votes(files.votes)
+    row_of = read_order(files.order)
+    names = zip(parsed.labels.tolist(), parsed.ids.tolist(), strict=True)
+    rows = np.array([row_of.get((label, name.rpartition("/")[2]), -1) for label, name in names], dtype=np.int64)
+    if rows.max(initial=-1) >= len(table):
+        raise DataError(f"{files.order.name} names row {rows.max()}, but {files.votes.name} has {len(table):,} rows.")
+    known = rows >= 0
+    if not known.any():
+        raise DataError(f"no image of the source is named in {files.order.name}, so no votes belong to it.")
+    _check_splits(parsed.split[known], splits[rows[known]], files.votes.name)
+    votes = np.zeros((len(rows), len(FERPLUS_COLUMNS)), np.int64)
+    votes[known] = table[rows[known]]
+    return votes
+
+
+def _is_fer2013(parsed: Parsed) -> bool:
+    return any(str(name).rpartition("/")[2].startswith("Training_") for name in parsed.ids)
+
+
+def _check_splits(ours: npt.NDArray[np.str_], theirs: npt.NDArray[np.str_], file: str) -> None:
+    if differing := int((ours != theirs).sum()):
+        raise DataError(
+            f"{file} puts {differing:,} of {len(ours):,} faces into another split than the source does, so its rows are "
+            "not those of the source."
+        )
+
+
+def read_votes(path: Path) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
+    """Split str (M,) and votes int64 (M, 10) of each row, in the order of ``FERPLUS_COLUMNS``.
+
+    Raises:
+        DataError: the file is not in FER+'s form.
+    """
+    expected = ("Usage", "Image name", *FERPLUS_COLUMNS)
+    splits: list[str] = []
+    table: list[list[int]] = []
+    for number, cells in enumerate(_rows(path, expected)):
+        split = find_split(cells[0])
+        counts = [int(cell) if cell.strip().isdecimal() and len(cell) < 6 else -1 for cell in cells[2:]]
+        if split is None or min(counts) < 0 or max(counts) > _MAX_VOTES:
+            raise DataError(f"{path.name}: row {number} is not a usage, a name and ten counts of votes.")
+        splits.append(split)
+        table.append(counts)
+    if not table:
+        raise DataError(f"{path.name} holds no votes.")
+    return np.array(splits, dtype=np.str_), np.array(table, dtype=np.int64)
+
+
+def read_order(path: Path) -> dict[tuple[int, str], int]:
+    """The row in ``fer2013.csv`` of each image file, by its label and its name without folders.
+
+    The name alone is not enough: some stand in the folders of two emotions.
+
+    Raises:
+        DataError: the file is not in the form ``row,usage,emotion,file,exact``.
+    """
+    rows: dict[tuple[int, str], int] = {}
+    for number, cells in enumerate(_rows(path, ("row", "usage", "emotion", "file", "exact"))):
+        row, _, emotion, file, _ = cells
+        if not (row.isdecimal() and len(row) < 10 and emotion.isdecimal() and len(emotion) == 1):
+            raise DataError(f"{path.name}: row {number} does not hold the number of a row and of an emotion.")
+        key = (int(emotion), file.rpartition("/")[2])
+        if key in rows:
+            raise DataError(f"{path.name}: row {number} names a file that was named before.")
+        rows[key] = int(row)
+    return rows
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
+    """The rows of a small csv, after its first line was found to name ``columns``."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(f"{path.name} is larger than {_MAX_BYTES // 2**20} MB, as no such file is.")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path.name} cannot be read as a csv.") from error
+    if not rows or [cell.strip().lower() for cell in rows[0]] != [column.lower() for column in columns]:
+        raise DataError(f"{path.name} must begin with the line '{','.join(columns)}'.")
+    for number, row in enumerate(rows[1:]):
+        if len(row) != len(columns):
+            raise DataError(f"{path.name}: row {number} has {len(row)} columns instead of {len(columns)}.")
+    return rows[1:]

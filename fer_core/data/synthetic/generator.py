@@ -1,0 +1,179 @@
+"""The built-in data set: drawn faces that need no download, the same for the same seed.
+
+The faces serve to try the program, to teach and to test. They say nothing about accuracy on people.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import IO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.classes import LABELS
+from fer_core.data.dataset import FaceDataset
+from fer_core.data.parsed import Progress
+from fer_core.errors import DataError
+from fer_core.preprocess import FACE_SIZE
+from fer_core.workspace import PROJECT_ROOT
+
+VERSION: Final = 1
+"""Raised whenever the same seed would draw other faces."""
+DEFAULT_COUNT: Final = 4_900
+MIN_COUNT: Final = 70
+"""Ten of each emotion, so that every split has some of each."""
+MAX_COUNT: Final = 200_000
+
+_SEED = 2013
+_TRAIN_SHARE, _VALID_SHARE = 0.70, 0.15
+_REPORT_EVERY = 25
+_WORTH_A_HELPER = 300
+"""Faces for which one more process is started; it takes half a second to get going."""
+
+
+def parse_source(source: str) -> int | None:
+    """The number of faces that ``synthetic`` or ``synthetic:N`` asks for; None for any other source.
+
+    Raises:
+        DataError: N is no number within bounds.
+    """
+    word, colon, number = source.strip().lower().partition(":")
+    if word != "synthetic":
+        return None
+    if not colon:
+        return DEFAULT_COUNT
+    if not (number.isascii() and number.isdecimal() and MIN_COUNT <= int(number[:9]) <= MAX_COUNT and len(number) < 9):
+        raise DataError(
+            f"'{source}' asks for no number of drawn faces; write synthetic:N with N from {MIN_COUNT} to {MAX_COUNT:,}."
+        )
+    return int(number)
+
+
+def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None, *, seed: int = _SEED) -> FaceDataset:
+    """Draw ``count`` faces, as many of each emotion as can be, 70 % to train, 15 % to validate, 15 % to test.
+
+    Each face has a random generator of its own, so the same seed gives the same faces on any number of cores.
+    """
+    labels = np.arange(count, dtype=np.int64) % len(LABELS)
+    within = np.arange(count) // len(LABELS)  # position within the class
+    sizes = np.bincount(labels)[labels]
+    split = np.where(
+        within < _TRAIN_SHARE * sizes,
+        "train",
+        np.where(within < (_TRAIN_SHARE + _VALID_SHARE) * sizes, "valid", "test"),
+    )
+    ids = [f"synthetic/{LABELS[label]}/{number:05d}" for label, number in zip(labels, within, strict=True)]
+    return FaceDataset(
+        name="synthetic",
+        images=_draw_all(count, seed, on_progress),
+        labels=labels,
+        split=split.astype(np.str_),
+        ids=np.array(ids, dtype=np.str_),
+    )
+
+
+def _draw_all(count: int, seed: int, on_progress: Progress | None) -> npt.NDArray[np.uint8]:
+    """All faces, (count, 48, 48). Drawing is Python at work, so further cores help only as further processes.
+
+    Each process has every n-th face. When this one is through with its own, it takes over from the others, last face
+    first, until it meets them; so nothing is ever waited for, and a helper that fails costs time only.
+    """
+    images = np.empty((count, FACE_SIZE, FACE_SIZE), np.uint8)
+    step = max(1, min(os.cpu_count() or 1, 8, count // _WORTH_A_HELPER))
+    drawn = 0
+    with ExitStack() as stack:
+        helpers = [stack.enter_context(_Helper(images, first, step, seed)) for first in range(1, step)]
+
+        def own_and_taken_over() -> Iterator[int]:
+            yield from range(0, count, step)
+            for helper in helpers:
+                last = len(helper.faces)
+                while last > helper.done:
+                    last -= 1
+                    yield helper.faces[last]
+
+        for drawn, i in enumerate(own_and_taken_over(), start=1):
+            images[i] = _draw(i, seed)
+            if on_progress is not None and drawn % _REPORT_EVERY == 0:
+                on_progress(min(drawn + sum(helper.done for helper in helpers), count - 1), count)
+    if on_progress is not None:
+        on_progress(count, count)
+    return images
+
+
+def _draw(i: int, seed: int) -> npt.NDArray[np.uint8]:
+    return draw_face(i % len(LABELS), np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
+
+
+class _Helper:
+    """A second process that draws every ``step``-th face, and a thread of this one that puts them in their place."""
+
+    def __init__(self, images: npt.NDArray[np.uint8], first: int, step: int, seed: int) -> None:
+        self.faces = range(first, len(images), step)
+        self.done = 0  # written by the reading thread only
+        self._images = images
+        self._command = [sys.executable, "-c", _HELPER, *map(str, (first, len(images), step, seed))]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> _Helper:
+        paths = os.pathsep.join([str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        with suppress(OSError):  # no second process to be had: this one draws everything
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": paths},
+            )
+            self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+            self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
+            return
+        self._process.kill()  # finished, or no longer wanted
+        self._reader.join()  # ends with the process, which holds the other end of the pipe
+        with self._process:  # closes the pipe and waits
+            pass
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        """Take faces from the pipe as long as they are whole and the ones that are expected."""
+        for i in self.faces:
+            record = pipe.read(_RECORD_LENGTH)
+            pixels = record[: FACE_SIZE * FACE_SIZE]
+            if record != _record(i, pixels):
+                return
+            self._images[i] = np.frombuffer(pixels, np.uint8).reshape(FACE_SIZE, FACE_SIZE)
+            self.done += 1
+
+
+_HELPER = "import sys; from fer_core.data.synthetic import write_faces; write_faces(*map(int, sys.argv[1:]))"
+_RECORD_LENGTH = FACE_SIZE * FACE_SIZE + 8
+
+
+def _record(i: int, pixels: bytes) -> bytes:
+    """One face in the pipe: its pixels, its number, and a checksum over both."""
+    content = pixels + i.to_bytes(4, "little")
+    return content + zlib.crc32(content).to_bytes(4, "little")
+
+
+def write_faces(first: int, count: int, step: int, seed: int) -> None:
+    """Write every ``step``-th face to stdout: the work of a helper process."""
+    for i in range(first, count, step):
+        sys.stdout.buffer.write(_record(i, _draw(i, seed).tobytes()))
+        sys.stdout.buffer.flush()
+
+
+def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZE) -> npt.NDArray[np.uint8]:
+    """One drawn face, see :func:`fer_core.data.synthetic.drawing.draw_face`, which loads when first needed."""
+    from fer_core.data.synthetic import drawing
+
+    return drawing.draw_face(emotion, rng, size)

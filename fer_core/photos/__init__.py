@@ -1,0 +1,25 @@
+"""Photographs, and folders of them, to faces with predictions.
+
+photo = read_photo("party.jpg")
+result = predict_image(photo, FaceDetector(), Classifier.load("compact"))
+"""
+
+from fer_core.photos.predict import (
+    FacePrediction,
+    PhotoResult,
+    find_photos,
+    predict_file,
+    predict_image,
+    predict_paths,
+    predict_squares,
+)
+
+__all__ = [
+    "FacePrediction",
+    "PhotoResult",
+    "find_photos",
+    "predict_file",
+    "predict_image",
+    "predict_paths",
+    "predict_squares",
+]

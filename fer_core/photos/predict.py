@@ -1,0 +1,245 @@
+"""From a photograph, or a folder of them, to faces with probabilities: what the upload page and ``predict`` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import FerError, ImageError
+from fer_core.faces.crop import Square, crop_box, crop_squares
+from fer_core.faces.detector import Face, FaceDetector
+from fer_core.faces.images import SUFFIXES, Photo, read_photo
+from fer_core.formatting import printable, shown
+from fer_core.inference import Classifier
+from fer_core.photos.table import ResultTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePrediction:
+    """One face of a photograph with what the classifier says of it."""
+
+    square: Square
+    """The region that was cut out."""
+    crop: npt.NDArray[np.uint8]
+    """uint8 (48, 48): what the network saw."""
+    labels: tuple[str, ...]
+    """Class names in the order of ``probabilities``."""
+    probabilities: npt.NDArray[np.float32]
+    """(C,), sums to 1."""
+    abstained: bool
+    """The highest probability lies below the model's threshold: the answer is "not sure"."""
+    face: Face | None = None
+    """What the detector found; None for a box marked by hand."""
+
+    @property
+    def label(self) -> str:
+        """The most probable class, also where ``abstained``."""
+        return self.labels[int(self.probabilities.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """The highest probability."""
+        return float(self.probabilities.max())
+
+    @property
+    def score(self) -> float | None:
+        """The detector's score; None for a box marked by hand."""
+        return None if self.face is None else self.face.score
+
+    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, width and height of the face's box, or of the marked square, cut off at the photograph's edges."""
+        square = self.square
+        x, y, w, h = self.face.box if self.face else (square.x, square.y, square.side, square.side)
+        left, top = min(max(x, 0.0), width), min(max(y, 0.0), height)
+        right, bottom = min(max(x + w, left), width), min(max(y + h, top), height)
+        return round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoResult:
+    """What came of one photograph: its faces from left to right (none is an answer too), or an error."""
+
+    file: str
+    """Path as given, always printable as UTF-8."""
+    width: int = 0
+    """Pixels, upright; 0 where the file could not be decoded."""
+    height: int = 0
+    """Pixels, upright; 0 where the file could not be decoded."""
+    faces: tuple[FacePrediction, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person should know about how the file was read."""
+    error: str | None = None
+    """Why there is no result, in one sentence or two."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{file, width, height, faces: [{box: [x, y, w, h], score, label, probabilities, abstained}]}``, plain values.
+
+        ``notes`` and ``error`` are there only where there are some; boxes are in pixels, cut off at the edges.
+        """
+        faces = [
+            {
+                "box": list(face.box(self.width, self.height)),
+                "score": face.score,
+                "label": face.label,
+                "probabilities": {label: float(p) for label, p in zip(face.labels, face.probabilities, strict=True)},
+                "abstained": face.abstained,
+            }
+            for face in self.faces
+        ]
+        record: dict[str, Any] = {"file": self.file, "width": self.width, "height": self.height, "faces": faces}
+        if self.notes:
+            record["notes"] = list(self.notes)
+        if self.error is not None:
+            record["error"] = self.error
+        return record
+
+
+def predict_squares(
+    image: npt.NDArray[np.generic],
+    squares: Sequence[Square],
+    classifier: Classifier,
+    faces: Sequence[Face] | None = None,
+) -> tuple[FacePrediction, ...]:
+    """Classify regions of an image, all in one batch.
+
+    Args:
+        image: uint8, grey (H, W) or RGB (H, W, 3).
+        squares: Regions; of a face found, ``crop_box(face)``, of a box marked by hand, ``square_around(*box)``.
+        classifier: The network.
+        faces: The faces the squares were made from, in the same order, where a detector found them.
+
+    Raises:
+        ImageError: a square does not touch the image.
+    """
+    crops = crop_squares(image, squares)
+    probabilities = classifier.probabilities(crops)
+    sources = faces if faces is not None else [None] * len(squares)
+    return tuple(
+        FacePrediction(square, crop, classifier.labels, row, bool(row.max() < classifier.info.abstain_below), face)
+        for square, crop, row, face in zip(squares, crops, probabilities, sources, strict=True)
+    )
+
+
+def predict_image(photo: Photo, detector: FaceDetector, classifier: Classifier, file: str = "") -> PhotoResult:
+    """Find and classify the faces of a decoded photograph. Where there is none, none is reported."""
+    faces = detector.detect(photo.rgb)
+    predictions = predict_squares(photo.rgb, [crop_box(face) for face in faces], classifier, faces)
+    return PhotoResult(printable(file), photo.width, photo.height, predictions, photo.notes)
+
+
+def predict_file(path: str | Path, detector: FaceDetector, classifier: Classifier) -> PhotoResult:
+    """Read, find and classify; whatever goes wrong stands in the result's ``error`` and is not raised."""
+    file = printable(path)
+    try:
+        return predict_image(read_photo(path), detector, classifier, file)
+    except FerError as error:
+        return PhotoResult(file, error=" ".join(str(error).split()))
+    except Exception as error:  # a defect of ours must not cost the other photographs
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return PhotoResult(file, error=f"A defect of this program met this file ({reason}); please report it.")
+
+
+def predict_paths(
+    paths: Iterable[str | Path],
+    detector: FaceDetector,
+    classifier: Classifier,
+    *,
+    csv: str | Path | None = None,
+    model_name: str = "",
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Iterator[PhotoResult]:
+    """Results of photographs and folders (with their sub-folders), one by one, in the order of :func:`find_photos`.
+
+    A file that cannot be read yields a result with its ``error``; the others go on.
+
+    Args:
+        paths: Files and folders.
+        detector: Finds the faces.
+        classifier: Names their expressions.
+        csv: A table written as the work goes on, see :class:`fer_core.photos.table.ResultTable`. Photographs that
+            stand in it already are not worked on and not yielded again.
+        model_name: Written into the table; a table of another model is refused.
+        on_progress: Called with (done, total) before the first photograph and after each, those in the table included.
+        should_stop: Asked before each photograph; what is done stays in the table.
+
+    Raises:
+        ImageError: a path does not exist, there is no photograph, or the table is another kind of file. Raised by the
+            call itself, before anything is written.
+        WorkspaceError: the table cannot be written (while iterating: the disk is full).
+    """
+    files = find_photos(paths)
+    table = ResultTable(Path(csv), classifier.labels, model_name) if csv is not None else None
+    return _predict_files(files, detector, classifier, table, on_progress, should_stop)
+
+
+def _predict_files(
+    files: list[Path],
+    detector: FaceDetector,
+    classifier: Classifier,
+    table: ResultTable | None,
+    on_progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> Iterator[PhotoResult]:
+    known = table.done if table else frozenset()
+    left = [file for file in files if printable(file) not in known]
+    done = len(files) - len(left)
+    if on_progress:
+        on_progress(done, len(files))
+    with table or nullcontext():
+        for file in left:
+            if should_stop and should_stop():
+                return
+            result = predict_file(file, detector, classifier)
+            if table:
+                table.write(result)
+            done += 1
+            if on_progress:
+                on_progress(done, len(files))
+            yield result
+
+
+def find_photos(paths: Iterable[str | Path]) -> list[Path]:
+    """The files meant by ``paths``, each once: files as given, then of a folder and its sub-folders the files whose
+    name ends like a picture's (:data:`fer_core.faces.images.SUFFIXES`), sorted; hidden ones are left out.
+
+    Raises:
+        ImageError: a path does not exist, a folder cannot be read, or there is no picture at all.
+    """
+    given = [Path(path) for path in paths]
+    found: dict[str, Path] = {}
+    for path in given:
+        if not _exists(path):
+            raise ImageError(f"There is no file or folder '{shown(path)}'. Give photographs, or folders of them.")
+        for file in _walk(path) if path.is_dir() else [path]:
+            found.setdefault(os.path.abspath(file), file)
+    if not found:
+        places = ", ".join(f"'{shown(path)}'" for path in given) or "nothing"
+        raise ImageError(f"There is no picture in {places}; looked for {', '.join(sorted(SUFFIXES))}.")
+    return list(found.values())
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name, a null character
+        return False
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        place = shown(error.filename or folder)
+        raise ImageError(f"The folder '{place}' cannot be read ({error.strerror}).") from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(place, name)

@@ -1,0 +1,199 @@
+"""The csv of a folder's results: written photograph by photograph, repaired and continued after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, Self
+
+from fer_core.errors import ImageError, WorkspaceError
+from fer_core.workspace import atomic_write
+
+if TYPE_CHECKING:
+    from fer_core.photos.predict import FacePrediction, PhotoResult
+
+_BEFORE: Final = (
+    "file",
+    "model",
+    "width",
+    "height",
+    "faces",
+    "face",
+    "x",
+    "y",
+    "w",
+    "h",
+    "score",
+    "label",
+    "abstained",
+)
+_AFTER: Final = ("notes", "error")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+"""Text that begins so is a formula to spreadsheet programs (the apostrophe guards it, and so needs guarding too)."""
+
+
+class ResultTable:
+    """A table with one row for each face, and one row for each photograph without a face or with an error.
+
+    Columns: ``file, model, width, height, faces`` (how many in this photograph), ``face`` (1, 2, … from left to right),
+    ``x, y, w, h`` (box in pixels), ``score, label, abstained`` (1 or 0), one column of probability for each label,
+    ``notes, error``. UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    A table that exists is continued: :attr:`done` names its photographs. A row or a photograph that was only half
+    written, as a power cut leaves it, is dropped and done again. Use as a context manager around :meth:`write`; nothing
+    on disk changes before that.
+    """
+
+    def __init__(self, path: Path, labels: tuple[str, ...], model: str = "") -> None:
+        """Read the table at ``path``, where there is one.
+
+        Raises:
+            ImageError: the file is something else, or a table of another model.
+        """
+        self.path = path
+        self.model = model
+        self.columns = (*_BEFORE, *map(guard, labels), *_AFTER)
+        self._file: IO[bytes] | None = None
+        self._rows, self._must_rewrite = self._read()
+        self.done = frozenset(unguard(row[0]) for row in self._rows)
+        """Photographs that stand in the table already, as their path was given."""
+
+    def _read(self) -> tuple[list[list[str]], bool]:
+        """Rows of complete photographs, and whether the file must be written anew (it is new, or its end is torn)."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return [], True
+        except OSError as error:
+            raise ImageError(f"The table '{self.path}' cannot be read ({error.strerror}).") from error
+        header = self._encode([self.columns])
+        if header.startswith(content):  # empty, or torn within the header
+            return [], content != header
+        if not content.startswith(header):
+            raise ImageError(
+                f"'{self.path}' exists and is not a table of this command and these labels; "
+                "it is left as it is. Give another name."
+            )
+        # A character cut in half can only stand in the torn last row.
+        text = content[len(header) :].decode("utf-8", "replace")
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline="")))
+        except csv.Error as error:
+            raise self._damaged() from error
+        if rows and not text.endswith("\n"):
+            rows.pop()
+        rows = self._complete(rows)
+        for row in rows:
+            if row[1] != guard(self.model):
+                raise ImageError(
+                    f"'{self.path}' holds results of the model '{unguard(row[1])}', not of '{self.model}'; "
+                    "it is left as it is. Give another name."
+                )
+        return rows, header + self._encode(rows) != content
+
+    def _complete(self, rows: list[list[str]]) -> list[list[str]]:
+        """The rows up to the last photograph with all its faces."""
+        kept: list[list[str]] = []
+        at = 0
+        while at < len(rows):
+            count = _count(rows[at])
+            photo = rows[at : at + count]
+            if len(photo) < count or any(len(r) != len(self.columns) or r[0] != photo[0][0] for r in photo):
+                break
+            kept += photo
+            at += count
+        torn = rows[at:]
+        if torn and len(torn) > _count(torn[0]):
+            raise self._damaged()
+        return kept
+
+    def __enter__(self) -> Self:
+        """Open the file for writing, repaired.
+
+        Raises:
+            WorkspaceError: the place cannot be written.
+        """
+        try:
+            if self._must_rewrite:
+                with atomic_write(self.path) as file:
+                    file.write(self._encode([self.columns, *self._rows]))
+            self._file = self.path.open("ab")
+        except (OSError, WorkspaceError) as error:
+            raise self._cannot_write(error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def write(self, result: PhotoResult) -> None:
+        """Append the rows of one photograph and hand them to the operating system.
+
+        Raises:
+            WorkspaceError: the disk is full; the photographs written before stay.
+        """
+        assert self._file is not None, "ResultTable is written inside its with block"
+        try:
+            self._file.write(self._encode(self._rows_of(result)))
+            self._file.flush()
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def _rows_of(self, result: PhotoResult) -> list[list[object]]:
+        begin = [guard(result.file), guard(self.model), result.width, result.height, len(result.faces)]
+        end = [guard("; ".join(result.notes)), guard(result.error or "")]
+        blank: list[object] = [""] * (len(self.columns) - len(begin) - len(end))
+        faces: list[list[object]] = [
+            self._face(number, face, result.width, result.height) for number, face in enumerate(result.faces, start=1)
+        ]
+        return [[*begin, *middle, *end] for middle in faces or [blank]]
+
+    def _face(self, number: int, face: FacePrediction, width: int, height: int) -> list[object]:
+        score = "" if face.score is None else f"{face.score:.4f}"
+        probabilities = [f"{p:.6f}" for p in face.probabilities]
+        return [number, *face.box(width, height), score, guard(face.label), int(face.abstained), *probabilities]
+
+    def _damaged(self) -> ImageError:
+        return ImageError(f"The table '{self.path}' is damaged in its middle; it is left as it is. Give another name.")
+
+    def _cannot_write(self, error: OSError | WorkspaceError) -> WorkspaceError:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = getattr(cause, "strerror", None) or str(error)
+        return WorkspaceError(
+            f"The table '{self.path}' cannot be written ({reason}). What stands in it is kept; "
+            "free some space or give another name, and start again to continue."
+        )
+
+    @staticmethod
+    def _encode(rows: Iterable[Iterable[object]]) -> bytes:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerows(rows)
+        return text.getvalue().encode()
+
+
+def table_bytes(results: Iterable[PhotoResult], labels: tuple[str, ...], model: str = "") -> bytes:
+    """The content of the csv that a :class:`ResultTable` would write of these photographs."""
+    table = ResultTable(Path(os.devnull), labels, model)
+    rows = [row for result in results for row in table._rows_of(result)]
+    return table._encode([table.columns, *rows])
+
+
+def _count(row: list[str]) -> int:
+    """How many rows the photograph of this row has."""
+    column = _BEFORE.index("faces")
+    return max(1, int(row[column])) if len(row) > column and row[column].isdecimal() else 1
+
+
+def guard(text: str) -> str:
+    """``text`` as a spreadsheet will show it and never run it; :func:`unguard` gives it back."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def unguard(text: str) -> str:
+    """What :func:`guard` was given."""
+    return text[1:] if text.startswith("'") else text

@@ -1,0 +1,1 @@
+"""Asks in the browser why a camera does not work."""

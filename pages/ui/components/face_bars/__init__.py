@@ -1,0 +1,1 @@
+"""A bar for each expression and a scrolling line, for faces as they change."""

@@ -1,0 +1,1 @@
+"""Walls of faces that can be clicked and selected."""

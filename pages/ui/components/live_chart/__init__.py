@@ -1,0 +1,1 @@
+"""A plotly chart that updates in place."""

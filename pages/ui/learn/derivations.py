@@ -1,0 +1,273 @@
+"""The parts of the Derivations page: the verdicts, one formula with its steps, numbers to put in, and the check."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import streamlit as st
+
+from fer_core.classes import LABELS
+from fer_core.lessons.charts import error_by_step_figure, kernel_figure
+from fer_core.lessons.math_checks import (
+    FORMULAS,
+    TOPICS,
+    Array,
+    CheckResult,
+    Formula,
+    Inputs,
+    as_prose,
+    central_differences,
+    check,
+    check_all,
+    check_report,
+    error_by_step,
+)
+from fer_core.lessons.numbers import SIZE_COLUMNS, complete, editable, from_network
+from fer_core.models import output_side
+from pages.ui.shell import cache, session
+from pages.ui.shell.charts import chart
+from pages.ui.shell.formatting import plain, source_name
+from pages.ui.shell.model_picker import model_box
+
+SOURCES: Final = {
+    "random": "Random numbers",
+    "own": "My own numbers",
+    "network": "A network and a face",
+}
+_SIZE_WORDS: Final = {"W": "Input side", "K": "Kernel side", "S": "Stride", "P": "Padding"}
+_LONGEST_TABLE: Final = 12
+_NAMES: Final = {
+    "x": "x", "xhat": "x̂", "y": "y", "gamma": "γ", "beta": "β", "mu": "μ", "var": "σ²", "g": "g", "z": "z", "T": "T",
+    "a": "α", "p": "p", "w": "w", "zt": "zₜ", "rest": "z (all logits; the first is replaced by zₜ)", "yt": "yₜ",
+}  # fmt: skip
+
+
+@st.cache_data(show_spinner="Checking all formulas…")
+def _all_checks() -> tuple[list[CheckResult], dict[str, CheckResult]]:
+    reports = {name: check_report(formula) for name, formula in FORMULAS.items()}
+    return check_all(), {name: result for name, result in reports.items() if result is not None}
+
+
+def verdicts() -> None:
+    """How many formulas hold, ours and the lab report's, and the table behind the two numbers."""
+    ours, reports = _all_checks()
+    right = sum(result.passed for result in reports.values())
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Our formulas that hold", f"{sum(r.passed for r in ours)} of {len(ours)}", width="content")
+        st.metric("The lab report's that hold", f"{right} of {len(reports)}", width="content")
+    with st.expander("All checks"):
+        st.dataframe(
+            [
+                {
+                    "Formula": FORMULAS[result.name].title,
+                    "Ours": _word(result.passed),
+                    "Error": f"{result.error:.1e}",
+                    "Lab report": _word(reports[result.name].passed) if result.name in reports else "",
+                    "Report's error": f"{reports[result.name].error:.1e}" if result.name in reports else "",
+                }
+                for result in ours
+            ],
+            hide_index=True,
+            height="content",
+        )
+        st.caption(
+            f"On random numbers; an error of at most {ours[0].tolerance:g} passes. `python -m fer_core check-math`"
+        )
+
+
+def _word(passed: bool) -> str:
+    return "holds" if passed else "wrong"
+
+
+def choose() -> Formula:
+    """Topic and formula."""
+    topic = st.segmented_control("Topic", list(TOPICS), default="Batch norm", required=True, key="derive-topic")
+    names = TOPICS[topic or "Batch norm"]
+    name = names[0]
+    if len(names) > 1:
+        name = st.selectbox("Formula", names, format_func=lambda n: FORMULAS[n].title, key=f"derive-formula-{topic}")
+    return FORMULAS[name]
+
+
+def explain(formula: Formula) -> None:
+    """Statement, symbols and derivation; the report's version beside ours."""
+    st.subheader(formula.title)
+    if formula.report is None:
+        st.latex(formula.statement)
+    else:
+        ours, theirs = st.columns(2, gap="large")
+        with ours:
+            st.caption("Derived here")
+            st.latex(formula.statement)
+        with theirs:
+            st.caption("The lab report's")
+            st.latex(formula.report_statement)
+    steps, symbols = st.columns([3, 2], gap="large")
+    with steps, st.container(border=True):
+        st.markdown("**Step by step**")
+        for step in formula.steps:
+            sentence = as_prose(step)
+            if sentence is None:
+                st.latex(step)
+            else:
+                st.markdown(sentence)
+    with symbols, st.container(border=True):
+        st.markdown("**Symbols**")
+        for symbol, words in formula.symbols.items():
+            st.markdown(f"${symbol}$: {words}")
+
+
+def numbers(formula: Formula) -> Inputs:
+    """The inputs, from the source that was chosen."""
+    source = st.segmented_control(
+        "Numbers to put in", list(SOURCES), format_func=SOURCES.__getitem__, default="random", required=True,
+        key="derive-source",
+    )  # fmt: skip
+    if source == "own":
+        return _own(formula)
+    if source == "network":
+        return _networks(formula)
+    seed = st.number_input("Draw", 0, 10_000, 0, help="Each number draws other inputs.", key="derive-seed", width=200)
+    return formula.inputs(np.random.default_rng(int(seed)))
+
+
+def _own(formula: Formula) -> Inputs:
+    inputs = formula.inputs(np.random.default_rng(0))
+    if "sizes" in inputs:
+        row = [
+            column.number_input(_SIZE_WORDS[name], 0, 4096, value, key=f"derive-{formula.name}-{name}")
+            for column, name, value in zip(st.columns(4), SIZE_COLUMNS, (12, 3, 1, 1), strict=True)
+        ]
+        return complete(formula, {"sizes": np.array([row], dtype=np.float64)})
+    names = editable(formula)
+    if not names:
+        st.caption("This formula takes more numbers than anybody would type: random ones are used.")
+    scalars = [name for name in names if inputs[name].ndim == 0]
+    if scalars:
+        with st.container(horizontal=True):
+            for name in scalars:
+                inputs[name] = np.array(
+                    st.number_input(
+                        _NAMES.get(name, name), value=float(inputs[name]), format="%g", step=0.1, width=160,
+                        key=f"derive-{formula.name}-{name}",
+                    )
+                )  # fmt: skip
+    for name in names:
+        if name == formula.one_hot:
+            true = st.selectbox("True class", LABELS, int(inputs[name].argmax()), key=f"derive-{formula.name}-{name}")
+            inputs[name] = np.eye(len(LABELS))[LABELS.index(true)]
+        elif inputs[name].ndim:
+            inputs[name] = _row(formula, name, inputs[name])
+    return complete(formula, inputs)
+
+
+def _row(formula: Formula, name: str, values: Array) -> Array:
+    """One line of numbers that can be typed over."""
+    st.caption(_NAMES.get(name, name))
+    shown = {str(i + 1): [float(f"{value:.4g}")] for i, value in enumerate(values)}
+    edited = st.data_editor(shown, hide_index=True, num_rows="fixed", key=f"derive-{formula.name}-{name}")
+    cells = [edited[str(i + 1)][0] for i in range(len(values))]
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def _networks(formula: Formula) -> Inputs:
+    available = cache.models()
+    if not available:
+        st.info("There is no model yet; random numbers are used.", icon=":material/model_training:")
+        return formula.inputs(np.random.default_rng(0))
+    dataset = cache.dataset(session.data_source())
+    indices = dataset.indices("valid")
+    left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
+    with left:
+        model = model_box(
+            "Network", available, key="derive-model", help="The numbers are those of this network at work."
+        )
+    number = middle.number_input(
+        "Face",
+        1,
+        len(indices),
+        1,
+        help=f"Of the validation faces of {plain(source_name(session.data_source()))}.",
+        key="derive-face",
+    )
+    chosen = int(number) - 1
+    label = LABELS[int(dataset.labels[indices[chosen]])]
+    right.image(dataset.images[indices[chosen]], width=72, caption=label)
+    return from_network(formula, cache.classifier(model), dataset.images[indices], dataset.labels[indices], chosen)
+
+
+def decide(formula: Formula, inputs: Inputs) -> None:
+    """The check on these numbers, its values, and what the error does as the step shrinks."""
+    result = check(formula, inputs=inputs)
+    _verdict("The formula", result)
+    if formula.report is not None:
+        theirs = check(formula, closed=formula.report, inputs=inputs)
+        _verdict("The lab report's version", theirs, formula.report_remark)
+    if "sizes" in inputs:
+        _sizes(formula, inputs["sizes"])
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _values(formula, inputs)
+    if formula.function is not None:
+        with right:
+            chart(error_by_step_figure(*error_by_step(formula, inputs)), key="derive-steps", height=320)
+
+
+def _verdict(what: str, result: CheckResult, remark: str = "") -> None:
+    against = f"PyTorch: {result.autograd_error:.1e}"
+    if result.numeric_error is not None:
+        against = f"central differences: {result.numeric_error:.1e}, {against}"
+    text = f"**{what} {'holds' if result.passed else 'is wrong'}** on these numbers. Error against {against}. {remark}"
+    if result.passed:
+        st.success(text, icon=":material/check_circle:")
+    else:
+        st.warning(text, icon=":material/cancel:")
+
+
+def _values(formula: Formula, inputs: Inputs) -> None:
+    columns: dict[str, Array] = {"Closed form": formula.closed(inputs)}
+    if formula.function is not None:
+        columns["Central differences"] = central_differences(formula.function, inputs, formula.variable)
+    columns["PyTorch"] = formula.autograd(inputs)
+    if formula.report is not None:
+        columns["Lab report"] = formula.report(inputs)
+    size = int(np.size(columns["Closed form"]))
+    shown = {"Class": list(LABELS)} if size == len(LABELS) else {}
+    for name, values in columns.items():
+        shown[name] = [f"{value:+.6f}" for value in np.atleast_1d(values).ravel()[:_LONGEST_TABLE]]
+    st.dataframe(shown, hide_index=True)
+    if size > _LONGEST_TABLE:
+        st.caption(f"The first {_LONGEST_TABLE} of {size:,} values.")
+
+
+def _sizes(formula: Formula, sizes: Array) -> None:
+    rows: list[dict[str, Any]] = []
+    for row, real in zip(sizes.astype(int), formula.autograd({"sizes": sizes}), strict=True):
+        side, kernel, stride, padding = (int(v) for v in row)
+        rows.append(
+            {
+                **{_SIZE_WORDS[name]: int(value) for name, value in zip(SIZE_COLUMNS, row, strict=True)},
+                "Formula": output_side(side, kernel, stride, padding),
+                "PyTorch's layer": int(real),
+            }
+        )
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.dataframe(rows, hide_index=True)
+    small = [row for row in sizes.astype(int) if row[0] + 2 * row[3] <= 28]
+    with right:
+        if not small:
+            st.caption("The picture is drawn for inputs of up to 28 with their padding.")
+            return
+        _picture(formula, *(int(v) for v in small[min(len(small) - 1, 6)]))
+
+
+def _picture(formula: Formula, side: int, kernel: int, stride: int, padding: int) -> None:
+    out = output_side(side, kernel, stride, padding)
+    place = 0
+    if out > 1:
+        sizes = f"{side}-{kernel}-{stride}-{padding}"
+        place = st.slider("Place of the kernel", 1, out * out, 1, key=f"derive-{formula.name}-place-{sizes}") - 1
+    chart(kernel_figure(side, kernel, stride, padding, place), key="derive-kernel", height=360)

@@ -1,0 +1,103 @@
+"""The parts of the Experiments page: which one, the prediction, and the outcome with its curves and its paragraph."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from fer_core.lessons.charts import experiment_figure
+from fer_core.lessons.experiments import Experiment, Result, experiments
+from fer_core.lessons.experiments.apart import cached, forget, run_apart
+from pages.ui.shell import cache, session
+from pages.ui.shell.background import Report, Stop, Task, background
+from pages.ui.shell.background import forget as forget_work
+from pages.ui.shell.charts import chart
+from pages.ui.shell.formatting import duration, plain, source_name
+
+_WORK = "experiment"
+
+
+def choose() -> Experiment:
+    """Which experiment, and what it is about."""
+    known = experiments()
+    name = st.segmented_control(
+        "Experiment", list(known), format_func=lambda n: known[n].title, default=next(iter(known)), required=True,
+        key="experiment-name", label_visibility="collapsed",
+    )  # fmt: skip
+    experiment = known[name or next(iter(known))]
+    st.subheader(experiment.title)
+    st.write(experiment.story)
+    return experiment
+
+
+def predict(experiment: Experiment) -> int | None:
+    """The prediction, or None as long as there is none."""
+    with st.container(border=True):
+        return st.radio(
+            f"**Predict.** {experiment.question}",
+            range(len(experiment.choices)),
+            format_func=experiment.choices.__getitem__,
+            index=None,
+            key=f"experiment-prediction-{experiment.name}",
+        )
+
+
+def outcome(experiment: Experiment, prediction: int | None) -> None:
+    """The button that runs it, its progress, then what came of it."""
+    if prediction is None:
+        st.caption("Choose an answer; then the experiment can be run.")
+        return
+    source = session.data_source()
+    dataset = cache.dataset(source)
+    result = cached(experiment, dataset)
+    if result is None:
+        st.caption(
+            f"Two trainings on up to {experiment.faces:,} faces of {plain(source_name(source))}, "
+            f"{experiment.configs()[0].epochs} epochs each: one to three minutes on two processor cores."
+        )
+        found = background(
+            _WORK,
+            (experiment.name, dataset.fingerprint),
+            "Run the experiment",
+            partial(_task, experiment.name, source, session.skips_broken(source)),
+            doing="training",
+            icon=":material/science:",
+        )
+        result = found if isinstance(found, Result) else None
+    if result is not None:
+        _show(experiment, result, prediction)
+        if st.button("Run it again", icon=":material/replay:", type="tertiary", help="Forgets the kept result."):
+            forget(experiment, dataset)
+            forget_work(_WORK)
+            st.rerun()
+
+
+def _task(name: str, source: str, skip_broken: bool) -> Task:
+    """The work, made on the page; it runs in a thread that starts a process and listens to it."""
+
+    def work(report: Report, stop: Stop) -> Result | None:
+        return run_apart(name, source, report, stop, skip_broken=skip_broken)
+
+    return work
+
+
+def _show(experiment: Experiment, result: Result, prediction: int) -> None:
+    answer = experiment.answer(result.arms)
+    if answer == prediction:
+        st.success(f"As you predicted: {experiment.choices[answer]}.", icon=":material/check_circle:")
+    else:
+        st.info(
+            f"You predicted: {experiment.choices[prediction]}. It came out as: {experiment.choices[answer]}.",
+            icon=":material/lightbulb:",
+        )
+    st.write(plain(experiment.explain(result.arms)))
+    left, right = st.columns(2, gap="large")
+    with left:
+        chart(experiment_figure(result.arms, "accuracy"), key="experiment-accuracy")
+    with right:
+        chart(experiment_figure(result.arms, "loss"), key="experiment-loss")
+    st.caption(
+        f"{result.arms[0].n_train:,} training faces of {plain(result.data_name)}, {len(result.arms[0].records)} epochs, "
+        f"{duration(result.seconds)}. `python -m fer_core experiment {experiment.name}`"
+    )

@@ -1,0 +1,1 @@
+"""The parts of the Inside the network page."""

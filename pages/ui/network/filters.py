@@ -1,0 +1,255 @@
+"""Filters on the Inside the network page: one with its pattern and its faces, and all of a layer on one sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from fer_core.classes import COLOURS, LABELS
+from fer_core.preprocess import FACE_SIZE
+from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.network.layers import FILTER_NUMBER, Network, layer_rows, open_filter, shape
+from pages.ui.shell import cache, session
+from pages.ui.shell.background import Report, Stop, Task, Work, background
+from pages.ui.shell.charts import chart
+from pages.ui.shell.errors import calm
+from pages.ui.shell.formatting import plain, source_name
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.explanation.filters import Patterns, TopFaces
+    from fer_core.models import LayerRow
+
+_LAYER: Final = "network-conv"
+_RING: Final = 5  # pixels; radius of the ring where the filter answered
+_SPLITS: Final = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def _choose_layer(network: Network) -> LayerRow:
+    """A convolution; the last one that still makes a picture stands first."""
+    from fer_core.explanation.layers import last_convolution
+
+    rows = {row.label: row for row in layer_rows(network) if row.is_convolution}
+    last = last_convolution(network.classifier.model).label
+    kept = st.session_state.get(_LAYER)
+    label = st.selectbox(
+        "Convolution",
+        list(rows),
+        index=list(rows).index(kept if kept in rows else last),
+        format_func=lambda name: f"{name} · {shape(rows[name].output)}",
+        key=f"{_LAYER}-{network.classifier.info.architecture}",
+        width=320,
+    )
+    st.session_state[_LAYER] = label
+    return rows[label]
+
+
+# ------------------------------------------------------------------------------------------------ one filter
+
+
+def one_filter(network: Network) -> None:
+    """A filter's pattern and its climb, beside the faces that excite it most."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        layer = _choose_layer(network)
+        last = layer.output[0] - 1
+        st.session_state[FILTER_NUMBER] = min(int(st.session_state.get(FILTER_NUMBER, 0)), last)
+        number = int(st.number_input(f"Filter (0–{last})", 0, last, step=1, key=FILTER_NUMBER, width=160))
+    left, right = st.columns([1, 1], gap="large")
+    with left, calm("searching for the pattern"):
+        _pattern(network, layer, number)
+    with right, calm("looking for the faces"):
+        _faces(network, layer, number)
+
+
+@st.cache_resource(show_spinner="Climbing to the pattern…", max_entries=400)
+def _found(key: str, layer: str, number: int, _network: Network) -> Patterns:
+    """One filter's pattern; the one on the sheet where the sheet was made."""
+    from fer_core.explanation.filters import kept_patterns, maximise
+
+    kept = kept_patterns(_network.classifier, layer)
+    return kept.only(number) if kept else maximise(_network.classifier, layer, [number])
+
+
+def _pattern(network: Network, layer: LayerRow, number: int) -> None:
+    from fer_core.explanation.charts import ascent_curve
+
+    found = _found(network.key, layer.label, number, network)
+    st.markdown(f"#### The pattern of filter {number}")
+    if note := found.note(0):
+        st.warning(plain(note), icon=":material/do_not_disturb_on:")
+        return
+    picture = found.cropped()[0]
+    st.image(
+        cv2.resize(picture, (336, 336), interpolation=cv2.INTER_CUBIC),
+        width=336,
+        alt=f"The pattern that activates filter {number} of {layer.label} most",
+    )
+    seen = f"{picture.shape[1]}×{picture.shape[0]} pixels of the face" if picture.shape[0] < FACE_SIZE else "the face"
+    st.caption(
+        f"Found by gradient ascent from noise, in {found.curves.shape[1]} steps; shown is what the filter at the middle "
+        f"of the map can see ({seen}). The finished picture gets the response {found.responses[0]:.1f}."
+    )
+    curve = found.curves[0]
+    chart(
+        ascent_curve(curve, f"The response climbs from {curve[0]:.1f} to {curve[-1]:.1f}"),
+        key=f"network-curve-{layer.label}-{number}",
+        height=220,
+    )
+
+
+def _faces(network: Network, layer: LayerRow, number: int) -> None:
+    from fer_core.explanation.filters import cached_top_faces, kept_top_faces
+
+    st.markdown("#### The faces that activate it most")
+    dataset = cache.dataset(session.data_source())
+    splits = [split for split, n in dataset.counts().items() if n]
+    split = str(
+        st.segmented_control(
+            "Faces of",
+            splits,
+            default="valid" if "valid" in splits else splits[-1],
+            format_func=lambda name: f"{_SPLITS[name]} ({dataset.counts()[name]:,})",
+            required=True,
+            key=f"network-split-{'-'.join(splits)}",
+        )
+    )
+    found = kept_top_faces(network.classifier, dataset, split, layer.label)
+    if found is None:
+
+        def prepare() -> Task:
+            return lambda report, stop: cached_top_faces(
+                network.classifier, dataset, split, layer.label, on_progress=report, should_stop=stop
+            )
+
+        found = background(
+            "network-top",
+            (network.key, dataset.fingerprint, split, layer.label),
+            f"Look through all {dataset.counts()[split]:,} faces",
+            prepare,
+            doing="looking at the faces",
+            icon=":material/search:",
+            help="Once for all filters of this layer; the answer is kept.",
+        )
+        st.caption(f"{source_name(session.data_source())}, for all filters of {layer.label} at once.")
+    if found is not None:
+        _show_faces(found, dataset, number)
+
+
+def _show_faces(found: TopFaces, dataset: FaceDataset, number: int) -> None:
+    if note := found.note(number):
+        st.warning(plain(note), icon=":material/do_not_disturb_on:")
+    tiles = []
+    for rank, position in enumerate(found.positions[number]):
+        label = LABELS[dataset.labels[position]]
+        tiles.append(
+            Tile(
+                f"{number}-{rank}",
+                ringed(dataset.images[position], *found.spot(number, rank)),
+                f"{dataset.ids[position]}, labelled {label}",
+                f"{label} {found.responses[number, rank]:.1f}",
+                COLOURS[label],
+            )
+        )
+    pick_wall([Group(tiles)], key=f"network-nine-{number}", size=112, selectable=False)
+    labels = [LABELS[dataset.labels[position]] for position in found.positions[number]]
+    most = max(set(labels), key=labels.count)
+    st.caption(
+        f"The response stands beneath each face, the ring is where it was reached. {labels.count(most)} of these "
+        f"{len(labels)} are labelled {most}."
+    )
+
+
+def ringed(face: npt.NDArray[np.uint8], x: float, y: float) -> npt.NDArray[np.uint8]:
+    """A face with a white ring at a place given in shares of its sides."""
+    marked = face.copy()
+    centre = round(x * FACE_SIZE), round(y * FACE_SIZE)
+    cv2.circle(marked, centre, _RING + 1, 0, 1, cv2.LINE_AA)
+    cv2.circle(marked, centre, _RING, 255, 1, cv2.LINE_AA)
+    return marked
+
+
+# ------------------------------------------------------------------------------------------------ all filters
+
+
+def whole_sheet(network: Network) -> None:
+    """The patterns of all filters of a layer: a job with progress, kept, to be downloaded and clicked."""
+    from fer_core.explanation.filters import cached_patterns, kept_patterns
+
+    layer = _choose_layer(network)
+    found = kept_patterns(network.classifier, layer.label)
+    if found is None:
+        st.caption(
+            f"For each of the {layer.output[0]} filters of {layer.label} a picture is changed step by step until it "
+            "activates that filter as much as it can. It takes a quarter of a minute on an idle machine and is kept."
+        )
+
+        def prepare() -> Task:
+            def task(report: Report, stop: Stop) -> Patterns:
+                latest: list[Any] = [None]
+
+                def look(pictures: npt.NDArray[np.uint8]) -> None:
+                    latest[0] = pictures
+
+                return cached_patterns(
+                    network.classifier,
+                    layer.label,
+                    on_progress=lambda done, total: report(done, total, latest[0]),
+                    on_look=look,
+                    should_stop=stop,
+                )
+
+            return task
+
+        found = background(
+            "network-sheet",
+            (network.key, layer.label),
+            f"Make the sheet of {layer.output[0]} filters",
+            prepare,
+            doing="climbing, step",
+            icon=":material/grid_view:",
+            show=_so_far,
+        )
+    if found is not None:
+        _show_sheet(found, network)
+
+
+def _so_far(work: Work) -> None:
+    """The patterns as they are growing."""
+    from fer_core.explanation.pictures import sheet
+
+    if work.seen is not None:
+        some = work.seen[:32]
+        st.image(sheet(some, [str(i) for i in range(len(some))], side=48), alt="The first patterns so far")
+
+
+def _show_sheet(found: Patterns, network: Network) -> None:
+    from fer_core.explanation.pictures import png
+
+    st.markdown(f"**{plain(found.sentence())}** Click one to see its faces.")
+    for place in np.flatnonzero(found.dead):
+        st.caption(plain(found.note(int(place))))
+    st.download_button(
+        "Download the sheet",
+        lambda: png(found.sheet()),
+        f"filters-{found.layer}.png",
+        "image/png",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    tiles = [
+        Tile(str(number), _tile(picture), f"Filter {number}", f"{number} dead" if dead else str(number))
+        for number, picture, dead in zip(found.filters, found.cropped(), found.dead, strict=True)
+    ]
+    opened = pick_wall(
+        [Group(tiles)], key=f"network-sheet-{network.key[:8]}-{found.layer}", size=84, selectable=False
+    ).opened
+    if opened is not None:
+        open_filter(int(opened))
+
+
+def _tile(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)

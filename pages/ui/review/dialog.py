@@ -1,0 +1,155 @@
+"""One face, large: what the model says, what people said, its copies, its neighbours and what the answer rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from fer_core.classes import COLOURS, FERPLUS_COLUMNS, LABELS
+from fer_core.data.duplicates import pixel_groups
+from fer_core.evaluation import charts
+from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.review.marking import mark_words, marks_by_position
+from pages.ui.shell import cache
+from pages.ui.shell.charts import chart
+from pages.ui.shell.errors import calm
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+_QUICK = 6000  # training faces whose features are computed without asking: a few seconds
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def copies_of(fingerprint: str, _dataset: FaceDataset) -> npt.NDArray[np.int64]:
+    """The number of the group of exact copies that each face belongs to; computed once for each data set."""
+    return pixel_groups(_dataset.images)
+
+
+_SHELF_SIZE = 3
+
+
+@st.cache_resource(show_spinner=False)
+def _features() -> dict[tuple[str, str], npt.NDArray[np.float32]]:
+    """Training features in memory, by weights and data; 30 MB for FER2013 and the seed network."""
+    return {}
+
+
+@st.dialog("One face", width="large")
+def face_dialog(
+    dataset: FaceDataset, index: int, model: str | None = None, probabilities: npt.NDArray[np.float32] | None = None
+) -> None:
+    """Show the face at a position of the data set; with a model and its probabilities, what it makes of the face."""
+    with calm("showing the face"):
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            _picture(dataset, index, model)
+        with right:
+            if probabilities is not None:
+                top = int(probabilities.argmax())
+                label = LABELS[int(dataset.labels[index])]
+                finding = (
+                    f"The model agrees with the label: {label}"
+                    if LABELS[top] == label
+                    else f"Labelled {label}, taken for {LABELS[top]}"
+                )
+                chart(charts.probabilities(probabilities, finding), key="face-probabilities", height=290)
+            _votes(dataset, index)
+        _copies(dataset, index)
+    if model is not None:
+        with calm("looking for similar training faces"):
+            _neighbours(dataset, index, model)
+
+
+def _picture(dataset: FaceDataset, index: int, model: str | None) -> None:
+    from PIL import Image
+
+    label = LABELS[int(dataset.labels[index])]
+    ways = ["Face", "Pixels"] + (["What decides (Grad-CAM)"] if model else [])
+    way = st.segmented_control(
+        "Show", ways, default="Face", required=True, key="face-way", label_visibility="collapsed"
+    )
+    note = None
+    if way == ways[-1] and model:
+        from fer_core.explanation import explain
+        from fer_core.explanation.photo import overlay
+
+        with st.spinner("Explaining…"):
+            saliency = explain(cache.classifier(model), dataset.images[index], "gradcam")
+        note = saliency.note or f"Bright places speak for {saliency.label}, the model's answer."
+        picture = dataset.images[index] if saliency.note else overlay(dataset.images[index], saliency)
+        image = Image.fromarray(picture)
+    else:
+        image = Image.fromarray(dataset.images[index])
+    sampling = Image.Resampling.NEAREST if way == "Pixels" else Image.Resampling.BICUBIC
+    st.image(image.resize((432, 432), sampling), alt=f"A face labelled {label}", width="stretch")
+    if note:
+        st.caption(note)
+    mark = marks_by_position(dataset).get(index)
+    st.markdown(f"**{label}** · {dataset.split[index]} split" + (f" · {mark_words(mark)}" if mark else ""))
+    st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
+
+
+def _votes(dataset: FaceDataset, index: int) -> None:
+    if dataset.votes is None or not dataset.votes[index].any():
+        return
+    votes = sorted(zip(FERPLUS_COLUMNS, dataset.votes[index].tolist(), strict=True), key=lambda pair: -pair[1])
+    total = sum(n for _, n in votes)
+    people = ", ".join(f"{n} {'not a face' if name == 'NF' else name}" for name, n in votes if n)
+    st.markdown(f"**What {total} people said (FER+):** {people}")
+
+
+def face_tile(dataset: FaceDataset, index: int, caption: str) -> Tile:
+    """A face of a data set, named for people and coloured by its label."""
+    label = LABELS[int(dataset.labels[index])]
+    return Tile(str(index), dataset.images[index], f"{label}, {dataset.ids[index]}", caption, COLOURS[label])
+
+
+def _copies(dataset: FaceDataset, index: int) -> None:
+    groups = copies_of(dataset.fingerprint, dataset)
+    others = [int(i) for i in np.flatnonzero(groups == groups[index]) if i != index]
+    if not others:
+        st.caption("No other face of this data has the same pixels.")
+        return
+    tiles = [face_tile(dataset, i, f"{dataset.split[i]}: {LABELS[int(dataset.labels[i])]}") for i in others[:12]]
+    note = f"{len(others):,} with the same pixels"
+    pick_wall([Group(tiles, "Its copies", note)], key=f"copies-{index}", size=72, selectable=False)
+
+
+def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
+    from fer_core.evaluation.cache import nearest_training_faces, training_features, weights_key
+    from fer_core.inference import resolve_model
+
+    count = dataset.counts()["train"]
+    if not count:
+        st.caption("The data holds no training faces to compare with.")
+        return
+    shelf = _features()
+    key = (weights_key(resolve_model(model)), dataset.fingerprint)
+    features = shelf.get(key)
+    if features is None:
+        asked = count <= _QUICK or st.button(
+            "Find the most similar training faces",
+            icon=":material/image_search:",
+            help=f"Asks the network about all {count:,} training faces once; later it is immediate.",
+        )
+        if not asked:
+            return
+        place = st.empty()
+        features = training_features(
+            model, dataset, on_progress=lambda done, total: place.progress(done / total, "Reading the training faces…")
+        )
+        place.empty()
+        shelf[key] = features
+        for oldest in list(shelf)[:-_SHELF_SIZE]:
+            shelf.pop(oldest, None)
+    found = nearest_training_faces(cache.classifier(model), dataset.images[index], dataset, features)
+    tiles = [
+        face_tile(dataset, int(i), f"{LABELS[int(dataset.labels[i])]} · {similarity:.2f}")
+        for i, similarity in zip(found.positions, found.similarity, strict=True)
+    ]
+    note = "by the cosine between penultimate features; their labels beneath"
+    pick_wall([Group(tiles, "Most similar training faces", note)], key=f"near-{index}", size=72, selectable=False)

@@ -1,0 +1,185 @@
+"""Marking faces: wrong label, not a face, ambiguous. The marks lie in the workspace, beside the data, never in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import streamlit as st
+
+from fer_core.classes import LABELS
+from fer_core.data.marks import Mark, MarkKind, marks_for, positions
+from fer_core.errors import DataError
+from pages.ui.shell import session
+from pages.ui.shell.errors import calmly, show_complaint
+from pages.ui.shell.formatting import plain
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+KIND_WORDS: Final[dict[MarkKind, str]] = {
+    "wrong_label": "wrong label",
+    "not_a_face": "not a face",
+    "ambiguous": "ambiguous",
+}
+
+
+def mark_words(mark: Mark) -> str:
+    """A mark as the caption beneath a face says it."""
+    return f"marked {mark.label}" if mark.label else f"marked {KIND_WORDS[mark.kind]}"
+
+
+def marks_by_position(dataset: FaceDataset) -> dict[int, Mark]:
+    """The marks that hold now; damaged ones are told of once where they are edited, and shown nowhere."""
+    with suppress(DataError):
+        return positions(dataset, marks_for(dataset).current())
+    return {}
+
+
+def mark_bar(
+    dataset: FaceDataset, selected: Sequence[int], *, key: str, suggestions: dict[int, int] | None = None
+) -> None:
+    """What can be done with the selected faces, given by position.
+
+    Args:
+        dataset: what they belong to.
+        selected: positions.
+        key: identity on the page.
+        suggestions: position -> label that something suggests; a button takes them over.
+    """
+    marks = marks_for(dataset)
+    positions(dataset, marks.current(), marks.path)  # damaged or foreign marks are told of before anything is added
+    show_complaint()
+    ids = [str(dataset.ids[i]) for i in selected]
+    none = not ids
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        right = st.selectbox("Right label", LABELS, key=f"{key}-right", width=140, help="What the face shows.")
+        st.button(
+            f"Wrong label: it is {right}",
+            icon=":material/edit:",
+            key=f"{key}-wrong",
+            disabled=none,
+            on_click=calmly(_mark),
+            args=(dataset, ids, "wrong_label", right),
+        )
+        st.button(
+            "Not a face",
+            icon=":material/no_accounts:",
+            key=f"{key}-not",
+            disabled=none,
+            on_click=calmly(_mark),
+            args=(dataset, ids, "not_a_face", None),
+        )
+        st.button(
+            "Ambiguous",
+            icon=":material/help:",
+            key=f"{key}-ambiguous",
+            disabled=none,
+            on_click=calmly(_mark),
+            args=(dataset, ids, "ambiguous", None),
+        )
+        if suggestions is not None:
+            taken = {str(dataset.ids[i]): suggestions[i] for i in selected if i in suggestions}
+            st.button(
+                "Relabel as suggested",
+                icon=":material/auto_fix_high:",
+                key=f"{key}-suggested",
+                disabled=not taken,
+                on_click=calmly(_take_suggestions),
+                args=(dataset, taken),
+            )
+        st.button(
+            "Undo",
+            icon=":material/undo:",
+            key=f"{key}-undo",
+            type="tertiary",
+            disabled=not session.last_marking(),
+            help="Takes back the last marking made in this window.",
+            on_click=calmly(undo_marking),
+            args=(dataset, None),
+        )
+    many = f"{len(ids):,} face{'s' if len(ids) != 1 else ''} selected." if ids else "Tick faces to mark them."
+    st.caption(f"{many} Marks are kept in the workspace; the data itself never changes.")
+
+
+def _mark(dataset: FaceDataset, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
+    marks = marks_for(dataset).add(ids, kind, label)
+    session.remember_marking([mark.act for mark in marks])
+    what = f"as {label}" if label else f"“{KIND_WORDS[kind]}”"
+    st.toast(f"{len(ids):,} face{'s' if len(ids) != 1 else ''} marked {what}.", icon=":material/check:")
+
+
+def _take_suggestions(dataset: FaceDataset, suggestions: dict[str, int]) -> None:
+    marks, acts = marks_for(dataset), []
+    for label in sorted(set(suggestions.values())):
+        faces = [face for face, suggested in suggestions.items() if suggested == label]
+        acts += [mark.act for mark in marks.add(faces, "wrong_label", LABELS[label])]
+    session.remember_marking(acts)
+    st.toast(f"{len(suggestions):,} labels marked as suggested.", icon=":material/check:")
+
+
+def undo_marking(dataset: FaceDataset, acts: list[str] | None) -> None:
+    """Take back these acts, or the last marking of this window."""
+    acts = session.last_marking() if acts is None else acts
+    marks_for(dataset).undo(acts)
+    session.forget_marking(acts)
+    st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} taken back.", icon=":material/undo:")
+
+
+def marks_list(dataset: FaceDataset, *, key: str) -> None:
+    """All marks of a data set, to take back and to export.
+
+    Raises:
+        DataError: the marks are damaged, or belong to other data.
+    """
+    marks = marks_for(dataset)
+    current = positions(dataset, marks.current(), marks.path)
+    show_complaint()
+    if not current:
+        st.info(
+            "Nothing is marked yet. Tick faces in a wall and say what is wrong with them; the marks are listed here.",
+            icon=":material/info:",
+        )
+        return
+    ordered = sorted(current.items(), key=lambda pair: -pair[1].time)
+    rows = [
+        {
+            "Face": str(dataset.ids[index]),
+            "Split": str(dataset.split[index]),
+            "Label": LABELS[int(dataset.labels[index])],
+            "Mark": KIND_WORDS[mark.kind],
+            "Right label": mark.label or "",
+        }
+        for index, mark in ordered
+    ]
+    faces, are = ("face", "is") if len(rows) == 1 else ("faces", "are")
+    st.caption(f"{len(rows):,} {faces} of {plain(dataset.name)} {are} marked. Select rows to take marks back.")
+    event = st.dataframe(
+        rows, hide_index=True, key=f"{key}-{session.mark_round()}", on_select="rerun", selection_mode="multi-row"
+    )
+    chosen = [ordered[row][1].act for row in event["selection"]["rows"] if row < len(ordered)]
+    with st.container(horizontal=True):
+        st.button(
+            "Take back the selected marks",
+            icon=":material/undo:",
+            key=f"{key}-take-back",
+            disabled=not chosen,
+            on_click=calmly(undo_marking),
+            args=(dataset, chosen),
+        )
+        st.download_button(
+            "Export as csv", marks.to_csv(), "marks.csv", "text/csv", icon=":material/download:", on_click="ignore"
+        )
+    how_to_use_marks()
+
+
+def how_to_use_marks() -> None:
+    """Where marks take effect."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            "Training uses marks when “use marks” is switched on: relabelled faces count with their right label, the "
+            "others are left out. The command is `python -m fer_core train --use-marks`.",
+            width="stretch",
+        )
+        st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:", width="content")

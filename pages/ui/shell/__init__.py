@@ -1,0 +1,1 @@
+"""What every page uses: session state, errors, caches, background work, forms, navigation and sidebar."""

@@ -1,0 +1,198 @@
+"""What is slow to load, loaded once for all browser windows: data sets, classifiers, names of networks."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from fer_core.training.runs import list_runs
+from pages.ui.shell import session
+from pages.ui.shell.formatting import distinct, plain, source_name
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.inference import Classifier
+
+_SHELF_SIZE = 3  # data sets; FER2013 takes 90 MB
+Identity = tuple[str, int, int, bool]
+_PROGRESS_EVERY = 0.1  # seconds
+
+
+class _Shelf:
+    """The data sets in memory, shared by all sessions; the one used longest ago goes first."""
+
+    def __init__(self) -> None:
+        self._datasets: OrderedDict[Identity, FaceDataset] = OrderedDict()
+        self._lock = threading.Lock()
+        self.loading = threading.Lock()  # one load at a time: two would only slow each other down
+
+    def get(self, key: Identity) -> FaceDataset | None:
+        with self._lock:
+            if key in self._datasets:
+                self._datasets.move_to_end(key)
+            return self._datasets.get(key)
+
+    def put(self, key: Identity, dataset: FaceDataset) -> None:
+        with self._lock:
+            self._datasets[key] = dataset
+            while len(self._datasets) > _SHELF_SIZE:
+                self._datasets.popitem(last=False)
+
+    def forget(self, source: str) -> None:
+        with self._lock:
+            for key in [key for key in self._datasets if key[0] == source]:
+                del self._datasets[key]
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> _Shelf:
+    return _Shelf()
+
+
+def _identity(source: str) -> Identity:
+    """The source with size and time of change, so that another file under the same name is loaded anew."""
+    skip = session.skips_broken(source)
+    try:
+        found = Path(source).expanduser().stat()
+    except (OSError, ValueError, RuntimeError):
+        return source, 0, 0, skip
+    return source, found.st_mtime_ns, found.st_size, skip
+
+
+def loaded_dataset(source: str) -> FaceDataset | None:
+    """The data set if it is in memory already; never loads."""
+    return _shelf().get(_identity(source))
+
+
+def dataset(source: str) -> FaceDataset:
+    """The data set of a source, with a progress bar on the page while it loads.
+
+    Faces that cannot be read are left out where somebody asked for that on the Data page.
+
+    Raises:
+        DataError: the source cannot be read; nothing is kept.
+    """
+    from fer_core.data import load
+
+    identity = _identity(source)
+    shelf = _shelf()
+    found = shelf.get(identity)
+    if found is not None:
+        return found
+    place = st.empty()
+    name = plain(source_name(source))
+    try:
+        while not shelf.loading.acquire(timeout=0.2):
+            place.progress(0.0, text="Waiting: another window is loading data…")
+        try:
+            found = shelf.get(identity)
+            if found is None:
+                found = load(
+                    source, on_progress=_reporter(place.progress, name), skip_broken=session.skips_broken(source)
+                )
+                shelf.put(identity, found)
+        finally:
+            shelf.loading.release()
+    finally:
+        place.empty()
+    return found
+
+
+def forget_dataset(source: str) -> None:
+    """Read a source from disk again the next time, e.g. after images in a folder were changed."""
+    _shelf().forget(source)
+
+
+def _reporter(show: Callable[..., object], name: str) -> Callable[[int, int], None]:
+    """Progress on the page, at most ten times a second. When the user has moved on, ``show`` ends the loading."""
+    last = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_EVERY:
+            last = now
+            show(min(1.0, done / max(1, total)), text=f"Loading {name}: {done:,} of {total:,} faces")
+
+    show(0.0, text=f"Loading {name}…")
+    return report
+
+
+def models() -> dict[str, str]:
+    """Models that can be used now: name or run id -> what people call it. Shipped ones first, then runs, newest first."""
+    from fer_core.inference import shipped_models
+
+    found = {name: f"{name} (shipped)" for name in sorted(shipped_models(), key=lambda name: (name != "compact", name))}
+    for run in list_runs():
+        if (run.path / "best.safetensors").is_file():
+            found[run.id] = run.label.name
+    return distinct(found)
+
+
+def model_in_use() -> str | None:
+    """The chosen model where it still exists, else the first at hand: ``compact`` if it is shipped; None if none is."""
+    available = models()
+    chosen = session.chosen_model()
+    return chosen if chosen in available else next(iter(available), None)
+
+
+def classifier(model: str) -> Classifier:
+    """The classifier of a shipped model, a run or a file; shared between sessions, reloaded when the file changes.
+
+    Raises:
+        ModelError: there is no such model, or the file is damaged.
+    """
+    from fer_core.inference import resolve_model
+
+    path = resolve_model(model)
+    return _classifier(str(path), path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the network…")
+def _classifier(path: str, changed: int) -> Classifier:
+    from fer_core.inference import Classifier, share_processor
+
+    share_processor()
+    return Classifier.load(path)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Building the network…")
+def untrained(architecture: str) -> Classifier:
+    """An architecture with random weights, the same at each call: to see what training changes."""
+    import torch
+
+    from fer_core.inference import CheckpointInfo, Classifier
+    from fer_core.models import build
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(architecture)
+    return Classifier(model, CheckpointInfo(architecture=architecture))
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Begin to import torch in the background, once for the process: the first page that needs it then has it sooner."""
+    threading.Thread(target=_import_torch, name="import torch", daemon=True).start()
+
+
+def _import_torch() -> None:
+    """Runs in the background thread; an error comes up again, with its message, where torch is needed."""
+    with suppress(Exception):
+        importlib.import_module("fer_core.models")
+
+
+@st.cache_resource(show_spinner="Loading PyTorch…")
+def architectures() -> dict[str, str]:
+    """Known networks: name -> one sentence. The first call loads torch."""
+    from fer_core.models import architectures as known
+
+    return known()

@@ -1,0 +1,270 @@
+"""Training runs as people read them: states in words, best numbers with intervals, curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+
+from fer_core.config import TrainConfig
+from fer_core.errors import FerError
+from fer_core.figures import RUN_COLOURS, Curve, Quantity
+from fer_core.training.runs import RESUMABLE, EpochRecord, Run, State, best_record, list_runs, open_run
+from pages.ui.shell.formatting import duration, percent_with_interval, plain, source_name
+
+ACTIVE: Final[frozenset[State]] = frozenset({"starting", "running", "stopping"})
+
+_BADGES: Final[dict[State, tuple[str, Any, str]]] = {
+    "starting": ("Starting", "blue", ":material/hourglass_top:"),
+    "running": ("Training", "blue", ":material/play_circle:"),
+    "stopping": ("Stopping", "orange", ":material/pending:"),
+    "stopped": ("Stopped", "gray", ":material/pause_circle:"),
+    "finished": ("Finished", "green", ":material/check_circle:"),
+    "failed": ("Failed", "red", ":material/error:"),
+    "lost": ("Interrupted", "orange", ":material/power_off:"),
+    "damaged": ("Damaged", "red", ":material/broken_image:"),
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one run that lists show; ``None`` where there are none yet."""
+
+    id: str
+    name: str
+    protocol: str
+    model: str
+    data: str
+    epochs_done: int
+    epochs_planned: int
+    best: EpochRecord | None
+    valid_interval: tuple[float, float] | None
+    honest_interval: tuple[float, float] | None
+    test_accuracy: float | None
+    test_interval: tuple[float, float] | None
+    notes: str
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the validation figure measures memory."""
+        return self.protocol == "leaky"
+
+    @property
+    def valid_text(self) -> str:
+        """Best validation accuracy with its interval; a leaky one is called so."""
+        if self.best is None:
+            return "—"
+        text = percent_with_interval(self.best.valid_accuracy, self.valid_interval)
+        return f"{text}, leaky" if self.leaky else text
+
+    @property
+    def honest_text(self) -> str:
+        """Accuracy on faces never trained on, for leaky runs."""
+        if self.best is None or self.best.honest_accuracy is None:
+            return "—"
+        return percent_with_interval(self.best.honest_accuracy, self.honest_interval)
+
+    @property
+    def test_text(self) -> str:
+        """Accuracy on the test split, where it was evaluated."""
+        return "—" if self.test_accuracy is None else percent_with_interval(self.test_accuracy, self.test_interval)
+
+
+def summary(run: Run) -> Summary:
+    """The figures of a run; kept in memory until one of its files changes."""
+    return _summary(str(run.path), tuple(_changed(run, name) for name in _SUMMARY_FILES))
+
+
+_SUMMARY_FILES: Final = (
+    "config.json",
+    "label.json",
+    "status.json",
+    "metrics.jsonl",
+    "best.safetensors",
+    "evaluation-test.json",
+)
+
+
+def _changed(run: Run, name: str) -> int:
+    try:
+        return (run.path / name).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@st.cache_resource(max_entries=500, show_spinner=False)
+def _summary(path: str, changed: tuple[int, ...]) -> Summary:
+    run = Run(Path(path))
+    records = run.records()
+    label = run.label
+    try:
+        config: TrainConfig | None = run.config
+    except FerError:
+        config = None
+    figures = _checkpoint_figures(run)
+    test = _read_json(run, "evaluation-test.json")
+    return Summary(
+        id=run.id,
+        name=label.name,
+        protocol=config.protocol if config else "—",
+        model=config.model if config else "—",
+        data=source_name(config.data) if config else "—",
+        epochs_done=records[-1].epoch if records else 0,
+        epochs_planned=config.epochs if config else 0,
+        best=best_record(records),
+        valid_interval=_interval(figures.get("valid")),
+        honest_interval=_interval(figures.get("honest")),
+        test_accuracy=_number(test.get("accuracy")),
+        test_interval=_interval(test),
+        notes=label.notes,
+    )
+
+
+def _checkpoint_figures(run: Run) -> dict[str, Any]:
+    """The figures in the header of the best weights: they carry intervals, and are read without loading torch."""
+    from fer_core.inference import read_info
+
+    try:
+        return read_info(run.path / "best.safetensors").metrics
+    except FerError:
+        return {}
+
+
+def _read_json(run: Run, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((run.path / name).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _interval(figures: object) -> tuple[float, float] | None:
+    pair = figures.get("accuracy_ci95") if isinstance(figures, dict) else None
+    if isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, int | float) for end in pair):
+        return float(pair[0]), float(pair[1])
+    return None
+
+
+def state_badge(state: State) -> None:
+    """The state as a coloured word with an icon."""
+    word, colour, icon = _BADGES[state]
+    st.badge(word, icon=icon, color=colour)
+
+
+def state_word(state: State) -> str:
+    """The state in a word."""
+    return _BADGES[state][0]
+
+
+def explain_state(run: Run, state: State) -> str | None:
+    """What a run's state means and what can be done; None where the state speaks for itself. Markdown."""
+    status = run.status
+    done = len(run.records())
+    kept = (
+        f"{done} epoch{'' if done == 1 else 's'} {'is' if done == 1 else 'are'} kept"
+        if done
+        else "no epoch was finished"
+    )
+    if state == "failed":
+        reason = plain(status.error or "The trainer gave no reason.")
+        return f"{reason} ({kept}.) Resume when the cause is mended, or copy the settings into a new training."
+    if state == "lost":
+        return (
+            "The trainer ended without saying so: the machine was switched off, or the process was killed. "
+            f"At most the running epoch is lost; {kept}. Resume goes on from there."
+        )
+    if state == "stopped":
+        return f"Stopped on request; {kept}. Resume goes on exactly where it left off."
+    if state == "damaged":
+        try:
+            open_run(run.path)
+        except FerError as error:
+            return plain(error)
+        return "The run directory cannot be read."
+    return None
+
+
+def can_resume(state: State) -> bool:
+    """Whether the run can go on."""
+    return state in RESUMABLE
+
+
+def progress_text(run: Run, state: State) -> tuple[float, str]:
+    """Share of the run that is done, and where it stands in words."""
+    status = run.status
+    if state == "starting":
+        return 0.0, "Starting: loading the program and the faces…"
+    steps = max(1, status.steps_per_epoch)
+    planned = max(1, status.epochs)
+    share = min(1.0, (status.epoch + min(status.step, steps) / steps) / planned)
+    if state not in ACTIVE:
+        return share, f"{status.epoch} of {planned} epochs"
+    if not status.steps_per_epoch:
+        return share, "Loading the faces…"
+    parts = [f"Epoch {min(status.epoch + 1, planned)} of {planned}", f"step {status.step:,} of {steps:,}"]
+    if status.images_per_second:
+        parts.append(f"{status.images_per_second:,.0f} images/s")
+    if status.seconds_left is not None:
+        parts.append(f"{duration(status.seconds_left)} left")
+    return share, " · ".join(parts)
+
+
+def curves(
+    records: Sequence[EpochRecord], quantity: Quantity, *, name: str = "", colour: str | None = None, key: str = ""
+) -> list[Curve]:
+    """The curves of one run: train, validation and, for the leaky protocol, the honest one."""
+    epochs = [record.epoch for record in records]
+    before = f"{name}: " if name else ""
+    found = [
+        Curve(f"{before}train", "train", epochs, [getattr(r, f"train_{quantity}") for r in records], colour, f"{key}t"),
+        Curve(
+            f"{before}validation",
+            "valid",
+            epochs,
+            [getattr(r, f"valid_{quantity}") for r in records],
+            colour,
+            f"{key}v",
+        ),
+    ]
+    honest = [(r.epoch, getattr(r, f"honest_{quantity}")) for r in records]
+    honest = [(epoch, value) for epoch, value in honest if value is not None]
+    if honest:
+        found.append(
+            Curve(
+                f"{before}honest (never seen)",
+                "honest",
+                [e for e, _ in honest],
+                [v for _, v in honest],
+                colour,
+                f"{key}h",
+            )
+        )
+    return found
+
+
+def started(run: Run) -> str:
+    """When the run was made, in this machine's time; empty where its name does not say."""
+    try:
+        when = datetime.strptime(run.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return ""
+    return when.astimezone().strftime("%d %b %Y, %H:%M")
+
+
+def run_colour(position: int) -> str:
+    """Colour of the run at this position of an overlay."""
+    return RUN_COLOURS[position % len(RUN_COLOURS)]
+
+
+def all_runs() -> list[Run]:
+    """All runs of the workspace, newest first."""
+    return list_runs()

@@ -1,0 +1,330 @@
+"""Every key of ``st.session_state`` that pages share, behind typed functions; no page touches a raw key.
+
+The data and the model in use and the recent sources are also kept in ``workspace/app.json``, so that a new browser
+window begins where the last one was. Widgets' own keys belong to their page and are not listed here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import streamlit as st
+
+from fer_core.errors import FerError
+from fer_core.workspace import Workspace, write_json
+from pages.ui.shell.formatting import is_built_in
+
+BUILT_IN: Final = "synthetic"
+_RECENT_KEPT = 8
+
+_DATA = "fer.data"
+_MODEL = "fer.model"
+_STUDIED = "fer.studied_model"
+_RECENT = "fer.recent"
+_SKIP = "fer.skip_broken"
+_VIEWED_DATA = "fer.viewed_data"
+_WATCHED_RUN = "fer.watched_run"
+_WALL_SEED = "fer.wall_seed"
+_FORM_FOLLOWS = "fer.form_follows"
+_PRESET = "fer.preset"
+_UPLOAD = "fer.upload"
+_NOTICE = "fer.notice"
+_COMPLAINT = "fer.complaint"
+_PLOTLY = "fer.plotly"
+_MARK_ACTS = "fer.mark_acts"
+_MARK_ROUND = "fer.mark_round"
+_LIVE = "fer.live"
+_LIVE_MODEL = "fer.live_model"
+_CAMERA = "fer.camera"
+_SENT_FACE = "fer.sent_face"
+_SWITCHING: Final = 15.0  # seconds in which the way from one page to another is tried again
+_CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
+
+
+def data_source() -> str:
+    """The data in use: a path, or ``synthetic``."""
+    return str(_get(_DATA, lambda: _remembered().get("data") or BUILT_IN))
+
+
+def use_data(source: str) -> None:
+    """Make a source the data in use, for all pages and the next start."""
+    st.session_state[_DATA] = source
+    remember_source(source)
+
+
+def recent_sources() -> list[str]:
+    """Sources used before, newest first; the built-in one is not among them."""
+    recent = _get(_RECENT, lambda: _remembered().get("recent") or [])
+    return [str(source) for source in recent]
+
+
+def remember_source(source: str) -> None:
+    """Put a source on top of the recent ones."""
+    if not is_built_in(source):
+        kept = [source, *(other for other in recent_sources() if other != source)]
+        st.session_state[_RECENT] = kept[:_RECENT_KEPT]
+    _save()
+
+
+def skips_broken(source: str) -> bool:
+    """Whether somebody asked to leave out the faces of this source that cannot be read."""
+    return source in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or []))
+
+
+def skip_broken(source: str, skip: bool) -> None:
+    """Leave out the faces of a source that cannot be read, on all pages and in training, or refuse it again."""
+    kept = [other for other in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])) if other != source]
+    st.session_state[_SKIP] = [*kept, source] if skip else kept
+    _save()
+
+
+def forget_source(source: str) -> None:
+    """Take a source off the recent ones."""
+    st.session_state[_RECENT] = [other for other in recent_sources() if other != source]
+    _save()
+
+
+def chosen_model() -> str | None:
+    """The model somebody chose, or None: then :func:`pages.ui.shell.cache.model_in_use` takes the best at hand."""
+    model = _get(_MODEL, lambda: _remembered().get("model"))
+    return str(model) if model else None
+
+
+def use_model(model: str | None) -> None:
+    """Make a model (a shipped name or a run id) the one in use; the Evaluate page turns to it as well."""
+    st.session_state[_MODEL] = model
+    study_model(None)
+    _save()
+
+
+def studied_model() -> str | None:
+    """The model the Evaluate page was opened on or turned to, or None: then it shows the model in use."""
+    model = st.session_state.get(_STUDIED)
+    return str(model) if model else None
+
+
+def study_model(model: str | None) -> None:
+    """Show a model on the Evaluate page without making it the one in use; None goes back to that one."""
+    st.session_state[_STUDIED] = model
+
+
+def viewed_data() -> str:
+    """The source the Data page shows; the data in use until another is opened."""
+    return str(st.session_state.get(_VIEWED_DATA) or data_source())
+
+
+def view_data(source: str) -> None:
+    """Open a source on the Data page without using it yet."""
+    st.session_state[_VIEWED_DATA] = source
+
+
+def is_new_upload(file: str) -> bool:
+    """Whether this upload (by Streamlit's id) has not been saved into the workspace yet."""
+    return st.session_state.get(_UPLOAD) != file
+
+
+def upload_saved(file: str) -> None:
+    """Remember that this upload is in the workspace, so that reruns do not save it again."""
+    st.session_state[_UPLOAD] = file
+
+
+def watched_run() -> str | None:
+    """Id of the run the Train page shows, if one was chosen."""
+    run = st.session_state.get(_WATCHED_RUN)
+    return str(run) if run else None
+
+
+def watch_run(run: str | None) -> None:
+    """Show a run on the Train page."""
+    st.session_state[_WATCHED_RUN] = run
+
+
+def data_in_use_changed() -> bool:
+    """Whether the data in use is another than at the last call; True at the first."""
+    changed = bool(st.session_state.get(_FORM_FOLLOWS) != data_source())
+    st.session_state[_FORM_FOLLOWS] = data_source()
+    return changed
+
+
+def chosen_preset() -> str | None:
+    """The preset the training form was filled with, if one was chosen."""
+    preset = st.session_state.get(_PRESET)
+    return str(preset) if preset else None
+
+
+def choose_preset(name: str) -> None:
+    """Remember which preset the training form was filled with."""
+    st.session_state[_PRESET] = name
+
+
+def wall_seed() -> int:
+    """Decides which random faces the Data page shows."""
+    return int(st.session_state.get(_WALL_SEED, 0))
+
+
+def reshuffle_wall() -> None:
+    """Show other random faces."""
+    st.session_state[_WALL_SEED] = wall_seed() + 1
+
+
+def remember_marking(acts: list[str]) -> None:
+    """Keep the acts of one marking, so that it can be undone as a whole in this window."""
+    _get(_MARK_ACTS, list).append(acts)
+    st.session_state[_MARK_ROUND] = mark_round() + 1
+
+
+def last_marking() -> list[str]:
+    """The acts of the last marking in this window; none when all were undone."""
+    stack = _get(_MARK_ACTS, list)
+    return list(stack[-1]) if stack else []
+
+
+def forget_marking(acts: list[str]) -> None:
+    """Acts that were undone cannot be undone again."""
+    kept = [[act for act in marking if act not in acts] for marking in _get(_MARK_ACTS, list)]
+    st.session_state[_MARK_ACTS] = [marking for marking in kept if marking]
+    st.session_state[_MARK_ROUND] = mark_round() + 1
+
+
+def mark_round() -> int:
+    """Counts markings: a wall of faces begins with nothing selected after each."""
+    return int(st.session_state.get(_MARK_ROUND, 0))
+
+
+def live_session() -> object | None:
+    """This window's live session, if the webcam page was opened."""
+    return _get(_LIVE, lambda: None)
+
+
+def keep_live_session(session: object) -> None:
+    """Keep this window's live session over reruns and page changes."""
+    st.session_state[_LIVE] = session
+
+
+def live_model() -> str:
+    """The model the webcam page works with."""
+    return str(st.session_state[_LIVE_MODEL])
+
+
+def set_live_model(model: str) -> None:
+    """Tell the webcam page's parts which model is in use."""
+    st.session_state[_LIVE_MODEL] = model
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """What the camera's connection does.
+
+    Attributes:
+        playing: it is on.
+        since: when it was switched on or began to connect, on the monotonic clock; None while it is off.
+        frames: frames the live session had shown by then.
+        failed: the last attempt ended without a frame, and not because somebody changed their mind at once.
+    """
+
+    playing: bool = False
+    since: float | None = None
+    frames: int = 0
+    failed: bool = False
+
+
+def camera() -> Camera:
+    """What the camera's connection does."""
+    found = st.session_state.get(_CAMERA)
+    return found if isinstance(found, Camera) else Camera()
+
+
+def note_camera(*, playing: bool, busy: bool, frames: int) -> None:
+    """What the connection does now: on; on or connecting; and how many frames were shown so far."""
+    before, now = camera(), time.monotonic()
+    if busy:
+        since = before.since if before.since is not None else now
+        shown = before.frames if before.since is not None else frames
+        st.session_state[_CAMERA] = Camera(playing, since, shown)
+    elif before.since is not None:
+        failed = frames == before.frames and now - before.since > _CHANGED_MIND
+        st.session_state[_CAMERA] = Camera(failed=failed)
+
+
+def send_face(crop: Any) -> None:
+    """Hand a face, uint8 (48, 48), to the Upload page."""
+    st.session_state[_SENT_FACE] = crop, time.monotonic()
+
+
+def face_is_waiting() -> bool:
+    """Whether a face was handed over a moment ago that the Upload page has not shown whole yet."""
+    return _SENT_FACE in st.session_state and time.monotonic() - st.session_state[_SENT_FACE][1] < _SWITCHING
+
+
+def sent_face() -> Any | None:
+    """The face handed to the Upload page; None if there is none."""
+    return st.session_state[_SENT_FACE][0] if _SENT_FACE in st.session_state else None
+
+
+def sent_face_shown() -> None:
+    """The Upload page has shown the face to its end: nothing waits any more."""
+    st.session_state.pop(_SENT_FACE, None)
+
+
+def browser_has_plotly() -> bool:
+    """Whether this browser window has said that plotly's JavaScript has arrived."""
+    return bool(st.session_state.get(_PLOTLY))
+
+
+def note_browser_has_plotly() -> None:
+    """The browser window has plotly's JavaScript; a reload of the page begins a new session, without it."""
+    st.session_state[_PLOTLY] = True
+
+
+def notify(message: str) -> None:
+    """Say something once, after the next rerun."""
+    st.session_state[_NOTICE] = message
+
+
+def take_notice() -> str | None:
+    """The message to say now, if there is one."""
+    message = st.session_state.pop(_NOTICE, None)
+    return str(message) if message else None
+
+
+def complain(message: str) -> None:
+    """Keep an error that happened in a callback, to be shown where :func:`take_complaint` is asked next."""
+    st.session_state[_COMPLAINT] = message
+
+
+def take_complaint() -> str | None:
+    """The error to show now, if there is one."""
+    message = st.session_state.pop(_COMPLAINT, None)
+    return str(message) if message else None
+
+
+def _get(key: str, default: Callable[[], Any]) -> Any:
+    if key not in st.session_state:
+        st.session_state[key] = default()
+    return st.session_state[key]
+
+
+def _remembered() -> dict[str, Any]:
+    try:
+        found = json.loads((Workspace.default().root / "app.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _save() -> None:
+    """What is remembered is a convenience: a read-only workspace must not keep anybody from working."""
+    record = {
+        "data": data_source(),
+        "model": chosen_model(),
+        "recent": recent_sources(),
+        "skip_broken": _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])),
+    }
+    if record != _remembered():
+        with suppress(FerError):
+            write_json(Workspace.default().root / "app.json", record)

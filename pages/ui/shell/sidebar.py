@@ -1,0 +1,81 @@
+"""The sidebar: the menu and what is global. The data in use, the model in use, and a running training with its progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from fer_core.training.runs import Run, running
+from pages.ui.shell import cache, session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.formatting import plain, source_name
+from pages.ui.shell.navigation import menu
+from pages.ui.shell.runs import ACTIVE, progress_text
+
+_POLL = 2.0  # seconds
+_MODEL_BOX = "model-in-use"
+
+
+def sidebar() -> None:
+    """Draw it; nothing here loads data or torch."""
+    with st.sidebar:
+        menu()
+        if notice := session.take_notice():
+            st.toast(plain(notice), icon=":material/check:")
+        run = running()
+        if run is not None:
+            # Polls only while something trains. It forces no rerun of the page at the end: somebody may be working there.
+            st.fragment(_training, run_every=_POLL)(str(run.path))
+        _data()
+        _model()
+
+
+def _training(path: str) -> None:
+    run = Run(Path(path))
+    with calm("reading the training's progress"), st.container(border=True):
+        now = run.state
+        st.markdown(f":material/model_training: **{plain(run.label.name)}**")
+        if now in ACTIVE:
+            share, text = progress_text(run, now)
+            st.progress(share, text=text)
+        else:
+            st.caption(f"Training ended: {now}.")
+        st.page_link("pages/train.py", label="Watch it", icon=":material/arrow_forward:")
+
+
+def _data() -> None:
+    source = session.data_source()
+    with st.container(border=True, gap="xxsmall"):
+        st.caption("Data in use")
+        st.markdown(f"**{plain(source_name(source))}**")
+        dataset = cache.loaded_dataset(source)
+        if dataset is not None:
+            st.caption(dataset.counts_text())
+        st.page_link("pages/data.py", label="Look at it or change it", icon=":material/photo_library:")
+
+
+def _model() -> None:
+    available = cache.models()
+    with st.container(border=True, gap="xxsmall"):
+        if not available:
+            st.caption("Model in use")
+            st.markdown("**None yet**")
+            st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
+            return
+        current = cache.model_in_use()
+        # The box keeps its key, and takes its value from here: a box made anew for each model would forget a choice
+        # that is made before the browser has heard of the new box.
+        st.session_state[_MODEL_BOX] = current
+        st.selectbox(
+            "Model in use",
+            list(available),
+            format_func=lambda name: available.get(name, name),
+            key=_MODEL_BOX,
+            on_change=_use_chosen,
+            help="Pages that need a trained network use this one: a shipped model, or the best weights of a run.",
+        )
+
+
+def _use_chosen() -> None:
+    session.use_model(str(st.session_state[_MODEL_BOX]))

@@ -1,0 +1,252 @@
+"""The settings of a new training: every field of TrainConfig, checked before anything starts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from fer_core.config import PRESETS, PROTOCOL_PRESETS, TrainConfig
+from fer_core.errors import ConfigError, DataError, FerError
+from fer_core.training.runs import Run
+from pages.ui.shell import cache, session
+from pages.ui.shell.formatting import duration, is_built_in, plain, source_name
+from pages.ui.shell.forms import Form
+from pages.ui.shell.runs import all_runs, summary
+
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "Length and batches": ("batch_size", "patience"),
+    "Optimizer and schedule": (
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "warmup_share",
+        "weight_decay",
+        "momentum",
+        "gradient_clip",
+    ),
+    "Regularisation": ("label_smoothing", "mixup", "ema_decay"),
+    "Distillation": ("teachers", "teacher_share", "teacher_temperature", "teacher_views"),
+    "Augmentation": ("augment",),
+    "Machine and repeatability": ("seed", "precision", "device", "threads"),
+}
+DRAWN_BY_HAND: Final = (
+    "data",
+    "skip_broken",
+    "protocol",
+    "holdout_share",
+    "model",
+    "epochs",
+    "init_from",
+    "evaluate_test",
+)
+"""Fields with a widget of their own above the groups; whatever is in neither place is drawn under "More"."""
+
+PROTOCOLS: Final[dict[str, str]] = {
+    "official": "Official: the data's own training and validation splits",
+    "holdout": "Hold-out: part of the training faces validates",
+    "leaky": "Leaky: as the lab report did (not honest)",
+}
+
+
+def train_form() -> Form:
+    """The form of the Train page."""
+    return Form(TrainConfig, "train")
+
+
+def remaining_fields() -> list[str]:
+    """Fields of TrainConfig that no group names: a new setting shows up here by itself."""
+    named = {name for group in GROUPS.values() for name in group} | set(DRAWN_BY_HAND)
+    return [name for name in TrainConfig.model_fields if name not in named]
+
+
+def draw_settings(form: Form) -> TrainConfig | None:
+    """Draw all settings; returns them when they make sense together, else says what is wrong and returns None."""
+    _data(form)
+    _protocol(form)
+    _model(form)
+    _preset(form)
+    form.input("epochs")
+    for title, names in GROUPS.items():
+        with st.expander(title):
+            form.draw(*names)
+    with st.expander("More"):
+        form.draw(*remaining_fields())
+        form.input("evaluate_test")
+    try:
+        skip = session.skips_broken(str(form.value("data")))  # decided on the Data page
+        config = TrainConfig.parse({**form.values(), "skip_broken": skip})
+    except ConfigError as error:
+        st.error(plain(error), icon=":material/error:")
+        return None
+    _outlook(config)
+    return config
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse what cannot be trained, before a run is made.
+
+    Raises:
+        DataError, ConfigError, ModelError: the data, or settings that do not fit it.
+    """
+    from fer_core.data import make_split
+
+    dataset = cache.dataset(config.data)
+    split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
+    if len(split.train) < config.batch_size:
+        raise ConfigError(
+            f"The data has {len(split.train):,} training faces, fewer than one batch of {config.batch_size:,}. "
+            "Choose a smaller batch size."
+        )
+    if config.evaluate_test and not dataset.counts()["test"]:
+        raise DataError(f"{dataset.name} has no test faces, so the test split cannot be evaluated. Switch that off.")
+
+
+def copy_settings(form: Form, run: Run, *, from_weights: bool) -> None:
+    """Fill the form with a run's settings; with ``from_weights`` the new training starts from its best weights.
+
+    Raises:
+        RunError: the run's settings cannot be read.
+    """
+    config = run.config
+    form.reset()
+    form.fill({**config.to_dict(), "init_from": run.id if from_weights else config.init_from})
+
+
+def _data(form: Form) -> None:
+    in_use = session.data_source()
+    if session.data_in_use_changed():  # the form follows the data in use; afterwards another choice here stands
+        form.set("data", in_use)
+    current = str(form.value("data"))
+    options = list(dict.fromkeys([in_use, current, session.BUILT_IN, *session.recent_sources()]))
+    field = TrainConfig.model_fields["data"]
+    chosen = st.selectbox(
+        "Data",
+        options,
+        index=options.index(current),
+        format_func=lambda source: source_name(source) if is_built_in(source) else source,
+        help=f"{field.description} More sources can be opened on the Data page.",
+        key=f"train-data-{in_use}-{form.round}",
+    )
+    form.set("data", chosen)
+
+
+def _protocol(form: Form) -> None:
+    names = list(PROTOCOLS)
+    current = form.value("protocol")
+    chosen = st.selectbox(
+        "Protocol",
+        names,
+        index=names.index(current),
+        format_func=PROTOCOLS.__getitem__,
+        help=TrainConfig.model_fields["protocol"].description,
+        key=f"train-protocol-{form.round}",
+    )
+    if chosen != current:
+        form.set("protocol", chosen)
+        _take_preset(form, PROTOCOL_PRESETS[chosen])
+        st.rerun()
+    if chosen == "leaky":
+        st.warning(
+            "Leaky on purpose: the “validation” faces are trained on too, so their accuracy measures memory. "
+            "The honest accuracy on faces never seen is drawn beside it.",
+            icon=":material/warning:",
+        )
+    if chosen != "official":
+        form.input("holdout_share")
+
+
+def _model(form: Form) -> None:
+    known = cache.architectures()
+    names = list(dict.fromkeys([*known, str(form.value("model"))]))
+    chosen = st.selectbox(
+        "Model",
+        names,
+        index=names.index(form.value("model")),
+        help="The network's architecture.",
+        key=f"train-model-{form.round}",
+    )
+    form.set("model", chosen)
+    st.caption(plain(known.get(chosen, "This network is not known here.")))
+    _start_from(form)
+
+
+def _start_from(form: Form) -> None:
+    available = cache.models()
+    current = form.value("init_from")
+    options = list(dict.fromkeys(["", *available, current or ""]))
+    chosen = st.selectbox(
+        "Start from",
+        options,
+        index=options.index(current or ""),
+        format_func=lambda name: f"the weights of {available.get(name, name)}" if name else "new random weights",
+        help=TrainConfig.model_fields["init_from"].description,
+        key=f"train-init-{form.round}",
+    )
+    form.set("init_from", chosen or None)
+
+
+def _preset(form: Form) -> None:
+    names = list(PRESETS)
+    current = session.chosen_preset() or PROTOCOL_PRESETS[str(form.value("protocol"))]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Preset",
+            names,
+            index=names.index(current) if current in names else 0,
+            format_func=lambda name: PRESETS[name].title,
+            help="Settings that belong together. Choosing one sets the settings below.",
+            key=f"train-preset-{form.round}",
+        )
+        reset = st.button(
+            "Reset to defaults",
+            icon=":material/restart_alt:",
+            type="tertiary",
+            help="Sets everything below to the preset's values. Data, protocol and model stay.",
+        )
+    if chosen != current or reset:
+        _take_preset(form, chosen)
+        st.rerun()
+    st.caption(plain(PRESETS[chosen].description))
+
+
+def _take_preset(form: Form, name: str) -> None:
+    form.reset(keep=("data", "protocol", "holdout_share", "model", "model_args", "init_from"))
+    form.fill(PRESETS[name].values)
+    session.choose_preset(name)
+
+
+def _outlook(config: TrainConfig) -> None:
+    """How much work it is, from the data in memory and the speed of the last run with this network."""
+    dataset = cache.loaded_dataset(config.data)
+    if dataset is None:
+        return
+    faces = dataset.counts()["train"]
+    text = f"{faces:,} training faces × {config.epochs:,} epochs"
+    for run in all_runs():
+        about = summary(run)
+        if about.model == config.model and about.best is not None:
+            text += f", about {duration(faces * config.epochs / about.best.images_per_second)} at the speed of “{plain(about.name)}”"
+            break
+    st.caption(text + ".")
+
+
+def start_controls(config: TrainConfig | None) -> None:
+    """The name and the button that starts; a second training while one runs is refused in a sentence."""
+    from fer_core.training import jobs
+
+    name = st.text_input("Name of the run", max_chars=80, placeholder="may stay empty", key="train-name")
+    pressed = st.button(
+        "Start training", type="primary", icon=":material/play_arrow:", disabled=config is None, width="stretch"
+    )
+    if not pressed or config is None:
+        return
+    try:
+        check(config)
+        run = jobs.start(config, name.strip() or None)
+    except FerError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
+    session.watch_run(run.id)
+    session.notify(f"Started {run.label.name}.")
+    st.rerun()

@@ -1,0 +1,85 @@
+"""A run's lab report on the Train page: notes, a button, progress, and the file to take away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from fer_core.training.runs import Run, rename_run, slug
+from pages.ui.shell.background import Report, Stop, Task, background
+from pages.ui.shell.errors import calmly
+from pages.ui.shell.formatting import plain
+from pages.ui.shell.runs import ACTIVE, summary
+
+if TYPE_CHECKING:
+    from fer_core.report.lab_report import LabReport
+
+
+def report_of(run: Run) -> None:
+    """Everything about a run's report, folded away until it is wanted."""
+    now = run.state
+    if now == "damaged":
+        return
+    with st.expander("Lab report", icon=":material/description:"):
+        st.caption(
+            "One HTML file with the network, log and curves, confusion matrix, saliency, filters and checked formulas "
+            "of this run, how far to trust its figures, and how to repeat it. It opens anywhere, without a network; "
+            "print it to PDF from the browser."
+        )
+        kept = run.label.notes
+        key = f"report-notes-{run.id}"
+        if st.session_state.get(f"{key}-kept") != kept:  # also when they were typed elsewhere
+            st.session_state[key] = st.session_state[f"{key}-kept"] = kept
+        st.text_area(
+            "Notes",
+            max_chars=20_000,
+            height=110,
+            key=key,
+            help="They stand at the beginning of the report and are kept with the run.",
+            on_change=calmly(_keep_notes),
+            args=(run, key),
+        )
+        if now in ACTIVE:
+            st.info("This run is still training; the report shows it as it is now.", icon=":material/info:")
+        elif now != "finished":
+            st.info("This run was not evaluated; that is done for the report.", icon=":material/info:")
+        made: LabReport | None = background(
+            "report",
+            (run.id, run.label.name, kept, summary(run).epochs_done),
+            "Make the report",
+            lambda: _task(run),
+            doing="making the report",
+            icon=":material/description:",
+            help="About a minute on an idle machine; what takes longest is kept for the next time.",
+        )
+        if made is not None:
+            _offer(made)
+
+
+def _keep_notes(run: Run, key: str) -> None:
+    rename_run(run, run.label.name, str(st.session_state[key]))
+
+
+def _task(run: Run) -> Task:
+    def task(report: Report, stop: Stop) -> LabReport:
+        from fer_core.report.lab_report import make_report
+
+        return make_report(run, on_progress=report, should_stop=stop)
+
+    return task
+
+
+def _offer(made: LabReport) -> None:
+    size = len(made.html.encode())
+    st.success(f"Made in {made.seconds:.0f} s, {size / 1e6:.1f} MB.", icon=":material/check_circle:")
+    for gap in made.gaps:
+        st.caption(f"Left out: {plain(gap)}")
+    st.download_button(
+        "Download the report",
+        made.html.encode(),
+        f"report-{slug(made.name)}.html",
+        "text/html",
+        icon=":material/download:",
+        on_click="ignore",
+    )

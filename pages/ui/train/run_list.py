@@ -1,0 +1,192 @@
+"""All runs in a table, an overlay of the chosen ones, and what can be done with one: rename, retrain, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from fer_core import figures
+from fer_core.training.runs import Run, delete_run, rename_run
+from pages.ui.shell import session
+from pages.ui.shell.charts import chart
+from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.formatting import distinct, percent, plain
+from pages.ui.shell.forms import Form
+from pages.ui.shell.runs import ACTIVE, curves, run_colour, started, state_word, summary
+from pages.ui.train.form import copy_settings
+
+
+def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Run]:
+    """The runs with their best numbers; returns the rows that are selected."""
+    rows = []
+    for run in runs:
+        about = summary(run)
+        rows.append(
+            {
+                "Run": about.name,
+                "State": state_word(run.state),
+                "Epochs": f"{about.epochs_done} of {about.epochs_planned}" if about.epochs_planned else "—",
+                "Validation accuracy": about.valid_text,
+                "Honest": about.honest_text,
+                "Test": about.test_text,
+                "Model": about.model,
+                "Protocol": about.protocol,
+                "Data": about.data,
+                "Started": started(run),
+                "Notes": about.notes,
+            }
+        )
+    columns = {
+        "Run": st.column_config.TextColumn(width="medium", pinned=True),
+        "Validation accuracy": st.column_config.TextColumn(
+            width="medium", help="Best epoch; in brackets the 95 % interval."
+        ),
+        "Honest": st.column_config.TextColumn(help="For leaky runs: accuracy on faces never trained on."),
+        "Test": st.column_config.TextColumn(help="Only where the run was told to evaluate the test split."),
+    }
+    hidden = {name for name in ("Honest", "Test", "Notes") if all(row[name] in ("—", "") for row in rows)}
+    order = [name for name in rows[0] if name not in hidden]
+    if not select:
+        st.dataframe(rows, hide_index=True, column_config=columns, column_order=order, key=key)
+        return []
+    event = st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=columns,
+        column_order=order,
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row",
+    )
+    return [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
+
+
+def choose_run(runs: Sequence[Run], watched: str | None, active: Run | None) -> Run:
+    """Pick the run to look at: the one chosen before, else the one that trains, else the newest."""
+    ids = [run.id for run in runs]
+    preferred = watched if watched in ids else active.id if active and active.id in ids else ids[0]
+    names = distinct({run.id: f"{summary(run).name} · {started(run)}" for run in runs})
+    chosen = st.selectbox(
+        "Run",
+        ids,
+        index=ids.index(preferred),
+        format_func=lambda run_id: names.get(run_id, run_id),
+        key=f"train-run-{preferred}",
+    )
+    if chosen != preferred:
+        session.watch_run(chosen)
+    return runs[ids.index(chosen)]
+
+
+def compare(runs: Sequence[Run]) -> None:
+    """Overlay the curves of several runs, one colour for each run; dotted lines are training."""
+    left, right = st.columns(2)
+    names = distinct({run.id: summary(run).name for run in runs})
+    places: tuple[tuple[Any, figures.Quantity], ...] = ((left, "loss"), (right, "accuracy"))
+    for column, quantity in places:
+        lines = [
+            line
+            for position, run in enumerate(runs)
+            for line in curves(
+                run.records(), quantity, name=names[run.id], colour=run_colour(position), key=f"{run.id}-{quantity}"
+            )
+        ]
+        title = _best_of(runs, names) if quantity == "accuracy" else "Loss of each run: solid validates, dotted trains"
+        with column:
+            chart(
+                figures.learning_curves(lines, quantity, title=title, revision="-".join(run.id for run in runs)),
+                key=f"compare-{quantity}",
+                height=380,
+            )
+
+
+def _best_of(runs: Sequence[Run], names: dict[str, str]) -> str:
+    honest = [(about.best.valid_accuracy, run) for run in runs if (about := summary(run)).best and not about.leaky]
+    if not honest:
+        return "None of these runs has an honest validation accuracy yet"
+    accuracy, run = max(honest, key=lambda pair: pair[0])
+    text = f"{names[run.id]} reaches the highest validation accuracy: {percent(accuracy)}"
+    return text + (" (leaky runs left out)" if any(summary(run).leaky for run in runs) else "")
+
+
+def evaluate(run: Run) -> None:
+    """The way to the faces behind a run's figures."""
+    if (run.path / "best.safetensors").is_file() and st.button(
+        "Evaluate",
+        icon=":material/grid_on:",
+        key="evaluate-run",
+        help="Its confusion matrix, and the faces in each cell.",
+    ):
+        session.study_model(run.id)
+        st.switch_page("pages/evaluate.py")
+
+
+def manage(run: Run, form: Form) -> None:
+    """What can be done with a run besides stopping and resuming it."""
+    now = run.state
+    with st.popover("Manage", icon=":material/more_horiz:"):
+        if now != "damaged":
+            if st.button("Rename, notes", icon=":material/edit:", key="manage-rename", width="stretch"):
+                _rename(run)
+            if st.button(
+                "Copy its settings",
+                icon=":material/content_copy:",
+                key="manage-copy",
+                width="stretch",
+                help="Fills the form with the settings of this run.",
+            ):
+                _copy(form, run, from_weights=False)
+            if (run.path / "best.safetensors").is_file() and st.button(
+                "Retrain from its weights",
+                icon=":material/replay:",
+                key="manage-retrain",
+                width="stretch",
+                help="Fills the form with the settings of this run; the new training starts from its best weights.",
+            ):
+                _copy(form, run, from_weights=True)
+        if st.button("Delete", icon=":material/delete:", key="manage-delete", width="stretch", disabled=now in ACTIVE):
+            _delete(run)
+
+
+def _copy(form: Form, run: Run, *, from_weights: bool) -> None:
+    with calm("copying the settings"):
+        copy_settings(form, run, from_weights=from_weights)
+        start = f" It will start from the weights of {run.label.name}." if from_weights else ""
+        session.notify(f"The form now holds the settings of {run.label.name}.{start}")
+        st.rerun()
+
+
+@st.dialog("Name and notes")
+def _rename(run: Run) -> None:
+    label = run.label
+    st.text_input("Name", value=label.name, max_chars=80, key="rename-name")
+    st.text_area("Notes", value=label.notes, max_chars=20_000, height=160, key="rename-notes")
+    pressed = st.button("Save", type="primary", on_click=calmly(_rename_now), args=(run,))
+    if not show_complaint() and pressed:
+        st.rerun()
+
+
+def _rename_now(run: Run) -> None:
+    rename_run(run, str(st.session_state["rename-name"]), str(st.session_state["rename-notes"]))
+
+
+@st.dialog("Delete this run?")
+def _delete(run: Run) -> None:
+    about = summary(run)
+    st.write(f"**{plain(about.name)}** with all its epochs, weights and log will be gone for good.")
+    with st.container(horizontal=True):
+        pressed = st.button(
+            "Delete for good", type="primary", icon=":material/delete:", on_click=calmly(_delete_now), args=(run,)
+        )
+        kept_it = st.button("Keep it")
+    if kept_it or (not show_complaint() and pressed):
+        st.rerun()
+
+
+def _delete_now(run: Run) -> None:
+    name = run.label.name
+    delete_run(run)
+    session.watch_run(None)
+    session.notify(f"Deleted {name}.")

@@ -1,0 +1,159 @@
+"""One run, live: progress, curves that update in place, the log lines of the lab report, stop and resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from fer_core import figures
+from fer_core.errors import FerError
+from fer_core.training.runs import EpochRecord, Run, State, request_stop
+from pages.ui.components.gallery.face_wall import few_faces
+from pages.ui.components.live_chart.chart import live_chart
+from pages.ui.shell import session
+from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.runs import ACTIVE, can_resume, curves, explain_state, progress_text, state_badge, summary
+
+_POLL = 1.0  # seconds; a new epoch shows at the next look
+
+LEAK_EXPLANATION = (
+    "**Why two accuracies?** Under the leaky protocol the “validation” faces are trained on as well, as the lab report "
+    "did. Their curve shows how well the network remembers, not how well it reads new faces. The dashed line is the "
+    "honest one: faces that were never trained on and have no identical copy among those that were."
+)
+
+
+def no_run_yet(source: str) -> None:
+    """What the place of the curves shows before the first training: what will happen, and the faces it begins with."""
+    with st.container(border=True):
+        st.subheader("No training yet")
+        st.write(
+            "The settings beside this are ready: press **Start training**, and loss and accuracy are drawn here as "
+            "they come. The training goes on when you leave this page, close the browser or restart the server."
+        )
+    few_faces(source, title="These faces will be trained on", key="train-faces", each=6)
+
+
+def run_panel(run: Run) -> None:
+    """Show a run; while it trains the panel looks at the disk every second, otherwise once."""
+    active = run.state in ACTIVE
+    st.fragment(_panel, run_every=_POLL if active else None)(str(run.path), active)
+
+
+def _panel(path: str, was_active: bool) -> None:
+    run = Run(Path(path))
+    with calm("reading the run"):
+        now = run.state
+        if was_active and now not in ACTIVE:
+            st.rerun()  # the whole page once: lists, models and buttons depend on how the run ended
+        show_complaint()
+        _header(run, now)
+        _controls(run, now)
+        if words := explain_state(run, now):
+            (st.error if now in ("failed", "damaged") else st.info)(words)
+        if now == "damaged":
+            return
+        records = run.records()
+        _numbers(run, now, records)
+        _charts(run, records)
+        _log(run)
+
+
+def _header(run: Run, now: State) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"#### {plain(run.label.name)}", width="content")
+        state_badge(now)
+    if notes := run.label.notes:
+        st.caption(plain(notes))
+    if now in ACTIVE:
+        share, text = progress_text(run, now)
+        st.progress(share, text=text)
+
+
+def _controls(run: Run, now: State) -> None:
+    if now in ("running", "starting"):
+        st.button(
+            "Stop",
+            icon=":material/stop_circle:",
+            help="Finishes the running step, saves, and ends. The run can be resumed.",
+            key=f"stop-{run.id}",
+            disabled=now == "starting",
+            on_click=calmly(request_stop),
+            args=(run,),
+        )
+    elif now == "stopping":
+        st.caption("Finishing the running step and saving…")
+    elif can_resume(now) and st.button(
+        "Resume", icon=":material/play_arrow:", type="primary", key=f"resume-{run.id}", help="Go on where it left off."
+    ):
+        from fer_core.training import jobs
+
+        try:
+            jobs.resume(run)
+        except FerError as error:
+            st.error(plain(error), icon=":material/error:")
+        else:
+            session.watch_run(run.id)
+            st.rerun()
+
+
+def _numbers(run: Run, now: State, records: list[EpochRecord]) -> None:
+    about, status = summary(run), run.status
+    best = about.best
+    cells: list[tuple[str, str, str | None]] = []
+    if best is not None:
+        where = f"Highest over all epochs, reached in epoch {best.epoch}; these weights are kept. 95 % interval in brackets."
+        if about.leaky:
+            cells.append(("“Validation” accuracy (leaky)", percent(best.valid_accuracy), where))
+            cells.append(
+                ("Honest accuracy", about.honest_text, "On faces that were never trained on, at the same epoch.")
+            )
+        else:
+            cells.append(("Best validation accuracy", about.valid_text, where))
+    if about.test_accuracy is not None:
+        cells.append(
+            ("Test accuracy", about.test_text, "The best weights on the test split, evaluated once at the end.")
+        )
+    if now in ACTIVE and status.train_loss is not None:
+        cells.append(("Training loss now", f"{status.train_loss:.4f}", "Mean over the running epoch so far, in nats."))
+    if now in ACTIVE and status.learning_rate is not None:
+        cells.append(("Learning rate", f"{status.learning_rate:.2e}", "Of the last step; it follows the schedule."))
+    elif records:
+        speed = sum(r.images_per_second for r in records) / len(records)
+        cells.append(("Speed", f"{speed:,.0f} images/s", "Mean over the epochs."))
+    if cells:
+        with st.container(horizontal=True, gap="medium"):
+            for label, value, help_text in cells:
+                st.metric(label, value, help=help_text, width="content")
+
+
+def _charts(run: Run, records: list[EpochRecord]) -> None:
+    leaky = summary(run).leaky
+    planned = run.config.epochs
+    valid = [record.valid_accuracy for record in records]
+    honest = [record.honest_accuracy for record in records if record.honest_accuracy is not None]
+    titles = {
+        "loss": figures.loss_finding([r.train_loss for r in records], [r.valid_loss for r in records], leaky=leaky),
+        "accuracy": figures.accuracy_finding(valid, honest, leaky=leaky),
+    }
+    for quantity in ("loss", "accuracy"):
+        figure = figures.learning_curves(
+            curves(records, quantity), quantity, title=titles[quantity], planned_epochs=planned, revision=run.id
+        )
+        live_chart(figure, key=f"live-{quantity}-{run.id}", height=270)
+    if leaky:
+        st.info(LEAK_EXPLANATION, icon=":material/info:")
+
+
+def _log(run: Run) -> None:
+    lines = run.log_tail(400)
+    st.markdown("**Log**")
+    if not lines:
+        st.caption("The first line comes at the end of the first epoch.")
+        return
+    st.code("\n".join(lines[-8:]), language=None, wrap_lines=True)
+    if len(lines) > 8:
+        with st.expander(f"All {len(lines)} lines"):
+            st.code("\n".join(lines), language=None, height=320, wrap_lines=True)

@@ -1,0 +1,166 @@
+"""Photographs looked at, and faces explained: computed once for each content and model, for all browser windows."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from fer_core.errors import FerError, ImageError
+from fer_core.explanation import Saliency, explain
+from fer_core.faces import FaceDetector, Photo, read_photo, square_around
+from fer_core.faces.images import MAX_BYTES
+from fer_core.inference import Classifier, resolve_model
+from fer_core.live.overlay import draw_photo
+from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_squares
+from pages.ui.shell import cache
+from pages.ui.shell.errors import record_defect
+
+PREVIEW = 1100
+"""Longest side of the copy that is shown, in pixels."""
+
+_READABLE = 800
+"""Longest side of the picture that boxes and names are drawn on, at least."""
+
+_PEN: Final = ThreadPoolExecutor(1, "draw")
+"""Draws what is shown: OpenCV 5 reads its font anew (20 ms) in every thread, and Streamlit runs a page in a new one each time."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height in pixels of the photograph."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model with the time of its file, so that a changed file counts as another model."""
+
+    name: str
+    changed: int
+
+    @classmethod
+    def of(cls, name: str) -> Model:
+        """The model of this name as it is now.
+
+        Raises:
+            ModelError: there is none.
+        """
+        return cls(name, resolve_model(name).stat().st_mtime_ns)
+
+    @property
+    def classifier(self) -> Classifier:
+        """Loaded once."""
+        return cache.classifier(self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """A file somebody brought: its name, which is only ever shown, its bytes, and faces marked beforehand."""
+
+    name: str
+    data: bytes
+    boxes: tuple[Box, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the content."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """A photograph with its faces: those found, then those marked by hand."""
+
+    upload: Upload
+    digest: str
+    result: PhotoResult
+    preview: bytes
+    """JPEG, at most :data:`PREVIEW` pixels long, nothing drawn on it; empty where the file was refused."""
+
+    def annotated(self) -> npt.NDArray[np.uint8]:
+        """The preview with every face boxed and numbered, RGB; a small one is enlarged, so that the names are readable."""
+        pixels = self._pixels()
+        longest = max(pixels.shape[:2])
+        if longest < _READABLE:
+            size = [max(1, round(side * _READABLE / longest)) for side in (pixels.shape[1], pixels.shape[0])]
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        return _PEN.submit(draw_photo, pixels, self.result, PREVIEW).result()
+
+    def png(self) -> bytes:
+        """The whole photograph with every face boxed and numbered."""
+        return encode(draw_photo(read_photo(self.upload.data).rgb, self.result), ".png")
+
+    def _pixels(self) -> npt.NDArray[np.uint8]:
+        picture = cv2.imdecode(np.frombuffer(self.preview, np.uint8), cv2.IMREAD_COLOR)
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def encode(picture: npt.NDArray[np.uint8], suffix: str) -> bytes:
+    """Grey or RGB pixels as the bytes of an image file."""
+    turned = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 88]
+    return bytes(cv2.imencode(suffix, turned, options)[1].tobytes())
+
+
+def look(upload: Upload, model: Model, boxes: tuple[Box, ...] = ()) -> Looked:
+    """Find and classify the faces of an upload; whatever is wrong with it stands in the result's ``error``."""
+    digest = upload.digest
+    result, preview = _found(digest, upload.name, model.name, model.changed, upload.data, not upload.boxes)
+    boxes = (*upload.boxes, *boxes)
+    if boxes and result.error is None:
+        marked = _marked(digest, boxes, model.name, model.changed, upload.data)
+        result = replace(result, faces=(*result.faces, *marked))
+    return Looked(upload, digest, result, preview)
+
+
+@st.cache_resource(show_spinner=False)
+def _detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@st.cache_resource(show_spinner=False, max_entries=600)
+def _found(digest: str, name: str, model: str, changed: int, _data: bytes, search: bool) -> tuple[PhotoResult, bytes]:
+    classifier = cache.classifier(model)
+    try:
+        if len(_data) > MAX_BYTES:
+            raise ImageError(f"The file has more than the {MAX_BYTES >> 20} MB allowed for a photograph.")
+        photo = read_photo(_data, name)
+        if search:
+            result = predict_image(photo, _detector(), classifier, name)
+        else:  # the faces are known already
+            result = PhotoResult(name, photo.width, photo.height, (), photo.notes)
+    except FerError as error:
+        return PhotoResult(name, error=str(error)), b""
+    except Exception as error:  # a defect of ours must not cost the other photographs
+        reference, _ = record_defect(error, "looking at a photograph")
+        return PhotoResult(name, error=f"A defect of this program met this file (reference {reference})."), b""
+    return result, _preview(photo)
+
+
+def _preview(photo: Photo) -> bytes:
+    scale = min(1.0, PREVIEW / max(photo.width, photo.height))
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    small = photo.rgb if scale == 1 else cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA)
+    return encode(np.asarray(small, dtype=np.uint8), ".jpg")
+
+
+@st.cache_resource(show_spinner=False, max_entries=200)
+def _marked(digest: str, boxes: tuple[Box, ...], model: str, changed: int, _data: bytes) -> tuple[FacePrediction, ...]:
+    squares = [square_around(*box) for box in boxes]
+    return predict_squares(read_photo(_data).rgb, squares, cache.classifier(model))
+
+
+def saliency(crop: npt.NDArray[np.uint8], model: Model, method: str, target: str) -> Saliency:
+    """The map of a face, computed once."""
+    return _saliency(crop.tobytes(), model.name, model.changed, method, target)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2000)
+def _saliency(crop: bytes, model: str, changed: int, method: str, target: str) -> Saliency:
+    face = np.frombuffer(crop, np.uint8).reshape(48, 48)
+    return explain(cache.classifier(model), face, method, target)

@@ -1,0 +1,90 @@
+"""Video files on the Upload page: every face followed, an annotated copy, a table and a timeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from fer_core.errors import ImageError
+from fer_core.explanation.charts import timeline
+from fer_core.live.video import VideoProgress, VideoResult, annotate_video, read_timeline
+from fer_core.workspace import Workspace
+from pages.ui.shell.background import Report, Stop, Task, Work, background
+from pages.ui.shell.charts import chart
+from pages.ui.shell.formatting import duration, plain
+from pages.ui.shell.uploads import safe_name, save_upload
+from pages.ui.upload.photo_cache import Model
+
+
+def video(model: Model) -> None:
+    """A video uploaded or on this machine, annotated in the background."""
+    st.caption("Every face is followed and named in each frame. The copy and its table are kept in the workspace.")
+    file = st.file_uploader("A video", label_visibility="collapsed", key="video-file")
+    typed = st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path").strip()
+    if file is not None:
+        source = save_upload(file, file.name)
+    elif typed:
+        source = Path(typed).expanduser()
+        if not source.is_file():
+            raise ImageError(f"There is no file '{source}'. Give a video file.")
+    else:
+        return
+    folder = Workspace.default().recordings
+    name = Path(safe_name(source.name)).stem
+    copy, table = (folder / f"{name}-faces{suffix}" for suffix in (".mp4", ".csv"))
+
+    def prepare() -> Task:
+        classifier = model.classifier
+
+        def task(report: Report, stop: Stop) -> VideoResult:
+            def progress(now: VideoProgress) -> None:
+                report(round(now.seconds), round(now.total_seconds or 0), now)
+
+            return annotate_video(source, copy, table, classifier, on_progress=progress, should_stop=stop)
+
+        return task
+
+    found: VideoResult | None = background(
+        "video",
+        (str(source), model),
+        "Follow the faces",
+        prepare,
+        doing="following the faces, seconds of the video",
+        icon=":material/movie:",
+        show=_preview,
+    )
+    if found is not None:
+        _show(found, copy, table)
+
+
+def _preview(work: Work) -> None:
+    now: VideoProgress | None = work.seen
+    if now is None:
+        return
+    if now.seconds_left is not None:
+        st.caption(f"About {duration(now.seconds_left)} left.")
+    st.image(np.asarray(now.preview), width=480, alt="The newest frame")
+
+
+def _show(result: VideoResult, copy: Path, table: Path) -> None:
+    st.markdown(
+        f"**{result.frames:,}** frames, {duration(result.seconds)}: {result.faces:,} faces, {result.tracks:,} people followed."
+    )
+    if result.stopped:
+        st.info("It was cancelled; copy and table hold what was done until then.", icon=":material/info:")
+    for note in result.notes:
+        st.warning(plain(note), icon=":material/warning:")
+    st.video(str(copy))
+    with st.container(horizontal=True, gap="small"):
+        st.download_button("Video", copy.read_bytes, copy.name, "video/mp4", icon=":material/movie:", on_click="ignore")
+        st.download_button("csv", table.read_bytes, table.name, "text/csv", icon=":material/table:", on_click="ignore")
+    lines = read_timeline(table)
+    numbers = sorted(lines.tracks)
+    if not numbers:
+        st.info("No face was found in this video.", icon=":material/search_off:")
+        return
+    number = st.selectbox("Person", numbers, key="video-person", width=160)
+    times, probabilities = lines.tracks[number]
+    chart(timeline(lines.labels, times, probabilities, f"Person {number} over time"), key="video-timeline", height=320)

@@ -1,0 +1,66 @@
+"""Why there is no picture, or a slow one, in plain words with what to do; and the ways round it, one click away."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import streamlit as st
+
+from fer_core.live import LiveSession, Rates
+from pages.ui.shell import session
+from pages.ui.shell.formatting import plain
+from pages.ui.upload.photos import CAMERA, VIDEO
+
+CONNECTING_SECONDS: Final = 10.0
+"""How long a connection may take before the page says what may be wrong."""
+_NETWORK = (
+    "A firewall or VPN on this machine may block connections from the browser to FER Lab, or the page is open on another "
+    "machine: then a TURN server is needed (see the README)."
+)
+
+
+def diagnosis(camera: session.Camera, frames: int, rates: Rates, now: float) -> str | None:
+    """What is wrong with the connection, or None.
+
+    Args:
+        camera: what the connection does.
+        frames: frames shown since the page was opened first.
+        rates: of the last few seconds.
+        now: the monotonic clock.
+    """
+    if camera.failed:
+        return f"The connection was not made: no picture came from the browser. {_NETWORK}"
+    if camera.since is None or now - camera.since <= CONNECTING_SECONDS:
+        return None
+    if frames == camera.frames:
+        return f"The camera is on, but no picture arrives. Press STOP, then START. If it stays like this: {_NETWORK}"
+    if camera.playing and rates.shown == 0:
+        return (
+            "The camera has stopped sending pictures. It may have been unplugged, or this machine has slept. "
+            "Press STOP, then START."
+        )
+    return None
+
+
+def doctor(live: LiveSession, rates: Rates) -> None:
+    """Show what is wrong, if anything is."""
+    found = diagnosis(session.camera(), live.frames, rates, time.monotonic())
+    if found:
+        st.warning(found, icon=":material/signal_disconnected:")
+        fallbacks()
+    if live.error:
+        st.error(plain(live.error), icon=":material/error:")
+    if live.reduced:
+        st.info(live.reduced, icon=":material/speed:")
+
+
+def fallbacks() -> None:
+    """Other ways in, one click away. Links, since the browser stops asking for the figures before it follows one: a page
+    switched by the script would be overtaken by the next look at the figures."""
+    with st.container(horizontal=True, gap="small"):
+        for way, label, icon in (
+            (CAMERA, "Take a snapshot", ":material/photo_camera:"),
+            (VIDEO, "Use a video file", ":material/movie:"),
+        ):
+            st.page_link("pages/upload.py", label=label, icon=icon, query_params={"way": way})

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from fer_core.classes import LABELS
+from fer_core.data import load
+from fer_core.data.sources.image_folder import emotion_of, printable, split_of
+from fer_core.errors import DataError
+from fer_core.preprocess import to_face
+from tests.source_factory import encode, face, png, tree, write_folder, write_zip
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train/angry/Training_1.jpg", "train"),
+        ("test/angry/PublicTest_1.jpg", "valid"),
+        ("test/angry/PrivateTest_1.jpg", "test"),
+        ("test/angry/1.jpg", "test"),
+        ("Validation/angry/1.jpg", "valid"),
+        ("val/angry/1.jpg", "valid"),
+        ("angry/VALID/1.jpg", "valid"),
+        ("train/val/angry/1.jpg", "valid"),
+        ("angry/1.jpg", "train"),
+        ("angry/test.jpg", "train"),
+    ],
+)
+def test_the_split_is_told_by_file_name_then_by_the_innermost_folder(name, split):
+    assert split_of(name) == split
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("anger/x.jpg", "angry"),
+        ("CK+48/Happiness/x.png", "happy"),
+        ("train/Sadness/subject 5/x.png", "sad"),
+        ("contempt/x.png", None),
+        ("happy.png", None),
+        ("happy faces/x.png", None),
+    ],
+)
+def test_the_emotion_is_told_by_the_folder_in_any_of_its_names(name, label):
+    assert emotion_of(name) == (None if label is None else LABELS.index(label))
+
+
+def test_a_file_under_two_emotions_is_refused():
+    with pytest.raises(DataError, match="two emotions, happy and sad"):
+        emotion_of("sad/happy/x.png")
+
+
+def test_kaggles_zip_is_read_with_both_of_its_test_sets(tmp_path):
+    files = {}
+    for i, label in enumerate(LABELS):
+        files[f"train/{label}/Training_{i}.jpg"] = encode(face(i), "JPEG")
+        files[f"test/{label}/PublicTest_{i}.jpg"] = encode(face(10 + i), "JPEG")
+        files[f"test/{label}/PrivateTest_{i}.jpg"] = encode(face(20 + i), "JPEG")
+    dataset = load(write_zip(tmp_path / "archive.zip", files))
+    assert dataset.name == "archive.zip"
+    assert dataset.counts() == {"train": 7, "valid": 7, "test": 7}
+    assert dataset.warnings == ()
+    for name, label, split in zip(dataset.ids, dataset.labels, dataset.split, strict=True):
+        assert LABELS[label] in name
+        assert {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}[
+            name.split("/")[2].split("_")[0]
+        ] == split
+
+
+def test_pixels_labels_and_ids_stay_together(tmp_path):
+    files = {f"{label}/{i}.png": png(10 * k + i) for k, label in enumerate(LABELS) for i in range(5)}
+    dataset = load(write_folder(tmp_path / "faces", files))
+    for image, label, name in zip(dataset.images, dataset.labels, dataset.ids, strict=True):
+        emotion, number = name.removesuffix(".png").split("/")
+        assert LABELS[label] == emotion
+        assert (image == face(10 * label + int(number))).all()
+
+
+def test_more_files_than_one_thread_takes_at_a_time_keep_their_order(tmp_path):
+    files = {f"{LABELS[i % 7]}/{i}.png": png(i % 11) for i in range(600)}
+    calls: list[tuple[int, int]] = []
+    dataset = load(write_zip(tmp_path / "a.zip", files), on_progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(256, 600), (512, 600), (600, 600)]
+    for image, name in zip(dataset.images, dataset.ids, strict=True):
+        assert (image == face(int(name.split("/")[1].removesuffix(".png")) % 11)).all()
+
+
+def test_a_folder_and_a_zip_of_it_are_the_same_data_set(tmp_path):
+    files = tree(2)
+    shuffled = dict(sorted(files.items(), key=lambda item: hash(item[1])))
+    folder = load(write_folder(tmp_path / "faces", files))
+    stored = load(write_zip(tmp_path / "stored.zip", shuffled))
+    deflated = load(write_zip(tmp_path / "no ending", files, zipfile.ZIP_DEFLATED))
+    assert folder.fingerprint == stored.fingerprint == deflated.fingerprint
+    assert folder.counts() == {"train": 14, "valid": 14, "test": 14}
+
+
+def test_colour_images_of_any_size_become_faces(tmp_path):
+    picture = np.stack([face(i, (130, 90)) for i in range(3)], axis=2)
+    dataset = load(
+        write_folder(tmp_path / "faces", {"joy/big.png": encode(picture), "sad/small.png": encode(face(1, (20, 24)))})
+    )
+    assert dataset.images.shape == (2, 48, 48)
+    assert (dataset.images[0] == to_face(picture)).all()
+    assert dataset.per_class()["train"]["happy"] == 1
+
+
+def test_without_split_folders_everything_trains_and_missing_classes_are_said(tmp_path):
+    dataset = load(write_folder(tmp_path / "faces", {f"{label}/1.png": png(i) for i, label in enumerate(LABELS[:5])}))
+    assert dataset.counts() == {"train": 5, "valid": 0, "test": 0}
+    assert dataset.warnings == ("The train split has no faces of: surprise, neutral.",)
+
+
+def test_images_outside_the_folders_of_emotions_are_left_out_and_said(tmp_path):
+    extra = {f"train/contempt/{i}.png": png(90 + i) for i in range(3)}
+    dataset = load(write_folder(tmp_path / "faces", {**tree(), **extra, "cover.jpg": png(99), "README.txt": b"hi"}))
+    assert len(dataset) == 21
+    assert dataset.warnings == (
+        "Images in folders that name no emotion were left out (4): 'train/contempt', '(top level)'.",
+    )
+
+
+def test_images_are_told_by_content_and_not_by_their_ending(tmp_path):
+    dataset = load(
+        write_folder(tmp_path / "faces", {"happy/a": png(0), "sad/b.jpg": png(1), "sad/notes.txt": b"no image"})
+    )
+    assert dataset.ids.tolist() == ["happy/a", "sad/b.jpg"]
+    assert "Files that are no images were left out (1)." in dataset.warnings
+
+
+BROKEN = {"train/sad/broken.jpg": b"<html>", "train/happy/cut.png": png(1)[:-30], "train/fear/empty.png": b""}
+
+
+def test_broken_images_are_named_and_counted(tmp_path, workspace):
+    path = write_zip(tmp_path / "faces.zip", {**tree(), **BROKEN, "train/sad/x.jpg": b"?"})
+    with pytest.raises(DataError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert "4 of 25 faces cannot be used" in message
+    assert "train/fear/empty.png is empty; train/happy/cut.png is damaged or cut short" in message
+    assert "and 1 more" in message
+    assert "--skip-broken" in message
+    assert not workspace.root.exists()
+
+
+def test_broken_images_are_skipped_only_when_asked(tmp_path):
+    path = write_folder(tmp_path / "faces", {**tree(), **BROKEN})
+    dataset = load(path, skip_broken=True)
+    assert len(dataset) == 21
+    assert "Skipped: 3 of 24 faces cannot be used" in dataset.warnings[-1]
+    with pytest.raises(DataError, match="3 of 24"):
+        load(path)  # what was kept in the cache for the tolerant load does not serve the strict one
+
+
+def test_nothing_but_broken_images_is_refused_even_when_they_may_be_skipped(tmp_path):
+    path = write_folder(tmp_path / "faces", BROKEN)
+    with pytest.raises(DataError, match="3 of 3 faces cannot be used"):
+        load(path, skip_broken=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.txt": b"x"}, "holds no images"),
+        ({}, "holds no images"),
+        ({"a.png": png(0)}, "they lie in no folder"),
+        ({"0/a.png": png(0), "1/b.png": png(1)}, r"no folder named after an emotion \(found: 0, 1\)"),
+        ({"happy/a.txt": b"x"}, "holds no images"),
+        ({"fer2013.zip": b"PK"}, "It holds fer2013.zip: give that file itself"),
+    ],
+)
+def test_folders_and_zips_without_faces_are_refused_with_what_was_found(tmp_path, files, message):
+    folder = write_folder(tmp_path / "faces", files)
+    folder.mkdir(exist_ok=True)
+    for source in (folder, write_zip(tmp_path / "faces.zip", files)):
+        with pytest.raises(DataError, match=message):
+            load(source)
+
+
+def test_names_that_are_no_utf8_can_be_stored_and_printed(tmp_path):
+    folder = tmp_path / "faces"
+    (folder / "happy").mkdir(parents=True)
+    with open(bytes(folder / "happy") + b"/\xff\xfe.png", "wb") as file:
+        file.write(png(0))
+    dataset = load(folder)
+    assert dataset.ids.tolist() == ["happy/\\xff\\xfe.png"]
+    assert printable("häppy/ほ.png") == "häppy/ほ.png"
+
+
+def test_loading_can_be_cancelled_from_the_progress(tmp_path, workspace):
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done: int, total: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        load(write_zip(tmp_path / "a.zip", tree()), on_progress=cancel)
+    assert not workspace.root.exists()
+
+
+@pytest.mark.real_data
+def test_fer2013_has_its_known_counts(fer2013):
+    counts = fer2013.per_class()
+    assert fer2013.counts() == {"train": 28709, "valid": 3589, "test": 3589}
+    assert list(counts["train"].values()) == [3995, 436, 4097, 7215, 4830, 3171, 4965]
+    assert list(counts["valid"].values()) == [467, 56, 496, 895, 653, 415, 607]
+    assert list(counts["test"].values()) == [491, 55, 528, 879, 594, 416, 626]
+    assert fer2013.warnings == ()
+
+
+@pytest.mark.real_data
+def test_the_default_mean_and_deviation_are_those_of_fer2013s_training_faces(fer2013):
+    from fer_core.config import PreprocessConfig
+
+    histogram = sum(np.bincount(fer2013.images[i].ravel(), minlength=256) for i in fer2013.indices("train"))
+    values = np.arange(256) / 255
+    mean = (histogram * values).sum() / histogram.sum()
+    std = np.sqrt((histogram * (values - mean) ** 2).sum() / histogram.sum())
+    config = PreprocessConfig()
+    assert (config.mean, config.std) == (round(mean, 4), round(std, 4))

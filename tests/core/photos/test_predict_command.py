@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from fer_core import cli
+from fer_core.classes import LABELS
+from fer_core.inference import default_model
+from tests.core.faces.conftest import encode, scene
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "photos"
+    place.mkdir()
+    (place / "one.png").write_bytes(encode(scene((200, 100, 200))))
+    (place / "two.png").write_bytes(encode(scene((30, 100, 200), (380, 150, 180))))
+    (place / "wall.png").write_bytes(encode(np.full((100, 100, 3), 90, np.uint8)))
+    (place / "text.jpg").write_text("no photograph\n" * 30)
+    return place
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    code = cli.main(["predict", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_json_is_one_document_on_stdout(capsys, folder, checkpoint):
+    code, out, _ = run(capsys, folder, "--model", checkpoint, "--json")
+    assert code == 0
+    records = {record["file"].rsplit("/", 1)[1]: record for record in json.loads(out)}
+    assert list(records) == ["one.png", "text.jpg", "two.png", "wall.png"]
+    assert {name: len(record["faces"]) for name, record in records.items()} == {
+        "one.png": 1, "text.jpg": 0, "two.png": 2, "wall.png": 0,
+    }  # fmt: skip
+    assert [name for name, record in records.items() if "error" in record] == ["text.jpg"]
+    assert tuple(records["one.png"]["faces"][0]["probabilities"]) == LABELS
+
+
+def test_text_for_people_has_one_line_for_each_photograph(capsys, folder, checkpoint):
+    code, out, _ = run(capsys, folder, "--model", checkpoint)
+    assert code == 0
+    one, text, two, wall = out.splitlines()
+    assert one.split(": ")[1].split()[0] in LABELS
+    assert "text file" in text
+    assert two.split(": ")[1].startswith("1 ")
+    assert ", 2 " in two
+    assert wall.endswith("no face found")
+
+
+def test_a_second_run_continues_the_table(capsys, folder, checkpoint, tmp_path):
+    table = tmp_path / "out.csv"
+    assert run(capsys, folder / "one.png", "--model", checkpoint, "--csv", table)[0] == 0
+    code, out, err = run(capsys, folder, "--model", checkpoint, "--csv", table, "--json")
+    assert code == 0
+    assert [record["file"].rsplit("/", 1)[1] for record in json.loads(out)] == ["text.jpg", "two.png", "wall.png"]
+    assert "1 of 4 photographs stood in" in err
+    with table.open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 5
+    code, out, err = run(capsys, folder, "--model", checkpoint, "--csv", table, "--json")
+    assert (code, json.loads(out)) == (0, [])
+
+
+@pytest.mark.parametrize("arguments", [["missing.jpg"], ["."], []])
+def test_no_picture_is_status_2_and_one_sentence(capsys, checkpoint, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *arguments, "--model", checkpoint, "--csv", "out.csv")
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_when_nothing_could_be_read_the_reasons_are_printed_and_the_status_is_2(capsys, folder, checkpoint):
+    code, out, err = run(capsys, folder / "text.jpg", "--model", checkpoint, "--json")
+    assert code == 2
+    assert "text file" in json.loads(out)[0]["error"]
+    assert err.startswith("error: None of these files")
+
+
+def test_an_unknown_model_is_status_2(capsys, folder):
+    code, out, err = run(capsys, folder, "--model", "nobody")
+    assert (code, out) == (2, "")
+    assert "There is no model 'nobody'" in err
+
+
+def test_the_default_model_is_one_rule_that_one_variable_changes(capsys, folder, checkpoint, monkeypatch):
+    monkeypatch.delenv("FER_MODEL", raising=False)
+    monkeypatch.setattr("fer_core.inference.classifier.shipped_models", lambda: ["compact", "seed"])
+    assert default_model() == "compact"
+    monkeypatch.setattr("fer_core.inference.classifier.shipped_models", lambda: ["seed"])
+    assert default_model() == "seed"
+    monkeypatch.setenv("FER_MODEL", str(checkpoint))
+    assert default_model() == str(checkpoint)
+    code, out, _ = run(capsys, folder / "one.png", "--json")
+    assert code == 0
+    assert len(json.loads(out)[0]["faces"]) == 1
