@@ -224,6 +224,7 @@ def test_marks_change_the_evaluation_when_asked_and_can_be_taken_back(open_page,
 
 def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
     from pages.ui.review import marking
+    from pages.ui.review.state import MarkingState
     from pages.ui.shell import session
 
     kept: dict[str, object] = {}
@@ -241,7 +242,7 @@ def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
     assert {face: m.kind for face, m in marks.current().items()} == {"face 1": "ambiguous", "face 2": "ambiguous"}
     marking.undo_marking(DATA, None)
     assert not marks.current()
-    assert not session.last_marking()
+    assert not session.state_of(MarkingState).last
 
 
 def test_damaged_marks_are_told_of_and_the_evaluation_stays(open_page, run):

@@ -17,6 +17,7 @@ from fer_core.evaluation.audit import ExactAudit, NearPairs, SuspectLabels, audi
 from pages.ui.components.gallery.pick_wall import Group, Tile, pager, pick_wall
 from pages.ui.review.dialog import face_dialog, face_tile
 from pages.ui.review.marking import mark_bar, mark_words, marks_by_position, marks_list
+from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm, calmly, show_complaint
@@ -145,7 +146,7 @@ def _wall(
 ) -> None:
     """Groups of faces that can be opened and marked; the bar stands above them."""
     bar = st.container()
-    picked = pick_wall(groups, key=f"{key}-{dataset.fingerprint[:12]}-{session.mark_round()}")
+    picked = pick_wall(groups, key=f"{key}-{dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}")
     with bar, calm("marking faces"):
         mark_bar(dataset, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
     if picked.opened is not None:

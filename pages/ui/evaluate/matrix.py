@@ -28,6 +28,7 @@ from fer_core.evaluation.cells import (
 from pages.ui.components.gallery.pick_wall import Group, pager, pick_wall
 from pages.ui.review.dialog import face_dialog, face_tile
 from pages.ui.review.marking import mark_bar, mark_words, marks_by_position, marks_list
+from pages.ui.review.state import MarkingState
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
@@ -421,7 +422,7 @@ def wall_of(subject: Subject, faces: npt.NDArray[np.int64], captions: list[str],
         index = int(subject.positions[place])
         words = f"{caption} · {mark_words(marks[index])}" if index in marks else caption
         tiles.append(face_tile(subject.dataset, index, words))
-    picked = pick_wall([Group(tiles, note=notes)], key=f"{key}-{page.start}-{session.mark_round()}")
+    picked = pick_wall([Group(tiles, note=notes)], key=f"{key}-{page.start}-{session.state_of(MarkingState).round}")
     with bar, calm("marking faces"):
         mark_bar(subject.dataset, [int(i) for i in picked.selected], key="wall")
     if picked.opened is not None:

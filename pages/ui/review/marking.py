@@ -11,9 +11,10 @@ import streamlit as st
 from fer_core.classes import LABELS
 from fer_core.data.marks import Mark, MarkKind, marks_for, positions
 from fer_core.errors import DataError
-from pages.ui.shell import session
+from pages.ui.review.state import MarkingState
 from pages.ui.shell.errors import calmly, show_complaint
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.session import state_of
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -94,7 +95,7 @@ def mark_bar(
             icon=":material/undo:",
             key=f"{key}-undo",
             type="tertiary",
-            disabled=not session.last_marking(),
+            disabled=not state_of(MarkingState).last,
             help="Takes back the last marking made in this window.",
             on_click=calmly(undo_marking),
             args=(dataset, None),
@@ -105,7 +106,7 @@ def mark_bar(
 
 def _mark(dataset: FaceDataset, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
     marks = marks_for(dataset).add(ids, kind, label)
-    session.remember_marking([mark.act for mark in marks])
+    state_of(MarkingState).remember([mark.act for mark in marks])
     what = f"as {label}" if label else f"“{KIND_WORDS[kind]}”"
     st.toast(f"{len(ids):,} face{'s' if len(ids) != 1 else ''} marked {what}.", icon=":material/check:")
 
@@ -115,15 +116,15 @@ def _take_suggestions(dataset: FaceDataset, suggestions: dict[str, int]) -> None
     for label in sorted(set(suggestions.values())):
         faces = [face for face, suggested in suggestions.items() if suggested == label]
         acts += [mark.act for mark in marks.add(faces, "wrong_label", LABELS[label])]
-    session.remember_marking(acts)
+    state_of(MarkingState).remember(acts)
     st.toast(f"{len(suggestions):,} labels marked as suggested.", icon=":material/check:")
 
 
 def undo_marking(dataset: FaceDataset, acts: list[str] | None) -> None:
     """Take back these acts, or the last marking of this window."""
-    acts = session.last_marking() if acts is None else acts
+    acts = state_of(MarkingState).last if acts is None else acts
     marks_for(dataset).undo(acts)
-    session.forget_marking(acts)
+    state_of(MarkingState).forget(acts)
     st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} taken back.", icon=":material/undo:")
 
 
@@ -156,7 +157,11 @@ def marks_list(dataset: FaceDataset, *, key: str) -> None:
     faces, are = ("face", "is") if len(rows) == 1 else ("faces", "are")
     st.caption(f"{len(rows):,} {faces} of {plain(dataset.name)} {are} marked. Select rows to take marks back.")
     event = st.dataframe(
-        rows, hide_index=True, key=f"{key}-{session.mark_round()}", on_select="rerun", selection_mode="multi-row"
+        rows,
+        hide_index=True,
+        key=f"{key}-{state_of(MarkingState).round}",
+        on_select="rerun",
+        selection_mode="multi-row",
     )
     chosen = [ordered[row][1].act for row in event["selection"]["rows"] if row < len(ordered)]
     with st.container(horizontal=True):

@@ -1,7 +1,8 @@
-"""Every key of ``st.session_state`` that pages share, behind typed functions; no page touches a raw key.
+"""What the app remembers for a browser window; the only file that touches ``st.session_state``.
 
-The data and the model in use and the recent sources are also kept in ``workspace/app.json``, so that a new browser
-window begins where the last one was. Widgets' own keys belong to their page and are not listed here.
+What one page folder remembers stands in a class of its own there (``pages/ui/<page>/state.py``), reached through
+:func:`state_of`; what all pages share stands here. The data and the model in use and the recent sources are also kept
+in ``workspace/app.json``, so that a new browser window begins where the last one was.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import streamlit as st
 
@@ -21,6 +22,7 @@ from pages.ui.shell.formatting import is_built_in
 
 BUILT_IN: Final = "synthetic"
 _RECENT_KEPT = 8
+_State = TypeVar("_State")
 
 _DATA = "fer.data"
 _MODEL = "fer.model"
@@ -36,14 +38,42 @@ _UPLOAD = "fer.upload"
 _NOTICE = "fer.notice"
 _COMPLAINT = "fer.complaint"
 _PLOTLY = "fer.plotly"
-_MARK_ACTS = "fer.mark_acts"
-_MARK_ROUND = "fer.mark_round"
 _LIVE = "fer.live"
 _LIVE_MODEL = "fer.live_model"
 _CAMERA = "fer.camera"
 _SENT_FACE = "fer.sent_face"
 _SWITCHING: Final = 15.0  # seconds in which the way from one page to another is tried again
 _CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
+
+
+def state_key(kind: type) -> str:
+    """The key under which the session keeps the state of a class."""
+    return f"fer.{kind.__module__}.{kind.__qualname__}"
+
+
+def state_of(kind: type[_State]) -> _State:
+    """This browser window's instance of a state class, made without arguments when it is first asked for.
+
+    The class must stand in an imported module, not in a page's script: Streamlit runs a script anew for each rerun, and
+    a class defined there is another one each time.
+    """
+    state: _State = _get(state_key(kind), kind)
+    return state
+
+
+def widget_value(key: str, default: Any = None) -> Any:
+    """What the widget with this key holds; ``default`` before it was drawn, and after it was left out of a run."""
+    return st.session_state.get(key, default)
+
+
+def set_widget_value(key: str, value: Any) -> None:
+    """Give a widget its value, before it is drawn in this run."""
+    st.session_state[key] = value
+
+
+def preset_widget(key: str, value: Any) -> None:
+    """Give a widget its value where it has none yet, before it is drawn in this run."""
+    st.session_state.setdefault(key, value)
 
 
 def data_source() -> str:
@@ -170,30 +200,6 @@ def wall_seed() -> int:
 def reshuffle_wall() -> None:
     """Show other random faces."""
     st.session_state[_WALL_SEED] = wall_seed() + 1
-
-
-def remember_marking(acts: list[str]) -> None:
-    """Keep the acts of one marking, so that it can be undone as a whole in this window."""
-    _get(_MARK_ACTS, list).append(acts)
-    st.session_state[_MARK_ROUND] = mark_round() + 1
-
-
-def last_marking() -> list[str]:
-    """The acts of the last marking in this window; none when all were undone."""
-    stack = _get(_MARK_ACTS, list)
-    return list(stack[-1]) if stack else []
-
-
-def forget_marking(acts: list[str]) -> None:
-    """Acts that were undone cannot be undone again."""
-    kept = [[act for act in marking if act not in acts] for marking in _get(_MARK_ACTS, list)]
-    st.session_state[_MARK_ACTS] = [marking for marking in kept if marking]
-    st.session_state[_MARK_ROUND] = mark_round() + 1
-
-
-def mark_round() -> int:
-    """Counts markings: a wall of faces begins with nothing selected after each."""
-    return int(st.session_state.get(_MARK_ROUND, 0))
 
 
 def live_session() -> object | None:
