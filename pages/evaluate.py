@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui.evaluate.matrix import choose, headline, nothing_to_evaluate, show
+from pages.ui.evaluate.header import choose, headline, nothing_to_evaluate
+from pages.ui.evaluate.views import show
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
 

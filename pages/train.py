@@ -7,10 +7,10 @@ from pages.ui.components.live_chart.chart import plotly_runtime
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
-from pages.ui.shell.runs import all_runs
+from pages.ui.shell.runs import all_runs, run_table
 from pages.ui.train.form import draw_settings, start_controls, train_form
 from pages.ui.train.report import report_of
-from pages.ui.train.run_list import choose_run, compare, evaluate, manage, run_table
+from pages.ui.train.run_list import choose_run, compare, evaluate, manage
 from pages.ui.train.run_panel import no_run_yet, run_panel
 
 through_app()

@@ -9,8 +9,7 @@ from pages.ui.components.gallery.face_wall import few_faces
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, percent_with_interval, plain, source_name
 from pages.ui.shell.navigation import pages
-from pages.ui.shell.runs import all_runs, summary
-from pages.ui.train.run_list import run_table
+from pages.ui.shell.runs import all_runs, run_table, summary
 
 _RUNS_SHOWN = 6
 

@@ -19,3 +19,8 @@ def chart(figure: go.Figure, *, key: str, height: int = 340) -> None:
         st.markdown(f"**{plain(title)}**")
     figure.update_layout(title={"text": ""}, height=height)
     st.plotly_chart(figure, key=key, alt=title, config={"displaylogo": False, "displayModeBar": False})
+
+
+def dark_theme() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"

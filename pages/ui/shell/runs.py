@@ -1,4 +1,4 @@
-"""Training runs as people read them: states in words, best numbers with intervals, curves."""
+"""Training runs as people read them: states in words, best numbers with intervals, curves, the table of runs."""
 
 from __future__ import annotations
 
@@ -268,3 +268,48 @@ def run_colour(position: int) -> str:
 def all_runs() -> list[Run]:
     """All runs of the workspace, newest first."""
     return list_runs()
+
+
+def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Run]:
+    """The runs with their best numbers; returns the rows that are selected."""
+    rows = []
+    for run in runs:
+        about = summary(run)
+        rows.append(
+            {
+                "Run": about.name,
+                "State": state_word(run.state),
+                "Epochs": f"{about.epochs_done} of {about.epochs_planned}" if about.epochs_planned else "—",
+                "Validation accuracy": about.valid_text,
+                "Honest": about.honest_text,
+                "Test": about.test_text,
+                "Model": about.model,
+                "Protocol": about.protocol,
+                "Data": about.data,
+                "Started": started(run),
+                "Notes": about.notes,
+            }
+        )
+    columns = {
+        "Run": st.column_config.TextColumn(width="medium", pinned=True),
+        "Validation accuracy": st.column_config.TextColumn(
+            width="medium", help="Best epoch; in brackets the 95 % interval."
+        ),
+        "Honest": st.column_config.TextColumn(help="For leaky runs: accuracy on faces never trained on."),
+        "Test": st.column_config.TextColumn(help="Only where the run was told to evaluate the test split."),
+    }
+    hidden = {name for name in ("Honest", "Test", "Notes") if all(row[name] in ("—", "") for row in rows)}
+    order = [name for name in rows[0] if name not in hidden]
+    if not select:
+        st.dataframe(rows, hide_index=True, column_config=columns, column_order=order, key=key)
+        return []
+    event = st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=columns,
+        column_order=order,
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row",
+    )
+    return [runs[row] for row in event["selection"]["rows"] if row < len(runs)]

@@ -1,4 +1,4 @@
-"""All runs in a table, an overlay of the chosen ones, and what can be done with one: rename, retrain, delete."""
+"""The choice of a run, an overlay of several, and what can be done with one: rename, retrain, delete."""
 
 from __future__ import annotations
 
@@ -14,53 +14,8 @@ from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import distinct, percent, plain
 from pages.ui.shell.forms import Form
-from pages.ui.shell.runs import ACTIVE, curves, run_colour, started, state_word, summary
+from pages.ui.shell.runs import ACTIVE, curves, run_colour, started, summary
 from pages.ui.train.form import copy_settings
-
-
-def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Run]:
-    """The runs with their best numbers; returns the rows that are selected."""
-    rows = []
-    for run in runs:
-        about = summary(run)
-        rows.append(
-            {
-                "Run": about.name,
-                "State": state_word(run.state),
-                "Epochs": f"{about.epochs_done} of {about.epochs_planned}" if about.epochs_planned else "—",
-                "Validation accuracy": about.valid_text,
-                "Honest": about.honest_text,
-                "Test": about.test_text,
-                "Model": about.model,
-                "Protocol": about.protocol,
-                "Data": about.data,
-                "Started": started(run),
-                "Notes": about.notes,
-            }
-        )
-    columns = {
-        "Run": st.column_config.TextColumn(width="medium", pinned=True),
-        "Validation accuracy": st.column_config.TextColumn(
-            width="medium", help="Best epoch; in brackets the 95 % interval."
-        ),
-        "Honest": st.column_config.TextColumn(help="For leaky runs: accuracy on faces never trained on."),
-        "Test": st.column_config.TextColumn(help="Only where the run was told to evaluate the test split."),
-    }
-    hidden = {name for name in ("Honest", "Test", "Notes") if all(row[name] in ("—", "") for row in rows)}
-    order = [name for name in rows[0] if name not in hidden]
-    if not select:
-        st.dataframe(rows, hide_index=True, column_config=columns, column_order=order, key=key)
-        return []
-    event = st.dataframe(
-        rows,
-        hide_index=True,
-        column_config=columns,
-        column_order=order,
-        key=key,
-        on_select="rerun",
-        selection_mode="multi-row",
-    )
-    return [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
 
 
 def choose_run(runs: Sequence[Run], watched: str | None, active: Run | None) -> Run:

@@ -1,0 +1,134 @@
+"""How sure the model may be: reliability, temperature, and the threshold for “not sure”."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from fer_core.evaluation import Evaluation, Predictions, charts
+from fer_core.evaluation.calibration import fit_temperature, risk_coverage
+from fer_core.evaluation.metrics import reliability_bins
+from pages.ui.evaluate.subject import Subject, predictions_of
+from pages.ui.shell import session
+from pages.ui.shell.charts import chart
+from pages.ui.shell.errors import calm
+from pages.ui.shell.formatting import percent
+from pages.ui.shell.runs import ACTIVE, all_runs
+
+
+def certainty(subject: Subject) -> None:
+    """Reliability, temperature, and the threshold below which the model says "not sure"."""
+    with calm("drawing the certainty"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            _calibration(subject)
+        with right:
+            _threshold(subject)
+
+
+def _why_not_stored(subject: Subject) -> str | None:
+    """Why nothing can be stored with this model, or None."""
+    run = next((run for run in all_runs() if run.id == subject.model), None)
+    if run is None:
+        return "A shipped model keeps the settings it came with. Choose a run to store this with it."
+    if run.state in ACTIVE:
+        return "This run still trains and replaces its weights. Store this when it has ended."
+    return None
+
+
+def _calibration(subject: Subject) -> None:
+    predictions = subject.predictions
+    result = subject.report.evaluation
+    chart(
+        charts.reliability(reliability_bins(predictions.probabilities, predictions.labels), result.ece),
+        key="reliability",
+        height=360,
+    )
+    st.caption(
+        "Each point is one fifteenth of the confidence scale; the larger, the more faces. On the dotted line the model "
+        "is right as often as it says."
+    )
+    st.markdown("**Temperature**")
+    if not subject.dataset.counts()["valid"]:
+        st.info("The data has no validation faces to fit a temperature on.", icon=":material/info:")
+        return
+    valid = _validation(subject)
+    fitted = fit_temperature(valid.logits, valid.labels)
+    stored = predictions.temperature
+    same = abs(stored - fitted) < 5e-4
+    before, after = (
+        Evaluation.of(replace(predictions, temperature=t), subject.split) for t in (1.0 if same else stored, fitted)
+    )
+    st.write(
+        f"Dividing the logits by **{fitted:.3f}** (fitted on {len(valid.labels):,} validation faces) takes the ECE here "
+        f"from {before.ece:.3f} to **{after.ece:.3f}** and the loss from {before.loss:.3f} to **{after.loss:.3f}** nats. "
+        "No answer changes, only how sure it is."
+    )
+    if subject.split == "valid":
+        st.caption("Fitted and measured on the same faces here; the test split shows it on others.")
+    reason = _why_not_stored(subject)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if st.button(
+            "Store with the model",
+            icon=":material/save:",
+            key="store-temperature",
+            disabled=reason is not None or same,
+            help=reason or "From then on every page, command and export uses it.",
+        ):
+            _store(subject.path, "temperature", float(fitted))
+        st.caption(f"Stored now: {stored:.3f}{', the fitted one' if same else ''}", width="content")
+
+
+def _validation(subject: Subject) -> Predictions:
+    if subject.split == "valid":
+        return subject.predictions
+    return predictions_of(subject.model, subject.name, subject.dataset, "valid", subject.tta)
+
+
+def _store(path: Path, field: str, value: float) -> None:
+    from fer_core.inference import update_info
+
+    update_info(path, **{field: value})
+    session.notify("Stored with the model.")
+    st.rerun()  # the whole page: its figures rest on what was stored
+
+
+def _threshold(subject: Subject) -> None:
+    from fer_core.inference import read_info
+
+    stored = read_info(subject.path).abstain_below
+    curve = risk_coverage(subject.predictions.probabilities, subject.predictions.labels)
+    place = st.container()
+    threshold = st.slider(
+        "Say “not sure” below this confidence",
+        min_value=0.0,
+        max_value=1.0,
+        value=float(stored),
+        step=0.01,
+        format="percent",
+        key=f"threshold-{subject.path}-{stored}",
+    )
+    with place:
+        chart(charts.risk_coverage(curve, threshold), key="risk-coverage", height=360)
+    coverage, risk = curve.at(threshold)
+    if risk is None:
+        st.write("At this threshold the model would never answer.")
+    else:
+        st.write(
+            f"Of {len(subject.predictions.labels):,} faces **{percent(coverage)}** get an answer, and "
+            f"**{percent(1 - risk)}** of the answers are right; the others are told “not sure”."
+        )
+    reason = _why_not_stored(subject)
+    same = abs(threshold - stored) < 1e-9
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if st.button(
+            "Store with the model",
+            icon=":material/save:",
+            key="store-threshold",
+            disabled=reason is not None or same,
+            help=reason or "Upload, video, webcam and the command line then say “not sure” below it.",
+        ):
+            _store(subject.path, "abstain_below", float(threshold))
+        st.caption(f"Stored now: {percent(stored, 0)}", width="content")

@@ -1,0 +1,94 @@
+"""One model against another on the same faces: what changed, and whether it is more than chance."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from fer_core.errors import FerError
+from fer_core.evaluation import charts
+from fer_core.evaluation.compare import Comparison
+from fer_core.evaluation.compare import compare as compare_predictions
+from pages.ui.evaluate.faces import from_to, wall_of
+from pages.ui.evaluate.subject import Subject, evaluated, model_names
+from pages.ui.shell import cache, session
+from pages.ui.shell.charts import chart, dark_theme
+from pages.ui.shell.errors import calm
+from pages.ui.shell.formatting import percent_with_interval, plain
+from pages.ui.shell.runs import all_runs
+
+
+def compare(subject: Subject) -> None:
+    """Another model on the same faces: what changed, and whether it is more than chance."""
+    with calm("comparing two models"):
+        names = {model: name for model, name in model_names().items() if model != subject.model}
+        if not names:
+            st.info("There is only one model. Train another one to compare it with.", icon=":material/compare:")
+            st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+            return
+        other = st.selectbox(
+            "Compare with",
+            list(names),
+            index=list(names).index(_other_choice(subject.model, names)),
+            format_func=lambda model: names.get(model, model),
+            key="compare-with",
+            help="The one chosen here comes first: gains and losses are those of the model at the top against it.",
+        )
+        source = cache.dataset(session.data_source())
+        first = evaluated(other, names[other], source, subject.split, subject.tta, subject.cleaning)
+        found = compare_predictions(first.predictions, subject.predictions)
+        _outcome(first, subject, found)
+
+
+def _other_choice(model: str, names: dict[str, str]) -> str:
+    """What to compare a model with: the weights its run began with, else the model in use, else the newest run."""
+    runs = all_runs()
+    begun_with = None
+    with suppress(FerError):
+        begun_with = next((run.config.init_from for run in runs if run.id == model), None)
+    for other in (begun_with, cache.model_in_use(), *(run.id for run in runs if run.state == "finished")):
+        if other in names:
+            return str(other)
+    return next(iter(names))
+
+
+def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
+    left, right = st.columns([3, 2], gap="large")
+    gained, lost = len(found.gained), len(found.lost)
+    with left:
+        title = f"{second.name} against {first.name}: {gained:,} faces gained, {lost:,} lost"
+        chart(charts.matrix_difference(found.matrix_difference, title, dark=dark_theme()), key="difference", height=430)
+    with right:
+        for who, accuracy in ((first, found.accuracies[0]), (second, found.accuracies[1])):
+            interval = who.report.evaluation.accuracy_ci95
+            st.metric(who.name, percent_with_interval(accuracy, interval))
+        st.write(plain(found.test.sentence(f"“{first.name}”", f"“{second.name}”")))
+        if found.relabelled:
+            st.caption(f"{found.relabelled:,} labels differ between the two; the labels of the model at the top count.")
+        st.caption(
+            "In the matrix: faces more (+) or fewer (-) in each cell. On the diagonal more is better, elsewhere fewer."
+        )
+    st.subheader("Faces that flipped")
+    ways = {f"Now right ({gained:,})": found.gained, f"Now wrong ({lost:,})": found.lost}
+    both_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
+    ways[f"Still wrong, another answer ({len(both_wrong):,})"] = both_wrong
+    way = st.segmented_control(
+        "Flipped", list(ways), default=next(iter(ways)), required=True, key="flips", label_visibility="collapsed"
+    )
+    way = way or next(iter(ways))
+    places = ways[way]
+    if not len(places):
+        st.info("No face flipped this way.", icon=":material/info:")
+        return
+    captions = [f"{from_to(found.first[i], found.second[i])}" for i in places]
+    faces = np.searchsorted(second.positions, _positions(second, found.ids[places]))
+    st.caption(f"What {plain(first.name)} said → what {plain(second.name)} says; the dot is the label's colour.")
+    wall_of(second, faces, captions, key=f"flips-{list(ways).index(way)}-{first.key}-{second.key}")
+
+
+def _positions(subject: Subject, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    order = {str(face): int(place) for face, place in zip(subject.predictions.ids, subject.positions, strict=True)}
+    return np.array([order[str(face)] for face in ids], dtype=np.int64)

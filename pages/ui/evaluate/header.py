@@ -1,0 +1,128 @@
+"""The top of the Evaluate page: choosing a model, a split and what to leave out, and the headline."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from fer_core.data.cleaning import Cleaning
+from pages.ui.evaluate.subject import Subject, evaluated, model_names
+from pages.ui.shell import cache, session
+from pages.ui.shell.formatting import percent_with_interval
+
+_SPLIT_WORDS: Final = {"train": "Training", "valid": "Validation", "test": "Test"}
+
+
+def first_choice(names: dict[str, str]) -> str:
+    """The model this page was opened on or turned to, else the model in use."""
+    for model in (session.studied_model(), cache.model_in_use()):
+        if model in names:
+            return str(model)
+    return next(iter(names))
+
+
+def _turn_to_chosen() -> None:
+    session.study_model(st.session_state["evaluate-model"])
+
+
+def choose() -> Subject | None:
+    """Pick a model, a split and what to leave out, and evaluate; None when there is no model yet.
+
+    Raises:
+        DataError, ModelError: what was picked cannot be evaluated.
+    """
+    names = model_names()
+    if not names:
+        return None
+    dataset = cache.dataset(session.data_source())
+    splits = [split for split, n in dataset.counts().items() if n]
+    st.session_state["evaluate-model"] = first_choice(names)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        model = st.selectbox(
+            "Model",
+            list(names),
+            format_func=lambda name: names.get(name, name),
+            key="evaluate-model",
+            on_change=_turn_to_chosen,
+            help="The model in use, or any other: a shipped one, or the best weights of a run.",
+        )
+        split = st.selectbox(
+            "Split",
+            splits,
+            index=splits.index("valid") if "valid" in splits else len(splits) - 1,
+            format_func=lambda name: _SPLIT_WORDS[name],
+            key="evaluate-split",
+            width=160,
+        )
+        with st.popover("Options", icon=":material/tune:"):
+            flip = st.toggle(
+                "Average with the mirror image",
+                key="evaluate-flip",
+                help="Test-time averaging: each face is read twice, as it is and mirrored. Takes twice as long.",
+            )
+            st.markdown("**Leave out or put right**")
+            cleaning = Cleaning(
+                drop_duplicates=st.toggle("Faces with a copy in training or validation", key="evaluate-duplicates"),
+                drop_blank=st.toggle("Blank images", key="evaluate-blank"),
+                use_marks=st.toggle("Use my marks", key="evaluate-marks", help="Labels put right, unusable faces out."),
+            )
+    return evaluated(model, names[model], dataset, split, "flip" if flip else "none", cleaning)
+
+
+def nothing_to_evaluate() -> None:
+    """What the page shows before there is any model."""
+    from pages.ui.components.gallery.face_wall import few_faces
+
+    with st.container(border=True):
+        st.subheader("No model yet")
+        st.write("Train one first: its confusion matrix, and the faces in each cell of it, are shown here.")
+        st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+    few_faces(session.data_source(), title="These faces wait to be read", key="evaluate-faces", each=6)
+
+
+def headline(subject: Subject) -> None:
+    """The accuracy twice, and what has to be known to read it."""
+    from fer_core.inference import read_info
+
+    result, alone = subject.report.evaluation, subject.report.deduplicated
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Accuracy",
+            percent_with_interval(result.accuracy, result.accuracy_ci95),
+            help=f"Share of {result.n:,} faces read as labelled; in brackets the 95 % interval (Wilson).",
+            width="content",
+        )
+        st.metric(
+            "Deduplicated",
+            "—" if alone.accuracy is None else percent_with_interval(alone.accuracy, alone.accuracy_ci95),
+            help=f"The same without faces whose pixels also stand in the training or validation split: {alone.n:,} faces.",
+            width="content",
+        )
+        macro = "—" if result.macro_f1 is None else f"{result.macro_f1:.3f}"
+        st.metric("Macro-F1", macro, help="Mean F1 over the classes that have faces.", width="content")
+        st.metric(
+            "ECE",
+            f"{result.ece:.3f}",
+            help="Expected calibration error: how far confidence and accuracy lie apart. See Certainty.",
+            width="content",
+        )
+    left_out = result.n - alone.n
+    facts = [f"{result.n:,} faces, {left_out:,} of them with a copy in another split"]
+    if subject.cleaning:
+        facts.append(subject.cleaning.describe())
+    if subject.tta == "flip":
+        facts.append("averaged with the mirror image")
+    st.caption(" · ".join(facts))
+    info = read_info(subject.path)
+    same = info.data_fingerprint == subject.dataset.fingerprint
+    if subject.split == "train" and (same or not info.data_fingerprint):
+        st.warning(
+            "These faces were trained on, so their accuracy measures memory. Judge the model on validation or test.",
+            icon=":material/warning:",
+        )
+    if subject.split == "test":
+        st.caption("The test split is for the final figure: choose models and settings on validation.")
+    missing = [name for name, score in result.per_class.items() if not score.n]
+    if missing:
+        st.caption(f"Without faces here, and left out of macro-F1: {', '.join(missing)}.")

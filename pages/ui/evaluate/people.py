@@ -1,0 +1,89 @@
+"""People's votes beside the model's predictions, and its errors by who is to blame."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from fer_core.evaluation import charts
+from fer_core.evaluation.human import ERROR_KINDS
+from pages.ui.evaluate.faces import from_to, wall_of
+from pages.ui.evaluate.subject import Subject
+from pages.ui.shell.charts import chart, dark_theme
+from pages.ui.shell.errors import calm
+from pages.ui.shell.formatting import percent
+
+_KIND_HELP = {
+    "model wrong": "more than half of the people side with the label",
+    "label doubtful": "more than half of the people side with the model",
+    "people disagree too": "neither has a majority",
+}
+
+
+def people(subject: Subject) -> None:
+    """People's answers beside the model's, and its errors by who is to blame."""
+    with calm("comparing with people"):
+        human, kinds = subject.report.human, subject.report.error_kinds
+        if human is None or kinds is None:
+            st.info(
+                "No FER+ votes are loaded with this data, so there is nothing to compare people with. Put "
+                "fer2013new.csv (from the FER+ project) beside the data and read it again on the Data page.",
+                icon=":material/how_to_vote:",
+            )
+            return
+        with st.container(horizontal=True, gap="medium"):
+            accuracy = subject.report.evaluation.accuracy
+            st.metric("Model agrees with the label", percent(accuracy), width="content")
+            st.metric(
+                "People agree with the label",
+                percent(human.agreement),
+                help=f"Share of {human.rated:,} rated faces whose most voted emotion is the data's label.",
+                width="content",
+            )
+            st.metric(
+                "People agree with each other",
+                percent(human.top_share),
+                help="Mean share of the ten votes that the most voted answer gets.",
+                width="content",
+            )
+            st.metric("Called no face by all", f"{human.not_faces:,}", width="content")
+        left, right = st.columns(2, gap="large")
+        with left:
+            chart(
+                charts.confusion_matrix(
+                    subject.report.evaluation.confusion, "rows", title="What the model answers", dark=dark_theme(), clickable=False
+                ),
+                key="people-model",
+                height=430,
+            )  # fmt: skip
+        with right:
+            figure = charts.confusion_matrix(
+                human.confusion, "rows", title="What people answer", dark=dark_theme(), clickable=False
+            )
+            figure.update_xaxes(title_text="People say")
+            chart(figure, key="people-people", height=430)
+        st.subheader("Whose error is it?")
+        counts = {kind: int((kinds == kind).sum()) for kind in ERROR_KINDS}
+        total = sum(counts.values())
+        if not total:
+            st.info("The model makes no error on a face that people voted on.", icon=":material/check_circle:")
+            return
+        kind = st.segmented_control(
+            "Kind of error",
+            list(ERROR_KINDS),
+            default=ERROR_KINDS[0],
+            required=True,
+            format_func=lambda name: f"{name.capitalize()} ({counts[name]:,})",
+            key="people-kind",
+            label_visibility="collapsed",
+        )
+        kind = kind or ERROR_KINDS[0]
+        st.caption(f"{percent(counts[kind] / total, 0)} of the errors: {_KIND_HELP[kind]}.")
+        faces = np.flatnonzero(kinds == kind)
+        if not len(faces):
+            st.info("There is no such face here.", icon=":material/check_circle:")
+            return
+        confidence = subject.predictions.probabilities.max(axis=1)[faces]
+        faces = faces[np.argsort(-confidence, kind="stable")]
+        captions = [from_to(subject.predictions.labels[i], subject.predictions.predicted[i]) for i in faces]
+        wall_of(subject, faces, captions, key=f"people-{kind}-{subject.key}")

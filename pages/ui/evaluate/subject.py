@@ -1,0 +1,124 @@
+"""What the Evaluate page evaluates: a model on a split, and the outcome with everything it rests on."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from fer_core.data.cleaning import Cleaning
+from fer_core.data.marks import marks_for
+from fer_core.evaluation import Predictions
+from fer_core.evaluation.cells import (
+    cleaned_predictions,
+)
+from pages.ui.shell import cache
+from pages.ui.shell.formatting import plain
+from pages.ui.shell.runs import all_runs, started
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.evaluation.evaluate import Tta
+    from fer_core.evaluation.report import EvaluationReport
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is evaluated, and the outcome.
+
+    Attributes:
+        model: shipped name or run id; ``name`` is what people call it, ``path`` its checkpoint.
+        dataset: with corrected labels, if marks are used.
+        report: all figures.
+        tta, cleaning: as chosen.
+        key: identity of all of this.
+    """
+
+    model: str
+    name: str
+    path: Path
+    dataset: FaceDataset
+    split: str
+    report: EvaluationReport
+    tta: Tta
+    cleaning: Cleaning
+    key: str
+
+    @property
+    def predictions(self) -> Predictions:
+        """Of the faces at ``positions``."""
+        return self.report.predictions
+
+    @property
+    def positions(self) -> npt.NDArray[np.int64]:
+        """Where the evaluated faces stand in the data set."""
+        return self.report.positions
+
+    @property
+    def votes(self) -> npt.NDArray[np.int64] | None:
+        """FER+ votes of the evaluated faces."""
+        return None if self.dataset.votes is None else self.dataset.votes[self.positions]
+
+
+def model_names() -> dict[str, str]:
+    """Models that can be evaluated, with names that tell runs of one name apart."""
+    found = cache.models()
+    when = {run.id: started(run) for run in all_runs()}
+    return {model: f"{name} · {when[model]}" if model in when else name for model, name in found.items()}
+
+
+def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, cleaning: Cleaning) -> Subject:
+    """Evaluate with a progress bar, or take it from the cache.
+
+    Raises:
+        DataError, ModelError: it cannot be evaluated.
+    """
+    from fer_core.inference import resolve_model
+
+    predictions = predictions_of(model, name, dataset, split, tta)
+    path = resolve_model(model)
+    votes = None if dataset.votes is None else zlib.crc32(np.ascontiguousarray(dataset.votes))  # not in the fingerprint
+    parts = [path, path.stat().st_mtime_ns, dataset.fingerprint, votes, split, tta, cleaning]
+    key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
+    cleaned, report = _report(key, predictions, dataset, split, tta, cleaning)
+    return Subject(model, name, path, cleaned, split, report, tta, cleaning, key)
+
+
+def predictions_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Predictions:
+    """The model's answers for a whole split, with progress on the page the first time."""
+    from fer_core.evaluation.cache import cached_predictions
+
+    place = st.empty()
+
+    def report(done: int, total: int) -> None:
+        place.progress(done / total, text=f"Evaluating {plain(name)}: {done:,} of {total:,} faces")
+
+    try:
+        return cached_predictions(model, dataset, split, tta, on_progress=report)
+    finally:
+        place.empty()
+
+
+def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | None:
+    if not cleaning.use_marks:
+        return None
+    try:
+        found = marks_for(dataset).path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _report(
+    key: str, _predictions: Predictions, _dataset: FaceDataset, _split: str, _tta: Tta, _cleaning: Cleaning
+) -> tuple[FaceDataset, EvaluationReport]:
+    from fer_core.evaluation.report import report_of
+
+    cleaned, positions, predictions = cleaned_predictions(_predictions, _dataset, _split, _cleaning)
+    return cleaned, report_of(predictions, cleaned, positions, _split, _tta, _cleaning)
