@@ -3,7 +3,7 @@
 import pandas  # noqa: F401 (loaded whole before any page: Plotly takes a pandas that another window is only just loading)
 import streamlit as st
 
-from fer_core.workspace import ASSETS
+from fer_core.resources import asset
 from pages.ui.shell.cache import warm_up
 from pages.ui.shell.errors import calm, show_complaint
 from pages.ui.shell.navigation import navigation, run_page
@@ -11,8 +11,8 @@ from pages.ui.shell.sidebar import sidebar
 
 page = navigation()
 # A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
-st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
-st.html(ASSETS / "app.css")
+st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide")
+st.html(asset("app.css"))
 with calm("drawing the sidebar"):
     sidebar()
 show_complaint()

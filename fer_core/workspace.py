@@ -12,9 +12,6 @@ from typing import IO, Any
 
 from fer_core.errors import WorkspaceError
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-ASSETS = PROJECT_ROOT / "assets"
-
 
 @dataclass(frozen=True, slots=True)
 class Workspace:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.workspace import PROJECT_ROOT, Workspace
+from fer_core.workspace import Workspace
+from tests.paths import PROJECT_ROOT
 
 SHARED = PROJECT_ROOT.parent / "shared"
 FER2013_ZIP = SHARED / "data" / "fer2013.zip"

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import ImageError, ModelError
-from fer_core.workspace import ASSETS
+from fer_core.resources import asset
 
-YUNET: Final = ASSETS / "face_detection_yunet_2023mar.onnx"
+YUNET: Final = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 LONGEST_SIDE: Final = 320
@@ -63,7 +63,7 @@ class FaceDetector:
     """
 
     def __init__(
-        self, longest_side: int = LONGEST_SIDE, threshold: float = THRESHOLD, weights: str | Path = YUNET
+        self, longest_side: int = LONGEST_SIDE, threshold: float = THRESHOLD, weights: str | Path | None = None
     ) -> None:
         """Load the weights.
 
@@ -71,7 +71,7 @@ class FaceDetector:
             longest_side: Pixels (64…4096) an image's longest side is brought to before the search. Smaller is faster
                 and finds only larger faces: a face needs about 25 of these pixels to be found reliably.
             threshold: Lowest score of a face, 0…1.
-            weights: The file ``face_detection_yunet_2023mar.onnx``.
+            weights: The file ``face_detection_yunet_2023mar.onnx``, if not the one that comes with the program.
 
         Raises:
             ModelError: the weights are missing or are not the file this program was tried with.
@@ -81,7 +81,7 @@ class FaceDetector:
             raise ValueError(f"longest_side must be 64…{_LONGEST_STRIP} and threshold 0…1.")
         self.longest_side = longest_side
         self.threshold = threshold
-        self._net = _load(Path(weights), threshold)
+        self._net = _load(Path(weights or asset(YUNET)), threshold)
         self._lock = threading.Lock()
 
     def detect(self, image: npt.NDArray[np.generic], fast: bool = False) -> tuple[Face, ...]:

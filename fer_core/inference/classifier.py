@@ -15,7 +15,8 @@ import numpy.typing as npt
 from fer_core.errors import ModelError
 from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint
 from fer_core.preprocess import as_faces, to_tensor
-from fer_core.workspace import ASSETS, Workspace
+from fer_core.resources import asset
+from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from fer_core.models import ExpressionModel
@@ -34,7 +35,7 @@ def resolve_model(model: str | Path, workspace: Workspace | None = None) -> Path
     text = str(model)
     runs = (workspace or Workspace.default()).runs
     plain = Path(text).name == text and text not in ("", ".", "..")
-    candidates = [ASSETS / "models" / f"{text}.safetensors", runs / text / "best.safetensors"] if plain else []
+    candidates = [asset("models", f"{text}.safetensors"), runs / text / "best.safetensors"] if plain else []
     path = Path(text).expanduser()
     candidates += [path, path / "best.safetensors"]
     for candidate in candidates:
@@ -49,7 +50,7 @@ def resolve_model(model: str | Path, workspace: Workspace | None = None) -> Path
 
 def shipped_models() -> list[str]:
     """Names of the checkpoints in ``assets/models``."""
-    return sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors"))
+    return sorted(path.stem for path in asset("models").glob("*.safetensors"))
 
 
 def default_model() -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from fer_core.config import TrainConfig
 from fer_core.errors import RunError
+from fer_core.resources import python_path
 from fer_core.training.runs import RESUMABLE, Run, Status, create_run, refuse_if_busy
-from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
+from fer_core.workspace import Workspace, write_json
 
 _NICE = 10  # of 0…19, as in nice(1)
 
@@ -56,7 +57,7 @@ def resume(run: Run, workspace: Workspace | None = None) -> Run:
 
 def spawn(arguments: list[str], workspace: Workspace, console: Path) -> None:
     """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it gets no signal meant for us, and behind us."""
-    environment = {**os.environ, "FER_HOME": str(workspace.root), "PYTHONPATH": _python_path()}
+    environment = {**os.environ, "FER_HOME": str(workspace.root), "PYTHONPATH": python_path()}
     with console.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "fer_core", *arguments],
@@ -80,8 +81,3 @@ def _give_way(pid: int) -> None:
         # Linux shares the processor between sessions first, and the process has one of its own: without this, its
         # priority counts against nobody else.
         Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))
-
-
-def _python_path() -> str:
-    """The project's root first, so that the child imports the same code as we do."""
-    return os.pathsep.join([str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -20,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.faces import read_photo
-from fer_core.workspace import ASSETS, Workspace, write_json
+from fer_core.resources import asset
+from fer_core.workspace import Workspace, write_json
 from tests.browser.app import Server, chromium, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SAMPLE = ASSETS / "samples" / "five-portraits.jpg"
+SAMPLE = asset("samples", "five-portraits.jpg")
 SIZE = 4000, 3000
 ROUNDS = 12
 

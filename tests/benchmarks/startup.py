@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_core.workspace import PROJECT_ROOT
 from tests.browser.app import chromium, serve
+from tests.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

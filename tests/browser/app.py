@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

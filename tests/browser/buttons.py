@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

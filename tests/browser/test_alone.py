@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from fer_core.workspace import PROJECT_ROOT
 from tests.browser.alone import TUN
 from tests.browser.app import CHROMIUM
+from tests.paths import PROJECT_ROOT
 
 pytestmark = pytest.mark.browser
 SECONDS = 15

@@ -20,10 +20,11 @@ from fer_core.evaluation.cells import cell_faces, cleaned_predictions, rank
 from fer_core.evaluation.compare import compare
 from fer_core.inference import read_info
 from fer_core.training.runs import list_runs
-from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
+from fer_core.workspace import Workspace, write_json
 from tests.browser.app import serve
 from tests.browser.buttons import listen
 from tests.browser.conftest import FEW_FACES, downloaded, settled, stop_trainings, wait_until
+from tests.paths import PROJECT_ROOT
 from tests.run_factory import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

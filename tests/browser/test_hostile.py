@@ -8,7 +8,8 @@ import zipfile
 import pytest
 
 from fer_core.faces.images import MAX_BYTES
-from fer_core.workspace import ASSETS, Workspace, write_json
+from fer_core.resources import asset
+from fer_core.workspace import Workspace, write_json
 from pages.ui.shell.navigation import PAGES
 from tests.browser.app import serve
 from tests.browser.conftest import settled
@@ -80,7 +81,7 @@ def test_a_photograph_that_is_too_large_is_refused_before_it_is_sent(evil, page,
 
 def test_a_hostile_name_of_a_photograph_is_text(evil, page, tmp_path):
     photo = tmp_path / (EVIL.replace("/", "∕")[:150] + ".jpg")
-    photo.write_bytes((ASSETS / "samples" / "two-portraits.jpg").read_bytes())
+    photo.write_bytes(asset("samples", "two-portraits.jpg").read_bytes())
     page.goto(evil.page("upload"))
     settled(page)
     page.locator("input[type=file]").first.set_input_files(str(photo))

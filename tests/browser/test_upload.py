@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_core.workspace import ASSETS, PROJECT_ROOT
+from fer_core.resources import asset
 from tests.browser.conftest import downloaded, settled, unfold_cover, wait_until
+from tests.paths import PROJECT_ROOT
 
 pytestmark = pytest.mark.browser
 
 REAL = PROJECT_ROOT.parent / "shared" / "data" / "photos"
-TWO = [ASSETS / "samples" / "two-portraits.jpg", ASSETS / "samples" / "five-portraits.jpg"]
+TWO = [asset("samples", "two-portraits.jpg"), asset("samples", "five-portraits.jpg")]
 
 
 def open_with(server, page, files):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 CORE = PROJECT_ROOT / "fer_core"
 LINES = [
@@ -18,7 +18,7 @@ LINES = [
     {"evaluation", "figures"},
     {"inference", "faces", "photos"},
     {"data", "models"},
-    {"preprocess", "config", "classes", "formatting", "workspace", "errors", "__init__"},
+    {"preprocess", "config", "classes", "formatting", "workspace", "resources", "errors", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}
 FILES = sorted(CORE.rglob("*.py"))

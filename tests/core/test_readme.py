@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.cli import main
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 README = PROJECT_ROOT / "README.md"
 _BLOCK = re.compile(r"(?<=```\n)app\.py .*?(?=```)", re.DOTALL)

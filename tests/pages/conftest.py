@@ -12,10 +12,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 import fer_core.data
-from fer_core.workspace import PROJECT_ROOT
 from pages.ui.shell import cache
 from pages.ui.shell.errors import log_file
 from tests.factories import make_dataset
+from tests.paths import PROJECT_ROOT
 
 Open = Callable[..., AppTest]
 

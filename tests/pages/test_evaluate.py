@@ -166,7 +166,7 @@ def test_temperature_and_threshold_travel_with_the_model(open_page, run):
 
 def test_a_shipped_model_keeps_its_temperature(open_page, monkeypatch, tmp_path):
     untrained_checkpoint(tmp_path / "models" / "compact.safetensors")
-    monkeypatch.setattr("fer_core.inference.classifier.ASSETS", tmp_path)
+    monkeypatch.setattr("fer_core.inference.classifier.asset", tmp_path.joinpath)
     app = view(open_page("evaluate"), "Certainty")
     assert app.selectbox(key="evaluate-model").value == "compact"
     assert app.button(key="store-temperature").disabled

@@ -1,8 +1,8 @@
 import pytest
 
-from fer_core.workspace import PROJECT_ROOT
 from pages.ui.shell.navigation import PAGES, pages
 from tests.pages.conftest import check
+from tests.paths import PROJECT_ROOT
 from tests.run_factory import make_run
 
 

@@ -10,12 +10,13 @@ from PIL import Image
 
 import pages.ui.upload.explain
 import pages.ui.upload.photo_cache
-from fer_core.workspace import ASSETS, Workspace
+from fer_core.resources import asset
+from fer_core.workspace import Workspace
 from pages.ui.shell.background import work_at
 from pages.ui.upload.photos import SAMPLES
 from tests.pages.conftest import check, words
 
-SAMPLE = ASSETS / "samples"
+SAMPLE = asset("samples")
 
 
 def file(name, sample="two-portraits.jpg"):

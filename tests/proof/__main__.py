@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 BROWSER_TESTS = ["newcomer", "hostile"]
 

@@ -23,8 +23,9 @@ from fer_core.evaluation.cache import cached_predictions
 from fer_core.inference import Classifier, import_state_dict, load_checkpoint
 from fer_core.training.runs import create_run, rename_run
 from fer_core.training.trainer import train
-from fer_core.workspace import PROJECT_ROOT, Workspace
+from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint
+from tests.paths import PROJECT_ROOT
 
 SOURCES = sorted(
     [PROJECT_ROOT / "app.py", *(p for f in ("pages", "fer_core") for p in (PROJECT_ROOT / f).rglob("*.py"))]
@@ -203,7 +204,7 @@ def findings(path: Path) -> list[str]:
             found.append("a shell")
         if any(k.arg == "unsafe_allow_html" for k in call.keywords):
             found.append("unsafe_allow_html")
-        if name.endswith("st.html") and ast.unparse(call.args[0]) != "ASSETS / 'app.css'":
+        if name.endswith("st.html") and ast.unparse(call.args[0]) != "asset('app.css')":
             found.append("st.html with something else than our own file")
         if name.endswith("unsafe_allow_javascript"):
             found.append(name)

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fer_core.workspace import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 from tests.proof import load
 from tests.proof.__main__ import figures
 

@@ -22,7 +22,7 @@ from fer_core.data.dataset import FaceDataset
 from fer_core.data.parsed import Progress
 from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
-from fer_core.workspace import PROJECT_ROOT
+from fer_core.resources import python_path
 
 VERSION: Final = 1
 """Raised whenever the same seed would draw other faces."""
@@ -123,14 +123,13 @@ class _Helper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _Helper:
-        paths = os.pathsep.join([str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         with suppress(OSError):  # no second process to be had: this one draws everything
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": paths},
+                env={**os.environ, "PYTHONPATH": python_path()},
             )
             self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
             self._reader.start()

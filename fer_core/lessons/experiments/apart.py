@@ -14,7 +14,8 @@ from pathlib import Path
 from fer_core.data import FaceDataset
 from fer_core.errors import ConfigError, FerError
 from fer_core.lessons.experiments.base import Experiment, Progress, Result
-from fer_core.workspace import PROJECT_ROOT, Workspace, write_json
+from fer_core.resources import python_path
+from fer_core.workspace import Workspace, write_json
 
 PROGRESS_MARK = "progress "
 """How a line of the process's stderr begins that holds ``[epochs done, epochs in all]``."""
@@ -79,7 +80,7 @@ def run_apart(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "FER_HOME": str(root), "PYTHONPATH": str(PROJECT_ROOT)},
+        env={**os.environ, "FER_HOME": str(root), "PYTHONPATH": python_path()},
     )
     said: list[str] = []
     output: list[str] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from fer_core.workspace import PROJECT_ROOT
+from fer_core.resources import app_folder
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page as StreamlitPage
@@ -82,7 +82,7 @@ _inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
 
 def pages() -> Iterator[Page]:
     """The lines whose file exists."""
-    return (page for page in PAGES if (PROJECT_ROOT / page.file).is_file())
+    return (page for page in PAGES if (app_folder() / page.file).is_file())
 
 
 def navigation() -> StreamlitPage:

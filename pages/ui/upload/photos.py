@@ -14,7 +14,7 @@ from fer_core.faces.images import MAX_BYTES
 from fer_core.formatting import shown
 from fer_core.photos import FacePrediction
 from fer_core.photos.table import table_bytes
-from fer_core.workspace import ASSETS
+from fer_core.resources import asset
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import percent, plain
@@ -85,7 +85,7 @@ def choose_photos(way: str) -> list[Upload]:
     )
     if not name:
         return []
-    return [Upload(SAMPLES[name], (ASSETS / "samples" / SAMPLES[name]).read_bytes())]
+    return [Upload(SAMPLES[name], asset("samples", SAMPLES[name]).read_bytes())]
 
 
 def look_at(uploads: Sequence[Upload], model: Model) -> list[Looked]:

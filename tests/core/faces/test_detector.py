@@ -11,6 +11,7 @@ import pytest
 from fer_core.errors import ImageError, ModelError
 from fer_core.faces import Face, FaceDetector, largest, read_photo
 from fer_core.faces.detector import YUNET, _suppress
+from fer_core.resources import asset
 from tests.core.faces.conftest import drawn, scene
 
 
@@ -217,7 +218,7 @@ def test_the_log_level_of_opencv_is_as_before(level):
 
 
 def test_damaged_weights_are_refused_before_they_are_used(tmp_path):
-    content = bytearray(YUNET.read_bytes())
+    content = bytearray(asset(YUNET).read_bytes())
     content[5000] ^= 1
     damaged = tmp_path / "yunet.onnx"
     damaged.write_bytes(content)
@@ -229,7 +230,7 @@ def test_damaged_weights_are_refused_before_they_are_used(tmp_path):
 
 def test_weights_are_found_under_a_path_of_any_characters(tmp_path):
     odd = tmp_path / "gesichter – 顔.onnx"
-    odd.write_bytes(YUNET.read_bytes())
+    odd.write_bytes(asset(YUNET).read_bytes())
     assert len(FaceDetector(weights=odd).detect(scene((200, 100, 200)))) == 1
 
 

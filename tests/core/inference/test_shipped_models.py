@@ -10,14 +10,15 @@ from fer_core.data import load
 from fer_core.evaluation import evaluate
 from fer_core.inference import Classifier, read_info, resolve_model, shipped_models
 from fer_core.models import build, count_macs, count_parameters
-from fer_core.workspace import ASSETS, PROJECT_ROOT
+from fer_core.resources import asset
+from tests.paths import PROJECT_ROOT
 
 NAMES = shipped_models()
 ROUNDING = 0.0005  # cards give three decimals
 
 
 def card(name: str) -> str:
-    return (ASSETS / "models" / f"{name}.md").read_text(encoding="utf-8")
+    return asset("models", f"{name}.md").read_text(encoding="utf-8")
 
 
 def promised(name: str, split: str) -> float:

@@ -18,8 +18,8 @@ from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
 from fer_core.training import Hooks, jobs, list_runs, train
 from fer_core.training.runs import create_run, request_stop
-from fer_core.workspace import PROJECT_ROOT
 from tests.factories import make_dataset, tiny_config
+from tests.paths import PROJECT_ROOT
 
 
 def final_weights(run) -> dict[str, torch.Tensor]:
