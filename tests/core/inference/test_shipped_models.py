@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from fer_core.data import load
 from fer_core.evaluation import evaluate
 from fer_core.inference import Classifier, read_info, resolve_model, shipped_models
+from fer_core.inference.checkpoint import update_info
 from fer_core.models import build, count_macs, count_parameters
 from fer_core.resources import asset
+from tests.benchmarks.calibrate import calibrate
 from tests.paths import PROJECT_ROOT
 
 NAMES = shipped_models()
@@ -44,6 +49,19 @@ def test_the_record_in_the_file_agrees_with_the_card(name):
     assert f"{info.temperature:.2f}" in card(name)
     assert f"{info.abstain_below:.2f}" in card(name)
     assert info.config["data"] == "fer2013.zip", "a path of one machine stands in the record"
+    assert not re.search(r"[/\\]", json.dumps(info.to_dict(), ensure_ascii=False)), "a path stands in the record"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.real_data
+def test_temperature_and_threshold_are_those_fitted_on_publictest(name, fer2013_zip, tmp_path):
+    shipped = read_info(resolve_model(name))
+    copy = Path(shutil.copy(resolve_model(name), tmp_path / "copy.safetensors"))
+    update_info(copy, temperature=1.0, abstain_below=0.0, metrics={})
+    fitted = calibrate(copy, str(fer2013_zip))
+    assert fitted.temperature == pytest.approx(shipped.temperature, abs=1e-3)
+    assert fitted.abstain_below == shipped.abstain_below
+    assert fitted.metrics["valid"]["accuracy"] == pytest.approx(shipped.metrics["valid"]["accuracy"], abs=ROUNDING)
 
 
 @pytest.mark.parametrize("name", NAMES)
