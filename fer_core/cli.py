@@ -316,6 +316,24 @@ def _train_summary(result: Any) -> str:
     return "\n".join(lines)
 
 
+@app.command("app")
+def run_app(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve here; the next free port where it is taken. [8501]")
+    ] = None,
+    window: Annotated[
+        bool, typer.Option("--window", help="Open a window of its own instead of a browser tab.")
+    ] = False,
+) -> None:
+    """Start the app in the browser; a second start on the same workspace opens the one that runs."""
+    from fer_core.launcher import launch
+    from fer_core.workspace import Workspace
+
+    status = launch(Workspace.default(), port=port, window=window, say=note)
+    if status:
+        raise typer.Exit(status)
+
+
 runs_app = typer.Typer(help="List, show and compare training runs.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
 

@@ -45,6 +45,11 @@ class Workspace:
         return self.root / "recordings"
 
     @property
+    def running_app(self) -> Path:
+        """The address of the app that serves this workspace, while it runs."""
+        return self.root / "app-server.json"
+
+    @property
     def uploads(self) -> Path:
         """Data sets dragged into the browser."""
         return self.root / "uploads"

@@ -12,7 +12,7 @@ from tests.paths import PROJECT_ROOT
 
 CORE = PROJECT_ROOT / "fer_core"
 LINES = [
-    {"cli", "bench", "__main__"},
+    {"cli", "bench", "launcher", "__main__"},
     {"lessons", "report"},
     {"training", "explanation", "live"},
     {"evaluation", "figures"},
