@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui.data.sections import choose_source, show_dataset
+from pages.ui.data.state import DataState
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
@@ -14,7 +15,7 @@ st.write("Bring a set of faces, see how many there are of each emotion and what 
 with calm("choosing a source"):
     choose_source()
 
-source = session.viewed_data()
+source = session.state_of(DataState).viewed
 with calm("loading the data"):
     dataset = cache.dataset(source)
     show_dataset(source, dataset)

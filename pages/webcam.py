@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.shell import cache, session
+from pages.ui.shell import cache
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
 from pages.ui.webcam.camera import beside, camera, live_session
@@ -25,7 +25,6 @@ if model is None:
     st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
 else:
     with calm("starting the live view"):
-        session.set_live_model(model)
         live = live_session(model)
         choose_view(live)
         picture, side = st.columns([3, 2], gap="large")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
@@ -13,11 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 import fer_core.data
 from pages.ui.shell import cache
+from pages.ui.shell.background import BackgroundState
 from pages.ui.shell.errors import log_file
+from pages.ui.shell.session import state_key
 from tests.factories import make_dataset
 from tests.paths import PROJECT_ROOT
 
 Open = Callable[..., AppTest]
+State = TypeVar("State")
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +81,18 @@ def check(app: AppTest, errors: int = 0) -> None:
     assert not app.exception
     assert not log_file().exists(), log_file().read_text()
     assert len(app.error) == errors, [error.value for error in app.error]
+
+
+def state_in(app: AppTest, kind: type[State]) -> State:
+    """What the app's window keeps in a state class."""
+    return app.session_state[state_key(kind)]
+
+
+def wait_for_work(app: AppTest, place: str, seconds: float) -> None:
+    """Wait until the background work at a place of the page has ended."""
+    thread = state_in(app, BackgroundState).at[place].thread
+    thread.join(seconds)
+    assert not thread.is_alive()
 
 
 def words(app: AppTest) -> str:

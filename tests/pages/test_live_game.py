@@ -11,8 +11,9 @@ from PIL import Image
 from fer_core.live import Game
 from fer_core.live.game import PLAY, READY
 from pages.ui.webcam.game import FACES, MIRROR, board_data
+from pages.ui.webcam.state import WebcamState
 from tests.core.live.test_live import FakeDetector, face, frame
-from tests.pages.conftest import check, words
+from tests.pages.conftest import check, state_in, words
 
 
 class Page:
@@ -20,7 +21,7 @@ class Page:
 
     def __init__(self, app) -> None:
         self.app = app
-        self.live = app.session_state["fer.live"]
+        self.live = state_in(app, WebcamState).live
         self.detector = self.live._processor._detector = FakeDetector([face(100, 60)])
         self.time = None
 

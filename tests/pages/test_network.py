@@ -10,9 +10,9 @@ from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
 from fer_core.workspace import write_json
 from pages.ui.network.filters import ringed
-from pages.ui.shell.background import work_at
+from pages.ui.shell.background import BackgroundState
 from tests.factories import untrained_checkpoint
-from tests.pages.conftest import check, words
+from tests.pages.conftest import check, state_in, wait_for_work, words
 from tests.run_factory import make_run
 
 
@@ -48,7 +48,7 @@ def press(app, label):
 
 
 def finish(app, key):
-    app.session_state[work_at(key)].wait(120)
+    wait_for_work(app, key, 120)
     app.run()
     check(app)
 
@@ -141,7 +141,7 @@ def test_cancelling_the_sheet_keeps_the_page(open_page, monkeypatch):
     app = view(open_page("network"), "All filters")
     press(app, next(b.label for b in app.button if b.label.startswith("Make the sheet")))
     check(app)
-    work = app.session_state[work_at("network-sheet")]
+    work = state_in(app, BackgroundState).at["network-sheet"]
     assert work.running
     work.cancel()
     finish(app, "network-sheet")

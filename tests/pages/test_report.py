@@ -4,8 +4,7 @@ import time
 
 import fer_core.report.lab_report
 from fer_core.report.lab_report import LabReport, Part
-from pages.ui.shell.background import work_at
-from tests.pages.conftest import check, words
+from tests.pages.conftest import check, wait_for_work, words
 from tests.run_factory import make_run
 
 
@@ -26,7 +25,7 @@ def fake(monkeypatch, gap=None):
 
 def press(app):
     next(b for b in app.button if b.label == "Make the report").click().run()
-    app.session_state[work_at("report")].wait(30)
+    wait_for_work(app, "report", 30)
     time.sleep(0.1)
     app.run()
     check(app)

@@ -12,9 +12,8 @@ import pages.ui.upload.explain
 import pages.ui.upload.photo_cache
 from fer_core.resources import asset
 from fer_core.workspace import Workspace
-from pages.ui.shell.background import work_at
 from pages.ui.upload.photos import SAMPLES
-from tests.pages.conftest import check, words
+from tests.pages.conftest import check, wait_for_work, words
 
 SAMPLE = asset("samples")
 
@@ -35,7 +34,7 @@ def click(app, label):
 
 def finish(app, key):
     """Wait for the work at a place of the page, then draw the page again."""
-    app.session_state[work_at(key)].wait(60)
+    wait_for_work(app, key, 60)
     app.run()
     check(app)
 
@@ -310,7 +309,7 @@ def test_a_text_file_is_no_video(open_page, tmp_path):
     app.segmented_control(key="upload-way").set_value("Video").run()
     app.text_input(key="video-path").input(str(tmp_path / "film.mp4")).run()
     click(app, "Follow the faces")
-    app.session_state[work_at("video")].wait(60)
+    wait_for_work(app, "video", 60)
     app.run()
     check(app, errors=1)
     assert "is not a video" in app.error[0].value

@@ -10,10 +10,11 @@ import streamlit as st
 
 from fer_core.live import LiveFace, Rates
 from pages.ui.components.face_bars.bars import MOST_FACES, faces_data
-from pages.ui.shell import session
-from pages.ui.shell.session import Camera
+from pages.ui.webcam import state
 from pages.ui.webcam.camera import ice_servers
 from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
+from pages.ui.webcam.state import Camera, WebcamState
+from tests.pages.conftest import state_in
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SILENCE = Rates(received=0, shown=0, dropped=0, age=0, stages={}, faces=0)
@@ -38,35 +39,28 @@ def test_the_doctor_says_what_is_wrong_and_nothing_else(camera, frames, rates, n
     assert said is None if words is None else words in said
 
 
-@pytest.fixture
-def session_state(monkeypatch):
-    found: dict[str, object] = {}
-    monkeypatch.setattr(st, "session_state", found)
-    return found
-
-
-def test_an_attempt_without_a_frame_has_failed_unless_it_was_given_up_at_once(session_state, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(session.time, "monotonic", lambda: now[0])
-    session.note_camera(playing=False, busy=False, frames=0)
-    assert session.camera() == Camera()
-    session.note_camera(playing=False, busy=True, frames=7)
+def test_an_attempt_without_a_frame_has_failed_unless_it_was_given_up_at_once(monkeypatch):
+    window, now = WebcamState(), [100.0]
+    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    window.note_camera(playing=False, busy=False, frames=0)
+    assert window.camera == Camera()
+    window.note_camera(playing=False, busy=True, frames=7)
     now[0] += 2
-    session.note_camera(playing=True, busy=True, frames=7)
-    assert session.camera() == Camera(playing=True, since=100, frames=7)
-    session.note_camera(playing=False, busy=False, frames=7)
-    assert not session.camera().failed
-    session.note_camera(playing=False, busy=True, frames=7)
+    window.note_camera(playing=True, busy=True, frames=7)
+    assert window.camera == Camera(playing=True, since=100, frames=7)
+    window.note_camera(playing=False, busy=False, frames=7)
+    assert not window.camera.failed
+    window.note_camera(playing=False, busy=True, frames=7)
     now[0] += 30
-    session.note_camera(playing=False, busy=False, frames=7)
-    assert session.camera().failed
-    session.note_camera(playing=False, busy=False, frames=7)  # a rerun
-    assert session.camera().failed
-    session.note_camera(playing=False, busy=True, frames=7)
-    assert not session.camera().failed
+    window.note_camera(playing=False, busy=False, frames=7)
+    assert window.camera.failed
+    window.note_camera(playing=False, busy=False, frames=7)  # a rerun
+    assert window.camera.failed
+    window.note_camera(playing=False, busy=True, frames=7)
+    assert not window.camera.failed
     now[0] += 30
-    session.note_camera(playing=False, busy=False, frames=90)
-    assert not session.camera().failed
+    window.note_camera(playing=False, busy=False, frames=90)
+    assert not window.camera.failed
 
 
 def test_without_secrets_no_server_is_asked_and_with_them_those_that_stand_there(monkeypatch):
@@ -100,7 +94,7 @@ def test_what_is_drawn_beside_the_video():
 
 def test_the_threshold_follows_the_model_until_it_is_moved(open_page):
     app = open_page("webcam")
-    live = app.session_state["fer.live"]
+    live = state_in(app, WebcamState).live
     assert live.config.abstain_below is None
     slider = next(s for s in app.slider if s.label == "Not sure below")
     slider.set_value(0.6).run()

@@ -12,9 +12,11 @@ from fer_core import figures
 from fer_core.classes import EMOTIONS, FERPLUS_COLUMNS, LABELS
 from fer_core.data.synthetic import DEFAULT_COUNT, MAX_COUNT, MIN_COUNT, parse_source
 from pages.ui.components.gallery.face_wall import Face, Row, face_wall
+from pages.ui.data.state import DataState
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import is_built_in, plain, source_name
+from pages.ui.shell.session import state_of
 from pages.ui.shell.uploads import save_upload
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def choose_source() -> None:
         way = st.segmented_control(
             "Where are the faces?",
             [_BUILT_IN, _PATH, _UPLOAD],
-            default=_BUILT_IN if is_built_in(session.viewed_data()) else _PATH,
+            default=_BUILT_IN if is_built_in(state_of(DataState).viewed) else _PATH,
             key="data-way",
         )
         if way == _BUILT_IN:
@@ -41,7 +43,7 @@ def choose_source() -> None:
             _upload()
         else:
             _path(recent)
-        viewed = session.viewed_data()
+        viewed = state_of(DataState).viewed
         if way != _BUILT_IN and not is_built_in(viewed):
             skip = st.toggle(
                 "Leave out faces that cannot be read",
@@ -55,7 +57,7 @@ def choose_source() -> None:
 
 def _built_in() -> None:
     st.caption("Faces drawn on this machine, without any download. Good for trying everything out.")
-    viewed = session.viewed_data()
+    viewed = state_of(DataState).viewed
     with st.form("data-built-in", border=False):
         count = st.number_input(
             "How many",
@@ -67,7 +69,7 @@ def _built_in() -> None:
             help=f"From {MIN_COUNT} to {MAX_COUNT:,}; the standard set has {DEFAULT_COUNT:,}. Few train faster, many better.",
         )
         if st.form_submit_button("Open", icon=":material/folder_open:"):
-            session.view_data(session.BUILT_IN if count == DEFAULT_COUNT else f"{session.BUILT_IN}:{count}")
+            state_of(DataState).opened = session.BUILT_IN if count == DEFAULT_COUNT else f"{session.BUILT_IN}:{count}"
             st.rerun()
 
 
@@ -76,16 +78,16 @@ def _path(recent: list[str]) -> None:
         again = st.selectbox(
             "Used before",
             recent,
-            index=recent.index(session.viewed_data()) if session.viewed_data() in recent else None,
+            index=recent.index(state_of(DataState).viewed) if state_of(DataState).viewed in recent else None,
             placeholder="Choose one",
             key="data-recent",
         )
         if (
             again
-            and again != session.viewed_data()
+            and again != state_of(DataState).viewed
             and st.button("Open", key="open-recent", icon=":material/folder_open:")
         ):
-            session.view_data(again)
+            state_of(DataState).opened = again
             st.rerun()
     with st.form("data-path", border=False):
         typed = st.text_input(
@@ -96,7 +98,7 @@ def _path(recent: list[str]) -> None:
         )
         if st.form_submit_button("Open", icon=":material/folder_open:"):
             if typed.strip():
-                session.view_data(str(Path(typed.strip()).expanduser()))
+                state_of(DataState).opened = str(Path(typed.strip()).expanduser())
                 st.rerun()
             st.info("Type the path of a zip, a csv or a folder on this machine first.")
 
@@ -109,11 +111,11 @@ def _upload() -> None:
     )
     if file is None:
         return
-    if session.is_new_upload(file.file_id):
+    state = state_of(DataState)
+    if state.saved_upload != file.file_id:
         with st.spinner("Saving the file…"):
             path = save_upload(file, file.name)
-        session.upload_saved(file.file_id)
-        session.view_data(str(path))
+        state.saved_upload, state.opened = file.file_id, str(path)
 
 
 def show_dataset(source: str, dataset: FaceDataset) -> None:
@@ -173,9 +175,12 @@ def _wall(source: str, dataset: FaceDataset) -> None:
         only = st.selectbox("Emotion", ["all", *LABELS], key="wall-emotion", width=160)
         size = st.segmented_control("Size", list(_SIZES), default="Medium", required=True, key="wall-size")
         st.button(
-            "Reshuffle", icon=":material/shuffle:", on_click=session.reshuffle_wall, help="Show other random faces."
+            "Reshuffle",
+            icon=":material/shuffle:",
+            on_click=state_of(DataState).reshuffle,
+            help="Show other random faces.",
         )
-    rng = np.random.default_rng(session.wall_seed())
+    rng = np.random.default_rng(state_of(DataState).seed)
     rows = []
     for emotion in EMOTIONS:
         if only not in ("all", emotion.name):

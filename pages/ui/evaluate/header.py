@@ -11,6 +11,7 @@ from pages.ui.evaluate.subject import Subject, evaluated, model_names
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import percent_with_interval
 
+_MODEL: Final = "evaluate-model"
 _SPLIT_WORDS: Final = {"train": "Training", "valid": "Validation", "test": "Test"}
 
 
@@ -23,7 +24,7 @@ def first_choice(names: dict[str, str]) -> str:
 
 
 def _turn_to_chosen() -> None:
-    session.study_model(st.session_state["evaluate-model"])
+    session.study_model(session.widget_value(_MODEL))
 
 
 def choose() -> Subject | None:
@@ -37,13 +38,13 @@ def choose() -> Subject | None:
         return None
     dataset = cache.dataset(session.data_source())
     splits = [split for split, n in dataset.counts().items() if n]
-    st.session_state["evaluate-model"] = first_choice(names)
+    session.set_widget_value(_MODEL, first_choice(names))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         model = st.selectbox(
             "Model",
             list(names),
             format_func=lambda name: names.get(name, name),
-            key="evaluate-model",
+            key=_MODEL,
             on_change=_turn_to_chosen,
             help="The model in use, or any other: a shipped one, or the best weights of a run.",
         )

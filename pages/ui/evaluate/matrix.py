@@ -18,22 +18,25 @@ from fer_core.evaluation.cells import (
     rank,
 )
 from pages.ui.evaluate.faces import wall_of
+from pages.ui.evaluate.state import EvaluateState
 from pages.ui.evaluate.subject import Subject
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.session import set_widget_value, state_of, widget_value
 
+_MATRIX, _TRUE, _PREDICTED = "matrix", "cell-true", "cell-predicted"
+"""Keys of the matrix and of the two boxes that hold the chosen cell."""
 _VIEWS: Final[dict[str, MatrixView]] = {"Counts": "counts", "Share of label": "rows", "Share of answer": "columns"}
 
 
 def matrix_and_faces(subject: Subject) -> None:
     """The matrix with clickable cells, figures beside it, the faces of the chosen cell beneath."""
     with calm("drawing the matrix"):
-        cell = st.session_state.get("cell-of") == subject.key
-        if not cell or "cell-true" not in st.session_state:
-            st.session_state["cell-of"] = subject.key
-            true, predicted = most_confused_cell(subject.report.evaluation.confusion) or (0, 0)
-            st.session_state["cell-true"], st.session_state["cell-predicted"] = true, predicted
+        state = state_of(EvaluateState)
+        if state.cell_of != subject.key or widget_value(_TRUE) is None:
+            state.cell_of = subject.key
+            _choose_cell(*(most_confused_cell(subject.report.evaluation.confusion) or (0, 0)))
         left, right = st.columns([3, 2], gap="large")
         with left:
             _matrix(subject)
@@ -84,7 +87,7 @@ def _matrix(subject: Subject) -> None:
     figure.update_layout(title={"text": ""}, height=520)
     st.plotly_chart(
         figure,
-        key="matrix",
+        key=_MATRIX,
         alt=title,
         on_select=_cell_clicked,
         selection_mode="points",
@@ -110,10 +113,15 @@ def _matrix(subject: Subject) -> None:
 
 def _cell_clicked() -> None:
     """Take the clicked cell over into the two select boxes, which hold the choice."""
-    points = st.session_state["matrix"]["selection"]["points"]
+    points = widget_value(_MATRIX)["selection"]["points"]
     if points and "customdata" in points[0]:
         true, predicted = points[0]["customdata"]
-        st.session_state["cell-true"], st.session_state["cell-predicted"] = int(true), int(predicted)
+        _choose_cell(int(true), int(predicted))
+
+
+def _choose_cell(true: int, predicted: int) -> None:
+    set_widget_value(_TRUE, true)
+    set_widget_value(_PREDICTED, predicted)
 
 
 def _cell(subject: Subject) -> None:
@@ -121,10 +129,8 @@ def _cell(subject: Subject) -> None:
     orders = list(get_args(FaceOrder))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         codes = range(len(LABELS))
-        true = st.selectbox("Label", codes, format_func=LABELS.__getitem__, key="cell-true", width=140)
-        predicted = st.selectbox(
-            "Model's answer", codes, format_func=LABELS.__getitem__, key="cell-predicted", width=140
-        )
+        true = st.selectbox("Label", codes, format_func=LABELS.__getitem__, key=_TRUE, width=140)
+        predicted = st.selectbox("Model's answer", codes, format_func=LABELS.__getitem__, key=_PREDICTED, width=140)
         order: FaceOrder = st.segmented_control(
             "Sorted by",
             orders,

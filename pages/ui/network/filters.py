@@ -13,18 +13,19 @@ from fer_core.classes import COLOURS, LABELS
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.network.layers import FILTER_NUMBER, Network, layer_rows, open_filter, shape
+from pages.ui.network.state import NetworkState
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import plain, source_name
+from pages.ui.shell.session import set_widget_value, state_of, widget_value
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
     from fer_core.explanation.filters import Patterns, TopFaces
     from fer_core.models import LayerRow
 
-_LAYER: Final = "network-conv"
 _RING: Final = 5  # pixels; radius of the ring where the filter answered
 _SPLITS: Final = {"train": "training", "valid": "validation", "test": "test"}
 
@@ -35,16 +36,16 @@ def _choose_layer(network: Network) -> LayerRow:
 
     rows = {row.label: row for row in layer_rows(network) if row.is_convolution}
     last = last_convolution(network.classifier.model).label
-    kept = st.session_state.get(_LAYER)
+    state = state_of(NetworkState)
     label = st.selectbox(
         "Convolution",
         list(rows),
-        index=list(rows).index(kept if kept in rows else last),
+        index=list(rows).index(state.layer if state.layer in rows else last),
         format_func=lambda name: f"{name} · {shape(rows[name].output)}",
-        key=f"{_LAYER}-{network.classifier.info.architecture}",
+        key=f"network-conv-{network.classifier.info.architecture}",
         width=320,
     )
-    st.session_state[_LAYER] = label
+    state.layer = label
     return rows[label]
 
 
@@ -56,7 +57,7 @@ def one_filter(network: Network) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         layer = _choose_layer(network)
         last = layer.output[0] - 1
-        st.session_state[FILTER_NUMBER] = min(int(st.session_state.get(FILTER_NUMBER, 0)), last)
+        set_widget_value(FILTER_NUMBER, min(int(widget_value(FILTER_NUMBER, 0)), last))
         number = int(st.number_input(f"Filter (0–{last})", 0, last, step=1, key=FILTER_NUMBER, width=160))
     left, right = st.columns([1, 1], gap="large")
     with left, calm("searching for the pattern"):

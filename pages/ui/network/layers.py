@@ -14,10 +14,12 @@ import streamlit as st
 from fer_core.classes import COLOURS, LABELS
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.network.state import NetworkState
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.model_picker import model_box
+from pages.ui.shell.session import preset_widget, set_widget_value, state_of
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -33,9 +35,7 @@ SHEET: Final = "All filters"
 _VIEWS: Final = (LAYERS, WEIGHTS, ACTIVATIONS, FILTER, SHEET)
 _UNTRAINED: Final = "untrained:"
 _EACH: Final = 2  # faces of each emotion to choose from
-_PICTURE: Final = "network-face"
 _VIEW: Final = "network-view"
-_OPEN: Final = "network-open"
 FILTER_NUMBER: Final = "network-filter"
 """Key of the widget that holds the filter's number."""
 
@@ -83,17 +83,18 @@ def choose() -> Network:
 
 def choose_view() -> str:
     """What is looked at."""
-    wanted = st.session_state.pop(_OPEN, None)
-    if wanted is not None:  # a widget's value can only be set before it is drawn
-        st.session_state[_VIEW] = FILTER
-        st.session_state[FILTER_NUMBER] = wanted
-    st.session_state.setdefault(_VIEW, LAYERS)
+    state = state_of(NetworkState)
+    if state.asked_filter is not None:  # a widget's value can only be set before it is drawn
+        set_widget_value(_VIEW, FILTER)
+        set_widget_value(FILTER_NUMBER, state.asked_filter)
+        state.asked_filter = None
+    preset_widget(_VIEW, LAYERS)
     return str(st.segmented_control("Look at", _VIEWS, required=True, key=_VIEW, label_visibility="collapsed"))
 
 
 def open_filter(number: int) -> None:
     """Begin the page again with this filter of the layer shown just now."""
-    st.session_state[_OPEN] = number
+    state_of(NetworkState).asked_filter = number
     st.rerun()
 
 
@@ -219,14 +220,14 @@ def activations(network: Network) -> None:
 
 def _choose_face(dataset: FaceDataset) -> int:
     """A click on one of a few faces; the first one stands for all until then."""
-    rng = np.random.default_rng(session.wall_seed())
+    state = state_of(NetworkState)
+    rng = np.random.default_rng(state.seed)
     some = [
         int(position)
         for index in range(len(LABELS))
         for position in rng.permutation(np.flatnonzero(dataset.labels == index))[:_EACH]
     ]
-    chosen = st.session_state.get(_PICTURE)
-    position = chosen if isinstance(chosen, int) and chosen < len(dataset) else some[0]
+    position = state.face if state.face is not None and state.face < len(dataset) else some[0]
     label = LABELS[dataset.labels[position]]
     big = cv2.resize(dataset.images[position], (192, 192), interpolation=cv2.INTER_CUBIC)
     st.image(big, width=192, alt=f"The chosen face, {label}")
@@ -237,9 +238,9 @@ def _choose_face(dataset: FaceDataset) -> int:
     ]  # fmt: skip
     note = f"{source_name(session.data_source())}: click to choose"
     picked = pick_wall([Group(tiles, note=note)], key="network-faces", size=76, selectable=False).opened
-    st.button("Other faces", icon=":material/shuffle:", on_click=session.reshuffle_wall)
+    st.button("Other faces", icon=":material/shuffle:", on_click=state.reshuffle)
     if picked is not None:
-        st.session_state[_PICTURE] = int(picked)
+        state.face = int(picked)
         st.rerun()
     return position
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,7 @@ import streamlit as st
 from fer_core.errors import FerError
 from pages.ui.shell.errors import record_defect
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.session import state_of
 
 Report = Callable[..., None]
 """Called by the work with (done, total), and with anything that ``show`` may draw as a third argument."""
@@ -19,7 +21,6 @@ Stop = Callable[[], bool]
 Task = Callable[[Report, Stop], Any]
 
 _POLL = 0.4  # seconds
-_KEY = "fer.work."
 
 
 class Work:
@@ -35,22 +36,18 @@ class Work:
         self.cancelled = False
         self._task = task
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=doing, daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, name=doing, daemon=True)
+        self.thread.start()
 
     @property
     def running(self) -> bool:
         """Whether the thread is still at work."""
-        return self._thread.is_alive()
+        return self.thread.is_alive()
 
     def cancel(self) -> None:
         """Ask the task to end; what it wrote until then stays."""
         self.cancelled = True
         self._stop.set()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for the end, for tests."""
-        self._thread.join(seconds)
 
     def _report(self, done: int, total: int, seen: Any = None) -> None:
         self.done, self.total, self.seen = done, total, seen
@@ -65,6 +62,13 @@ class Work:
             self.error = (
                 f"Something in FER Lab went wrong while {self.doing}. The details are in the log under {reference}."
             )
+
+
+@dataclass
+class BackgroundState:
+    """The work of this browser window: place on a page -> what runs there, or ran last."""
+
+    at: dict[str, Work] = field(default_factory=dict)
 
 
 def background(
@@ -90,10 +94,11 @@ def background(
         help: Of the button.
         show: Draws more under the progress bar at each look.
     """
-    work: Work | None = st.session_state.get(_KEY + key)
+    works = state_of(BackgroundState).at
+    work = works.get(key)
     if work is not None and work.identity != identity:
-        work.cancel()
-        work = st.session_state[_KEY + key] = None
+        forget(key)
+        work = None
     if work is None or (not work.running and work.result is None) or (work.cancelled and not work.running):
         if work is not None and work.cancelled:
             st.caption("Cancelled.")
@@ -104,7 +109,7 @@ def background(
         if not place.button(button, icon=icon, help=help, key=f"{key}-start"):
             return work.result if work else None
         place.empty()
-        work = st.session_state[_KEY + key] = Work(identity, prepare(), doing)
+        work = works[key] = Work(identity, prepare(), doing)
     if work.running:
         st.fragment(_watch, run_every=_POLL)(key, show)
         return None
@@ -112,7 +117,7 @@ def background(
 
 
 def _watch(key: str, show: Callable[[Work], None] | None) -> None:
-    work: Work | None = st.session_state.get(_KEY + key)
+    work = state_of(BackgroundState).at.get(key)
     if work is None or not work.running:
         st.rerun()
         return
@@ -127,11 +132,6 @@ def _watch(key: str, show: Callable[[Work], None] | None) -> None:
 
 def forget(key: str) -> None:
     """Cancel what runs at this place of the page and forget what it gave, so that it can be started again."""
-    work: Work | None = st.session_state.pop(_KEY + key, None)
+    work = state_of(BackgroundState).at.pop(key, None)
     if work is not None:
         work.cancel()
-
-
-def work_at(key: str) -> str:
-    """Where a place's work stands in the session, for tests."""
-    return _KEY + key

@@ -1,10 +1,12 @@
 """Widgets for the settings of :mod:`fer_core.config`: default, bounds, name and help come from each field itself.
 
-A :class:`Form` keeps its values apart from the widgets, so that they survive a visit to another page.
+A :class:`Form` keeps its values apart from the widgets, in a :class:`FormState`, so that they survive a visit to another
+page. What a person enters goes from the widget to the state; what the program sets goes from the state to the widget.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import types
@@ -17,6 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fer_core.config import Config
+from pages.ui.shell import session
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
@@ -62,28 +65,44 @@ def step_of(field: FieldInfo) -> float:
     return float(10.0 ** math.floor(math.log10(abs(size)) - (0 if default else 1)))
 
 
+@dataclasses.dataclass
+class FormState:
+    """What a form holds.
+
+    Attributes:
+        values: field -> its value, where it was set or entered.
+        current: keys of the widgets that have shown these values since the program set any.
+    """
+
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+    current: set[str] = dataclasses.field(default_factory=set)
+
+
 class Form:
     """Widgets for some fields of one config.
 
     Args:
         config: the class whose fields are shown.
-        name: tells forms apart; the values are kept under it in the session.
+        name: tells forms apart; the widgets' keys begin with it.
+        state: holds the values.
     """
 
-    def __init__(self, config: type[Config], name: str) -> None:
+    def __init__(self, config: type[Config], name: str, state: FormState) -> None:
         self.config = config
-        self._key = f"fer.form.{name}"
+        self._name = name
+        self._state = state
 
-    @property
-    def _store(self) -> dict[str, Any]:
-        return typing.cast(
-            dict[str, Any], st.session_state.setdefault(self._key, {"values": {}, "texts": {}, "round": 0})
-        )
+    def key(self, name: str, value: Any) -> str:
+        """The key of the widget called ``name``; call it right before drawing the widget, without a value of its own.
 
-    @property
-    def round(self) -> int:
-        """Counts how often the form was filled or reset; put it into the keys of widgets drawn by hand."""
-        return int(self._store["round"])
+        The widget shows ``value`` when it is new on the page, and when the form was filled since it was drawn last;
+        otherwise it shows what was entered.
+        """
+        key = f"{self._name}-{name}"
+        if key not in self._state.current or session.widget_value(key) is None:
+            session.set_widget_value(key, value)
+            self._state.current.add(key)
+        return key
 
     def default(self, name: str) -> Any:
         """The field's own default."""
@@ -91,29 +110,25 @@ class Form:
 
     def value(self, name: str) -> Any:
         """What the field stands at now; a nested config as a dictionary."""
-        return _as_plain(self._store["values"].get(name, self.default(name)))
+        return _as_plain(self._state.values.get(name, self.default(name)))
 
-    def set(self, name: str, value: Any) -> None:
-        """Set a field whose widget the page draws itself."""
-        self._store["values"][name] = value
+    def enter(self, name: str, value: Any) -> None:
+        """Take over what was entered into a widget that the page draws itself."""
+        self._state.values[name] = value
 
     def values(self) -> dict[str, Any]:
         """The settings that differ from their defaults, ready for :meth:`Config.parse`. Nested configs are dictionaries."""
-        return {name: value for name, value in self._store["values"].items() if value != _as_plain(self.default(name))}
+        return {name: value for name, value in self._state.values.items() if value != _as_plain(self.default(name))}
 
     def fill(self, values: dict[str, Any]) -> None:
         """Set fields, leaving the others; call ``st.rerun()`` when widgets are on the page already."""
-        store = self._store
-        store["values"].update({name: value for name, value in values.items() if name in self.config.model_fields})
-        store["texts"].clear()
-        store["round"] += 1  # widgets get new keys, hence the new values
+        self._state.values.update({name: value for name, value in values.items() if name in self.config.model_fields})
+        self._state.current.clear()
 
     def reset(self, keep: tuple[str, ...] = ()) -> None:
         """Bring fields back to their defaults, except those named."""
-        store = self._store
-        store["values"] = {name: value for name, value in store["values"].items() if name in keep}
-        store["texts"].clear()
-        store["round"] += 1
+        self._state.values = {name: value for name, value in self._state.values.items() if name in keep}
+        self._state.current.clear()
 
     def draw(self, *names: str) -> None:
         """Draw the widgets of some fields, one beneath the other."""
@@ -122,55 +137,52 @@ class Form:
 
     def input(self, name: str, *, disabled: bool = False) -> Any:
         """Draw one field's widget and return its value. A nested config becomes a row of widgets for its fields."""
-        store = self._store
-        field = self.config.model_fields[name]
-        value = self._widget(field, name, self.value(name), f"{self._key}.{name}.{store['round']}", disabled)
-        store["values"][name] = value
+        value = self._widget(self.config.model_fields[name], name, self.value(name), disabled)
+        self.enter(name, value)
         return value
 
-    def _widget(self, field: FieldInfo, name: str, value: Any, key: str, disabled: bool) -> Any:
+    def _widget(self, field: FieldInfo, name: str, value: Any, disabled: bool) -> Any:
         label = field.title or name.rpartition(".")[2].replace("_", " ").capitalize()
-        common: dict[str, Any] = {"key": key, "help": help_text(field), "disabled": disabled}
+        common: dict[str, Any] = {"help": help_text(field), "disabled": disabled}
         kind = _plain_type(field.annotation)
         low, high = bounds(field)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             st.caption(field.description or "")
             return {
-                part: self._widget(kind.model_fields[part], f"{name}.{part}", value[part], f"{key}.{part}", disabled)
+                part: self._widget(kind.model_fields[part], f"{name}.{part}", value[part], disabled)
                 for part in kind.model_fields
             }
         if get_origin(kind) is Literal:
             options = list(get_args(kind))
-            index = options.index(value) if value in options else 0
-            return st.selectbox(label, options, index=index, **common)
+            key = self.key(name, value if value in options else options[0])
+            return st.selectbox(label, options, key=key, **common)
         if kind is bool:
-            return st.toggle(label, value=bool(value), **common)
+            return st.toggle(label, key=self.key(name, bool(value)), **common)
         if kind is int:
             return st.number_input(
                 label,
                 min_value=None if low is None else math.ceil(low),
                 max_value=None if high is None else math.floor(high),
-                value=int(value),
                 step=1,
+                key=self.key(name, int(value)),
                 **common,
             )
         if kind is float:
+            key = self.key(name, float(value))
             return st.number_input(
-                label, min_value=low, max_value=high, value=float(value), step=step_of(field), format="%g", **common
+                label, min_value=low, max_value=high, step=step_of(field), format="%g", key=key, **common
             )
         if get_origin(kind) is tuple:
-            text = st.text_input(label, value=", ".join(value), placeholder="none", **common)
+            text = st.text_input(label, placeholder="none", key=self.key(name, ", ".join(value)), **common)
             return tuple(filter(None, (part.strip() for part in text.split(","))))
         if get_origin(kind) is dict:
             return self._json_object(label, name, value, common)
-        text = st.text_input(label, value="" if value is None else str(value), **common).strip()
+        text = st.text_input(label, key=self.key(name, "" if value is None else str(value)), **common).strip()
         return text or (None if _optional(field.annotation) else text)
 
     def _json_object(self, label: str, name: str, value: Any, common: dict[str, Any]) -> Any:
-        texts = self._store["texts"]
-        shown = texts.get(name, json.dumps(value) if value else "")
-        text = st.text_input(label, value=shown, placeholder="{ }", **common).strip()
-        texts[name] = text
+        shown = value if isinstance(value, str) else json.dumps(value) if value else ""
+        text = st.text_input(label, placeholder="{ }", key=self.key(name, shown), **common).strip()
         if not text:
             return {}
         try:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import streamlit as st
 
-from pages.ui.shell import cache
+from pages.ui.shell import cache, session
+
+
+@dataclass
+class PickerState:
+    """Key of a box -> the model in use that it was last brought to; afterwards another choice in the box stands."""
+
+    followed: dict[str, str | None] = field(default_factory=dict)
 
 
 def model_box(label: str, names: Mapping[str, str], *, key: str, help: str, width: int | None = None) -> str:
@@ -19,13 +27,16 @@ def model_box(label: str, names: Mapping[str, str], *, key: str, help: str, widt
         help: Beside the label.
         width: Of the box in pixels; as wide as there is room when None.
     """
+    followed = session.state_of(PickerState).followed
     current = cache.model_in_use()
+    if followed.get(key) != current or session.widget_value(key) not in names:
+        followed[key] = current
+        session.set_widget_value(key, current if current in names else next(iter(names)))
     return st.selectbox(
         label,
         list(names),
-        index=list(names).index(current) if current in names else 0,
         format_func=lambda model: names.get(model, model),
-        key=f"{key}-{current}",
+        key=key,
         help=help,
         width=width or "stretch",
     )

@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import streamlit as st
@@ -29,21 +28,11 @@ _MODEL = "fer.model"
 _STUDIED = "fer.studied_model"
 _RECENT = "fer.recent"
 _SKIP = "fer.skip_broken"
-_VIEWED_DATA = "fer.viewed_data"
-_WATCHED_RUN = "fer.watched_run"
-_WALL_SEED = "fer.wall_seed"
-_FORM_FOLLOWS = "fer.form_follows"
-_PRESET = "fer.preset"
-_UPLOAD = "fer.upload"
 _NOTICE = "fer.notice"
 _COMPLAINT = "fer.complaint"
 _PLOTLY = "fer.plotly"
-_LIVE = "fer.live"
-_LIVE_MODEL = "fer.live_model"
-_CAMERA = "fer.camera"
 _SENT_FACE = "fer.sent_face"
 _SWITCHING: Final = 15.0  # seconds in which the way from one page to another is tried again
-_CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
 
 
 def state_key(kind: type) -> str:
@@ -113,12 +102,6 @@ def skip_broken(source: str, skip: bool) -> None:
     _save()
 
 
-def forget_source(source: str) -> None:
-    """Take a source off the recent ones."""
-    st.session_state[_RECENT] = [other for other in recent_sources() if other != source]
-    _save()
-
-
 def chosen_model() -> str | None:
     """The model somebody chose, or None: then :func:`pages.ui.shell.cache.model_in_use` takes the best at hand."""
     model = _get(_MODEL, lambda: _remembered().get("model"))
@@ -141,120 +124,6 @@ def studied_model() -> str | None:
 def study_model(model: str | None) -> None:
     """Show a model on the Evaluate page without making it the one in use; None goes back to that one."""
     st.session_state[_STUDIED] = model
-
-
-def viewed_data() -> str:
-    """The source the Data page shows; the data in use until another is opened."""
-    return str(st.session_state.get(_VIEWED_DATA) or data_source())
-
-
-def view_data(source: str) -> None:
-    """Open a source on the Data page without using it yet."""
-    st.session_state[_VIEWED_DATA] = source
-
-
-def is_new_upload(file: str) -> bool:
-    """Whether this upload (by Streamlit's id) has not been saved into the workspace yet."""
-    return st.session_state.get(_UPLOAD) != file
-
-
-def upload_saved(file: str) -> None:
-    """Remember that this upload is in the workspace, so that reruns do not save it again."""
-    st.session_state[_UPLOAD] = file
-
-
-def watched_run() -> str | None:
-    """Id of the run the Train page shows, if one was chosen."""
-    run = st.session_state.get(_WATCHED_RUN)
-    return str(run) if run else None
-
-
-def watch_run(run: str | None) -> None:
-    """Show a run on the Train page."""
-    st.session_state[_WATCHED_RUN] = run
-
-
-def data_in_use_changed() -> bool:
-    """Whether the data in use is another than at the last call; True at the first."""
-    changed = bool(st.session_state.get(_FORM_FOLLOWS) != data_source())
-    st.session_state[_FORM_FOLLOWS] = data_source()
-    return changed
-
-
-def chosen_preset() -> str | None:
-    """The preset the training form was filled with, if one was chosen."""
-    preset = st.session_state.get(_PRESET)
-    return str(preset) if preset else None
-
-
-def choose_preset(name: str) -> None:
-    """Remember which preset the training form was filled with."""
-    st.session_state[_PRESET] = name
-
-
-def wall_seed() -> int:
-    """Decides which random faces the Data page shows."""
-    return int(st.session_state.get(_WALL_SEED, 0))
-
-
-def reshuffle_wall() -> None:
-    """Show other random faces."""
-    st.session_state[_WALL_SEED] = wall_seed() + 1
-
-
-def live_session() -> object | None:
-    """This window's live session, if the webcam page was opened."""
-    return _get(_LIVE, lambda: None)
-
-
-def keep_live_session(session: object) -> None:
-    """Keep this window's live session over reruns and page changes."""
-    st.session_state[_LIVE] = session
-
-
-def live_model() -> str:
-    """The model the webcam page works with."""
-    return str(st.session_state[_LIVE_MODEL])
-
-
-def set_live_model(model: str) -> None:
-    """Tell the webcam page's parts which model is in use."""
-    st.session_state[_LIVE_MODEL] = model
-
-
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """What the camera's connection does.
-
-    Attributes:
-        playing: it is on.
-        since: when it was switched on or began to connect, on the monotonic clock; None while it is off.
-        frames: frames the live session had shown by then.
-        failed: the last attempt ended without a frame, and not because somebody changed their mind at once.
-    """
-
-    playing: bool = False
-    since: float | None = None
-    frames: int = 0
-    failed: bool = False
-
-
-def camera() -> Camera:
-    """What the camera's connection does."""
-    found = st.session_state.get(_CAMERA)
-    return found if isinstance(found, Camera) else Camera()
-
-
-def note_camera(*, playing: bool, busy: bool, frames: int) -> None:
-    """What the connection does now: on; on or connecting; and how many frames were shown so far."""
-    before, now = camera(), time.monotonic()
-    if busy:
-        since = before.since if before.since is not None else now
-        shown = before.frames if before.since is not None else frames
-        st.session_state[_CAMERA] = Camera(playing, since, shown)
-    elif before.since is not None:
-        failed = frames == before.frames and now - before.since > _CHANGED_MIND
-        st.session_state[_CAMERA] = Camera(failed=failed)
 
 
 def send_face(crop: Any) -> None:

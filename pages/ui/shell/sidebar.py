@@ -66,7 +66,7 @@ def _model() -> None:
         current = cache.model_in_use()
         # The box keeps its key, and takes its value from here: a box made anew for each model would forget a choice
         # that is made before the browser has heard of the new box.
-        st.session_state[_MODEL_BOX] = current
+        session.set_widget_value(_MODEL_BOX, current)
         st.selectbox(
             "Model in use",
             list(available),
@@ -78,4 +78,4 @@ def _model() -> None:
 
 
 def _use_chosen() -> None:
-    session.use_model(str(st.session_state[_MODEL_BOX]))
+    session.use_model(session.widget_value(_MODEL_BOX))

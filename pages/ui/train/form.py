@@ -13,6 +13,8 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import duration, is_built_in, plain, source_name
 from pages.ui.shell.forms import Form
 from pages.ui.shell.runs import all_runs, summary
+from pages.ui.shell.session import state_of
+from pages.ui.train.state import TrainState
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Length and batches": ("batch_size", "patience"),
@@ -51,7 +53,7 @@ PROTOCOLS: Final[dict[str, str]] = {
 
 def train_form() -> Form:
     """The form of the Train page."""
-    return Form(TrainConfig, "train")
+    return Form(TrainConfig, "train", state_of(TrainState).form)
 
 
 def remaining_fields() -> list[str]:
@@ -115,20 +117,21 @@ def copy_settings(form: Form, run: Run, *, from_weights: bool) -> None:
 
 def _data(form: Form) -> None:
     in_use = session.data_source()
-    if session.data_in_use_changed():  # the form follows the data in use; afterwards another choice here stands
-        form.set("data", in_use)
+    state = state_of(TrainState)
+    if state.followed_data != in_use:  # the form follows the data in use; afterwards another choice here stands
+        state.followed_data = in_use
+        form.fill({"data": in_use})
     current = str(form.value("data"))
     options = list(dict.fromkeys([in_use, current, session.BUILT_IN, *session.recent_sources()]))
     field = TrainConfig.model_fields["data"]
     chosen = st.selectbox(
         "Data",
         options,
-        index=options.index(current),
         format_func=lambda source: source_name(source) if is_built_in(source) else source,
         help=f"{field.description} More sources can be opened on the Data page.",
-        key=f"train-data-{in_use}-{form.round}",
+        key=form.key("data", current),
     )
-    form.set("data", chosen)
+    form.enter("data", chosen)
 
 
 def _protocol(form: Form) -> None:
@@ -137,13 +140,12 @@ def _protocol(form: Form) -> None:
     chosen = st.selectbox(
         "Protocol",
         names,
-        index=names.index(current),
         format_func=PROTOCOLS.__getitem__,
         help=TrainConfig.model_fields["protocol"].description,
-        key=f"train-protocol-{form.round}",
+        key=form.key("protocol", current),
     )
     if chosen != current:
-        form.set("protocol", chosen)
+        form.enter("protocol", chosen)
         _take_preset(form, PROTOCOL_PRESETS[chosen])
         st.rerun()
     if chosen == "leaky":
@@ -162,11 +164,10 @@ def _model(form: Form) -> None:
     chosen = st.selectbox(
         "Model",
         names,
-        index=names.index(form.value("model")),
         help="The network's architecture.",
-        key=f"train-model-{form.round}",
+        key=form.key("model", str(form.value("model"))),
     )
-    form.set("model", chosen)
+    form.enter("model", chosen)
     st.caption(plain(known.get(chosen, "This network is not known here.")))
     _start_from(form)
 
@@ -178,25 +179,24 @@ def _start_from(form: Form) -> None:
     chosen = st.selectbox(
         "Start from",
         options,
-        index=options.index(current or ""),
         format_func=lambda name: f"the weights of {available.get(name, name)}" if name else "new random weights",
         help=TrainConfig.model_fields["init_from"].description,
-        key=f"train-init-{form.round}",
+        key=form.key("init_from", current or ""),
     )
-    form.set("init_from", chosen or None)
+    form.enter("init_from", chosen or None)
 
 
 def _preset(form: Form) -> None:
     names = list(PRESETS)
-    current = session.chosen_preset() or PROTOCOL_PRESETS[str(form.value("protocol"))]
+    state = state_of(TrainState)
+    current = state.preset or PROTOCOL_PRESETS[str(form.value("protocol"))]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Preset",
             names,
-            index=names.index(current) if current in names else 0,
             format_func=lambda name: PRESETS[name].title,
             help="Settings that belong together. Choosing one sets the settings below.",
-            key=f"train-preset-{form.round}",
+            key=form.key("preset", current if current in names else names[0]),
         )
         reset = st.button(
             "Reset to defaults",
@@ -213,7 +213,7 @@ def _preset(form: Form) -> None:
 def _take_preset(form: Form, name: str) -> None:
     form.reset(keep=("data", "protocol", "holdout_share", "model", "model_args", "init_from"))
     form.fill(PRESETS[name].values)
-    session.choose_preset(name)
+    state_of(TrainState).preset = name
 
 
 def _outlook(config: TrainConfig) -> None:
@@ -247,6 +247,6 @@ def start_controls(config: TrainConfig | None) -> None:
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    session.watch_run(run.id)
+    state_of(TrainState).watched_run = run.id
     session.notify(f"Started {run.label.name}.")
     st.rerun()

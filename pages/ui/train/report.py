@@ -11,6 +11,8 @@ from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.errors import calmly
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.runs import ACTIVE, summary
+from pages.ui.shell.session import set_widget_value, state_of, widget_value
+from pages.ui.train.state import TrainState
 
 if TYPE_CHECKING:
     from fer_core.report.lab_report import LabReport
@@ -29,8 +31,10 @@ def report_of(run: Run) -> None:
         )
         kept = run.label.notes
         key = f"report-notes-{run.id}"
-        if st.session_state.get(f"{key}-kept") != kept:  # also when they were typed elsewhere
-            st.session_state[key] = st.session_state[f"{key}-kept"] = kept
+        filled = state_of(TrainState).notes
+        if filled.get(run.id) != kept or widget_value(key) is None:  # also when they were typed elsewhere
+            set_widget_value(key, kept)
+            filled[run.id] = kept
         st.text_area(
             "Notes",
             max_chars=20_000,
@@ -58,7 +62,7 @@ def report_of(run: Run) -> None:
 
 
 def _keep_notes(run: Run, key: str) -> None:
-    rename_run(run, run.label.name, str(st.session_state[key]))
+    rename_run(run, run.label.name, widget_value(key))
 
 
 def _task(run: Run) -> Task:

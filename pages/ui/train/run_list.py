@@ -15,24 +15,28 @@ from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import distinct, percent, plain
 from pages.ui.shell.forms import Form
 from pages.ui.shell.runs import ACTIVE, curves, run_colour, started, summary
+from pages.ui.shell.session import set_widget_value, state_of, widget_value
 from pages.ui.train.form import copy_settings
+from pages.ui.train.state import TrainState
+
+_RUN = "train-run"  # key of the box
 
 
-def choose_run(runs: Sequence[Run], watched: str | None, active: Run | None) -> Run:
+def choose_run(runs: Sequence[Run], active: Run | None) -> Run:
     """Pick the run to look at: the one chosen before, else the one that trains, else the newest."""
     ids = [run.id for run in runs]
+    watched = state_of(TrainState).watched_run
     preferred = watched if watched in ids else active.id if active and active.id in ids else ids[0]
     names = distinct({run.id: f"{summary(run).name} · {started(run)}" for run in runs})
+    set_widget_value(_RUN, preferred)
     chosen = st.selectbox(
-        "Run",
-        ids,
-        index=ids.index(preferred),
-        format_func=lambda run_id: names.get(run_id, run_id),
-        key=f"train-run-{preferred}",
+        "Run", ids, format_func=lambda run_id: names.get(run_id, run_id), key=_RUN, on_change=_watch_chosen
     )
-    if chosen != preferred:
-        session.watch_run(chosen)
     return runs[ids.index(chosen)]
+
+
+def _watch_chosen() -> None:
+    state_of(TrainState).watched_run = widget_value(_RUN)
 
 
 def compare(runs: Sequence[Run]) -> None:
@@ -124,7 +128,7 @@ def _rename(run: Run) -> None:
 
 
 def _rename_now(run: Run) -> None:
-    rename_run(run, str(st.session_state["rename-name"]), str(st.session_state["rename-notes"]))
+    rename_run(run, widget_value("rename-name"), widget_value("rename-notes"))
 
 
 @st.dialog("Delete this run?")
@@ -143,5 +147,5 @@ def _delete(run: Run) -> None:
 def _delete_now(run: Run) -> None:
     name = run.label.name
     delete_run(run)
-    session.watch_run(None)
+    state_of(TrainState).watched_run = None
     session.notify(f"Deleted {name}.")

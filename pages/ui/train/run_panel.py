@@ -11,10 +11,11 @@ from fer_core.errors import FerError
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
 from pages.ui.components.gallery.face_wall import few_faces
 from pages.ui.components.live_chart.chart import live_chart
-from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import percent, plain
 from pages.ui.shell.runs import ACTIVE, can_resume, curves, explain_state, progress_text, state_badge, summary
+from pages.ui.shell.session import state_of
+from pages.ui.train.state import TrainState
 
 _POLL = 1.0  # seconds; a new epoch shows at the next look
 
@@ -95,7 +96,7 @@ def _controls(run: Run, now: State) -> None:
         except FerError as error:
             st.error(plain(error), icon=":material/error:")
         else:
-            session.watch_run(run.id)
+            state_of(TrainState).watched_run = run.id
             st.rerun()
 
 

@@ -22,9 +22,9 @@ from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import percent, plain, source_name
-from pages.ui.upload import state
 from pages.ui.upload.photo_cache import Model, encode, saliency
 from pages.ui.upload.photos import selected_box
+from pages.ui.upload.state import UploadState
 
 _FAST: Final = tuple(name for name, method in METHODS.items() if not method.slow)
 _SLOW: Final = tuple(name for name, method in METHODS.items() if method.slow)
@@ -236,6 +236,7 @@ def _cover(face: FacePrediction, model: Model) -> None:
 
 def _patch(face: FacePrediction, model: Model) -> None:
     """The face to drag a rectangle in, what the network sees then, and what it says."""
+    state = session.state_of(UploadState)
     key = f"cover-{model.name}-{hash(face.crop.tobytes())}"
     names = [f"{key}-{field}" for field in ("left", "top", "width", "height")]
 
@@ -245,11 +246,11 @@ def _patch(face: FacePrediction, model: Model) -> None:
             left, top = (int(min(max(np.floor(v), 0), FACE_SIZE - 1)) for v in box[:2])
             right, bottom = (int(np.clip(np.ceil(a + b), 1, FACE_SIZE)) for a, b in zip(box[:2], box[2:], strict=True))
             for name, value in zip(names, (left, top, max(1, right - left), max(1, bottom - top)), strict=True):
-                st.session_state[name] = value
+                session.set_widget_value(name, value)
 
     # Streamlit forgets the fields while they are folded away; only what is set anew in a run is shown in the browser.
-    for name, value in zip(names, state.patch(key) or _MOUTH, strict=True):
-        st.session_state.setdefault(name, value)
+    for name, value in zip(names, state.patches.get(key, _MOUTH), strict=True):
+        session.preset_widget(name, value)
     select, result, bars = st.columns([1, 1, 2], gap="medium")
     with select:
         st.caption("Drag a rectangle, or type one.")
@@ -265,7 +266,7 @@ def _patch(face: FacePrediction, model: Model) -> None:
             alt="The face, to drag a rectangle in",
         )
         values = _patch_numbers(names)
-    state.keep_patch(key, values)
+    state.patches[key] = values
     covered = cover(model.classifier, face.crop, *values)
     with result:
         st.caption("What the network sees then.")
@@ -288,7 +289,7 @@ def _patch(face: FacePrediction, model: Model) -> None:
         st.caption("Filled: with the patch. Hollow: without.")
 
 
-def _patch_numbers(keys: Sequence[str]) -> list[int]:
+def _patch_numbers(keys: Sequence[str]) -> tuple[int, ...]:
     """Four number inputs for the patch, in pixels of the face."""
     fields: list[Any] = []
     rows = st.columns(2), st.columns(2)
@@ -302,4 +303,4 @@ def _patch_numbers(keys: Sequence[str]) -> list[int]:
         strict=True,
     ):
         fields.append(place.number_input(title, min_value=low, max_value=high, step=1, key=key))
-    return [int(value) for value in fields]
+    return tuple(int(value) for value in fields)

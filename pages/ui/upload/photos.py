@@ -18,8 +18,9 @@ from fer_core.resources import asset
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import percent, plain
-from pages.ui.upload import state
+from pages.ui.shell.session import state_of
 from pages.ui.upload.photo_cache import Box, Looked, Model, Upload, encode, look
+from pages.ui.upload.state import UploadState
 
 PHOTOS, CAMERA, FOLDER, VIDEO = "Photographs", "Snapshot", "Folder", "Video"
 _WAYS: Final = {
@@ -56,12 +57,13 @@ def choose_way() -> str:
 
 def choose_photos(way: str) -> list[Upload]:
     """The files brought; a sample where there is none yet."""
+    state = state_of(UploadState)
     face = session.sent_face()
     if face is not None:
         box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
-        state.keep_sent(Upload("face from the webcam.png", encode(face, ".png"), (box,)))
+        state.sent = Upload("face from the webcam.png", encode(face, ".png"), (box,))
     if way == CAMERA:
-        state.keep_sent(None)
+        state.sent = None
         taken = st.camera_input("Take a snapshot", help="The picture stays on this machine.", width=520)
         return [Upload("snapshot.jpg", taken.getvalue())] if taken else []
     files = st.file_uploader(
@@ -71,15 +73,14 @@ def choose_photos(way: str) -> list[Upload]:
         label_visibility="collapsed",
         help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF. They stay on this machine and are not kept on its disk.",
     )
-    uploads = state.brought({file.file_id: file for file in files[:_AT_ONCE]})
+    uploads = state.uploads(files[:_AT_ONCE])
     if uploads:
-        state.keep_sent(None)
+        state.sent = None
         if len(files) > _AT_ONCE:
             st.info(f"The first {_AT_ONCE} of {len(files):,} files are looked at. For more, use a folder.")
         return uploads
-    sent = state.sent()
-    if sent is not None:
-        return [sent]
+    if state.sent is not None:
+        return [state.sent]
     name = st.segmented_control(
         "Or try a sample, drawn for this program", list(SAMPLES), default="Five portraits", key="upload-sample"
     )
@@ -90,6 +91,7 @@ def choose_photos(way: str) -> list[Upload]:
 
 def look_at(uploads: Sequence[Upload], model: Model) -> list[Looked]:
     """Every photograph with its faces, with progress where there are many."""
+    state = state_of(UploadState)
     bar = st.empty()
     looked = []
     for number, upload in enumerate(uploads):
@@ -251,6 +253,7 @@ def mark_by_hand(photo: Looked) -> None:
     """Mark a face with a rectangle dragged in the photograph, or with four numbers."""
     result = photo.result
     key = f"mark-{photo.digest[:12]}"
+    state = state_of(UploadState)
     marked = state.marked(photo.digest)
 
     def dragged() -> None:
@@ -290,7 +293,7 @@ def mark_by_hand(photo: Looked) -> None:
 
 def selected_box(key: str) -> Box | None:
     """Left, top, width and height of the last rectangle selected in a plotly chart; None where there is none."""
-    chosen: Any = st.session_state.get(key)
+    chosen: Any = session.widget_value(key)
     boxes = chosen.get("selection", {}).get("box", []) if chosen else []
     if not boxes:
         return None

@@ -12,8 +12,10 @@ from pages.ui.components.camera_check.check import camera_check
 from pages.ui.components.face_bars.bars import live_faces
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
+from pages.ui.shell.session import state_of
 from pages.ui.webcam.diagnosis import doctor, fallbacks
 from pages.ui.webcam.game import BESIDE, game, shows_game
+from pages.ui.webcam.state import WebcamState
 
 _KEY: Final = "camera"  # of the video on the page
 _READ_EVERY: Final = 0.7  # seconds between two looks at the figures
@@ -34,13 +36,13 @@ def ice_servers() -> list[dict[str, Any]]:
 def live_session(model: str) -> LiveSession:
     """This browser window's live session, with the model in use."""
     classifier = cache.classifier(model)
-    live = session.live_session()
-    if not isinstance(live, LiveSession):
-        live = LiveSession(classifier)
-        threading.Thread(target=live.warm_up, name="warm up the live view", daemon=True).start()
-        session.keep_live_session(live)
-    live.use(classifier)
-    return live
+    state = state_of(WebcamState)
+    state.model = model
+    if state.live is None:
+        state.live = LiveSession(classifier)
+        threading.Thread(target=state.live.warm_up, name="warm up the live view", daemon=True).start()
+    state.live.use(classifier)
+    return state.live
 
 
 @st.fragment
@@ -77,7 +79,7 @@ def camera(live: LiveSession) -> None:
         },
     )
     playing = context.state.playing
-    session.note_camera(playing=playing, busy=playing or context.state.signalling, frames=live.frames)
+    state_of(WebcamState).note_camera(playing=playing, busy=playing or context.state.signalling, frames=live.frames)
     advice = camera_check(playing=playing)
     if advice and not playing:
         st.warning(advice, icon=":material/videocam_off:")

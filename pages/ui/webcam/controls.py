@@ -10,7 +10,9 @@ from fer_core.workspace import Workspace
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.session import state_of
 from pages.ui.webcam.game import CONTROLS, shows_game
+from pages.ui.webcam.state import WebcamState
 
 _CALIBRATION = (
     "Some faces look sad or angry to a network while they rest. Look into the camera with a relaxed face for two seconds, "
@@ -45,7 +47,7 @@ def _settings(live: LiveSession) -> None:
         help=fields["smoothing"].description,
         key="live_smoothing",
     )
-    model = session.live_model()
+    model = state_of(WebcamState).model
     own = cache.classifier(model).info.abstain_below
     threshold = st.slider(
         str(fields["abstain_below"].title),

@@ -8,9 +8,10 @@ from typing import Final
 import streamlit as st
 
 from fer_core.live import LiveSession, Rates
-from pages.ui.shell import session
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.session import state_of
 from pages.ui.upload.photos import CAMERA, VIDEO
+from pages.ui.webcam.state import Camera, WebcamState
 
 CONNECTING_SECONDS: Final = 10.0
 """How long a connection may take before the page says what may be wrong."""
@@ -20,7 +21,7 @@ _NETWORK = (
 )
 
 
-def diagnosis(camera: session.Camera, frames: int, rates: Rates, now: float) -> str | None:
+def diagnosis(camera: Camera, frames: int, rates: Rates, now: float) -> str | None:
     """What is wrong with the connection, or None.
 
     Args:
@@ -45,7 +46,7 @@ def diagnosis(camera: session.Camera, frames: int, rates: Rates, now: float) -> 
 
 def doctor(live: LiveSession, rates: Rates) -> None:
     """Show what is wrong, if anything is."""
-    found = diagnosis(session.camera(), live.frames, rates, time.monotonic())
+    found = diagnosis(state_of(WebcamState).camera, live.frames, rates, time.monotonic())
     if found:
         st.warning(found, icon=":material/signal_disconnected:")
         fallbacks()

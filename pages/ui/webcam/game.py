@@ -18,6 +18,7 @@ from fer_core.explanation.pictures import png
 from fer_core.live import LiveSession, Scene, photo_strip
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.session import widget_value
 from pages.ui.webcam.diagnosis import doctor
 
 FACES: Final = "Faces"
@@ -122,7 +123,7 @@ def choose_view(live: LiveSession) -> None:
 
 def shows_game() -> bool:
     """Whether the game was chosen."""
-    return bool(st.session_state.get(_VIEW) == MIRROR)
+    return bool(widget_value(_VIEW) == MIRROR)
 
 
 def _switch(live: LiveSession) -> None:
