@@ -4,12 +4,10 @@ import streamlit as st
 
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.navigation import UploadWay, through_app
 from pages.ui.upload.explain import explain_face
 from pages.ui.upload.folder import folder
 from pages.ui.upload.photos import (
-    FOLDER,
-    VIDEO,
     choose_face,
     choose_photo,
     choose_photos,
@@ -36,10 +34,10 @@ model = None
 with calm("loading the model"):
     model = model_or_none()
 
-if model is not None and way == FOLDER:
+if model is not None and way == UploadWay.FOLDER:
     with calm("working on the folder"):
         folder(model)
-elif model is not None and way == VIDEO:
+elif model is not None and way == UploadWay.VIDEO:
     with calm("working on the video"):
         video(model)
 elif model is not None:

@@ -1,4 +1,5 @@
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.ui.shell.navigation import PAGES, pages
 from tests.pages.conftest import check
@@ -84,3 +85,13 @@ def test_the_chosen_model_is_remembered_by_the_next_window(open_page):
     other = first.id if box.value == second.id else second.id
     box.set_value(other).run()
     assert open_page().sidebar.selectbox[0].value == other
+
+
+@pytest.mark.parametrize(("asked", "way"), [("video", "Video"), ("snapshot", "Snapshot"), ("Video", "Photographs")])
+def test_an_address_asks_for_a_way_into_upload(open_page, asked, way):
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app.query_params["way"] = asked
+    app.switch_page("pages/upload.py").run()
+    check(app)
+    control = app.segmented_control(key="upload-way")
+    assert control.formatted_values[0].endswith(f" {way}")

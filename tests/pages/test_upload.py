@@ -12,6 +12,7 @@ import pages.ui.upload.explain
 import pages.ui.upload.photo_cache
 from fer_core.resources import asset
 from fer_core.workspace import Workspace
+from pages.ui.shell.navigation import UploadWay
 from pages.ui.upload.photos import SAMPLES
 from tests.pages.conftest import check, wait_for_work, words
 
@@ -230,7 +231,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
         (tmp_path / name).write_bytes((SAMPLE / sample).read_bytes())
     (tmp_path / "c.jpg").write_text("no picture")
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value("Folder").run()
+    app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
     app.text_input(key="folder-path").input(str(tmp_path)).run()
     click(app, "Look for faces")
     finish(app, "folder")
@@ -241,7 +242,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
 
 def test_a_folder_that_is_not_there_is_refused_in_a_sentence(open_page, tmp_path):
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value("Folder").run()
+    app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
     app.text_input(key="folder-path").input(str(tmp_path / "nowhere")).run()
     check(app, errors=1)
     assert "nowhere" in app.error[0].value
@@ -293,7 +294,7 @@ def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value("Video").run()
+    app.segmented_control(key="upload-way").set_value(UploadWay.VIDEO).run()
     app.text_input(key="video-path").input(str(path)).run()
     click(app, "Follow the faces")
     finish(app, "video")
@@ -306,7 +307,7 @@ def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
 def test_a_text_file_is_no_video(open_page, tmp_path):
     (tmp_path / "film.mp4").write_text("no film")
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value("Video").run()
+    app.segmented_control(key="upload-way").set_value(UploadWay.VIDEO).run()
     app.text_input(key="video-path").input(str(tmp_path / "film.mp4")).run()
     click(app, "Follow the faces")
     wait_for_work(app, "video", 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
@@ -77,6 +78,16 @@ PAGES: Final[tuple[Page, ...]] = (
 )
 
 
+class UploadWay(StrEnum):
+    """A way to bring faces to the Upload page; its value stands in addresses: ``/upload?way=video``."""
+
+    PHOTOS = "photos"
+    SNAPSHOT = "snapshot"
+    FOLDER = "folder"
+    VIDEO = "video"
+
+
+_WAY: Final = "way"  # in addresses
 _inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
 
 
@@ -108,6 +119,17 @@ def menu() -> None:
             st.caption(name)
             for page in entries:
                 st.page_link(page.file, label=page.title, icon=page.icon, width="stretch")
+
+
+def upload_link(way: UploadWay, label: str, icon: str) -> None:
+    """A link to one of the ways into the Upload page."""
+    st.page_link("pages/upload.py", label=label, icon=icon, query_params={_WAY: way.value})
+
+
+def asked_upload_way() -> UploadWay:
+    """The way that the address asks for; photographs where it asks for none."""
+    asked = st.query_params.get(_WAY)
+    return UploadWay(asked) if asked in set(UploadWay) else UploadWay.PHOTOS
 
 
 def run_page(page: StreamlitPage) -> None:

@@ -18,16 +18,16 @@ from fer_core.resources import asset
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.navigation import UploadWay, asked_upload_way
 from pages.ui.shell.session import state_of
 from pages.ui.upload.photo_cache import Box, Looked, Model, Upload, encode, look
 from pages.ui.upload.state import UploadState
 
-PHOTOS, CAMERA, FOLDER, VIDEO = "Photographs", "Snapshot", "Folder", "Video"
 _WAYS: Final = {
-    PHOTOS: ":material/add_photo_alternate:",
-    CAMERA: ":material/photo_camera:",
-    FOLDER: ":material/folder:",
-    VIDEO: ":material/movie:",
+    UploadWay.PHOTOS: ":material/add_photo_alternate: Photographs",
+    UploadWay.SNAPSHOT: ":material/photo_camera: Snapshot",
+    UploadWay.FOLDER: ":material/folder: Folder",
+    UploadWay.VIDEO: ":material/movie: Video",
 }
 SAMPLES: Final = {
     "Five portraits": "five-portraits.jpg",
@@ -39,30 +39,28 @@ _LISTED = 6  # refused files named one by one
 _FIELDS: Final = ("Left", "Top", "Width", "Height")
 
 
-def choose_way() -> str:
-    """Where the faces come from; a link may ask for one of the ways (``?way=Video``)."""
-    asked = st.query_params.get("way")
-    return str(
-        st.segmented_control(
-            "Where are the faces?",
-            list(_WAYS),
-            format_func=lambda way: f"{_WAYS[way]} {way}",
-            default=asked if asked in _WAYS else PHOTOS,
-            required=True,
-            key="upload-way",
-            label_visibility="collapsed",
-        )
-    )
+def choose_way() -> UploadWay:
+    """Where the faces come from; a link may ask for one of the ways."""
+    asked = asked_upload_way()
+    return st.segmented_control(
+        "Where are the faces?",
+        list(UploadWay),
+        format_func=_WAYS.__getitem__,
+        default=asked,
+        required=True,
+        key="upload-way",
+        label_visibility="collapsed",
+    ) or asked  # fmt: skip
 
 
-def choose_photos(way: str) -> list[Upload]:
+def choose_photos(way: UploadWay) -> list[Upload]:
     """The files brought; a sample where there is none yet."""
     state = state_of(UploadState)
     face = session.sent_face()
     if face is not None:
         box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
         state.sent = Upload("face from the webcam.png", encode(face, ".png"), (box,))
-    if way == CAMERA:
+    if way == UploadWay.SNAPSHOT:
         state.sent = None
         taken = st.camera_input("Take a snapshot", help="The picture stays on this machine.", width=520)
         return [Upload("snapshot.jpg", taken.getvalue())] if taken else []
@@ -339,9 +337,9 @@ def no_face() -> None:
     )
 
 
-def no_photo(way: str) -> None:
+def no_photo(way: UploadWay) -> None:
     """Nothing is there to look at."""
-    if way == CAMERA:
+    if way == UploadWay.SNAPSHOT:
         st.caption("Take a snapshot, and its faces are looked at here.")
     else:
         st.caption("Drop photographs above, or choose a sample.")

@@ -9,8 +9,8 @@ import streamlit as st
 
 from fer_core.live import LiveSession, Rates
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.navigation import UploadWay, upload_link
 from pages.ui.shell.session import state_of
-from pages.ui.upload.photos import CAMERA, VIDEO
 from pages.ui.webcam.state import Camera, WebcamState
 
 CONNECTING_SECONDS: Final = 10.0
@@ -60,8 +60,5 @@ def fallbacks() -> None:
     """Other ways in, one click away. Links, since the browser stops asking for the figures before it follows one: a page
     switched by the script would be overtaken by the next look at the figures."""
     with st.container(horizontal=True, gap="small"):
-        for way, label, icon in (
-            (CAMERA, "Take a snapshot", ":material/photo_camera:"),
-            (VIDEO, "Use a video file", ":material/movie:"),
-        ):
-            st.page_link("pages/upload.py", label=label, icon=icon, query_params={"way": way})
+        upload_link(UploadWay.SNAPSHOT, "Take a snapshot", ":material/photo_camera:")
+        upload_link(UploadWay.VIDEO, "Use a video file", ":material/movie:")
