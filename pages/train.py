@@ -4,6 +4,7 @@ import streamlit as st
 
 from fer_core.training.runs import running
 from pages.ui.components.live_chart.chart import plotly_runtime
+from pages.ui.shell import session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
 from pages.ui.shell.runs import all_runs, run_table
@@ -24,7 +25,7 @@ live, settings = st.columns([3, 2], gap="large")
 if runs:
     with live, calm("showing the run"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            run = choose_run(runs, running())
+            run = choose_run(runs, running(session.workspace()))
             evaluate(run)
             manage(run, form)
         run_panel(run)

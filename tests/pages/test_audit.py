@@ -12,7 +12,7 @@ from fer_core.data.marks import marks_for
 from fer_core.evaluation.audit import audit_exact
 from fer_core.training import out_of_fold
 from fer_core.training.out_of_fold import FoldStatus
-from fer_core.workspace import write_json
+from fer_core.workspace import Workspace, write_json
 from tests.factories import make_dataset
 from tests.pages.conftest import check, words
 from tests.run_factory import make_run
@@ -101,7 +101,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
     app = view(open_page("audit"), "Suspect labels")
     next(b for b in app.button if b.label == "Look for suspect labels").click().run()
     check(app)
-    assert started == [("synthetic", found.fingerprint, {"skip_broken": False})]
+    assert started == [("synthetic", found.fingerprint, {"workspace": Workspace.default(), "skip_broken": False})]
 
     from filelock import FileLock
 

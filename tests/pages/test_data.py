@@ -54,7 +54,8 @@ def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves
     (folder / "train" / "happy" / "broken.png").write_bytes(b"not a picture")
     state_of = {}
     monkeypatch.setattr(
-        "fer_core.training.jobs.start", lambda config, name=None: state_of.update(config=config) or 1 / 0
+        "fer_core.training.jobs.start",
+        lambda config, name=None, workspace=None: state_of.update(config=config) or 1 / 0,
     )
     app = open_page("data")
     app.segmented_control(key="data-way").set_value("On this machine").run()
@@ -111,9 +112,9 @@ def test_names_of_uploads_become_safe(name, kept):
 
 
 def test_the_same_upload_is_kept_once_and_another_with_its_name_beside_it(workspace):
-    first = save_upload(io.BytesIO(b"one"), "a.zip")
-    assert save_upload(io.BytesIO(b"one"), "a.zip") == first
-    assert save_upload(io.BytesIO(b"two"), "a.zip") != first
+    first = save_upload(io.BytesIO(b"one"), "a.zip", Workspace.default())
+    assert save_upload(io.BytesIO(b"one"), "a.zip", Workspace.default()) == first
+    assert save_upload(io.BytesIO(b"two"), "a.zip", Workspace.default()) != first
     assert first.read_bytes() == b"one"
     assert first.parent == workspace.uploads
 
@@ -129,5 +130,5 @@ def test_an_upload_that_breaks_off_leaves_nothing(workspace):
             return super().read(n)
 
     with pytest.raises(WorkspaceError):
-        save_upload(Breaks(b"x" * 10), "a.zip")
+        save_upload(Breaks(b"x" * 10), "a.zip", Workspace.default())
     assert list(workspace.uploads.iterdir()) == []

@@ -101,7 +101,7 @@ def _html(dataset: FaceDataset, found: ExactAudit) -> str:
     from fer_core.training.out_of_fold import find
 
     pairs = near_duplicates(dataset, found.groups, _FIRST_DISTANCE)
-    job, suspects = find(dataset), None
+    job, suspects = find(dataset, workspace=session.workspace()), None
     if job.state == "finished":
         positions, probabilities = job.read()
         suspects = suspect_labels(dataset.labels[positions], probabilities, positions)
@@ -272,7 +272,7 @@ def _balance(dataset: FaceDataset, found: ExactAudit) -> None:
 def _job(dataset: FaceDataset) -> OutOfFold:
     from fer_core.training import out_of_fold
 
-    return out_of_fold.find(dataset)
+    return out_of_fold.find(dataset, workspace=session.workspace())
 
 
 def _suspect_labels(dataset: FaceDataset, found: ExactAudit, *, following: bool = False) -> None:
@@ -314,7 +314,9 @@ def _suspect_labels(dataset: FaceDataset, found: ExactAudit, *, following: bool 
 
             try:
                 source = session.data_source()
-                out_of_fold.start(source, dataset, skip_broken=session.skips_broken(source))
+                out_of_fold.start(
+                    source, dataset, workspace=session.workspace(), skip_broken=session.skips_broken(source)
+                )
             except FerError as error:
                 st.error(plain(error), icon=":material/error:")
                 return

@@ -114,7 +114,7 @@ def _upload() -> None:
     state = state_of(DataState)
     if state.saved_upload != file.file_id:
         with st.spinner("Saving the file…"):
-            path = save_upload(file, file.name)
+            path = save_upload(file, file.name, session.workspace())
         state.saved_upload, state.opened = file.file_id, str(path)
 
 

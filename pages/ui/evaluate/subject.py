@@ -17,7 +17,7 @@ from fer_core.evaluation import Predictions
 from fer_core.evaluation.cells import (
     cleaned_predictions,
 )
-from pages.ui.shell import cache
+from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.runs import all_runs, started
 
@@ -81,7 +81,7 @@ def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta,
     from fer_core.inference import resolve_model
 
     predictions = predictions_of(model, name, dataset, split, tta)
-    path = resolve_model(model)
+    path = resolve_model(model, session.workspace())
     votes = None if dataset.votes is None else zlib.crc32(np.ascontiguousarray(dataset.votes))  # not in the fingerprint
     parts = [path, path.stat().st_mtime_ns, dataset.fingerprint, votes, split, tta, cleaning]
     key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
@@ -99,7 +99,7 @@ def predictions_of(model: str, name: str, dataset: FaceDataset, split: str, tta:
         place.progress(done / total, text=f"Evaluating {plain(name)}: {done:,} of {total:,} faces")
 
     try:
-        return cached_predictions(model, dataset, split, tta, on_progress=report)
+        return cached_predictions(model, dataset, split, tta, workspace=session.workspace(), on_progress=report)
     finally:
         place.empty()
 
@@ -108,7 +108,7 @@ def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | 
     if not cleaning.use_marks:
         return None
     try:
-        found = marks_for(dataset).path.stat()
+        found = marks_for(dataset, session.workspace()).path.stat()
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
@@ -120,5 +120,7 @@ def _report(
 ) -> tuple[FaceDataset, EvaluationReport]:
     from fer_core.evaluation.report import report_of
 
-    cleaned, positions, predictions = cleaned_predictions(_predictions, _dataset, _split, _cleaning)
+    cleaned, positions, predictions = cleaned_predictions(
+        _predictions, _dataset, _split, _cleaning, session.workspace()
+    )
     return cleaned, report_of(predictions, cleaned, positions, _split, _tta, _cleaning)

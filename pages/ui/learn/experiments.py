@@ -50,7 +50,7 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         return
     source = session.data_source()
     dataset = cache.dataset(source)
-    result = cached(experiment, dataset)
+    result = cached(experiment, dataset, session.workspace())
     if result is None:
         st.caption(
             f"Two trainings on up to {experiment.faces:,} faces of {plain(source_name(source))}, "
@@ -68,7 +68,7 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
     if result is not None:
         _show(experiment, result, prediction)
         if st.button("Run it again", icon=":material/replay:", type="tertiary", help="Forgets the kept result."):
-            forget(experiment, dataset)
+            forget(experiment, dataset, session.workspace())
             forget_work(_WORK)
             st.rerun()
 
@@ -77,7 +77,7 @@ def _task(name: str, source: str, skip_broken: bool) -> Task:
     """The work, made on the page; it runs in a thread that starts a process and listens to it."""
 
     def work(report: Report, stop: Stop) -> Result | None:
-        return run_apart(name, source, report, stop, skip_broken=skip_broken)
+        return run_apart(name, source, report, stop, workspace=session.workspace(), skip_broken=skip_broken)
 
     return work
 

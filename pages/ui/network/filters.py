@@ -71,7 +71,7 @@ def _found(key: str, layer: str, number: int, _network: Network) -> Patterns:
     """One filter's pattern; the one on the sheet where the sheet was made."""
     from fer_core.explanation.filters import kept_patterns, maximise
 
-    kept = kept_patterns(_network.classifier, layer)
+    kept = kept_patterns(_network.classifier, layer, workspace=session.workspace())
     return kept.only(number) if kept else maximise(_network.classifier, layer, [number])
 
 
@@ -118,12 +118,18 @@ def _faces(network: Network, layer: LayerRow, number: int) -> None:
             key=f"network-split-{'-'.join(splits)}",
         )
     )
-    found = kept_top_faces(network.classifier, dataset, split, layer.label)
+    found = kept_top_faces(network.classifier, dataset, split, layer.label, workspace=session.workspace())
     if found is None:
 
         def prepare() -> Task:
             return lambda report, stop: cached_top_faces(
-                network.classifier, dataset, split, layer.label, on_progress=report, should_stop=stop
+                network.classifier,
+                dataset,
+                split,
+                layer.label,
+                workspace=session.workspace(),
+                on_progress=report,
+                should_stop=stop,
             )
 
         found = background(
@@ -181,7 +187,7 @@ def whole_sheet(network: Network) -> None:
     from fer_core.explanation.filters import cached_patterns, kept_patterns
 
     layer = _choose_layer(network)
-    found = kept_patterns(network.classifier, layer.label)
+    found = kept_patterns(network.classifier, layer.label, workspace=session.workspace())
     if found is None:
         st.caption(
             f"For each of the {layer.output[0]} filters of {layer.label} a picture is changed step by step until it "
@@ -198,6 +204,7 @@ def whole_sheet(network: Network) -> None:
                 return cached_patterns(
                     network.classifier,
                     layer.label,
+                    workspace=session.workspace(),
                     on_progress=lambda done, total: report(done, total, latest[0]),
                     on_look=look,
                     should_stop=stop,

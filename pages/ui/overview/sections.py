@@ -26,7 +26,7 @@ def at_hand() -> None:
     source = session.data_source()
     dataset = cache.loaded_dataset(source)
     models, model = cache.models(), cache.model_in_use()
-    active = running()
+    active = running(session.workspace())
     cards = st.columns(3)
     with cards[0].container(border=True, height="stretch"):
         st.caption(":material/photo_library: Data in use")
@@ -63,7 +63,7 @@ def _model_figures(model: str) -> str:
     from fer_core.inference import read_info, resolve_model
 
     try:
-        info = read_info(resolve_model(model))
+        info = read_info(resolve_model(model, session.workspace()))
     except FerError as error:
         return plain(error)
     for split in ("test", "honest", "valid"):

@@ -96,7 +96,10 @@ def dataset(source: str) -> FaceDataset:
             found = shelf.get(identity)
             if found is None:
                 found = load(
-                    source, on_progress=_reporter(place.progress, name), skip_broken=session.skips_broken(source)
+                    source,
+                    workspace=session.workspace(),
+                    on_progress=_reporter(place.progress, name),
+                    skip_broken=session.skips_broken(source),
                 )
                 shelf.put(identity, found)
         finally:
@@ -131,7 +134,7 @@ def models() -> dict[str, str]:
     from fer_core.inference import shipped_models
 
     found = {name: f"{name} (shipped)" for name in sorted(shipped_models(), key=lambda name: (name != "compact", name))}
-    for run in list_runs():
+    for run in list_runs(session.workspace()):
         if (run.path / "best.safetensors").is_file():
             found[run.id] = run.label.name
     return distinct(found)
@@ -152,7 +155,7 @@ def classifier(model: str) -> Classifier:
     """
     from fer_core.inference import resolve_model
 
-    path = resolve_model(model)
+    path = resolve_model(model, session.workspace())
     return _classifier(str(path), path.stat().st_mtime_ns)
 
 
@@ -161,7 +164,7 @@ def _classifier(path: str, changed: int) -> Classifier:
     from fer_core.inference import Classifier, share_processor
 
     share_processor()
-    return Classifier.load(path)
+    return Classifier.load(path, workspace=session.workspace())
 
 
 @st.cache_resource(max_entries=4, show_spinner="Building the network…")

@@ -14,7 +14,6 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import FerError
-from fer_core.workspace import Workspace
 from pages.ui.shell import session
 from pages.ui.shell.formatting import plain
 
@@ -67,7 +66,7 @@ def show_complaint() -> bool:
 
 def log_file() -> Path:
     """Where defects of the app are recorded."""
-    return Workspace.default().root / "logs" / "app.log"
+    return session.workspace().root / "logs" / "app.log"
 
 
 def record_defect(error: BaseException, doing: str) -> tuple[str, Path | None]:

@@ -15,6 +15,7 @@ from fer_core.config import TrainConfig
 from fer_core.errors import FerError
 from fer_core.figures import RUN_COLOURS, Curve, Quantity
 from fer_core.training.runs import RESUMABLE, EpochRecord, Run, State, best_record, list_runs, open_run
+from pages.ui.shell import session
 from pages.ui.shell.formatting import duration, percent_with_interval, plain, source_name
 
 ACTIVE: Final[frozenset[State]] = frozenset({"starting", "running", "stopping"})
@@ -186,7 +187,7 @@ def explain_state(run: Run, state: State) -> str | None:
         return f"Stopped on request; {kept}. Resume goes on exactly where it left off."
     if state == "damaged":
         try:
-            open_run(run.path)
+            open_run(run.path, session.workspace())
         except FerError as error:
             return plain(error)
         return "The run directory cannot be read."
@@ -267,7 +268,7 @@ def run_colour(position: int) -> str:
 
 def all_runs() -> list[Run]:
     """All runs of the workspace, newest first."""
-    return list_runs()
+    return list_runs(session.workspace())
 
 
 def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Run]:

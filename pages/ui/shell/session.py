@@ -65,6 +65,11 @@ def preset_widget(key: str, value: Any) -> None:
     st.session_state.setdefault(key, value)
 
 
+def workspace() -> Workspace:
+    """The workspace of this app; the pages hand it to whatever reads or writes it."""
+    return Workspace.default()
+
+
 def data_source() -> str:
     """The data in use: a path, or ``synthetic``."""
     return str(_get(_DATA, lambda: _remembered().get("data") or BUILT_IN))
@@ -186,7 +191,7 @@ def _get(key: str, default: Callable[[], Any]) -> Any:
 
 def _remembered() -> dict[str, Any]:
     try:
-        found = json.loads((Workspace.default().root / "app.json").read_bytes())
+        found = json.loads((workspace().root / "app.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -202,4 +207,4 @@ def _save() -> None:
     }
     if record != _remembered():
         with suppress(FerError):
-            write_json(Workspace.default().root / "app.json", record)
+            write_json(workspace().root / "app.json", record)

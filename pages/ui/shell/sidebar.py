@@ -23,7 +23,7 @@ def sidebar() -> None:
         menu()
         if notice := session.take_notice():
             st.toast(plain(notice), icon=":material/check:")
-        run = running()
+        run = running(session.workspace())
         if run is not None:
             # Polls only while something trains. It forces no rerun of the page at the end: somebody may be working there.
             st.fragment(_training, run_every=_POLL)(str(run.path))

@@ -22,13 +22,13 @@ def safe_name(name: str) -> str:
     return f"{stem}.{ending}" if ending else stem
 
 
-def save_upload(file: BinaryIO, name: str, workspace: Workspace | None = None) -> Path:
+def save_upload(file: BinaryIO, name: str, workspace: Workspace) -> Path:
     """Write an uploaded file into the workspace, whole or not at all. The same file a second time is kept once.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
     """
-    folder = (workspace or Workspace.default()).uploads
+    folder = workspace.uploads
     file.seek(0)
     digest = hashlib.sha256()
     while chunk := file.read(1 << 20):

@@ -243,7 +243,7 @@ def start_controls(config: TrainConfig | None) -> None:
         return
     try:
         check(config)
-        run = jobs.start(config, name.strip() or None)
+        run = jobs.start(config, name.strip() or None, session.workspace())
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return

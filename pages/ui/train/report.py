@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from fer_core.training.runs import Run, rename_run, slug
+from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.errors import calmly
 from pages.ui.shell.formatting import plain
@@ -69,7 +70,7 @@ def _task(run: Run) -> Task:
     def task(report: Report, stop: Stop) -> LabReport:
         from fer_core.report.lab_report import make_report
 
-        return make_report(run, on_progress=report, should_stop=stop)
+        return make_report(run, workspace=session.workspace(), on_progress=report, should_stop=stop)
 
     return task
 

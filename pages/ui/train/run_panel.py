@@ -11,6 +11,7 @@ from fer_core.errors import FerError
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
 from pages.ui.components.gallery.face_wall import few_faces
 from pages.ui.components.live_chart.chart import live_chart
+from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import percent, plain
 from pages.ui.shell.runs import ACTIVE, can_resume, curves, explain_state, progress_text, state_badge, summary
@@ -92,7 +93,7 @@ def _controls(run: Run, now: State) -> None:
         from fer_core.training import jobs
 
         try:
-            jobs.resume(run)
+            jobs.resume(run, session.workspace())
         except FerError as error:
             st.error(plain(error), icon=":material/error:")
         else:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from fer_core.faces import FaceDetector
 from fer_core.photos import find_photos, predict_paths
-from fer_core.workspace import Workspace
+from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background, forget
 from pages.ui.shell.formatting import plain
 from pages.ui.upload.photo_cache import Model
@@ -77,7 +77,7 @@ def folder(model: Model) -> None:
 def _table_of(path: Path, model: Model) -> Path:
     """One table for each folder and model, whatever the folder's name is made of."""
     identity = f"{path.resolve()}\0{model.name}\0{model.changed}"
-    return Workspace.default().root / "predictions" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.csv"
+    return session.workspace().root / "predictions" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.csv"
 
 
 def _show_table(table: Path) -> None:

@@ -20,7 +20,7 @@ from fer_core.faces.images import MAX_BYTES
 from fer_core.inference import Classifier, resolve_model
 from fer_core.live.overlay import draw_photo
 from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_squares
-from pages.ui.shell import cache
+from pages.ui.shell import cache, session
 from pages.ui.shell.errors import record_defect
 
 PREVIEW = 1100
@@ -50,7 +50,7 @@ class Model:
         Raises:
             ModelError: there is none.
         """
-        return cls(name, resolve_model(name).stat().st_mtime_ns)
+        return cls(name, resolve_model(name, session.workspace()).stat().st_mtime_ns)
 
     @property
     def classifier(self) -> Classifier:

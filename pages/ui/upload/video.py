@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.errors import ImageError
 from fer_core.explanation.charts import timeline
 from fer_core.live.video import VideoProgress, VideoResult, annotate_video, read_timeline
-from fer_core.workspace import Workspace
+from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import duration, plain
@@ -24,14 +24,14 @@ def video(model: Model) -> None:
     file = st.file_uploader("A video", label_visibility="collapsed", key="video-file")
     typed = st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path").strip()
     if file is not None:
-        source = save_upload(file, file.name)
+        source = save_upload(file, file.name, session.workspace())
     elif typed:
         source = Path(typed).expanduser()
         if not source.is_file():
             raise ImageError(f"There is no file '{source}'. Give a video file.")
     else:
         return
-    folder = Workspace.default().recordings
+    folder = session.workspace().recordings
     name = Path(safe_name(source.name)).stem
     copy, table = (folder / f"{name}-faces{suffix}" for suffix in (".mp4", ".csv"))
 

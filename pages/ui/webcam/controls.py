@@ -6,7 +6,6 @@ import streamlit as st
 
 from fer_core.config import LiveConfig
 from fer_core.live import LiveSession
-from fer_core.workspace import Workspace
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
@@ -89,13 +88,13 @@ def _actions(live: LiveSession) -> None:
     left, right = st.columns(2)
     if left.button("Snapshot", icon=":material/photo_camera:", width="stretch", key="live_snapshot"):
         with calm("saving the snapshot"):
-            path = live.snapshot()
+            path = live.snapshot(session.workspace())
             st.success(f"Saved as {plain(path)}.", icon=":material/check:")
     recording = live.recording
     if recording is None:
         if right.button("Record", icon=":material/fiber_manual_record:", width="stretch", key="live_record"):
             with calm("starting the recording"):
-                live.start_recording(Workspace.default())
+                live.start_recording(session.workspace())
             st.rerun(scope="fragment")
     elif right.button("Stop recording", icon=":material/stop:", width="stretch", key="live_record_stop"):
         saved = live.stop_recording()
