@@ -176,7 +176,7 @@ class Training:
         """
         p, config = self.progress, self.config
         started, seconds_before = time.perf_counter(), p.seconds
-        order = self._epoch_order(p.epoch)
+        order = self.epoch_order(p.epoch)
         if self.teachers and config.teacher_views and not self._show(p.epoch % config.teacher_views, should_stop):
             return None
         self.model.train()
@@ -186,7 +186,7 @@ class Training:
         while p.step < self.steps_per_epoch:
             rate = learning_rate(config, p.epoch * self.steps_per_epoch + p.step, self.total_steps)
             batch = order[p.step * config.batch_size : (p.step + 1) * config.batch_size]
-            loss, hits = self._step(batch, p.epoch * self.steps_per_epoch + p.step, rate)
+            loss, hits = self.train_step(batch, p.epoch * self.steps_per_epoch + p.step, rate)
             loss_sum += loss * len(batch)
             correct += hits
             p.step += 1
@@ -209,7 +209,8 @@ class Training:
                 return None
         return self._close_epoch(rate)
 
-    def _epoch_order(self, epoch: int) -> torch.Tensor:
+    def epoch_order(self, epoch: int) -> torch.Tensor:
+        """Positions of the training faces in the order of an epoch, int64 (N,): a function of seed and epoch."""
         generator = torch.Generator().manual_seed(step_seed(self.config.seed, 1, epoch))
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
@@ -236,8 +237,8 @@ class Training:
             shown.copy_(kept)
         return True
 
-    def _step(self, batch: torch.Tensor, step: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimiser step; returns the plain cross-entropy (without smoothing) and the number of hits."""
+    def train_step(self, batch: torch.Tensor, step: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take one optimizer step; returns the plain cross-entropy (without smoothing) and the number of hits."""
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = rate

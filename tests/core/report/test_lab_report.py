@@ -8,8 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fer_core import cli
-from fer_core.cli import main
+from fer_core.cli import main, training
 from fer_core.config import AugmentConfig, TrainConfig, make_train_config
 from fer_core.data import load
 from fer_core.errors import FerError, RunError
@@ -236,9 +235,9 @@ def test_it_can_be_stopped(dataset):
 )
 def test_the_command_that_repeats_the_run_gives_the_same_settings(monkeypatch, config):
     given = []
-    monkeypatch.setattr(cli, "_train_with_progress", lambda config, *_: given.append(config) or Trained())
-    monkeypatch.setattr(cli, "emit", lambda *_: None)
-    monkeypatch.setattr(cli, "_train_summary", lambda result: "")
+    monkeypatch.setattr(training, "_train_with_progress", lambda config, *_: given.append(config) or Trained())
+    monkeypatch.setattr(training, "emit", lambda *_: None)
+    monkeypatch.setattr(training, "_train_summary", lambda result: "")
     command = shlex.split(repeat_command(config))
     assert command[:4] == ["python", "-m", "fer_core", "train"]
     assert main(command[3:]) == 0

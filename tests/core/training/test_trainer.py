@@ -100,13 +100,13 @@ def test_metrics_written_after_the_last_checkpoint_are_taken_back_on_resume(work
 def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_weights(workspace, monkeypatch):
     from fer_core.training.loop import Training
 
-    plain = Training._step
+    plain = Training.train_step
 
     def poisoned(self, batch, step, rate):
         loss, hits = plain(self, batch, step, rate)
         return (loss * float("nan"), hits) if step >= 5 else (loss, hits)
 
-    monkeypatch.setattr(Training, "_step", poisoned)
+    monkeypatch.setattr(Training, "train_step", poisoned)
     with pytest.raises(TrainingError, match="Lower the learning rate"):
         train(tiny_config(epochs=3), dataset=make_dataset())
     run = list_runs()[0]

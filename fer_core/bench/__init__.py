@@ -1,0 +1,7 @@
+"""Measurements of speed, each against a plain way of doing the same, alternating in one run."""
+
+from fer_core.bench.inference import bench_infer
+from fer_core.bench.live import bench_live, clip_of_photos
+from fer_core.bench.training import bench_train
+
+__all__ = ["bench_infer", "bench_live", "bench_train", "clip_of_photos"]

@@ -1,0 +1,146 @@
+"""Milliseconds for a frame of the live path, against a plain way of doing the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_core.bench.inference import default_layout
+
+if TYPE_CHECKING:
+    pass
+
+Note = Callable[[str], None]
+
+
+def bench_live(
+    frames: list[Any], model: str, detect_every: int | None = None, rounds: int = 3, note: Note | None = None
+) -> dict[str, Any]:
+    """Milliseconds per frame of the live path, against a plain way, alternating frame by frame over a clip.
+
+    * ours: search on a reduced frame, every ``detect_every`` frames, all faces in one batch, then drawing;
+    * plain: search on the full frame in every frame, one classifier call for each face, default layout; the same
+      network and the same drawing.
+
+    Args:
+        frames: uint8 RGB (H, W, 3) each.
+        model: a model's name or path.
+        detect_every: frames from one search to the next; the live default when None.
+        rounds: how often the clip is run through; the first is a warm-up and not counted.
+        note: called with progress lines.
+    """
+    from fer_core.config import LiveConfig
+    from fer_core.faces import FaceDetector
+    from fer_core.inference import Classifier
+    from fer_core.live import LiveProcessor, draw
+    from fer_core.training.device import cpu_name
+
+    say = note or (lambda _: None)
+    config = LiveConfig() if detect_every is None else LiveConfig(detect_every=detect_every)
+    classifier = Classifier.load(model)
+    live = LiveProcessor(classifier, config=config)
+    height, width = frames[0].shape[:2]
+    plain_detector = FaceDetector(longest_side=min(4096, max(height, width)))
+    plain_classifier = default_layout(Classifier.load(model))
+    ours: list[dict[str, float]] = []
+    plain: list[float] = []
+    faces: list[int] = []
+    for number in range(rounds + 1):
+        live.reset()
+        for index, frame in enumerate(frames):
+            started = time.perf_counter()
+            result = live.process(frame, (number * len(frames) + index) / 30)
+            processed = time.perf_counter()
+            draw(frame, result, mirror=True)
+            ended = time.perf_counter()
+            plain_ms = _plain_frame(frame, plain_detector, plain_classifier, draw)
+            if number:
+                ours.append(
+                    {
+                        **result.milliseconds,
+                        "draw": 1000 * (ended - processed),
+                        "total": 1000 * (ended - started),
+                        "detected": float(result.detected),
+                    }
+                )
+                plain.append(plain_ms)
+                faces.append(len(result.faces))
+        say(f"round {number}/{rounds}" + (" (warm-up)" if not number else ""))
+    totals = np.array([row["total"] for row in ours])
+    searched = np.array([row["detected"] > 0 for row in ours])
+    return {
+        "model": model,
+        "faces": float(np.mean(faces)),
+        "frames": len(ours),
+        "size": [width, height],
+        "mean_ms": float(totals.mean()),
+        "median_ms": float(np.median(totals)),
+        "p95_ms": float(np.percentile(totals, 95)),
+        "detect_every": config.detect_every,
+        "detect_frame_ms": float(totals[searched].mean()),
+        "plain_mean_ms": float(np.mean(plain)),
+        "ratio": float(np.mean(plain) / totals.mean()),
+        "stages": {name: float(np.mean([row[name] for row in ours])) for name in ("detect", "classify", "draw")},
+        "device": cpu_name(),
+    }
+
+
+def _plain_frame(frame: Any, detector: Any, classifier: Any, draw: Any) -> float:
+    """One frame the plain way; milliseconds."""
+    from fer_core.faces import crop_face
+    from fer_core.live import FrameResult, LiveFace
+
+    started = time.perf_counter()
+    found = []
+    for number, face in enumerate(detector.detect(frame, fast=True), 1):
+        crop = crop_face(frame, face)
+        probabilities = classifier.probabilities(crop)[0]
+        best = int(probabilities.argmax())
+        found.append(
+            LiveFace(
+                number, face.box, classifier.labels[best], float(probabilities[best]), False, probabilities,
+                probabilities, crop, face.score,
+            )
+        )  # fmt: skip
+    height, width = frame.shape[:2]
+    draw(frame, FrameResult(0.0, width, height, classifier.labels, tuple(found)), mirror=True)
+    return 1000 * (time.perf_counter() - started)
+
+
+def clip_of_photos(paths: list[Any], faces: int = 1, length: int = 60, size: tuple[int, int] = (640, 480)) -> list[Any]:
+    """A moving clip, uint8 RGB frames, with ``faces`` photographs side by side that sway a little.
+
+    Only photographs in which exactly one face is found are taken, so that the number of faces is the one asked for.
+    """
+    import cv2
+
+    from fer_core.errors import DataError
+    from fer_core.faces import FaceDetector, read_photo
+
+    detector, tiles = FaceDetector(), []
+    width, height = size
+    tile = min(width // max(1, min(faces, 3)), height // (1 + (faces - 1) // 3))
+    for path in paths:
+        image = read_photo(path).rgb
+        if len(detector.detect(image)) == 1:
+            scale = tile / max(image.shape[:2])
+            tiles.append(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        if len(tiles) == faces:
+            break
+    if len(tiles) < faces:
+        raise DataError(f"{faces} photographs with one face each are needed; {len(tiles)} were found.")
+    frames = []
+    for step in range(length):
+        canvas = np.full((height, width, 3), 90, np.uint8)
+        for index, picture in enumerate(tiles):
+            row, column = divmod(index, 3)
+            h, w = picture.shape[:2]
+            x = round(column * tile + (tile - w) / 2 + 6 * np.sin(step / 9 + index))
+            y = round(row * tile + (tile - h) / 2 + 4 * np.cos(step / 7 + index))
+            x, y = int(np.clip(x, 0, width - w)), int(np.clip(y, 0, height - h))
+            canvas[y : y + h, x : x + w] = picture
+        frames.append(canvas)
+    return frames

@@ -1,0 +1,89 @@
+"""``bench``: measurements of speed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fer_core.cli.options import JsonOption, setting
+from fer_core.cli.output import emit, note
+
+commands = typer.Typer()
+
+
+bench_app = typer.Typer(help="Measure speed against a plain way of doing the same.", no_args_is_help=True)
+commands.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("train")
+def bench_train(
+    model: Annotated[str, setting("model", "--model")] = "seed",
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each loop takes its turn.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Images per second of training: ours, a DataLoader in our precision, and the plain way."""
+    from fer_core.bench import bench_train as measure
+
+    r = measure(model, rounds=rounds, note=note)
+    rows = [
+        f"{r['device']}, {r['threads']} threads, {r['precision']}, torch {r['torch']}, {r['model']}, batch {r['batch_size']}, medians of {r['rounds']} rounds",
+        f"ours                                   {r['images_per_second']:>8,.0f} images/s",
+        f"DataLoader, our precision and layout   {r['dataloader_images_per_second']:>8,.0f} images/s",
+        f"DataLoader, float32, default layout    {r['plain_images_per_second']:>8,.0f} images/s",
+        f"ours / plain: {r['ratio']:.2f}",
+        f"{r['achieved_gflops']:.0f} of {r['matmul_gflops']:.0f} GFLOP/s matmul peak ({r['fraction_of_peak']:.0%})",
+    ]
+    emit(r, as_json, "\n".join(rows))
+
+
+@bench_app.command("infer")
+def bench_infer(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Models to measure; all shipped ones if none is named.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each engine takes its turn.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Milliseconds for one face and faces per second, for PyTorch and ONNX Runtime on one thread."""
+    from fer_core.bench import bench_infer as measure
+    from fer_core.inference import shipped_models
+
+    r = measure(models or shipped_models(), rounds, note)
+    rows = [f"{'model':<24} {'engine':<20} {'one face':>10} {'in batches of 64':>20}   largest |Δp|"]
+    rows += [
+        f"{model:<24} {engine:<20} {figures['batch1_ms']:>7.2f} ms {figures['batch64_images_per_second']:>12,.0f} faces/s"
+        f"   {figures['max_probability_difference']:.1e}"
+        for model, engines in r.items()
+        for engine, figures in engines.items()
+    ]
+    emit(r, as_json, "\n".join(rows))
+
+
+@bench_app.command("live")
+def bench_live(
+    photos: Annotated[str, typer.Argument(help="A folder of photographs to make the clip of.")],
+    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a file.")] = None,
+    faces: Annotated[int, typer.Option(min=1, max=6, help="Faces in the clip.")] = 1,
+    detect_every: Annotated[int | None, typer.Option(min=1, max=30, help="Frames from one search to the next.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often the clip is run through.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Milliseconds per frame of the live path at 640×480, and of a plain way of doing the same."""
+    from fer_core.bench import bench_live as measure
+    from fer_core.bench import clip_of_photos
+    from fer_core.inference import default_model, share_processor
+    from fer_core.photos import find_photos
+
+    share_processor()
+    clip = clip_of_photos(list(find_photos([photos])), faces)
+    r = measure(clip, model or default_model(), detect_every, rounds, note)
+    stages = ", ".join(f"{name} {ms:.1f}" for name, ms in r["stages"].items())
+    rows = [
+        f"{r['device']}, {r['model']}, {r['size'][0]}×{r['size'][1]}, {r['faces']:.1f} faces, {r['frames']} frames",
+        f"ours    mean {r['mean_ms']:.1f} ms, median {r['median_ms']:.1f}, p95 {r['p95_ms']:.1f} ({stages})",
+        f"        a search every {r['detect_every']} frames; frames with one take {r['detect_frame_ms']:.1f} ms",
+        f"plain   mean {r['plain_mean_ms']:.1f} ms",
+        f"plain / ours: {r['ratio']:.2f}",
+    ]
+    emit(r, as_json, "\n".join(rows))

@@ -1,0 +1,136 @@
+"""``data`` and ``audit``: what a data set holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fer_core.cli.options import JsonOption, SkipBroken
+from fer_core.cli.output import emit, progress
+
+commands = typer.Typer()
+
+
+@commands.command()
+def data(
+    source: Annotated[str, typer.Argument(help="A zip, a folder, a csv, 'synthetic' or 'synthetic:N'.")],
+    skip_broken: SkipBroken = False,
+    votes: Annotated[
+        str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a data set: faces in each split and class, fingerprint, and what is wrong with it."""
+    import time
+
+    from fer_core.data import load
+
+    start = time.perf_counter()
+    with progress("Reading faces") as on_progress:
+        dataset = load(source, on_progress=on_progress, skip_broken=skip_broken, votes=votes)
+    seconds = time.perf_counter() - start
+    record = {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "counts": dataset.counts(),
+        "per_class": dataset.per_class(),
+        "votes": dataset.votes is not None,
+        "warnings": list(dataset.warnings),
+        "seconds": round(seconds, 3),
+    }
+    emit(record, as_json, _data_text(dataset, seconds))
+
+
+def _data_text(dataset: Any, seconds: float) -> str:
+    """A table of splits and classes, with what else there is to say about a data set."""
+    counts, per_class = dataset.counts(), dataset.per_class()
+    splits = [split for split, count in counts.items() if count]
+    rows = [["", *splits, "all"]]
+    for label in per_class["train"]:
+        faces = [per_class[split][label] for split in splits]
+        rows.append([label, *(f"{n:,}" for n in (*faces, sum(faces)))])
+    rows.append(["all", *(f"{counts[split]:,}" for split in splits), f"{len(dataset):,}"])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    table = [
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    table[1:1] = table[-1:-1] = ["─" * len(table[0])]
+    return "\n".join(
+        [
+            f"{dataset.name}: {len(dataset):,} faces, read in {seconds:.1f} s",
+            "",
+            *table,
+            "",
+            f"fingerprint {dataset.fingerprint}",
+            f"FER+ votes  {'yes' if dataset.votes is not None else 'none'}",
+            *(f"warning: {warning}" for warning in dataset.warnings),
+        ]
+    )
+
+
+@commands.command()
+def audit(
+    source: Annotated[str, typer.Argument(help="A path, or 'synthetic'.")],
+    suspects: Annotated[
+        bool, typer.Option("--suspects", help="Also look for suspect labels; trains three networks.")
+    ] = False,
+    near: Annotated[
+        int, typer.Option(min=0, max=16, help="Near duplicates: bits of 64 in which two faces may differ.")
+    ] = 4,
+    html: Annotated[str | None, typer.Option(help="Also write the findings, with pictures, to this file.")] = None,
+    skip_broken: SkipBroken = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find duplicates, leaks across splits, label conflicts, blanks and suspect labels."""
+    from fer_core.data import load
+    from fer_core.evaluation.audit import audit_exact, near_duplicates, suspect_labels
+
+    started = time.perf_counter()
+    with progress("Loading faces") as on_load:
+        dataset = load(source, on_progress=on_load, skip_broken=skip_broken)
+    exact = audit_exact(dataset)
+    pairs = near_duplicates(dataset, exact.groups, near)
+    record: dict[str, Any] = {"data": dataset.name, "fingerprint": dataset.fingerprint, **exact.to_dict()}
+    record["near_duplicates"] = {"threshold": near, "pairs": len(pairs.first)}
+    found = None
+    if suspects:
+        from fer_core.training import out_of_fold
+
+        with progress("Training three networks") as on_progress:
+            positions, probabilities = out_of_fold.compute(dataset, on_progress=on_progress).read()
+        found = suspect_labels(dataset.labels[positions], probabilities, positions)
+        record["suspect_labels"] = len(found.positions)
+        record["suspect_labels_agreement"] = found.agreement
+    record["seconds"] = time.perf_counter() - started
+    if html:
+        from fer_core.report.audit import audit_html
+
+        Path(html).write_text(audit_html(dataset, exact, pairs, found), encoding="utf-8")
+    emit(record, as_json, _audit_text(record))
+
+
+def _audit_text(record: dict[str, Any]) -> str:
+    lines = [
+        f"{record['data']}: {record['redundant']:,} redundant images in {record['groups']:,} groups of exact copies",
+        *(
+            f"  {v['images']:,} faces of {k.split('/')[1]} also stand in {k.split('/')[0]}"
+            for k, v in record["cross_split"].items()
+        ),
+        f"{record['label_conflict_groups']:,} groups ({record['label_conflict_images']:,} images) carry conflicting labels",
+        f"{record['blank']:,} blank images",
+        f"{record['near_duplicates']['pairs']:,} pairs differ in at most {record['near_duplicates']['threshold']} of 64 bits",
+    ]
+    if "suspect_labels" in record:
+        agreement = f"{record['suspect_labels_agreement']:.0%}"
+        lines.append(
+            f"{record['suspect_labels']:,} suspect labels among the training faces; the networks that say so agree with "
+            f"{agreement} of the labels"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,146 @@
+"""``evaluate``, ``export`` and ``filters``: figures, files and filters of a model."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fer_core.cli.options import DropBlank, DropDuplicates, JsonOption, SkipBroken, UseMarks, setting
+from fer_core.cli.output import emit, progress
+
+commands = typer.Typer()
+
+
+@commands.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    data: Annotated[str, setting("data", "--data")] = "synthetic",
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    tta: Annotated[str, typer.Option(help="none, or flip: average each face with its mirror image.")] = "none",
+    votes: Annotated[
+        str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
+    ] = None,
+    drop_duplicates: DropDuplicates = False,
+    drop_blank: DropBlank = False,
+    use_marks: UseMarks = False,
+    skip_broken: SkipBroken = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a model on one split of a data set."""
+    from fer_core.data import load
+    from fer_core.data.cleaning import Cleaning
+    from fer_core.errors import ConfigError
+    from fer_core.evaluation.report import evaluate_split
+    from fer_core.inference import Classifier
+
+    if tta not in ("none", "flip"):
+        raise ConfigError(f"--tta takes none or flip, not '{tta}'.")
+    classifier = Classifier.load(model)
+    with progress("Loading faces") as on_load:
+        dataset = load(data, on_progress=on_load, votes=votes, skip_broken=skip_broken)
+    with progress("Evaluating") as on_progress:
+        report = evaluate_split(
+            classifier, dataset, split, "flip" if tta == "flip" else "none",
+            cleaning=Cleaning(drop_duplicates, drop_blank, use_marks), on_progress=on_progress,
+        )  # fmt: skip
+    emit(
+        {"model": model, "data": dataset.name, **report.to_dict()},
+        as_json,
+        _evaluation_text(model, dataset.name, report),
+    )
+
+
+def _evaluation_text(model: str, data: str, report: Any) -> str:
+    result = report.evaluation
+    low, high = result.accuracy_ci95
+    macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
+    alone = "–" if report.deduplicated.accuracy is None else f"{report.deduplicated.accuracy:.4f}"
+    lines = [
+        f"{model} on {data}, {result.split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
+        f"deduplicated: {alone} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
+        "",
+        f"{'':10} precision  recall      F1       n",
+    ]
+    for label, score in result.per_class.items():
+        cells = ["   –  " if v is None else f"{v:6.3f}" for v in (score.precision, score.recall, score.f1)]
+        lines.append(f"{label:10}    {'  '.join(cells)}  {score.n:>6,}")
+    lines += ["", *report.sentences]
+    return "\n".join(lines)
+
+
+@commands.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a file.")],
+    onnx: Annotated[Path, typer.Option("--onnx", help="The ONNX file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a network as ONNX: grey bytes in, logits and probabilities out; checked against PyTorch."""
+    from fer_core.inference import Classifier
+    from fer_core.inference.export import export_onnx
+
+    result = export_onnx(Classifier.load(model), onnx)
+    text = (
+        f"Wrote {result.path} ({result.bytes / 1e6:.1f} MB, opset {result.opset}). Largest difference of a probability "
+        f"from PyTorch: {result.max_probability_difference:.1e} over {result.faces_compared} faces."
+    )
+    emit(result.to_dict(), as_json, text)
+
+
+@commands.command()
+def filters(
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Write the sheet to this image file.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="A convolution by its name, e.g. block2.0; the last one if not given.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Also name the nine faces of this data that excite each filter most.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
+    skip_broken: SkipBroken = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
+    from fer_core.explanation.filters import cached_patterns, cached_top_faces
+    from fer_core.explanation.pictures import check_picture_name, write_picture
+    from fer_core.inference import Classifier, share_processor
+
+    if output:
+        check_picture_name(output)  # before the work, not after it
+    share_processor()
+    classifier = Classifier.load(model)
+    dataset = None
+    if data is not None:
+        from fer_core.data import load
+
+        with progress("Loading faces") as on_load:
+            dataset = load(data, on_progress=on_load, skip_broken=skip_broken)
+        dataset.indices(split)
+    started = time.perf_counter()
+    with progress("Climbing") as on_progress:
+        patterns = cached_patterns(classifier, layer, on_progress=on_progress)
+    seconds = time.perf_counter() - started
+    if output:
+        write_picture(output, patterns.sheet())
+    record: dict[str, Any] = {"model": model, "output": output, "seconds": round(seconds, 3), **patterns.to_dict()}
+    if dataset is not None:
+        with progress("Looking at faces") as on_progress:
+            tops = cached_top_faces(classifier, dataset, split, layer, on_progress=on_progress)
+        record |= {"data": dataset.name, "split": split, "n": tops.n}
+        for entry in record["filters"]:
+            entry.update(tops.to_dict(entry["filter"], dataset.ids))
+    emit(record, as_json, _filters_text(record, patterns.sentence()))
+
+
+def _filters_text(record: dict[str, Any], sentence: str) -> str:
+    lines = [sentence]
+    for entry in record["filters"]:
+        line = f"{entry['filter']:>4}  " + ("dead" if entry["dead"] else f"response {entry['response']:8.2f}")
+        if "faces" in entry:
+            best = entry["faces"][0]
+            line += f"   of the faces most: {best['id']} ({best['response']:.2f})"
+        lines.append(line + (f"   {entry['note']}" if entry.get("note") else ""))
+    return "\n".join(lines + ([f"The sheet is in {record['output']}."] if record["output"] else []))

@@ -1,0 +1,108 @@
+"""``predict`` and ``explain``: faces in photographs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from fer_core.cli.options import JsonOption, SkipBroken
+from fer_core.cli.output import emit, note, progress
+
+commands = typer.Typer()
+
+
+@commands.command()
+def predict(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH…", help="Photographs, or folders of them (with their sub-folders).")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A shipped model, a run, or a .safetensors file. Default: FER_MODEL, else compact, else seed."
+        ),
+    ] = None,
+    csv: Annotated[
+        str | None,
+        typer.Option(help="Also write a table, row by row; photographs that stand in it already are skipped."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the faces in photographs and name their expressions."""
+    from fer_core.errors import ImageError
+    from fer_core.faces import FaceDetector
+    from fer_core.inference import Classifier, default_model, share_processor
+    from fer_core.photos import find_photos, predict_paths
+
+    total = len(find_photos(paths))
+    share_processor()
+    name = model or default_model()
+    classifier, detector = Classifier.load(name), FaceDetector()
+    with progress("Photographs") as on_progress:
+        results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
+        records = [result.to_dict() for result in results]
+    if total > len(records):
+        note(f"{total - len(records)} of {total} photographs stood in {csv} already and were skipped.")
+    emit(records, as_json, "\n".join(_photo_text(record) for record in records))
+    if records and all("error" in record for record in records):
+        raise ImageError("None of these files could be read as a photograph; the reason stands beside each.")
+
+
+def _photo_text(record: dict[str, Any]) -> str:
+    """One line for one photograph."""
+    from fer_core.formatting import shown
+
+    faces = [
+        ("not sure, perhaps " if face["abstained"] else "")
+        + f"{face['label']} {max(face['probabilities'].values()):.0%}"
+        for face in record["faces"]
+    ]
+    numbered = [f"{number} {face}" for number, face in enumerate(faces, start=1)] if len(faces) > 1 else faces
+    notes = f" ({'; '.join(record['notes'])})" if "notes" in record else ""
+    return f"{shown(record['file'])}: {record.get('error') or ', '.join(numbered) or 'no face found'}{notes}"
+
+
+@commands.command()
+def explain(
+    photo: Annotated[str | None, typer.Argument(help="A photograph; its largest face is explained.")] = None,
+    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
+    method: Annotated[
+        str, typer.Option(help="gradient, smoothgrad, integrated_gradients, gradcam or occlusion.")
+    ] = "gradcam",
+    target: Annotated[
+        str | None, typer.Option(help="The expression to explain; the predicted one if not given.")
+    ] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Write the overlay to this image file.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Instead of a photograph: region shares over a whole split of this data.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
+    skip_broken: SkipBroken = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which parts of a face decide the answer, and whether the map is to be believed."""
+    from fer_core.errors import ConfigError
+    from fer_core.inference import Classifier
+    from fer_core.inference.classifier import default_model
+
+    if (photo is None) == (data is None):
+        raise ConfigError("Give either a photograph or --data, e.g. explain photo.jpg, or explain --data fer2013.zip.")
+    classifier = Classifier.load(model or default_model())
+    if data is not None:
+        from fer_core.data import load
+        from fer_core.explanation import study_regions
+
+        with progress("Loading faces") as on_load:
+            dataset = load(data, on_progress=on_load, skip_broken=skip_broken)
+        with progress("Explaining") as on_progress:
+            study = study_regions(classifier, dataset, dataset.indices(split), method, on_progress=on_progress)
+        emit({"data": dataset.name, "split": split, **study.to_dict()}, as_json, study.sentence())
+        return
+    from fer_core.explanation.photo import explain_photo
+
+    with progress("Explaining") as on_progress:
+        result = explain_photo(photo or "", classifier, method, target, on_progress=on_progress)
+    if output:
+        result.save(output)
+    emit(result.to_dict(), as_json, result.text())

@@ -1,0 +1,190 @@
+"""``train`` and ``train-family``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from fer_core.cli.options import JsonOption, setting
+from fer_core.cli.output import emit, note
+
+commands = typer.Typer()
+
+
+@commands.command()
+def train(
+    data: Annotated[str | None, setting("data", "--data")] = None,
+    model: Annotated[str | None, setting("model", "--model")] = None,
+    epochs: Annotated[int | None, setting("epochs", "--epochs")] = None,
+    protocol: Annotated[str | None, setting("protocol", "--protocol")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named set of settings; standard or report.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting, e.g. --set learning_rate=0.001 --set augment.flip=false"),
+    ] = None,
+    init_from: Annotated[str | None, setting("init_from", "--init-from")] = None,
+    evaluate_test: Annotated[bool | None, setting("evaluate_test", "--evaluate-test")] = None,
+    drop_duplicates: Annotated[bool | None, setting("drop_duplicates", "--drop-duplicates")] = None,
+    drop_blank: Annotated[bool | None, setting("drop_blank", "--drop-blank")] = None,
+    use_marks: Annotated[bool | None, setting("use_marks", "--use-marks")] = None,
+    skip_broken: Annotated[bool | None, setting("skip_broken", "--skip-broken")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Continue this run where it stopped.")] = None,
+    run: Annotated[str | None, typer.Option(help="Train in this run directory, made before.", hidden=True)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network; Ctrl-C finishes the step, saves and stops."""
+    from fer_core.config import make_train_config
+    from fer_core.errors import ConfigError
+    from fer_core.training.runs import open_run
+
+    existing = None
+    given = {
+        "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from,
+        "evaluate_test": evaluate_test, "drop_duplicates": drop_duplicates, "drop_blank": drop_blank, "use_marks": use_marks,
+        "skip_broken": skip_broken,
+    }  # fmt: skip
+    overrides = {key: value for key, value in given.items() if value is not None}
+    if resume or run:
+        if overrides or settings or preset:
+            raise ConfigError("A run keeps the settings it began with: give --resume or --run without other settings.")
+        existing = open_run(resume or run or "")
+        config = existing.config
+    else:
+        config = make_train_config(preset, **_parse_settings(settings or [], overrides))
+    result = _train_with_progress(config, name, existing, resume is not None)
+    emit(result.to_dict(), as_json, _train_summary(result))
+
+
+def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str, Any]:
+    from fer_core.errors import ConfigError
+
+    values = dict(overrides)
+    for item in settings:
+        key, equals, text = item.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"'--set {item}' is not of the form NAME=VALUE, e.g. --set learning_rate=0.001")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        *parents, last = key.split(".")
+        place = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"'--set {item}': {parent} is not a group of settings.")
+        place[last] = value
+    return values
+
+
+def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool) -> Any:
+    """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
+    from fer_core.errors import RunError
+    from fer_core.training.runs import RESUMABLE
+    from fer_core.training.trainer import train
+
+    if run is not None and resuming and run.state not in RESUMABLE:
+        raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
+    with _training_hooks() as hooks:
+        return train(config, name=name, run=run, hooks=hooks)
+
+
+@contextmanager
+def _training_hooks() -> Iterator[Any]:
+    """Hooks that draw a bar and each epoch's lines on stderr, and stop the training at the first Ctrl-C."""
+    import signal
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from fer_core.training.runs import EpochRecord, Status
+    from fer_core.training.trainer import Hooks
+
+    stop_asked = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal stop_asked
+        if stop_asked:
+            raise KeyboardInterrupt
+        stop_asked = True
+        note("Finishing this step, then saving; press Ctrl-C again to break off.")
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("Loading faces", total=None, speed="")
+
+            def on_step(status: Status) -> None:
+                bar.update(
+                    task, description=f"Epoch {status.epoch + 1}/{status.epochs}", completed=status.step,
+                    total=status.steps_per_epoch, speed=f"{status.images_per_second:,.0f} images/s",
+                )  # fmt: skip
+
+            def on_epoch(record: EpochRecord) -> None:
+                for line in record.log_lines():
+                    console.print(line, highlight=False)
+
+            yield Hooks(
+                on_load=lambda done, total: bar.update(task, completed=done, total=total),
+                on_step=on_step, on_epoch=on_epoch, should_stop=lambda: stop_asked,
+            )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@commands.command("train-family")
+def train_family(
+    data: Annotated[str, typer.Option(help="Where the faces come from: a path, or 'synthetic'.")],
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="For everything together; the clock decides how many epochs.")
+    ],
+    teachers: Annotated[int, typer.Option(min=1, max=20, help="How many large networks at most.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=20, help="How many of each small network, with different seeds.")
+    ] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Train large networks, then 'compact' and 'seed' taught by them, within a time limit; best on a GPU.
+
+    The same command goes on where it was stopped.
+    """
+    from fer_core.training.family import train_family as train_all
+
+    with _training_hooks() as hooks:
+        family = train_all(data, minutes, teachers=teachers, repeats=repeats, hooks=hooks, say=note)
+    lines = [
+        f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
+        for member in (*family.teachers, *family.students)
+    ]
+    emit(family.to_dict(), as_json, "\n".join(lines))
+
+
+def _train_summary(result: Any) -> str:
+    record = result.to_dict()
+    lines = [f"Run {record['run']} {record['state']} after {record['epochs']} epochs."]
+    if record["valid"]:
+        kind = "'validation' (trained on!)" if result.config.protocol == "leaky" else "validation"
+        lines.append(f"Best epoch {record['best_epoch']}: {kind} accuracy {record['valid']['accuracy']:.4f}.")
+    if "honest" in record:
+        low, high = record["honest"]["accuracy_ci95"]
+        lines.append(
+            f"Honest accuracy {record['honest']['accuracy']:.4f} (95 % interval {low:.3f}–{high:.3f}, "
+            f"n = {record['honest']['n']:,}). {record['honest']['why']}"
+        )
+    if "test" in record:
+        low, high = record["test"]["accuracy_ci95"]
+        lines.append(f"Test accuracy {record['test']['accuracy']:.4f} (95 % interval {low:.3f}–{high:.3f}).")
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""``video``: faces in video files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fer_core.cli.options import JsonOption
+from fer_core.cli.output import emit, progress
+
+commands = typer.Typer()
+
+
+@commands.command()
+def video(
+    source: Annotated[str, typer.Argument(help="A video file.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Annotated copy (.mp4, .m4v, .mov).")] = None,
+    csv: Annotated[str | None, typer.Option("--csv", help="Table with a row for each face in each frame.")] = None,
+    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow and classify the faces of a video; Ctrl-C keeps what is done."""
+    import signal
+
+    from fer_core.errors import ConfigError
+    from fer_core.inference import Classifier, default_model, share_processor
+    from fer_core.live.video import VideoProgress, annotate_video
+
+    if output is None and csv is None:
+        raise ConfigError(
+            "Say what to make of the video: -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
+        )
+    share_processor()
+    classifier = Classifier.load(model or default_model())
+    stop_asked = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal stop_asked
+        stop_asked = True
+
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with progress("Video (seconds)") as on_progress:
+
+            def report(p: VideoProgress) -> None:
+                on_progress(int(p.seconds), int(p.total_seconds or p.seconds))
+
+            result = annotate_video(source, output, csv, classifier, on_progress=report, should_stop=lambda: stop_asked)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    lines = [
+        f"{result.frames:,} frames ({result.seconds:.1f} s), {result.tracks} people followed, {result.faces:,} faces classified"
+        + (", stopped before the end" if result.stopped else "") + ".",
+        *result.notes,
+    ]  # fmt: skip
+    emit({"source": source, "output": output, "csv": csv, **result.to_dict()}, as_json, "\n".join(lines))
