@@ -1,21 +1,37 @@
-"""FER Lab: ``streamlit run app.py``."""
+"""FER Lab: ``streamlit run app.py``.
 
-import pandas  # noqa: F401 (loaded whole before any page: Plotly takes a pandas that another window is only just loading)
+This file is read twice: by the server before it listens, which finds ``app`` here (Streamlit looks for it in the text),
+and as the script of every browser window, which Streamlit runs as ``__main__``.
+"""
+
 import streamlit as st
 
-from fer_core.resources import asset
-from pages.ui.shell.cache import warm_up
-from pages.ui.shell.errors import calm, show_complaint
-from pages.ui.shell.navigation import navigation, run_page
-from pages.ui.shell.sidebar import sidebar
 
-page = navigation()
-# A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
-st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide")
-st.html(asset("app.css"))
-with calm("drawing the sidebar"):
-    sidebar()
-show_complaint()
-with calm(f"showing the page {page.title}"):
-    run_page(page)
-warm_up()
+def draw() -> None:
+    """Draw the page that the browser is at."""
+    import pandas  # noqa: F401 (loaded whole before any page: Plotly takes a pandas that another window is only just loading)
+
+    from fer_core.resources import asset
+    from pages.ui.shell.cache import warm_up
+    from pages.ui.shell.errors import calm, show_complaint
+    from pages.ui.shell.navigation import navigation, run_page
+    from pages.ui.shell.sidebar import sidebar
+
+    page = navigation()
+    # A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
+    st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide")
+    st.html(asset("app.css"))
+    with calm("drawing the sidebar"):
+        sidebar()
+    show_complaint()
+    with calm(f"showing the page {page.title}"):
+        run_page(page)
+    warm_up()
+
+
+if __name__ == "__main__":
+    draw()
+else:
+    from pages.ui.server.shutdown import lifespan
+
+    app = st.App(__file__, lifespan=lifespan)

@@ -1,0 +1,1 @@
+"""The server under the app: which requests it answers, and how it ends."""

@@ -1,0 +1,47 @@
+"""How the server ends: on Ctrl+C and SIGTERM it closes its connections, cleans up and ends with status 0."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import streamlit as st
+import typer
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """For ``st.App``: begins before the server listens, and goes on when its connections are closed."""
+    take_over_signals()
+    yield
+    typer.secho("  Stopping...", fg="blue")
+
+
+def take_over_signals() -> None:
+    """Handle the two signals instead of uvicorn, which serves an ``st.App`` under ``streamlit run``.
+
+    Once it has shut down, uvicorn (0.54) sends itself the signal that it got: Ctrl+C then ends in "Aborted!" and status
+    1, and SIGTERM kills the process before Python cleans up (``atexit``). Its handler is a method of the server, whose
+    ``should_exit`` is the documented way to stop it. Under any other server nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
+        server = getattr(handler, "__self__", None)
+        if callable(handler) and hasattr(server, "should_exit"):
+            signal.signal(number, partial(_end, server, handler))
+
+
+def _end(
+    server: Any, uvicorn_handler: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None
+) -> None:
+    """Ask the server to shut down; a second Ctrl+C is left to uvicorn, which then waits for nobody."""
+    if server.should_exit and number == signal.SIGINT:
+        uvicorn_handler(number, frame)
+    server.should_exit = True
