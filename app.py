@@ -32,6 +32,7 @@ def draw() -> None:
 if __name__ == "__main__":
     draw()
 else:
+    from pages.ui.server.access import MIDDLEWARE
     from pages.ui.server.shutdown import lifespan
 
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, middleware=MIDDLEWARE, lifespan=lifespan)
