@@ -82,7 +82,7 @@ def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta,
 
     predictions = predictions_of(model, name, dataset, split, tta)
     path = resolve_model(model, session.workspace())
-    votes = None if dataset.votes is None else zlib.crc32(np.ascontiguousarray(dataset.votes))  # not in the fingerprint
+    votes = None if dataset.votes is None else zlib.crc32(dataset.votes.tobytes())  # not in the fingerprint
     parts = [path, path.stat().st_mtime_ns, dataset.fingerprint, votes, split, tta, cleaning]
     key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
     cleaned, report = _report(key, predictions, dataset, split, tta, cleaning)

@@ -13,7 +13,7 @@ from fer_core.data.duplicates import pixel_groups
 from fer_core.evaluation import charts
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.review.marking import mark_words, marks_by_position
-from pages.ui.shell import cache
+from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
 
@@ -128,7 +128,7 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         st.caption("The data holds no training faces to compare with.")
         return
     shelf = _features()
-    key = (weights_key(resolve_model(model)), dataset.fingerprint)
+    key = (weights_key(resolve_model(model, session.workspace())), dataset.fingerprint)
     features = shelf.get(key)
     if features is None:
         asked = count <= _QUICK or st.button(
@@ -139,9 +139,11 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         if not asked:
             return
         place = st.empty()
-        features = training_features(
-            model, dataset, on_progress=lambda done, total: place.progress(done / total, "Reading the training faces…")
-        )
+
+        def progress(done: int, total: int) -> None:
+            place.progress(done / total, "Reading the training faces…")
+
+        features = training_features(model, dataset, workspace=session.workspace(), on_progress=progress)
         place.empty()
         shelf[key] = features
         for oldest in list(shelf)[:-_SHELF_SIZE]:

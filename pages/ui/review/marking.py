@@ -12,6 +12,7 @@ from fer_core.classes import LABELS
 from fer_core.data.marks import Mark, MarkKind, marks_for, positions
 from fer_core.errors import DataError
 from pages.ui.review.state import MarkingState
+from pages.ui.shell import session
 from pages.ui.shell.errors import calmly, show_complaint
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
@@ -34,7 +35,7 @@ def mark_words(mark: Mark) -> str:
 def marks_by_position(dataset: FaceDataset) -> dict[int, Mark]:
     """The marks that hold now; damaged ones are told of once where they are edited, and shown nowhere."""
     with suppress(DataError):
-        return positions(dataset, marks_for(dataset).current())
+        return positions(dataset, marks_for(dataset, session.workspace()).current())
     return {}
 
 
@@ -49,7 +50,7 @@ def mark_bar(
         key: identity on the page.
         suggestions: position -> label that something suggests; a button takes them over.
     """
-    marks = marks_for(dataset)
+    marks = marks_for(dataset, session.workspace())
     positions(dataset, marks.current(), marks.path)  # damaged or foreign marks are told of before anything is added
     show_complaint()
     ids = [str(dataset.ids[i]) for i in selected]
@@ -105,14 +106,14 @@ def mark_bar(
 
 
 def _mark(dataset: FaceDataset, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
-    marks = marks_for(dataset).add(ids, kind, label)
+    marks = marks_for(dataset, session.workspace()).add(ids, kind, label)
     state_of(MarkingState).remember([mark.act for mark in marks])
     what = f"as {label}" if label else f"“{KIND_WORDS[kind]}”"
     st.toast(f"{len(ids):,} face{'s' if len(ids) != 1 else ''} marked {what}.", icon=":material/check:")
 
 
 def _take_suggestions(dataset: FaceDataset, suggestions: dict[str, int]) -> None:
-    marks, acts = marks_for(dataset), []
+    marks, acts = marks_for(dataset, session.workspace()), []
     for label in sorted(set(suggestions.values())):
         faces = [face for face, suggested in suggestions.items() if suggested == label]
         acts += [mark.act for mark in marks.add(faces, "wrong_label", LABELS[label])]
@@ -123,7 +124,7 @@ def _take_suggestions(dataset: FaceDataset, suggestions: dict[str, int]) -> None
 def undo_marking(dataset: FaceDataset, acts: list[str] | None) -> None:
     """Take back these acts, or the last marking of this window."""
     acts = state_of(MarkingState).last if acts is None else acts
-    marks_for(dataset).undo(acts)
+    marks_for(dataset, session.workspace()).undo(acts)
     state_of(MarkingState).forget(acts)
     st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} taken back.", icon=":material/undo:")
 
@@ -134,7 +135,7 @@ def marks_list(dataset: FaceDataset, *, key: str) -> None:
     Raises:
         DataError: the marks are damaged, or belong to other data.
     """
-    marks = marks_for(dataset)
+    marks = marks_for(dataset, session.workspace())
     current = positions(dataset, marks.current(), marks.path)
     show_complaint()
     if not current:

@@ -97,6 +97,7 @@ class Looked:
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
         picture = cv2.imdecode(np.frombuffer(self.preview, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None  # it was encoded here
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

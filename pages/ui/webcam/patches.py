@@ -144,6 +144,7 @@ class DirectRelay(MediaRelay):
     """Hands our own track to its one consumer, the encoder, without a queue in between."""
 
     def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
+        """The track itself where it is ours, else a relayed one."""
         return track if isinstance(track, NewestFrameTrack) else super().subscribe(track, buffered)
 
 
