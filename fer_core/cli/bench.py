@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fer_core.cli.options import JsonOption, setting
-from fer_core.cli.output import emit, note
+from fer_core.cli.output import emit, note, table
 
 commands = typer.Typer()
 
@@ -28,9 +28,14 @@ def bench_train(
     r = measure(model, rounds=rounds, note=note)
     rows = [
         f"{r['device']}, {r['threads']} threads, {r['precision']}, torch {r['torch']}, {r['model']}, batch {r['batch_size']}, medians of {r['rounds']} rounds",
-        f"ours                                   {r['images_per_second']:>8,.0f} images/s",
-        f"DataLoader, our precision and layout   {r['dataloader_images_per_second']:>8,.0f} images/s",
-        f"DataLoader, float32, default layout    {r['plain_images_per_second']:>8,.0f} images/s",
+        table(
+            ["loop", "images/s"],
+            [
+                ["ours", f"{r['images_per_second']:,.0f}"],
+                ["DataLoader, our precision and layout", f"{r['dataloader_images_per_second']:,.0f}"],
+                ["DataLoader, float32, default layout", f"{r['plain_images_per_second']:,.0f}"],
+            ],
+        ),
         f"ours / plain: {r['ratio']:.2f}",
         f"{r['achieved_gflops']:.0f} of {r['matmul_gflops']:.0f} GFLOP/s matmul peak ({r['fraction_of_peak']:.0%})",
     ]
@@ -50,14 +55,16 @@ def bench_infer(
     from fer_core.inference import shipped_models
 
     r = measure(models or shipped_models(), rounds, note)
-    rows = [f"{'model':<24} {'engine':<20} {'one face':>10} {'in batches of 64':>20}   largest |Δp|"]
-    rows += [
-        f"{model:<24} {engine:<20} {figures['batch1_ms']:>7.2f} ms {figures['batch64_images_per_second']:>12,.0f} faces/s"
-        f"   {figures['max_probability_difference']:.1e}"
+    rows = [
+        [
+            model, engine, f"{figures['batch1_ms']:.2f}", f"{figures['batch64_images_per_second']:,.0f}",
+            f"{figures['max_probability_difference']:.1e}",
+        ]
         for model, engines in r.items()
         for engine, figures in engines.items()
-    ]
-    emit(r, as_json, "\n".join(rows))
+    ]  # fmt: skip
+    header = ["model", "engine", "one face, ms", "batches of 64, faces/s", "largest |Δp|"]
+    emit(r, as_json, table(header, rows, left=2))
 
 
 @bench_app.command("live")

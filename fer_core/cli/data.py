@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fer_core.cli.options import JsonOption, SkipBroken
-from fer_core.cli.output import emit, progress
+from fer_core.cli.output import emit, progress, table
 
 commands = typer.Typer()
 
@@ -48,25 +48,16 @@ def _data_text(dataset: Any, seconds: float) -> str:
     """A table of splits and classes, with what else there is to say about a data set."""
     counts, per_class = dataset.counts(), dataset.per_class()
     splits = [split for split, count in counts.items() if count]
-    rows = [["", *splits, "all"]]
+    rows = []
     for label in per_class["train"]:
         faces = [per_class[split][label] for split in splits]
         rows.append([label, *(f"{n:,}" for n in (*faces, sum(faces)))])
     rows.append(["all", *(f"{counts[split]:,}" for split in splits), f"{len(dataset):,}"])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    table = [
-        "  ".join(
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    table[1:1] = table[-1:-1] = ["─" * len(table[0])]
     return "\n".join(
         [
             f"{dataset.name}: {len(dataset):,} faces, read in {seconds:.1f} s",
             "",
-            *table,
+            table(["", *splits, "all"], rows, total=True),
             "",
             f"fingerprint {dataset.fingerprint}",
             f"FER+ votes  {'yes' if dataset.votes is not None else 'none'}",

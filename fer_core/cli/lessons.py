@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_core.cli.options import JsonOption, SkipBroken, setting
-from fer_core.cli.output import emit, note, progress
+from fer_core.cli.output import emit, note, progress, table
+
+if TYPE_CHECKING:
+    from fer_core.lessons.math_checks import CheckResult
 
 commands = typer.Typer()
 
@@ -19,13 +23,19 @@ def check_math(as_json: JsonOption = False) -> None:
     from fer_core.lessons.math_checks import FORMULAS, check_all, check_report
 
     results = check_all()
-    lines = [f"{'right' if r.passed else 'WRONG'}  {FORMULAS[r.name].title:<42} error {r.error:.1e}" for r in results]
-    lines += ["", "The lab report's own formulas:"]
-    for formula in FORMULAS.values():
-        found = check_report(formula)
-        if found:
-            lines.append(f"{'right' if found.passed else 'WRONG'}  {formula.title:<42} error {found.error:.1e}")
-    emit([r.to_dict() for r in results], as_json, "\n".join(lines))
+    reported = [(formula.title, found) for formula in FORMULAS.values() if (found := check_report(formula))]
+    text = [
+        _checks_table([(FORMULAS[result.name].title, result) for result in results]),
+        "",
+        "The lab report's own formulas:",
+        _checks_table(reported),
+    ]
+    emit([r.to_dict() for r in results], as_json, "\n".join(text))
+
+
+def _checks_table(checks: Sequence[tuple[str, CheckResult]]) -> str:
+    rows = [["right" if found.passed else "WRONG", title, f"{found.error:.1e}"] for title, found in checks]
+    return table(["", "formula", "error"], rows, left=2)
 
 
 @commands.command()
@@ -44,11 +54,10 @@ def experiment(
 
     if name is None:
         known = experiments()
-        lines = [f"{e.name:<14} {e.title}" for e in known.values()]
         emit(
             [{"name": e.name, "title": e.title, "question": e.question} for e in known.values()],
             as_json,
-            "\n".join(lines),
+            table(["name", "what it is"], [[e.name, e.title] for e in known.values()], left=2),
         )
         return
     chosen = find(name)

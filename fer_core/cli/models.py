@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fer_core.cli.options import DropBlank, DropDuplicates, JsonOption, SkipBroken, UseMarks, setting
-from fer_core.cli.output import emit, progress
+from fer_core.cli.output import emit, progress, table
 
 commands = typer.Typer()
 
@@ -58,16 +58,18 @@ def _evaluation_text(model: str, data: str, report: Any) -> str:
     low, high = result.accuracy_ci95
     macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
     alone = "–" if report.deduplicated.accuracy is None else f"{report.deduplicated.accuracy:.4f}"
+    rows = []
+    for label, score in result.per_class.items():
+        shares = (score.precision, score.recall, score.f1)
+        rows.append([label, *(None if v is None else f"{v:.3f}" for v in shares), f"{score.n:,}"])
     lines = [
         f"{model} on {data}, {result.split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
         f"deduplicated: {alone} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
         "",
-        f"{'':10} precision  recall      F1       n",
+        table(["", "precision", "recall", "F1", "n"], rows),
+        "",
+        *report.sentences,
     ]
-    for label, score in result.per_class.items():
-        cells = ["   –  " if v is None else f"{v:6.3f}" for v in (score.precision, score.recall, score.f1)]
-        lines.append(f"{label:10}    {'  '.join(cells)}  {score.n:>6,}")
-    lines += ["", *report.sentences]
     return "\n".join(lines)
 
 
@@ -136,11 +138,14 @@ def filters(
 
 
 def _filters_text(record: dict[str, Any], sentence: str) -> str:
-    lines = [sentence]
+    """The filters in a table: what each responds to its pattern, the face that excites it most, and remarks."""
+    rows = []
     for entry in record["filters"]:
-        line = f"{entry['filter']:>4}  " + ("dead" if entry["dead"] else f"response {entry['response']:8.2f}")
-        if "faces" in entry:
-            best = entry["faces"][0]
-            line += f"   of the faces most: {best['id']} ({best['response']:.2f})"
-        lines.append(line + (f"   {entry['note']}" if entry.get("note") else ""))
+        best = entry["faces"][0] if "faces" in entry else None
+        face = f"{best['id']} ({best['response']:.2f})" if best else None
+        rows.append(
+            [entry["filter"], "dead" if entry["dead"] else f"{entry['response']:.2f}", face, entry.get("note", "")]
+        )
+    header = ["filter", "response", "top face (response)", "note"]
+    lines = [sentence, table(header, rows, left=0)]
     return "\n".join(lines + ([f"The sheet is in {record['output']}."] if record["output"] else []))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fer_core.cli.options import JsonOption
-from fer_core.cli.output import emit, progress
+from fer_core.cli.output import emit, note, progress, table
 
 commands = typer.Typer()
 
@@ -36,12 +36,17 @@ def runs(context: typer.Context, as_json: JsonOption = False) -> None:
     if context.invoked_subcommand:
         return
     records = [_run_record(run) for run in list_runs()]
-    lines = [
-        f"{r['run']:<50} {r['state']:<9} {r['epochs']:>4} epochs  "
-        + (f"best valid {r['best']['valid_accuracy']:.4f} (epoch {r['best']['epoch']})" if r["best"] else "")
+    if not records and not as_json:
+        note("No runs yet. Start one with: python -m fer_core train --data synthetic")
+        return
+    rows = [
+        [
+            r["run"], r["state"], r["epochs"],
+            f"{r['best']['valid_accuracy']:.4f}" if r["best"] else None, r["best"]["epoch"] if r["best"] else None,
+        ]
         for r in records
-    ]
-    emit(records, as_json, "\n".join(lines) or "No runs yet. Start one with: python -m fer_core train --data synthetic")
+    ]  # fmt: skip
+    emit(records, as_json, table(["run", "state", "epochs", "best valid accuracy", "at epoch"], rows, left=2))
 
 
 @runs_app.command("show")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from fer_core.cli.options import JsonOption, setting
-from fer_core.cli.output import emit, note
+from fer_core.cli.output import emit, note, progress, stop_on_interrupt
 
 commands = typer.Typer()
 
@@ -97,52 +97,24 @@ def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool
 @contextmanager
 def _training_hooks() -> Iterator[Any]:
     """Hooks that draw a bar and each epoch's lines on stderr, and stop the training at the first Ctrl-C."""
-    import signal
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from fer_core.training.runs import EpochRecord, Status
     from fer_core.training.trainer import Hooks
 
-    stop_asked = False
+    with stop_on_interrupt("Finishing this step, then saving.") as stop_asked, progress("Loading faces") as bar:
 
-    def interrupt(*_: object) -> None:
-        nonlocal stop_asked
-        if stop_asked:
-            raise KeyboardInterrupt
-        stop_asked = True
-        note("Finishing this step, then saving; press Ctrl-C again to break off.")
+        def on_step(status: Status) -> None:
+            bar(
+                status.step,
+                status.steps_per_epoch,
+                description=f"Epoch {status.epoch + 1}/{status.epochs}",
+                speed=f"{status.images_per_second:,.0f} images/s",
+            )
 
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("Loading faces", total=None, speed="")
+        def on_epoch(record: EpochRecord) -> None:
+            for line in record.log_lines():
+                bar.print(line)
 
-            def on_step(status: Status) -> None:
-                bar.update(
-                    task, description=f"Epoch {status.epoch + 1}/{status.epochs}", completed=status.step,
-                    total=status.steps_per_epoch, speed=f"{status.images_per_second:,.0f} images/s",
-                )  # fmt: skip
-
-            def on_epoch(record: EpochRecord) -> None:
-                for line in record.log_lines():
-                    console.print(line, highlight=False)
-
-            yield Hooks(
-                on_load=lambda done, total: bar.update(task, completed=done, total=total),
-                on_step=on_step, on_epoch=on_epoch, should_stop=lambda: stop_asked,
-            )  # fmt: skip
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        yield Hooks(on_load=bar, on_step=on_step, on_epoch=on_epoch, should_stop=stop_asked)
 
 
 @commands.command("train-family")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fer_core.cli.options import JsonOption
-from fer_core.cli.output import emit, progress
+from fer_core.cli.output import emit, progress, stop_on_interrupt
 
 commands = typer.Typer()
 
@@ -21,8 +21,6 @@ def video(
     as_json: JsonOption = False,
 ) -> None:
     """Follow and classify the faces of a video; Ctrl-C keeps what is done."""
-    import signal
-
     from fer_core.errors import ConfigError
     from fer_core.inference import Classifier, default_model, share_processor
     from fer_core.live.video import VideoProgress, annotate_video
@@ -33,22 +31,12 @@ def video(
         )
     share_processor()
     classifier = Classifier.load(model or default_model())
-    stop_asked = False
+    with stop_on_interrupt("Finishing the file.") as stop_asked, progress("Video (seconds)") as bar:
 
-    def interrupt(*_: object) -> None:
-        nonlocal stop_asked
-        stop_asked = True
+        def report(p: VideoProgress) -> None:
+            bar(int(p.seconds), int(p.total_seconds or p.seconds))
 
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with progress("Video (seconds)") as on_progress:
-
-            def report(p: VideoProgress) -> None:
-                on_progress(int(p.seconds), int(p.total_seconds or p.seconds))
-
-            result = annotate_video(source, output, csv, classifier, on_progress=report, should_stop=lambda: stop_asked)
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        result = annotate_video(source, output, csv, classifier, on_progress=report, should_stop=stop_asked)
     lines = [
         f"{result.frames:,} frames ({result.seconds:.1f} s), {result.tracks} people followed, {result.faces:,} faces classified"
         + (", stopped before the end" if result.stopped else "") + ".",

@@ -40,7 +40,8 @@ def test_people_get_a_line_for_each_filter(tmp_path, capsys):
     assert main(["filters", str(model), "--layer", "stem.0"]) == 0
     out = capsys.readouterr().out
     assert "32 filters of stem.0, none is dead." in out
-    assert len([line for line in out.splitlines() if "response" in line]) == 32
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows if row and row[0].isdecimal()] == [str(n) for n in range(32)]
 
 
 @pytest.mark.parametrize(
