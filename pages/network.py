@@ -2,18 +2,8 @@
 
 import streamlit as st
 
-from pages.ui.network.filters import one_filter, whole_sheet
-from pages.ui.network.layers import (
-    ACTIVATIONS,
-    FILTER,
-    LAYERS,
-    WEIGHTS,
-    activations,
-    choose,
-    choose_view,
-    layers,
-    weights,
-)
+from pages.ui.network.choice import choose
+from pages.ui.network.views import show
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
 
@@ -25,19 +15,4 @@ network = None
 with calm("loading the network"):
     network = choose()
 if network is not None:
-    view = choose_view()
-    if view == LAYERS:
-        with calm("listing the layers"):
-            layers(network)
-    elif view == WEIGHTS:
-        with calm("showing the weights"):
-            weights(network)
-    elif view == ACTIVATIONS:
-        with calm("showing the activations"):
-            activations(network)
-    elif view == FILTER:
-        with calm("showing the filter"):
-            one_filter(network)
-    else:
-        with calm("showing the sheet"):
-            whole_sheet(network)
+    show(network)

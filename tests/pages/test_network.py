@@ -76,12 +76,12 @@ def test_another_architecture_can_be_looked_into_untrained(open_page):
     network_box(app).set_value("untrained:compact").run()
     check(app)
     assert "stages.4.excite.up" in app.dataframe[0].value["Layer"].tolist()
-    assert len(tiles(view(app, "First weights"))) == 32
+    assert len(tiles(view(app, "weights"))) == 32
     assert "Nobody trained these" in words(app)
 
 
 def test_activations_of_any_layer_follow_the_chosen_face(open_page):
-    app = view(open_page("network"), "Activations")
+    app = view(open_page("network"), "activations")
     network_box(app).set_value("seed").run()
     layer = next(box for box in app.selectbox if box.label == "Layer")
     layer.set_value("pool (4)").run()
@@ -98,7 +98,7 @@ def test_activations_of_any_layer_follow_the_chosen_face(open_page):
 
 
 def test_a_filter_shows_its_pattern_beside_nine_faces(open_page):
-    app = view(open_page("network"), "One filter")
+    app = view(open_page("network"), "filter")
     network_box(app).set_value("seed").run()
     app.number_input(key="network-filter").set_value(7).run()
     check(app)
@@ -114,7 +114,7 @@ def test_a_filter_shows_its_pattern_beside_nine_faces(open_page):
 
 
 def test_the_number_stays_within_a_smaller_layer(open_page):
-    app = view(open_page("network"), "One filter")
+    app = view(open_page("network"), "filter")
     network_box(app).set_value("seed").run()
     app.number_input(key="network-filter").set_value(127).run()
     next(box for box in app.selectbox if box.label == "Convolution").set_value("block1.0").run()
@@ -123,7 +123,7 @@ def test_the_number_stays_within_a_smaller_layer(open_page):
 
 
 def test_the_sheet_is_made_with_progress_kept_and_offered(open_page, workspace):
-    app = view(open_page("network"), "All filters")
+    app = view(open_page("network"), "sheet")
     network_box(app).set_value("seed").run()
     press(app, "Make the sheet of 128 filters")
     check(app)
@@ -131,14 +131,14 @@ def test_the_sheet_is_made_with_progress_kept_and_offered(open_page, workspace):
     assert tiles(app) == [str(number) for number in range(128)]
     assert "128 filters of block4.0, none is dead" in words(app).replace("\\", "")
     assert [b.label for b in app.get("download_button")] == ["Download the sheet"]
-    again = view(open_page("network"), "All filters")
+    again = view(open_page("network"), "sheet")
     network_box(again).set_value("seed").run()
     assert len(tiles(again)) == 128  # from the disk
 
 
 def test_cancelling_the_sheet_keeps_the_page(open_page, monkeypatch):
     monkeypatch.setattr(filters, "Ascent", partial(Ascent, steps=4000))
-    app = view(open_page("network"), "All filters")
+    app = view(open_page("network"), "sheet")
     press(app, next(b.label for b in app.button if b.label.startswith("Make the sheet")))
     check(app)
     work = state_in(app, BackgroundState).at["network-sheet"]
@@ -159,7 +159,7 @@ def test_a_dead_filter_is_told_of(open_page, workspace):
         model.block4[0].weight[3] = 0
     run = make_run("with a dead filter", epochs=1)
     save_checkpoint(run.path / "best.safetensors", model.state_dict(), CheckpointInfo(architecture="seed"))
-    app = view(open_page("network"), "One filter")
+    app = view(open_page("network"), "filter")
     network_box(app).set_value(run.id).run()
     app.number_input(key="network-filter").set_value(3).run()
     check(app)
@@ -179,7 +179,7 @@ def test_damaged_weights_are_told_of_in_a_sentence(open_page):
 def test_without_its_data_the_faces_are_missing_and_the_pattern_is_not(open_page, workspace):
     write_json(workspace.root / "app.json", {"data": "/nowhere/faces.zip"})
     app = open_page("network")
-    app.segmented_control(key="network-view").set_value("One filter").run()
+    app.segmented_control(key="network-view").set_value("filter").run()
     check(app, errors=1)
     assert "faces.zip" in app.error[0].value
     assert "The response climbs from" in words(app)
@@ -190,7 +190,7 @@ def test_a_split_may_lack(open_page, monkeypatch):
     from tests.factories import make_dataset
 
     monkeypatch.setattr(fer_core.data, "load", lambda source, **_: make_dataset(valid=0, test=0))
-    app = view(open_page("network"), "One filter")
+    app = view(open_page("network"), "filter")
     assert any(b.label == "Look through all 140 faces" for b in app.button)
 
 

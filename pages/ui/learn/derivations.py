@@ -28,7 +28,7 @@ from fer_core.models import output_side
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
-from pages.ui.shell.model_picker import model_box
+from pages.ui.shell.pickers import model_box, one_of
 
 SOURCES: Final = {
     "random": "Random numbers",
@@ -82,11 +82,11 @@ def _word(passed: bool) -> str:
 
 def choose() -> Formula:
     """Topic and formula."""
-    topic = st.segmented_control("Topic", list(TOPICS), default="Batch norm", required=True, key="derive-topic")
-    names = TOPICS[topic or "Batch norm"]
+    topic = one_of("Topic", {name: name for name in TOPICS}, default="Batch norm", key="derive-topic", show_label=True)
+    names = TOPICS[topic]
     name = names[0]
     if len(names) > 1:
-        name = st.selectbox("Formula", names, format_func=lambda n: FORMULAS[n].title, key=f"derive-formula-{topic}")
+        name = st.selectbox("Formula", names, format_func=lambda n: FORMULAS[n].title, key=f"derive-formula-{name}")
     return FORMULAS[name]
 
 
@@ -120,10 +120,7 @@ def explain(formula: Formula) -> None:
 
 def numbers(formula: Formula) -> Inputs:
     """The inputs, from the source that was chosen."""
-    source = st.segmented_control(
-        "Numbers to put in", list(SOURCES), format_func=SOURCES.__getitem__, default="random", required=True,
-        key="derive-source",
-    )  # fmt: skip
+    source = one_of("Numbers to put in", SOURCES, key="derive-source", show_label=True)
     if source == "own":
         return _own(formula)
     if source == "network":

@@ -14,6 +14,7 @@ from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.background import forget as forget_work
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import duration, plain, source_name
+from pages.ui.shell.pickers import one_of
 
 _WORK = "experiment"
 
@@ -21,11 +22,8 @@ _WORK = "experiment"
 def choose() -> Experiment:
     """Which experiment, and what it is about."""
     known = experiments()
-    name = st.segmented_control(
-        "Experiment", list(known), format_func=lambda n: known[n].title, default=next(iter(known)), required=True,
-        key="experiment-name", label_visibility="collapsed",
-    )  # fmt: skip
-    experiment = known[name or next(iter(known))]
+    name = one_of("Experiment", {name: one.title for name, one in known.items()}, key="experiment-name")
+    experiment = known[name]
     st.subheader(experiment.title)
     st.write(experiment.story)
     return experiment

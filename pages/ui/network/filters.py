@@ -12,7 +12,8 @@ import streamlit as st
 from fer_core.classes import COLOURS, LABELS
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
-from pages.ui.network.layers import FILTER_NUMBER, Network, layer_rows, open_filter, shape
+from pages.ui.network.choice import Network
+from pages.ui.network.layers import layer_rows, shape
 from pages.ui.network.state import NetworkState
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fer_core.explanation.filters import Patterns, TopFaces
     from fer_core.models import LayerRow
 
+_NUMBER: Final = "network-filter"  # key of the widget that holds the filter's number
 _RING: Final = 5  # pixels; radius of the ring where the filter answered
 _SPLITS: Final = {"train": "training", "valid": "validation", "test": "test"}
 
@@ -57,8 +59,11 @@ def one_filter(network: Network) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         layer = _choose_layer(network)
         last = layer.output[0] - 1
-        set_widget_value(FILTER_NUMBER, min(int(widget_value(FILTER_NUMBER, 0)), last))
-        number = int(st.number_input(f"Filter (0–{last})", 0, last, step=1, key=FILTER_NUMBER, width=160))
+        state = state_of(NetworkState)
+        wanted = widget_value(_NUMBER, 0) if state.asked_filter is None else state.asked_filter
+        state.asked_filter = None
+        set_widget_value(_NUMBER, min(int(wanted), last))
+        number = int(st.number_input(f"Filter (0–{last})", 0, last, step=1, key=_NUMBER, width=160))
     left, right = st.columns([1, 1], gap="large")
     with left, calm("searching for the pattern"):
         _pattern(network, layer, number)
@@ -256,7 +261,8 @@ def _show_sheet(found: Patterns, network: Network) -> None:
         [Group(tiles)], key=f"network-sheet-{network.key[:8]}-{found.layer}", size=84, selectable=False
     ).opened
     if opened is not None:
-        open_filter(int(opened))
+        state_of(NetworkState).asked_filter = int(opened)
+        st.rerun()
 
 
 def _tile(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

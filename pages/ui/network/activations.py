@@ -1,0 +1,109 @@
+"""What any layer answers to a face that somebody chose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from fer_core.classes import COLOURS, LABELS
+from fer_core.preprocess import FACE_SIZE
+from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.network.choice import Network
+from pages.ui.network.layers import shape
+from pages.ui.network.state import NetworkState
+from pages.ui.network.weights import enlarge
+from pages.ui.shell import cache, session
+from pages.ui.shell.charts import chart
+from pages.ui.shell.formatting import plain, source_name
+from pages.ui.shell.session import state_of
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.explanation.layers import Activation
+    from fer_core.inference import Classifier
+
+
+_EACH: Final = 2  # faces of each emotion to choose from
+
+
+def activations(network: Network) -> None:
+    """What any layer answers to a face that somebody chose."""
+    dataset = cache.dataset(session.data_source())
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        position = _choose_face(dataset)
+    with right:
+        found = _activations(network, dataset, position)
+        by_label = {activation.layer.label: activation for activation in found}
+        label = st.selectbox(
+            "Layer",
+            list(by_label),
+            index=next((i for i, a in enumerate(found) if a.layer.kind not in ("Conv2d", "BatchNorm2d")), 0),
+            format_func=lambda name: f"{name} · {by_label[name].layer.kind} · {shape(by_label[name].layer.output)}",
+            key=f"network-layer-{network.classifier.info.architecture}",
+        )
+        _show_activation(by_label[label], network)
+
+
+def _choose_face(dataset: FaceDataset) -> int:
+    """A click on one of a few faces; the first one stands for all until then."""
+    state = state_of(NetworkState)
+    rng = np.random.default_rng(state.seed)
+    some = [
+        int(position)
+        for index in range(len(LABELS))
+        for position in rng.permutation(np.flatnonzero(dataset.labels == index))[:_EACH]
+    ]
+    position = state.face if state.face is not None and state.face < len(dataset) else some[0]
+    label = LABELS[dataset.labels[position]]
+    big = cv2.resize(dataset.images[position], (192, 192), interpolation=cv2.INTER_CUBIC)
+    st.image(big, width=192, alt=f"The chosen face, {label}")
+    st.caption(f"{plain(dataset.ids[position])}, labelled {label}")
+    tiles = [
+        Tile(str(i), dataset.images[i], str(dataset.ids[i]), LABELS[dataset.labels[i]], COLOURS[LABELS[dataset.labels[i]]])
+        for i in some
+    ]  # fmt: skip
+    note = f"{source_name(session.data_source())}: click to choose"
+    picked = pick_wall([Group(tiles, note=note)], key="network-faces", size=76, selectable=False).opened
+    st.button("Other faces", icon=":material/shuffle:", on_click=state.reshuffle)
+    if picked is not None:
+        state.face = int(picked)
+        st.rerun()
+    return position
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _answers(key: str, face: bytes, _classifier: Classifier) -> list[Activation]:
+    from fer_core.explanation.layers import activations as answers
+
+    return answers(_classifier, np.frombuffer(face, np.uint8).reshape(FACE_SIZE, FACE_SIZE))
+
+
+def _activations(network: Network, dataset: FaceDataset, position: int) -> list[Activation]:
+    return _answers(network.key, dataset.images[position].tobytes(), network.classifier)
+
+
+def _show_activation(found: Activation, network: Network) -> None:
+    from fer_core.explanation.charts import value_bars
+    from fer_core.explanation.pictures import grey
+
+    values, key = found.values, f"network-maps-{found.layer.label}"
+    if values.ndim == 1:
+        active = int((values > 0).sum())
+        labels: Any = network.classifier.labels
+        chart(value_bars(values, f"{active} of {len(values)} numbers are above zero", labels), key=key, height=320)
+        return
+    strength = np.abs(values).max(axis=(1, 2))
+    silent = int((strength == 0).sum())
+    st.caption(
+        f"{len(values)} maps of {values.shape[1]}×{values.shape[2]}: bright is above zero, dark below, mid-grey is zero; "
+        "one scale for the whole layer." + (f" {silent} are zero everywhere." if silent else "")
+    )
+    tiles = [
+        Tile(str(number), enlarge(picture, smooth=False), f"Map {number}", str(number))
+        for number, picture in enumerate(grey(values))
+    ]
+    pick_wall([Group(tiles)], key=key, size=76, selectable=False)

@@ -1,0 +1,49 @@
+"""The kernels of the first convolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from fer_core.preprocess import FACE_SIZE
+from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.network.choice import Network
+from pages.ui.shell.formatting import plain
+
+if TYPE_CHECKING:
+    pass
+
+
+def weights(network: Network) -> None:
+    """The kernels of the first convolution, which look at the face's own pixels."""
+    from fer_core.explanation.layers import convolutions
+    from fer_core.explanation.layers import weights as kernels
+    from fer_core.explanation.pictures import grey
+
+    row = convolutions(network.classifier.model)[0]
+    found = kernels(network.classifier.model, row)
+    st.markdown(f"#### The {len(found)} kernels of {plain(row.label)}")
+    st.caption(
+        f"Each is {found.shape[2]}×{found.shape[3]} numbers that slide over the face: bright adds, dark takes away, "
+        "mid-grey is zero. "
+        + (
+            "Edges of one direction, spots and soft patches are what training makes of noise."
+            if network.trained
+            else "Nobody trained these: they are noise."
+        )
+    )
+    tiles = [
+        Tile(str(number), enlarge(picture, smooth=False), f"Kernel {number}", str(number))
+        for number, picture in enumerate(grey(found[:, 0]))
+    ]
+    pick_wall([Group(tiles)], key=f"network-weights-{network.key[:8]}", size=76, selectable=False)
+
+
+def enlarge(picture: npt.NDArray[np.uint8], *, smooth: bool) -> npt.NDArray[np.uint8]:
+    """A small grey picture as one of a face's size, uint8 (48, 48)."""
+    method = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=method), dtype=np.uint8)
