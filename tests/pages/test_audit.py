@@ -67,14 +67,14 @@ def test_the_figures_and_every_wall_are_those_of_the_audit(open_page, found):
     assert metric(app, "Redundant images") == str(exact.redundant) == "2"
     assert metric(app, "Conflicting groups") == "1"
     assert groups(app) == [[141, 1]]
-    assert sorted(groups(view(app, "Copies"))) == [[1, 141], [2, 9]]
-    assert groups(view(app, "Conflicts")) == [[2, 9]]
-    assert groups(view(app, "Blanks")) == [[20]]
-    assert "Of 140 training faces 138 stay" in words(view(app, "Clean copy"))
+    assert sorted(groups(view(app, "copies"))) == [[1, 141], [2, 9]]
+    assert groups(view(app, "conflicts")) == [[2, 9]]
+    assert groups(view(app, "blanks")) == [[20]]
+    assert "Of 140 training faces 138 stay" in words(view(app, "clean"))
 
 
 def test_moving_the_threshold_shows_other_pairs(open_page, found):
-    app = view(open_page("audit"), "Near duplicates")
+    app = view(open_page("audit"), "near")
     wide = groups(app)
     app.slider(key="near-threshold").set_value(0).run()
     check(app)
@@ -85,10 +85,10 @@ def test_moving_the_threshold_shows_other_pairs(open_page, found):
 def test_a_clean_set_is_called_clean_in_every_view(open_page):
     app = open_page("audit")
     assert metric(app, "Redundant images") == "0"
-    for name in ("Leaks", "Copies", "Conflicts", "Blanks"):
+    for name in ("leaks", "copies", "conflicts", "blanks"):
         assert view(app, name).success, name
-    assert "Nothing is marked yet" in words(view(app, "Marks"))
-    view(app, "Class balance")
+    assert "Nothing is marked yet" in words(view(app, "marks"))
+    view(app, "balance")
 
 
 def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_refused_beside_a_training(
@@ -98,7 +98,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
     monkeypatch.setattr(
         out_of_fold, "start", lambda source, dataset, **how: started.append((source, dataset.fingerprint, how))
     )
-    app = view(open_page("audit"), "Suspect labels")
+    app = view(open_page("audit"), "suspects")
     next(b for b in app.button if b.label == "Look for suspect labels").click().run()
     check(app)
     assert started == [("synthetic", found.fingerprint, {"workspace": Workspace.default(), "skip_broken": False})]
@@ -132,7 +132,7 @@ def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggeste
     job.path.mkdir(parents=True)
     write_json(job.path / "status.json", FoldStatus(state="finished").to_dict())
     np.savez(job.path / "probabilities.npz", positions=train, probabilities=probabilities)
-    app = view(open_page("audit"), "Suspect labels")
+    app = view(open_page("audit"), "suspects")
     assert sorted(groups(app)[0]) == [5, 50]
     assert next(b for b in app.button if b.label == "Relabel as suggested").disabled
     assert f"{LABELS[found.labels[5]]} → {LABELS[(found.labels[5] + 1) % 7]} (1%)" in captions(app)
@@ -158,7 +158,7 @@ def test_a_busy_workspace_refuses_the_search_in_a_sentence(open_page, found, wor
     from filelock import FileLock
 
     run = make_run("night run", epochs=1, planned=8, state="running")
-    app = view(open_page("audit"), "Suspect labels")
+    app = view(open_page("audit"), "suspects")
     with FileLock(run.path / "run.lock"):
         next(b for b in app.button if b.label == "Look for suspect labels").click().run()
         assert not app.exception

@@ -24,7 +24,7 @@ def test_it_opens_with_the_data_in_use_counted_and_shown(open_page):
 def test_a_folder_on_this_machine_is_opened_and_used_everywhere(open_page, tmp_path):
     folder = image_folder(tmp_path / "my faces")
     app = open_page("data")
-    app.segmented_control(key="data-way").set_value("On this machine").run()
+    app.segmented_control(key="data-way").set_value("path").run()
     next(box for box in app.text_input if box.label == "Path").input(str(folder))
     next(button for button in app.button if button.label == "Open").click().run()
     check(app)
@@ -38,7 +38,7 @@ def test_a_folder_on_this_machine_is_opened_and_used_everywhere(open_page, tmp_p
 
 def test_a_path_that_leads_nowhere_is_refused_in_a_sentence_and_the_data_in_use_stays(open_page, tmp_path):
     app = open_page("data")
-    app.segmented_control(key="data-way").set_value("On this machine").run()
+    app.segmented_control(key="data-way").set_value("path").run()
     next(box for box in app.text_input if box.label == "Path").input(str(tmp_path / "no_such_*thing*.zip"))
     next(button for button in app.button if button.label == "Open").click().run()
     check(app, errors=1)
@@ -58,7 +58,7 @@ def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves
         lambda config, name=None, workspace=None: state_of.update(config=config) or 1 / 0,
     )
     app = open_page("data")
-    app.segmented_control(key="data-way").set_value("On this machine").run()
+    app.segmented_control(key="data-way").set_value("path").run()
     next(box for box in app.text_input if box.label == "Path").input(str(folder))
     next(button for button in app.button if button.label == "Open").click().run()
     check(app, errors=1)
@@ -78,7 +78,7 @@ def test_an_uploaded_csv_is_kept_in_the_workspace_and_opened(open_page):
     pixels = " ".join(["100"] * 2304)
     rows = "".join(f"{i % 7},{pixels},{usage}\n" for usage in ("Training", "PublicTest") for i in range(14))
     app = open_page("data")
-    app.segmented_control(key="data-way").set_value("Upload").run()
+    app.segmented_control(key="data-way").set_value("upload").run()
     app.file_uploader[0].set_value(("../../my data.csv", ("emotion,pixels,Usage\n" + rows).encode(), "text/csv")).run()
     check(app)
     assert metric(app, "Faces") == "28"

@@ -92,7 +92,7 @@ def test_a_run_is_compared_with_the_weights_it_began_with(open_page):
     second = make_run("second", epochs=2, weights=True, init_from=first.id)
     app = open_page("evaluate")
     app.selectbox(key="evaluate-model").set_value(second.id).run()
-    view(app, "Compare")
+    view(app, "compare")
     assert app.selectbox(key="compare-with").value == first.id
 
 
@@ -137,7 +137,7 @@ def test_a_cell_without_faces_says_so(open_page, run):
 def test_the_matrix_can_be_sorted_normalised_and_freed_of_its_diagonal(open_page, run):
     app = open_page("evaluate")
     for change in (
-        lambda: app.segmented_control(key="matrix-view").set_value("Share of answer"),
+        lambda: app.segmented_control(key="matrix-view").set_value("columns"),
         lambda: app.toggle(key="matrix-hide").set_value(True),
         lambda: app.toggle(key="matrix-sort").set_value(True),
         lambda: app.toggle(key="evaluate-flip").set_value(True),
@@ -148,7 +148,7 @@ def test_the_matrix_can_be_sorted_normalised_and_freed_of_its_diagonal(open_page
 
 
 def test_temperature_and_threshold_travel_with_the_model(open_page, run):
-    app = view(open_page("evaluate"), "Certainty")
+    app = view(open_page("evaluate"), "certainty")
     path = run.path / "best.safetensors"
     p = cached_predictions(run.id, DATA, "valid")
     fitted = fit_temperature(p.logits, p.labels)
@@ -167,19 +167,19 @@ def test_temperature_and_threshold_travel_with_the_model(open_page, run):
 def test_a_shipped_model_keeps_its_temperature(open_page, monkeypatch, tmp_path):
     untrained_checkpoint(tmp_path / "models" / "compact.safetensors")
     monkeypatch.setattr("fer_core.inference.classifier.asset", tmp_path.joinpath)
-    app = view(open_page("evaluate"), "Certainty")
+    app = view(open_page("evaluate"), "certainty")
     assert app.selectbox(key="evaluate-model").value == "compact"
     assert app.button(key="store-temperature").disabled
     assert app.button(key="store-threshold").disabled
 
 
 def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open_page, run, monkeypatch):
-    assert "No FER+ votes" in words(view(open_page("evaluate"), "People"))
+    assert "No FER+ votes" in words(view(open_page("evaluate"), "people"))
     votes = np.zeros((len(DATA), 10), dtype=np.int64)
     votes[:, 1] = 10  # everybody says happiness
     monkeypatch.setattr(fer_core.data, "load", lambda source, **_: replace(DATA, votes=votes))
     cache._shelf.clear()
-    app = view(open_page("evaluate"), "People")
+    app = view(open_page("evaluate"), "people")
     kinds = app.segmented_control(key="people-kind").options
     assert [kind.split(" (")[0] for kind in kinds] == ["Model wrong", "Label doubtful", "People disagree too"]
     p = cached_predictions(run.id, DATA, "valid")
@@ -192,7 +192,7 @@ def test_two_models_are_compared_face_by_face(open_page, run):
     untrained_checkpoint(other.path / "best.safetensors", seed=3)
     app = open_page("evaluate")
     app.selectbox(key="evaluate-model").set_value(other.id).run()
-    view(app, "Compare")
+    view(app, "compare")
     first, second = (cached_predictions(r.id, DATA, "valid") for r in (run, other))
     app.selectbox(key="compare-with").set_value(run.id).run()
     check(app)
@@ -204,7 +204,7 @@ def test_two_models_are_compared_face_by_face(open_page, run):
 
 def test_one_model_alone_cannot_be_compared(open_page, run, monkeypatch):
     monkeypatch.setattr(cache, "models", lambda: {run.id: "trained"})
-    assert "There is only one model" in words(view(open_page("evaluate"), "Compare"))
+    assert "There is only one model" in words(view(open_page("evaluate"), "compare"))
 
 
 def test_marks_change_the_evaluation_when_asked_and_can_be_taken_back(open_page, run):
@@ -217,7 +217,7 @@ def test_marks_change_the_evaluation_when_asked_and_can_be_taken_back(open_page,
     check(app)
     assert "68 faces" in words(app)
     assert "marks used" in words(app)
-    view(app, "Marks")
+    view(app, "marks")
     assert "3 faces of synthetic are marked" in words(app)
     assert len(app.dataframe[0].value) == 3
 
@@ -285,7 +285,7 @@ def test_only_splits_with_faces_are_offered(open_page, run, monkeypatch):
     monkeypatch.setattr(fer_core.data, "load", lambda source, **_: only_train)
     app = open_page("evaluate")
     assert app.selectbox(key="evaluate-split").options == ["Training"]
-    view(app, "Certainty")
+    view(app, "certainty")
     assert "no validation faces" in words(app)
 
 

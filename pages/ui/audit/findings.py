@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import duration, joined, percent, plain
+from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -110,26 +111,24 @@ def _html(dataset: FaceDataset, found: ExactAudit) -> str:
 
 def show(dataset: FaceDataset, found: ExactAudit) -> None:
     """The views, one at a time; each works on its own, without running the whole page again."""
-    views: dict[str, Any] = {
-        "Leaks": _leaks,
-        "Copies": _copies,
-        "Conflicts": _conflicts,
-        "Blanks": _blanks,
-        "Near duplicates": _near_duplicates,
-        "Class balance": _balance,
-        "Suspect labels": _suspect_labels,
-        "Marks": _marks,
-        "Clean copy": _clean_copy,
+    views: dict[str, tuple[str, Callable[..., None]]] = {
+        "leaks": ("Leaks", _leaks),
+        "copies": ("Copies", _copies),
+        "conflicts": ("Conflicts", _conflicts),
+        "blanks": ("Blanks", _blanks),
+        "near": ("Near duplicates", _near_duplicates),
+        "balance": ("Class balance", _balance),
+        "suspects": ("Suspect labels", _suspect_labels),
+        "marks": ("Marks", _marks),
+        "clean": ("Clean copy", _clean_copy),
     }
-    chosen = st.segmented_control(
-        "View", list(views), default="Leaks", required=True, key="audit-view", label_visibility="collapsed"
-    )
-    view = views[chosen or "Leaks"]
-    with calm(f"showing {chosen}"):
-        if view is _suspect_labels and _job(dataset).state in _WORKING:
-            st.fragment(view, run_every=_POLL)(dataset, found, following=True)
+    chosen = one_of("View", {name: title for name, (title, _) in views.items()}, key="audit-view")
+    title, draw = views[chosen]
+    with calm(f"showing {title}"):
+        if chosen == "suspects" and _job(dataset).state in _WORKING:
+            st.fragment(draw, run_every=_POLL)(dataset, found, following=True)
         else:
-            st.fragment(view)(dataset, found)
+            st.fragment(draw)(dataset, found)
 
 
 def _caption(dataset: FaceDataset, index: int) -> str:
@@ -170,15 +169,8 @@ def _leaks(dataset: FaceDataset, found: ExactAudit) -> None:
         if not pairs:
             st.success("No face stands in two splits.", icon=":material/check_circle:")
             return
-        pair = st.segmented_control(
-            "Splits",
-            list(pairs),
-            default=next(iter(pairs)),
-            required=True,
-            format_func=lambda name: f"{name.replace('/', ' → ')} ({len(pairs[name]):,})",
-            key="audit-pair",
-            label_visibility="collapsed",
-        ) or next(iter(pairs))  # fmt: skip
+        titles = {pair: f"{pair.replace('/', ' → ')} ({len(positions):,})" for pair, positions in pairs.items()}
+        pair = one_of("Splits", titles, key="audit-pair")
         first, second = pair.split("/")
         positions = pairs[pair]
         share = len(positions) / dataset.counts()[second]

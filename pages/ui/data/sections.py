@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import streamlit as st
@@ -16,14 +16,15 @@ from pages.ui.data.state import DataState
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import is_built_in, plain, source_name
+from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
 from pages.ui.shell.uploads import save_upload
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
 
-_BUILT_IN, _PATH, _UPLOAD = "Built-in faces", "On this machine", "Upload"
-_SIZES = {"Small": 56, "Medium": 84, "Large": 132}
+_WAYS: Final = {"built_in": "Built-in faces", "path": "On this machine", "upload": "Upload"}
+_SIZES: Final = {56: "Small", 84: "Medium", 132: "Large"}  # pixels of a face
 _FACES_IN_A_ROW = 12
 
 
@@ -33,18 +34,19 @@ def choose_source() -> None:
     with st.container(border=True):
         way = st.segmented_control(
             "Where are the faces?",
-            [_BUILT_IN, _PATH, _UPLOAD],
-            default=_BUILT_IN if is_built_in(state_of(DataState).viewed) else _PATH,
+            list(_WAYS),
+            format_func=_WAYS.__getitem__,
+            default="built_in" if is_built_in(state_of(DataState).viewed) else "path",
             key="data-way",
         )
-        if way == _BUILT_IN:
+        if way == "built_in":
             _built_in()
-        elif way == _UPLOAD:
+        elif way == "upload":
             _upload()
         else:
             _path(recent)
         viewed = state_of(DataState).viewed
-        if way != _BUILT_IN and not is_built_in(viewed):
+        if way != "built_in" and not is_built_in(viewed):
             skip = st.toggle(
                 "Leave out faces that cannot be read",
                 value=session.skips_broken(viewed),
@@ -156,10 +158,8 @@ def show_dataset(source: str, dataset: FaceDataset) -> None:
 
 def _balance(dataset: FaceDataset) -> None:
     per_class = dataset.per_class()
-    what = st.segmented_control(
-        "Show", ["Counts", "Shares of each split"], default="Counts", key="data-balance", label_visibility="collapsed"
-    )
-    chart(figures.class_counts(per_class, shares=what == "Shares of each split"), key="data-balance-chart")
+    what = one_of("Show", {"counts": "Counts", "shares": "Shares of each split"}, key="data-balance")
+    chart(figures.class_counts(per_class, shares=what == "shares"), key="data-balance-chart")
     with st.expander("As a table", icon=":material/table:"):
         rows: list[dict[str, Any]] = [
             {"emotion": name, **{split: table[name] for split, table in per_class.items()}} for name in LABELS
@@ -173,7 +173,7 @@ def _wall(source: str, dataset: FaceDataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         split = st.selectbox("Split", ["all", *present], key="wall-split", width=140)
         only = st.selectbox("Emotion", ["all", *LABELS], key="wall-emotion", width=160)
-        size = st.segmented_control("Size", list(_SIZES), default="Medium", required=True, key="wall-size")
+        size = one_of("Size", _SIZES, default=84, key="wall-size", show_label=True)
         st.button(
             "Reshuffle",
             icon=":material/shuffle:",
@@ -202,7 +202,7 @@ def _wall(source: str, dataset: FaceDataset) -> None:
                 ],
             )
         )
-    picked = face_wall(rows, key="data-wall", size=_SIZES.get(size or "Medium", 84))
+    picked = face_wall(rows, key="data-wall", size=size)
     if picked is not None and picked.isdigit() and int(picked) < len(dataset):
         _enlarged(dataset, int(picked))
 

@@ -18,6 +18,7 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import percent_with_interval, plain
+from pages.ui.shell.pickers import one_of
 from pages.ui.shell.runs import all_runs
 
 
@@ -72,21 +73,21 @@ def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
             "In the matrix: faces more (+) or fewer (-) in each cell. On the diagonal more is better, elsewhere fewer."
         )
     st.subheader("Faces that flipped")
-    ways = {f"Now right ({gained:,})": found.gained, f"Now wrong ({lost:,})": found.lost}
-    both_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
-    ways[f"Still wrong, another answer ({len(both_wrong):,})"] = both_wrong
-    way = st.segmented_control(
-        "Flipped", list(ways), default=next(iter(ways)), required=True, key="flips", label_visibility="collapsed"
-    )
-    way = way or next(iter(ways))
-    places = ways[way]
+    still_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
+    flips = {
+        "gained": (f"Now right ({gained:,})", found.gained),
+        "lost": (f"Now wrong ({lost:,})", found.lost),
+        "still_wrong": (f"Still wrong, another answer ({len(still_wrong):,})", still_wrong),
+    }
+    flip = one_of("Flipped", {name: title for name, (title, _) in flips.items()}, key="flips")
+    places = flips[flip][1]
     if not len(places):
         st.info("No face flipped this way.", icon=":material/info:")
         return
     captions = [f"{from_to(found.first[i], found.second[i])}" for i in places]
     faces = np.searchsorted(second.positions, _positions(second, found.ids[places]))
     st.caption(f"What {plain(first.name)} said → what {plain(second.name)} says; the dot is the label's colour.")
-    wall_of(second, faces, captions, key=f"flips-{list(ways).index(way)}-{first.key}-{second.key}")
+    wall_of(second, faces, captions, key=f"flips-{flip}-{first.key}-{second.key}")
 
 
 def _positions(subject: Subject, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -23,11 +23,12 @@ from pages.ui.evaluate.subject import Subject
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 
 _MATRIX, _TRUE, _PREDICTED = "matrix", "cell-true", "cell-predicted"
 """Keys of the matrix and of the two boxes that hold the chosen cell."""
-_VIEWS: Final[dict[str, MatrixView]] = {"Counts": "counts", "Share of label": "rows", "Share of answer": "columns"}
+_VIEWS: Final[dict[MatrixView, str]] = {"counts": "Counts", "rows": "Share of label", "columns": "Share of answer"}
 
 
 def matrix_and_faces(subject: Subject) -> None:
@@ -70,14 +71,12 @@ def _score_rows(subject: Subject) -> list[dict[str, Any]]:
 def _matrix(subject: Subject) -> None:
     confusion = subject.report.evaluation.confusion
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        what = st.segmented_control(
-            "Numbers", list(_VIEWS), default="Counts", required=True, key="matrix-view", label_visibility="collapsed"
-        )
+        what = one_of("Numbers", _VIEWS, key="matrix-view")
         hide = st.toggle("Hide the diagonal", key="matrix-hide", help="Leaves the colours to the errors.")
         order = st.toggle("Sort by confusion", key="matrix-sort", help="The class recognised worst stands first.")
     figure = charts.confusion_matrix(
         confusion,
-        _VIEWS[what or "Counts"],
+        what,
         order=by_confusion(confusion) if order else None,
         hide_diagonal=hide,
         dark=dark_theme(),
@@ -126,21 +125,19 @@ def _choose_cell(true: int, predicted: int) -> None:
 
 def _cell(subject: Subject) -> None:
     st.subheader("Faces in a cell")
-    orders = list(get_args(FaceOrder))
+    orders: tuple[FaceOrder, ...] = get_args(FaceOrder)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         codes = range(len(LABELS))
         true = st.selectbox("Label", codes, format_func=LABELS.__getitem__, key=_TRUE, width=140)
         predicted = st.selectbox("Model's answer", codes, format_func=LABELS.__getitem__, key=_PREDICTED, width=140)
-        order: FaceOrder = st.segmented_control(
+        order = one_of(
             "Sorted by",
-            orders,
-            default="confidence",
-            required=True,
-            format_func=str.capitalize,
+            {order: order.capitalize() for order in orders},
             key="cell-order",
+            show_label=True,
             help="Confidence: the model's top probability. Loss: −ln of the probability it gives the label. "
             "Disagreement: how far its probabilities lie from people's votes, or from the label where there are none.",
-        ) or "confidence"  # fmt: skip
+        )
     faces, values = rank(subject.predictions, cell_faces(subject.predictions, true, predicted), order, subject.votes)
     happened = "rightly seen as" if true == predicted else "taken for"
     if not len(faces):

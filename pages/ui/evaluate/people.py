@@ -12,6 +12,7 @@ from pages.ui.evaluate.subject import Subject
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import percent
+from pages.ui.shell.pickers import one_of
 
 _KIND_HELP = {
     "model wrong": "more than half of the people side with the label",
@@ -68,16 +69,8 @@ def people(subject: Subject) -> None:
         if not total:
             st.info("The model makes no error on a face that people voted on.", icon=":material/check_circle:")
             return
-        kind = st.segmented_control(
-            "Kind of error",
-            list(ERROR_KINDS),
-            default=ERROR_KINDS[0],
-            required=True,
-            format_func=lambda name: f"{name.capitalize()} ({counts[name]:,})",
-            key="people-kind",
-            label_visibility="collapsed",
-        )
-        kind = kind or ERROR_KINDS[0]
+        titles = {kind: f"{kind.capitalize()} ({counts[kind]:,})" for kind in ERROR_KINDS}
+        kind = one_of("Kind of error", titles, key="people-kind")
         st.caption(f"{percent(counts[kind] / total, 0)} of the errors: {_KIND_HELP[kind]}.")
         faces = np.flatnonzero(kinds == kind)
         if not len(faces):

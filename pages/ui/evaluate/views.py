@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -14,27 +14,22 @@ from pages.ui.evaluate.subject import Subject
 from pages.ui.review.marking import marks_list
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
+from pages.ui.shell.pickers import one_of
 
 
 def show(subject: Subject) -> None:
     """The views of an evaluation, one at a time."""
-    views: dict[str, Any] = {
-        "Matrix and faces": matrix_and_faces,
-        "Certainty": certainty,
-        "People": people,
-        "Compare": compare,
-        "Marks": _marks,
+    views: dict[str, tuple[str, Callable[[Subject], None]]] = {
+        "matrix": ("Matrix and faces", matrix_and_faces),
+        "certainty": ("Certainty", certainty),
+        "people": ("People", people),
+        "compare": ("Compare", compare),
+        "marks": ("Marks", _marks),
     }
-    chosen = st.segmented_control(
-        "View",
-        list(views),
-        default="Matrix and faces",
-        required=True,
-        key="evaluate-view",
-        label_visibility="collapsed",
-    )
-    with calm(f"showing {chosen}"):
-        st.fragment(views[chosen or "Matrix and faces"])(subject)
+    chosen = one_of("View", {name: title for name, (title, _) in views.items()}, key="evaluate-view")
+    title, draw = views[chosen]
+    with calm(f"showing {title}"):
+        st.fragment(draw)(subject)
 
 
 def _marks(subject: Subject) -> None:

@@ -19,6 +19,7 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import percent, plain
 from pages.ui.shell.navigation import UploadWay, asked_upload_way
+from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
 from pages.ui.upload.photo_cache import Box, Looked, Model, Upload, encode, look
 from pages.ui.upload.state import UploadState
@@ -30,9 +31,9 @@ _WAYS: Final = {
     UploadWay.VIDEO: ":material/movie: Video",
 }
 SAMPLES: Final = {
-    "Five portraits": "five-portraits.jpg",
-    "Two portraits": "two-portraits.jpg",
-    "A fallen portrait": "fallen-portrait.jpg",
+    "five-portraits.jpg": "Five portraits",
+    "two-portraits.jpg": "Two portraits",
+    "fallen-portrait.jpg": "A fallen portrait",
 }
 _AT_ONCE = 500  # files; more belong into a folder
 _LISTED = 6  # refused files named one by one
@@ -41,16 +42,7 @@ _FIELDS: Final = ("Left", "Top", "Width", "Height")
 
 def choose_way() -> UploadWay:
     """Where the faces come from; a link may ask for one of the ways."""
-    asked = asked_upload_way()
-    return st.segmented_control(
-        "Where are the faces?",
-        list(UploadWay),
-        format_func=_WAYS.__getitem__,
-        default=asked,
-        required=True,
-        key="upload-way",
-        label_visibility="collapsed",
-    ) or asked  # fmt: skip
+    return one_of("Where are the faces?", _WAYS, default=asked_upload_way(), key="upload-way")
 
 
 def choose_photos(way: UploadWay) -> list[Upload]:
@@ -80,11 +72,15 @@ def choose_photos(way: UploadWay) -> list[Upload]:
     if state.sent is not None:
         return [state.sent]
     name = st.segmented_control(
-        "Or try a sample, drawn for this program", list(SAMPLES), default="Five portraits", key="upload-sample"
+        "Or try a sample, drawn for this program",
+        list(SAMPLES),
+        format_func=SAMPLES.__getitem__,
+        default="five-portraits.jpg",
+        key="upload-sample",
     )
     if not name:
         return []
-    return [Upload(SAMPLES[name], asset("samples", SAMPLES[name]).read_bytes())]
+    return [Upload(name, asset("samples", name).read_bytes())]
 
 
 def look_at(uploads: Sequence[Upload], model: Model) -> list[Looked]:

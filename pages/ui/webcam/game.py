@@ -21,8 +21,8 @@ from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import widget_value
 from pages.ui.webcam.diagnosis import doctor
 
-FACES: Final = "Faces"
-MIRROR: Final = "Expression mirror"
+FACES, MIRROR = "faces", "mirror"
+_VIEWS: Final = {FACES: "Faces", MIRROR: "Expression mirror"}
 CONTROLS: Final = "live-controls"
 BESIDE: Final = "live-beside"
 """Names of the two parts of the page that look different while the game is shown."""
@@ -111,7 +111,8 @@ def choose_view(live: LiveSession) -> None:
     """What stands beside the picture. Only the parts that change are drawn anew, so that the video stays as it is."""
     st.segmented_control(
         "Beside the picture",
-        [FACES, MIRROR],
+        list(_VIEWS),
+        format_func=_VIEWS.__getitem__,
         default=FACES,
         required=True,
         key=_VIEW,
