@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from importlib import metadata
 from types import SimpleNamespace
 
 import av
@@ -17,7 +20,10 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 
 from pages.ui.webcam import patches
-from pages.ui.webcam.patches import DirectRelay, NewestFrameTrack, PromptBuffer
+from pages.ui.webcam.media import DirectRelay, NewestFrameTrack
+from pages.ui.webcam.patches import PATCHES, Patch, prompt_buffer
+
+PromptBuffer = prompt_buffer(JitterBuffer)
 
 
 class Camera(MediaStreamTrack):
@@ -167,20 +173,85 @@ def test_between_our_track_and_the_encoder_there_is_no_queue():
     asyncio.run(play())
 
 
-def test_the_library_still_has_the_parts_that_are_replaced():
+def place(patch: Patch) -> tuple[object, str]:
+    """The object that holds the patched name, and the last part of that name."""
+    holder: object = importlib.import_module(patch.module)
+    *parents, last = patch.name.split(".")
+    for parent in parents:
+        holder = getattr(holder, parent)
+    return holder, last
+
+
+def names(patch: Patch) -> str:
+    return f"{patch.module}.{patch.name}"
+
+
+def test_every_patch_finds_its_place_in_the_versions_the_project_allows():
+    assert patches.install_patches() == ()
     import aiortc.rtcrtpreceiver
     import streamlit_webrtc.component as component
     import streamlit_webrtc.webrtc as worker
 
-    private = ["rerun", "WebRtcWorker", "_reset_context", "compile_state", "generate_frontend_component_key"]
-    for module, names in ((component, private), (worker, ["AsyncVideoProcessTrack", "get_global_relay"])):
-        for name in names:
-            assert callable(getattr(module, name))
-    patches.repair()
     assert component.rerun is patches.rerun_fragment
     assert worker.AsyncVideoProcessTrack is NewestFrameTrack
     assert isinstance(worker.get_global_relay(), DirectRelay)
-    assert aiortc.rtcrtpreceiver.JitterBuffer is PromptBuffer
+    assert worker.get_global_relay() is worker.get_global_relay()
+    assert aiortc.rtcrtpreceiver.JitterBuffer.__name__ == "PromptBuffer"
+    assert component.WebRtcWorker.__name__ == "RememberingWorker"
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=names)
+def test_a_patch_whose_name_is_gone_is_left_out_and_logged(patch, monkeypatch, caplog):
+    holder, last = place(patch)
+    monkeypatch.delattr(holder, last)
+    assert not patch.install()
+    assert not hasattr(holder, last)
+    assert names(patch) in caplog.text
+    assert patch.version in caplog.text
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=names)
+def test_a_patch_whose_module_is_gone_is_left_out_and_logged(patch, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, patch.module, None)
+    assert not patch.install()
+    assert names(patch) in caplog.text
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=names)
+def test_every_patch_says_what_it_answers_and_what_it_was_written_for(patch):
+    assert "#" in patch.reason or "No public report is known" in patch.reason
+    library, version = patch.version.split()
+    assert metadata.version(library).startswith(f"{version}.")
+
+
+def test_a_buffer_that_is_built_otherwise_keeps_its_own_frames(monkeypatch, caplog):
+    """Without the list of packets there is nothing to look into; the library's buffer stays."""
+    import aiortc.rtcrtpreceiver as receiver
+
+    class OtherBuffer:
+        def __init__(self, capacity, prefetch=0, is_video=False):
+            self.capacity, self._is_video, self._origin = capacity, is_video, None
+
+        def _remove_frame(self, number):
+            return None
+
+        def remove(self, count):
+            pass
+
+    monkeypatch.setattr(receiver, "JitterBuffer", OtherBuffer)
+    assert not next(patch for patch in PATCHES if patch.name == "JitterBuffer").install()
+    assert receiver.JitterBuffer is OtherBuffer
+    assert "_packets" in caplog.text
+
+
+def test_a_worker_remembers_the_offer_it_answers():
+    class Worker:
+        def process_offer(self, sdp, type_, timeout=1):
+            return sdp, type_, timeout
+
+    worker = patches.remembering_worker(Worker)()
+    assert worker.process_offer("v=0", "offer", timeout=3) == ("v=0", "offer", 3)
+    assert worker.fer_offer == "v=0"
 
 
 def packets(frames: int, rng: np.random.Generator) -> list[RtpPacket]:
@@ -253,7 +324,7 @@ def test_a_fragment_of_a_page_that_was_left_is_not_run_over_the_new_page(page, f
     ran = []
     runner = SimpleNamespace(_get_script_run_ctx=lambda: SimpleNamespace(page_script_hash="upload"))
     wanted = SimpleNamespace(page_script_hash=page, fragment_id_queue=fragments)
-    patches.only_of_this_page(lambda _, data: ran.append(data))(runner, wanted)
+    patches.drop_stale_fragments(lambda _, data: ran.append(data))(runner, wanted)
     assert (ran == [wanted]) is runs
 
 
@@ -261,7 +332,7 @@ def test_streamlit_still_runs_scripts_where_the_check_stands():
     from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
     from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-    patches.repair()
+    patches.install_patches()
     assert ScriptRunner._run_script.__name__ == "run_unless_left"
     assert callable(ScriptRunner._get_script_run_ctx)
     data = RerunData(page_script_hash="p", fragment_id="f")
@@ -310,7 +381,7 @@ def test_a_connection_given_up_or_begun_anew_is_closed_before_the_library_looks(
     context = Context(worker)
     found = {"camera": context, generate_frontend_component_key("camera"): value}
     monkeypatch.setattr(patches.st, "session_state", found)
-    patches.settle("camera")
+    patches.close_stale_connection("camera")
     assert worker.stopped is stopped
     assert context.worker is (None if stopped else worker)
     assert context._sdp_answer_json == answer
@@ -318,6 +389,21 @@ def test_a_connection_given_up_or_begun_anew_is_closed_before_the_library_looks(
         assert context.state == compile_state(value)
 
 
-def test_before_the_first_drawing_there_is_nothing_to_settle(monkeypatch):
-    monkeypatch.setattr(patches.st, "session_state", {})
-    patches.settle("camera")
+def test_before_the_first_drawing_there_is_nothing_to_close(monkeypatch, caplog):
+    state = {}
+    monkeypatch.setattr(patches.st, "session_state", state)
+    patches.close_stale_connection("camera")
+    assert state == {}
+    assert caplog.text == ""
+
+
+def test_a_library_without_the_state_of_a_connection_is_left_alone(monkeypatch, caplog):
+    import streamlit_webrtc.component as component
+
+    context = Context(Worker())
+    monkeypatch.setattr(patches.st, "session_state", {"camera": context})
+    monkeypatch.delattr(component, "generate_frontend_component_key")
+    patches.close_stale_connection("camera")
+    assert context.state is None
+    assert context._sdp_answer_json == "answer"
+    assert "does without" in caplog.text

@@ -54,10 +54,11 @@ def camera(live: LiveSession) -> None:
     """
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-    from pages.ui.webcam.patches import repair, settle
+    from pages.ui.webcam.patches import close_stale_connection, freeze_loaded_objects, install_patches
 
-    repair()
-    settle(_KEY)
+    install_patches()
+    freeze_loaded_objects()
+    close_stale_connection(_KEY)
     context = webrtc_streamer(
         key=_KEY,
         mode=WebRtcMode.SENDRECV,
@@ -67,6 +68,8 @@ def camera(live: LiveSession) -> None:
             "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 30}},
             "audio": False,
         },
+        # Frames enter here: media.NewestFrameTrack, which patches.py puts into the library, calls this function, in a
+        # thread of its own, with all that came since the last call.
         queued_video_frames_callback=frames_callback(live),
         on_video_ended=live.stop,
         async_processing=True,
