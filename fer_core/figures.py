@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from fer_core.classes import COLOURS, EMOTIONS, LABELS
 from fer_core.errors import FerError
+from fer_core.formatting import percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -102,21 +103,17 @@ def learning_curves(
     return figure
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def accuracy_finding(valid: Sequence[float], honest: Sequence[float] = (), *, leaky: bool = False) -> str:
     """The title of an accuracy chart: what the curves say so far. Accuracies in 0…1, one for each epoch."""
     if not valid:
         return "Accuracy: the first epoch is not finished yet"
     if leaky:
-        memory = f"“Validation” accuracy of {_percent(valid[-1])} is memory"
-        return f"{memory}; on faces never seen it is {_percent(honest[-1])}" if honest else f"{memory}, not skill"
+        memory = f"“Validation” accuracy of {percent(valid[-1])} is memory"
+        return f"{memory}; on faces never seen it is {percent(honest[-1])}" if honest else f"{memory}, not skill"
     best = max(range(len(valid)), key=lambda i: valid[i])
     if best == len(valid) - 1:
-        return f"Validation accuracy is at its best so far: {_percent(valid[-1])} in epoch {len(valid)}"
-    return f"Validation accuracy is best in epoch {best + 1}: {_percent(valid[best])} (now {_percent(valid[-1])})"
+        return f"Validation accuracy is at its best so far: {percent(valid[-1])} in epoch {len(valid)}"
+    return f"Validation accuracy is best in epoch {best + 1}: {percent(valid[best])} (now {percent(valid[-1])})"
 
 
 def loss_finding(train: Sequence[float], valid: Sequence[float], *, leaky: bool = False) -> str:
@@ -160,7 +157,7 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], *, shares: bool = F
                 offsetgroup=split if shares else None,
                 showlegend=False,
                 marker=_split_fill(split, COLOURS[name]),
-                hovertemplate=f"{name}, {split}: {table[name]:,} faces ({_percent(table[name] / total)} of {split})<extra></extra>",
+                hovertemplate=f"{name}, {split}: {table[name]:,} faces ({percent(table[name] / total)} of {split})<extra></extra>",
             )
         # The legend tells splits apart, not emotions: a grey sample stands for each.
         sample = _split_fill(split, "#8C93A8")
@@ -216,6 +213,6 @@ def balance_finding(per_class: Mapping[str, Mapping[str, int]]) -> str:
     if totals[largest] <= 1.1 * totals[smallest]:
         return f"The classes are balanced: {totals[smallest]:,} to {totals[largest]:,} faces each"
     return (
-        f"{largest.capitalize()} is the largest class ({_percent(totals[largest] / n)} of the faces), "
-        f"{smallest} the smallest ({_percent(totals[smallest] / n)})"
+        f"{largest.capitalize()} is the largest class ({percent(totals[largest] / n)} of the faces), "
+        f"{smallest} the smallest ({percent(totals[smallest] / n)})"
     )

@@ -51,7 +51,7 @@ def predict(
 
 def _photo_text(record: dict[str, Any]) -> str:
     """One line for one photograph."""
-    from fer_core.formatting import shown
+    from fer_core.formatting import display_safe
 
     faces = [
         ("not sure, perhaps " if face["abstained"] else "")
@@ -60,7 +60,7 @@ def _photo_text(record: dict[str, Any]) -> str:
     ]
     numbered = [f"{number} {face}" for number, face in enumerate(faces, start=1)] if len(faces) > 1 else faces
     notes = f" ({'; '.join(record['notes'])})" if "notes" in record else ""
-    return f"{shown(record['file'])}: {record.get('error') or ', '.join(numbered) or 'no face found'}{notes}"
+    return f"{display_safe(record['file'])}: {record.get('error') or ', '.join(numbered) or 'no face found'}{notes}"
 
 
 @commands.command()

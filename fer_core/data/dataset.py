@@ -16,7 +16,7 @@ from fer_core.preprocess import FACE_SIZE
 SplitName = Literal["train", "valid", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
-_SPLIT_NAMES: dict[str, SplitName] = {
+_SPLIT_ALIASES: dict[str, SplitName] = {
     "train": "train", "training": "train",
     "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "publictest": "valid",
     "test": "test", "testing": "test", "privatetest": "test",
@@ -25,7 +25,7 @@ _SPLIT_NAMES: dict[str, SplitName] = {
 
 def find_split(name: str) -> SplitName | None:
     """The split called ``name``, in any case, by any of the names data sets use (FER2013's too); None for others."""
-    return _SPLIT_NAMES.get(name.strip().lower())
+    return _SPLIT_ALIASES.get(name.strip().lower())
 
 
 @dataclass(frozen=True, eq=False)

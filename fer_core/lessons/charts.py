@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_core.figures import RUN_COLOURS, Curve, Quantity, learning_curves
+from fer_core.formatting import percent
 from fer_core.lessons.experiments import Trained
 from fer_core.lessons.math_checks import Array
 from fer_core.models import output_side
@@ -128,4 +129,4 @@ def experiment_figure(arms: Sequence[Trained], quantity: Quantity) -> go.Figure:
 
 
 def _last(arm: Trained, quantity: Quantity) -> str:
-    return f"{100 * arm.last.valid_accuracy:.0f} %" if quantity == "accuracy" else f"{arm.last.valid_loss:.2f}"
+    return percent(arm.last.valid_accuracy, 0) if quantity == "accuracy" else f"{arm.last.valid_loss:.2f}"

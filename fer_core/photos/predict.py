@@ -16,7 +16,7 @@ from fer_core.errors import FerError, ImageError
 from fer_core.faces.crop import Square, crop_box, crop_squares
 from fer_core.faces.detector import Face, FaceDetector
 from fer_core.faces.images import SUFFIXES, Photo, read_photo
-from fer_core.formatting import printable, shown
+from fer_core.formatting import display_safe, valid_utf8
 from fer_core.inference import Classifier
 from fer_core.photos.table import ResultTable
 
@@ -131,12 +131,12 @@ def predict_image(photo: Photo, detector: FaceDetector, classifier: Classifier, 
     """Find and classify the faces of a decoded photograph. Where there is none, none is reported."""
     faces = detector.detect(photo.rgb)
     predictions = predict_squares(photo.rgb, [crop_box(face) for face in faces], classifier, faces)
-    return PhotoResult(printable(file), photo.width, photo.height, predictions, photo.notes)
+    return PhotoResult(valid_utf8(file), photo.width, photo.height, predictions, photo.notes)
 
 
 def predict_file(path: str | Path, detector: FaceDetector, classifier: Classifier) -> PhotoResult:
     """Read, find and classify; whatever goes wrong stands in the result's ``error`` and is not raised."""
-    file = printable(path)
+    file = valid_utf8(path)
     try:
         return predict_image(read_photo(path), detector, classifier, file)
     except FerError as error:
@@ -189,7 +189,7 @@ def _predict_files(
     should_stop: Callable[[], bool] | None,
 ) -> Iterator[PhotoResult]:
     known = table.done if table else frozenset()
-    left = [file for file in files if printable(file) not in known]
+    left = [file for file in files if valid_utf8(file) not in known]
     done = len(files) - len(left)
     if on_progress:
         on_progress(done, len(files))
@@ -217,11 +217,13 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in given:
         if not _exists(path):
-            raise ImageError(f"There is no file or folder '{shown(path)}'. Give photographs, or folders of them.")
+            raise ImageError(
+                f"There is no file or folder '{display_safe(path)}'. Give photographs, or folders of them."
+            )
         for file in _walk(path) if path.is_dir() else [path]:
             found.setdefault(os.path.abspath(file), file)
     if not found:
-        places = ", ".join(f"'{shown(path)}'" for path in given) or "nothing"
+        places = ", ".join(f"'{display_safe(path)}'" for path in given) or "nothing"
         raise ImageError(f"There is no picture in {places}; looked for {', '.join(sorted(SUFFIXES))}.")
     return list(found.values())
 
@@ -235,7 +237,7 @@ def _exists(path: Path) -> bool:
 
 def _walk(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        place = shown(error.filename or folder)
+        place = display_safe(error.filename or folder)
         raise ImageError(f"The folder '{place}' cannot be read ({error.strerror}).") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse):

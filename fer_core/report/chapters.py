@@ -25,11 +25,12 @@ from fer_core.explanation.photo import overlay
 from fer_core.explanation.pictures import grey, sheet
 from fer_core.explanation.saliency import explain_batch, make_saliency
 from fer_core.figures import ROLE_COLOURS
+from fer_core.formatting import SPLIT_NAMES, duration, percent
 from fer_core.lessons.math_checks import FORMULAS, TOLERANCE, check, check_report
 from fer_core.lessons.mathml import to_mathml
 from fer_core.models import count_parameters, describe
 from fer_core.report import paper
-from fer_core.report.material import ACTIVE, SPLIT_NAMES, Material, repeat_command
+from fer_core.report.material import ACTIVE, Material, repeat_command
 from fer_core.training.trainer import LEAK_EXPLANATION
 
 Step = Callable[[int, int], None]
@@ -44,11 +45,6 @@ _SETTINGS: Final = (
 )  # fmt: skip
 """Always listed; the others where they are not as usual."""
 _FACE: Final = 144  # pixels of an overlay
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """``58.7 %``."""
-    return f"{100 * share:.{digits}f} %"
 
 
 def with_interval(accuracy: float, interval: tuple[float, float], n: int) -> str:
@@ -143,18 +139,13 @@ def training(m: Material) -> str:
         note = paper.paragraph(f"The log's first and last {_LOG // 2} lines; the run's log.txt has them all.", "soft")
     return (
         paper.paragraph(
-            f"{len(r)} of {m.config.epochs} epochs in {_duration(seconds)}, {np.mean([x.images_per_second for x in r]):,.0f} "
+            f"{len(r)} of {m.config.epochs} epochs in {duration(seconds)}, {np.mean([x.images_per_second for x in r]):,.0f} "
             f"faces a second. The weights of epoch {best.epoch} were kept, the one with the highest {valid_name} accuracy. "
             f"Training figures are taken {augmented}while the weights change, so they may lie below the others."
         )
         + f'<div class="pair">{charts}</div>'
         + f'<h3>Log</h3><pre class="log">{paper.text(chr(10).join(log))}</pre>{note}'
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 # ------------------------------------------------------------------------------------------------ 3 confusion matrix
@@ -170,7 +161,7 @@ def confusion(m: Material) -> str:
     if name is None:
         raise FerError(m.gaps["predictions"])
     found = m.evaluation(name)
-    faces = {"test": "test faces", "honest": "faces that were never trained on", "valid": "validation faces"}[name]
+    faces = "faces that were never trained on" if name == "honest" else f"{SPLIT_NAMES[name]} faces"
     sentences = [fear_sentence(found), *confusion_sentences(found)]
     rows = [
         [label, *("–" if v is None else f"{v:.3f}" for v in (s.precision, s.recall, s.f1)), f"{s.n:,}"]
@@ -318,7 +309,7 @@ def filters(m: Material, step: Step, stop: Stop) -> str:
         chosen = _telling(patterns, tops)
         parts.append(
             paper.paragraph(
-                f"{len(chosen)} filters beside the nine of {tops.n:,} {SPLIT_NAMES.get(split, 'training')} faces that "
+                f"{len(chosen)} filters beside the nine of {tops.n:,} {SPLIT_NAMES[split]} faces that "
                 "activate them most, those with the largest responses:"
             )
         )

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fer_core.errors import FerError
+from fer_core.formatting import SPLIT_NAMES, percent
 from fer_core.models import count_parameters
 from fer_core.report import chapters, paper
 from fer_core.report.material import ACTIVE, Material, Progress, gather
@@ -179,13 +180,13 @@ def _opening(m: Material) -> str:
     cells = []
     if m.leaky and "valid" in m.predictions:
         found = m.evaluation("valid")
-        cells.append(_cell(chapters.percent(found.accuracy), "“validation” accuracy, leaky", warn=True))
+        cells.append(_cell(percent(found.accuracy), "“validation” accuracy, leaky", warn=True))
     if m.headline:
         found = m.evaluation(m.headline)
         low, high = found.accuracy_ci95
-        words = {"test": "test accuracy", "honest": "honest accuracy", "valid": "validation accuracy"}[m.headline]
+        words = f"{SPLIT_NAMES[m.headline]} accuracy"
         interval = f"{words}, 95 % interval {100 * low:.1f}–{100 * high:.1f}, n = {found.n:,}"
-        cells.append(_cell(chapters.percent(found.accuracy), interval))
+        cells.append(_cell(percent(found.accuracy), interval))
     cells.append(_cell(f"{count_parameters(m.network):,}", "parameters"))
     cells.append(_cell(f"{len(m.records)} of {m.config.epochs}", "epochs"))
     parts = [
@@ -213,7 +214,7 @@ def _leak(m: Material) -> str:
         return "This run validates on faces it was trained on: its validation accuracy measures memory, not skill."
     leaky, honest = m.evaluation("valid"), m.evaluation("honest")
     return (
-        f"The {chapters.percent(leaky.accuracy)} were reached on faces the network was trained on: that is memory. "
+        f"The {percent(leaky.accuracy)} were reached on faces the network was trained on: that is memory. "
         f"On faces it never saw it reaches {chapters.on_evaluation(honest)}."
     )
 

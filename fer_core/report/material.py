@@ -29,7 +29,8 @@ Progress = Callable[[int, int], None]
 
 ACTIVE = ("starting", "running", "stopping")
 """States in which a run still trains."""
-SPLIT_NAMES = {"valid": "validation", "honest": "honest", "test": "test"}
+EVALUATED = ("valid", "honest", "test")
+"""What a trainer may have left predictions of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ def gather(
     except FerError as error:
         gaps["data"] = f"The faces are missing: {error}"
     predictions = {}
-    for name in SPLIT_NAMES:
+    for name in EVALUATED:
         try:
             predictions[name] = Predictions.read(run.path / f"predictions-{name}.npz")
         except DataError:

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 from fer_core.data.decode import BrokenFile
 from fer_core.data.parsed import MAX_ID
 from fer_core.errors import DataError
-from fer_core.formatting import shown
+from fer_core.formatting import display_safe
 
 MAX_FILES = 1_000_000
 """Most files a container may hold."""
@@ -152,7 +152,7 @@ class ZipArchive:
             name = info.filename.replace("\\", "/")
             if name.startswith("/") or ".." in name.split("/") or (len(name) > 1 and name[1] == ":"):
                 raise DataError(
-                    f"{path.name} is refused: the name '{shown(name[:80])}' in it leads outside the archive, "
+                    f"{path.name} is refused: the name '{display_safe(name[:80])}' in it leads outside the archive, "
                     "as no data set's does. Get the file again from a source you trust."
                 )
             declared += info.file_size

@@ -17,7 +17,7 @@ from fer_core.data.decode import MAX_BYTES, BrokenFile, decode_face, looks_like_
 from fer_core.data.parsed import MAX_FACES, Parsed, Progress
 from fer_core.data.sources.container import Container
 from fer_core.errors import DataError
-from fer_core.formatting import shown
+from fer_core.formatting import display_safe
 from fer_core.preprocess import FACE_SIZE
 
 _SPLIT_PREFIXES: dict[str, SplitName] = {"training_": "train", "publictest_": "valid", "privatetest_": "test"}
@@ -38,7 +38,7 @@ def emotion_of(name: str) -> int | None:
     if len(found) > 1:
         both = " and ".join(LABELS[i] for i in sorted(found))
         raise DataError(
-            f"The folders of '{printable(name)}' name two emotions, {both}. Keep each image under one emotion."
+            f"The folders of '{face_id(name)}' name two emotions, {both}. Keep each image under one emotion."
         )
     return found.pop() if found else None
 
@@ -90,7 +90,7 @@ def read_images(
                 images[i] = decode_face(data)
                 good[i] = True
             except BrokenFile as fault:
-                faults.append((printable(name), str(fault)))
+                faults.append((face_id(name), str(fault)))
         return faults, others
 
     with warnings.catch_warnings():
@@ -122,15 +122,15 @@ def read_images(
         images=images if len(kept) == len(names) else images[kept],
         labels=_int64([labels[names[i]] for i in kept]),
         split=np.array([split_of(names[i]) for i in kept], dtype=np.str_),
-        ids=np.array([printable(names[i]) for i in kept], dtype=np.str_),
+        ids=np.array([face_id(names[i]) for i in kept], dtype=np.str_),
         broken=tuple(broken),
         warnings=tuple(notes),
     )
 
 
-def printable(name: str) -> str:
+def face_id(name: str) -> str:
     """The name with bytes that are no UTF-8, and what would steer a terminal, shown as escapes: to be stored and printed."""
-    return shown(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+    return display_safe(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _int64(values: Sequence[int]) -> npt.NDArray[np.int64]:
@@ -144,7 +144,7 @@ def is_image_name(name: str) -> bool:
 
 def _unplaced(names: set[str]) -> list[str]:
     """A sentence on images that lie in no emotion's folder, with the folders they lie in."""
-    folders = Counter(printable(n.rpartition("/")[0]) or "(top level)" for n in names if is_image_name(n))
+    folders = Counter(face_id(n.rpartition("/")[0]) or "(top level)" for n in names if is_image_name(n))
     if not folders:
         return []
     shown = ", ".join(f"'{folder}'" for folder, _ in folders.most_common(3))
@@ -155,9 +155,7 @@ def _unplaced(names: set[str]) -> list[str]:
 def nothing_found(container: Container, where: str) -> str:
     """A sentence on a folder or zip in which there are no faces: what it holds, and what was expected."""
     expected = f"Expected one folder per emotion, named {', '.join(LABELS)} (or a common other name), with images in it"
-    folders = sorted(
-        {printable(name.split("/")[-2]) for name in container.files if "/" in name and is_image_name(name)}
-    )
+    folders = sorted({face_id(name.split("/")[-2]) for name in container.files if "/" in name and is_image_name(name)})
     if folders:
         more = ", …" if len(folders) > 5 else ""
         return f"{where} has images, but no folder named after an emotion (found: {', '.join(folders[:5])}{more}). {expected}."

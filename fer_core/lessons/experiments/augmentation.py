@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from fer_core.config import PRESETS, AugmentConfig
-from fer_core.lessons.experiments.base import Arm, Experiment, Trained, percent
+from fer_core.formatting import percent
+from fer_core.lessons.experiments.base import Arm, Experiment, Trained
 
 
 def _difference(arms: Sequence[Trained]) -> tuple[float, float]:
@@ -26,10 +27,10 @@ def _explain(arms: Sequence[Trained]) -> str:
     difference, error = _difference(arms)
     gaps = [abs(arm.last.train_accuracy - arm.last.valid_accuracy) for arm in arms]
     lead = (
-        f"Without augmentation the network ends at {percent(without.last.train_accuracy)} on its {without.n_train:,} training "
-        f"faces and {percent(without.last.valid_accuracy)} on {without.n_valid:,} it never saw, {100 * gaps[0]:.0f} points "
-        f"apart. With mirrored, shifted, scaled and rotated faces it is {percent(with_it.last.train_accuracy)} and "
-        f"{percent(with_it.last.valid_accuracy)}, {100 * gaps[1]:.0f} points apart: it hardly meets the same picture twice, "
+        f"Without augmentation the network ends at {percent(without.last.train_accuracy, 0)} on its {without.n_train:,} training "
+        f"faces and {percent(without.last.valid_accuracy, 0)} on {without.n_valid:,} it never saw, {100 * gaps[0]:.0f} points "
+        f"apart. With mirrored, shifted, scaled and rotated faces it is {percent(with_it.last.train_accuracy, 0)} and "
+        f"{percent(with_it.last.valid_accuracy, 0)}, {100 * gaps[1]:.0f} points apart: it hardly meets the same picture twice, "
         "so learning by heart does not pay."
     )
     if abs(difference) <= 2 * error:

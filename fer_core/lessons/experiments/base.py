@@ -177,11 +177,6 @@ def replace_epochs(config: TrainConfig, epochs: int | None) -> TrainConfig:
     return config if epochs is None else TrainConfig.parse({**config.to_dict(), "epochs": epochs})
 
 
-def percent(share: float) -> str:
-    """``0.6213`` -> ``62 %``."""
-    return f"{100 * share:.0f} %"
-
-
 def with_labels(dataset: FaceDataset, labels: Any) -> FaceDataset:
     """The same faces with other labels; another content, hence another fingerprint."""
     return replace(dataset, labels=np.asarray(labels, dtype=np.int64), fingerprint="")

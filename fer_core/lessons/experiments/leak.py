@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fer_core.config import PRESETS
-from fer_core.lessons.experiments.base import Arm, Experiment, Trained, percent
+from fer_core.formatting import percent
+from fer_core.lessons.experiments.base import Arm, Experiment, Trained
 
 
 def _gap(arms: Sequence[Trained]) -> float:
@@ -23,11 +24,11 @@ def _explain(arms: Sequence[Trained]) -> str:
     leaky, clean = arms
     honest = leaky.last.honest_accuracy or 0.0
     text = (
-        f"The leaky training reports {percent(leaky.last.valid_accuracy)} on {leaky.n_valid:,} “validation” faces. The same "
-        f"weights reach {percent(honest)} on {leaky.n_honest or 0:,} faces they never saw: "
+        f"The leaky training reports {percent(leaky.last.valid_accuracy, 0)} on {leaky.n_valid:,} “validation” faces. The same "
+        f"weights reach {percent(honest, 0)} on {leaky.n_honest or 0:,} faces they never saw: "
         f"{100 * _gap(arms):.0f} points less. Nothing in the network differs; the “validation” faces were simply among those "
-        f"it was trained on, so their accuracy follows the training accuracy ({percent(leaky.last.train_accuracy)}) and "
-        f"measures memory. The clean training, with the same settings, says {percent(clean.last.valid_accuracy)}: "
+        f"it was trained on, so their accuracy follows the training accuracy ({percent(leaky.last.train_accuracy, 0)}) and "
+        f"measures memory. The clean training, with the same settings, says {percent(clean.last.valid_accuracy, 0)}: "
         "less flattering, and true."
     )
     if _gap(arms) < 0.05:

@@ -9,7 +9,8 @@ import numpy as np
 from fer_core.classes import LABELS
 from fer_core.config import PRESETS
 from fer_core.data import FaceDataset
-from fer_core.lessons.experiments.base import Arm, Experiment, Trained, percent, with_labels
+from fer_core.formatting import percent
+from fer_core.lessons.experiments.base import Arm, Experiment, Trained, with_labels
 
 
 def _shuffle(dataset: FaceDataset, rng: np.random.Generator) -> FaceDataset:
@@ -28,11 +29,11 @@ def _answer(arms: Sequence[Trained]) -> int:
 def _explain(arms: Sequence[Trained]) -> str:
     true, shuffled = arms
     return (
-        f"With labels that mean nothing the network still gets {percent(shuffled.last.train_accuracy)} of its "
+        f"With labels that mean nothing the network still gets {percent(shuffled.last.train_accuracy, 0)} of its "
         f"{shuffled.n_train:,} training faces “right” after {len(shuffled.records)} epochs, against "
-        f"{percent(true.last.train_accuracy)} with the true labels. It can only have learnt them by heart, for on faces it "
-        f"never saw it reaches {percent(shuffled.last.valid_accuracy)}, no better than guessing among {len(LABELS)} classes "
-        f"of unequal size; with the true labels {percent(true.last.valid_accuracy)}. So a high training accuracy says "
+        f"{percent(true.last.train_accuracy, 0)} with the true labels. It can only have learnt them by heart, for on faces it "
+        f"never saw it reaches {percent(shuffled.last.valid_accuracy, 0)}, no better than guessing among {len(LABELS)} classes "
+        f"of unequal size; with the true labels {percent(true.last.valid_accuracy, 0)}. So a high training accuracy says "
         "nothing by itself: only faces that were never trained on tell learning from memory."
     )
 

@@ -14,6 +14,7 @@ from fer_core import figures
 from fer_core.classes import LABELS
 from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, NearPairs, SuspectLabels, audit_exact, near_duplicates, suspect_labels
+from fer_core.formatting import duration, joined, percent
 from pages.ui.components.gallery.pick_wall import Group, Tile, pager, pick_wall
 from pages.ui.review.dialog import face_dialog, face_tile
 from pages.ui.review.marking import mark_bar, mark_words, marks_by_position, marks_list
@@ -21,7 +22,7 @@ from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm, calmly, show_complaint
-from pages.ui.shell.formatting import duration, joined, percent, plain
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:

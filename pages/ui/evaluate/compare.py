@@ -12,12 +12,13 @@ from fer_core.errors import FerError
 from fer_core.evaluation import charts
 from fer_core.evaluation.compare import Comparison
 from fer_core.evaluation.compare import compare as compare_predictions
+from fer_core.formatting import percent_with_interval
 from pages.ui.evaluate.faces import from_to, wall_of
 from pages.ui.evaluate.subject import Subject, evaluated, model_names
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
-from pages.ui.shell.formatting import percent_with_interval, plain
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.runs import all_runs
 

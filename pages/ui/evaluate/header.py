@@ -7,12 +7,11 @@ from typing import Final
 import streamlit as st
 
 from fer_core.data.cleaning import Cleaning
+from fer_core.formatting import SPLIT_NAMES, percent_with_interval
 from pages.ui.evaluate.subject import Subject, evaluated, model_names
 from pages.ui.shell import cache, session
-from pages.ui.shell.formatting import percent_with_interval
 
 _MODEL: Final = "evaluate-model"
-_SPLIT_WORDS: Final = {"train": "Training", "valid": "Validation", "test": "Test"}
 
 
 def first_choice(names: dict[str, str]) -> str:
@@ -52,7 +51,7 @@ def choose() -> Subject | None:
             "Split",
             splits,
             index=splits.index("valid") if "valid" in splits else len(splits) - 1,
-            format_func=lambda name: _SPLIT_WORDS[name],
+            format_func=lambda name: SPLIT_NAMES[name].capitalize(),
             key="evaluate-split",
             width=160,
         )

@@ -17,12 +17,13 @@ from fer_core.evaluation.cells import (
     most_confused_cell,
     rank,
 )
+from fer_core.formatting import percent
 from pages.ui.evaluate.faces import wall_of
 from pages.ui.evaluate.state import EvaluateState
 from pages.ui.evaluate.subject import Subject
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
-from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 

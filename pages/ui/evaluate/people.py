@@ -7,11 +7,11 @@ import streamlit as st
 
 from fer_core.evaluation import charts
 from fer_core.evaluation.human import ERROR_KINDS
+from fer_core.formatting import percent
 from pages.ui.evaluate.faces import from_to, wall_of
 from pages.ui.evaluate.subject import Subject
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
-from pages.ui.shell.formatting import percent
 from pages.ui.shell.pickers import one_of
 
 _KIND_HELP = {

@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from fer_core.formatting import duration
 from fer_core.lessons.charts import experiment_figure
 from fer_core.lessons.experiments import Experiment, Result, experiments
 from fer_core.lessons.experiments.apart import cached, forget, run_apart
@@ -13,7 +14,7 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.background import forget as forget_work
 from pages.ui.shell.charts import chart
-from pages.ui.shell.formatting import duration, plain, source_name
+from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.pickers import one_of
 
 _WORK = "experiment"

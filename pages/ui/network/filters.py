@@ -10,6 +10,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from fer_core.classes import COLOURS, LABELS
+from fer_core.formatting import SPLIT_NAMES
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.network.choice import Network
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = "network-filter"  # key of the widget that holds the filter's number
 _RING: Final = 5  # pixels; radius of the ring where the filter answered
-_SPLITS: Final = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def _choose_layer(network: Network) -> LayerRow:
@@ -118,7 +118,7 @@ def _faces(network: Network, layer: LayerRow, number: int) -> None:
             "Faces of",
             splits,
             default="valid" if "valid" in splits else splits[-1],
-            format_func=lambda name: f"{_SPLITS[name]} ({dataset.counts()[name]:,})",
+            format_func=lambda name: f"{SPLIT_NAMES[name]} ({dataset.counts()[name]:,})",
             required=True,
             key=f"network-split-{'-'.join(splits)}",
         )

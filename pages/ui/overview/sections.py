@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_core.formatting import SPLIT_NAMES, percent_with_interval
 from fer_core.training.runs import running
 from pages.ui.components.gallery.face_wall import few_faces
 from pages.ui.shell import cache, session
-from pages.ui.shell.formatting import is_built_in, percent_with_interval, plain, source_name
+from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.navigation import pages
 from pages.ui.shell.runs import all_runs, run_table, summary
 
@@ -69,7 +70,7 @@ def _model_figures(model: str) -> str:
     for split in ("test", "honest", "valid"):
         figures = info.metrics.get(split)
         if isinstance(figures, dict) and isinstance(figures.get("accuracy"), float):
-            where = {"test": "test faces", "honest": "faces never seen", "valid": "validation faces"}[split]
+            where = "faces never seen" if split == "honest" else f"{SPLIT_NAMES[split]} faces"
             if split == "valid" and info.protocol == "leaky":
                 continue
             accuracy = percent_with_interval(figures["accuracy"], figures.get("accuracy_ci95"))

@@ -14,9 +14,10 @@ import streamlit as st
 from fer_core.config import TrainConfig
 from fer_core.errors import FerError
 from fer_core.figures import RUN_COLOURS, Curve, Quantity
+from fer_core.formatting import duration, percent_with_interval
 from fer_core.training.runs import RESUMABLE, EpochRecord, Run, State, best_record, list_runs, open_run
 from pages.ui.shell import session
-from pages.ui.shell.formatting import duration, percent_with_interval, plain, source_name
+from pages.ui.shell.formatting import plain, source_name
 
 ACTIVE: Final[frozenset[State]] = frozenset({"starting", "running", "stopping"})
 

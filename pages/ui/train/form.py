@@ -8,9 +8,10 @@ import streamlit as st
 
 from fer_core.config import PRESETS, PROTOCOL_PRESETS, TrainConfig
 from fer_core.errors import ConfigError, DataError, FerError
+from fer_core.formatting import duration
 from fer_core.training.runs import Run
 from pages.ui.shell import cache, session
-from pages.ui.shell.formatting import duration, is_built_in, plain, source_name
+from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.forms import Form
 from pages.ui.shell.runs import all_runs, summary
 from pages.ui.shell.session import state_of

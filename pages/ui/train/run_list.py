@@ -8,11 +8,12 @@ from typing import Any
 import streamlit as st
 
 from fer_core import figures
+from fer_core.formatting import percent
 from fer_core.training.runs import Run, delete_run, rename_run
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm, calmly, show_complaint
-from pages.ui.shell.formatting import distinct, percent, plain
+from pages.ui.shell.formatting import distinct, plain
 from pages.ui.shell.forms import Form
 from pages.ui.shell.runs import ACTIVE, curves, run_colour, started, summary
 from pages.ui.shell.session import set_widget_value, state_of, widget_value

@@ -8,12 +8,13 @@ import streamlit as st
 
 from fer_core import figures
 from fer_core.errors import FerError
+from fer_core.formatting import percent
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
 from pages.ui.components.gallery.face_wall import few_faces
 from pages.ui.components.live_chart.chart import live_chart
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
-from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.runs import ACTIVE, can_resume, curves, explain_state, progress_text, state_badge, summary
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState

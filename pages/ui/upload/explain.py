@@ -15,13 +15,14 @@ from fer_core.explanation import METHODS, Belief, RegionStudy, Saliency, cover, 
 from fer_core.explanation.charts import belief_curves, probability_bars, region_bars, selectable
 from fer_core.explanation.photo import landmarks_in_crop, overlay
 from fer_core.explanation.regions import areas
+from fer_core.formatting import percent
 from fer_core.photos import FacePrediction
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
-from pages.ui.shell.formatting import percent, plain, source_name
+from pages.ui.shell.formatting import plain, source_name
 from pages.ui.upload.photo_cache import Model, encode, saliency
 from pages.ui.upload.photos import selected_box
 from pages.ui.upload.state import UploadState

@@ -11,13 +11,13 @@ import streamlit as st
 
 from fer_core.explanation.charts import probability_bars, selectable
 from fer_core.faces.images import MAX_BYTES
-from fer_core.formatting import shown
+from fer_core.formatting import display_safe, percent
 from fer_core.photos import FacePrediction
 from fer_core.photos.table import table_bytes
 from fer_core.resources import asset
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
-from pages.ui.shell.formatting import percent, plain
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.navigation import UploadWay, asked_upload_way
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
@@ -98,7 +98,7 @@ def look_at(uploads: Sequence[Upload], model: Model) -> list[Looked]:
 
 def name_of(photo: Looked) -> str:
     """A file's name as text: what would steer the writing is shown as its code."""
-    return shown(photo.upload.name)
+    return display_safe(photo.upload.name)
 
 
 def show_refused(photos: Sequence[Looked]) -> None:

@@ -9,11 +9,12 @@ import streamlit as st
 
 from fer_core.errors import ImageError
 from fer_core.explanation.charts import timeline
+from fer_core.formatting import duration
 from fer_core.live.video import VideoProgress, VideoResult, annotate_video, read_timeline
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
-from pages.ui.shell.formatting import duration, plain
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.uploads import safe_name, save_upload
 from pages.ui.upload.photo_cache import Model
 

@@ -10,7 +10,6 @@ import pytest
 from fer_core.classes import LABELS
 from fer_core.errors import ImageError
 from fer_core.faces import Square, crop_box, crop_face, read_photo, square_around
-from fer_core.formatting import printable, shown
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.photos import find_photos, predict_file, predict_image, predict_paths, predict_squares
 from tests.core.faces.conftest import encode, scene
@@ -256,12 +255,6 @@ def test_a_name_that_is_no_utf8_is_written_with_its_bytes(tmp_path, detector, cl
     assert result.error is None
     assert result.file.endswith(r"gr\udcfc\udcdfe.png")
     assert json.dumps(result.to_dict(), ensure_ascii=False).encode("utf-8")
-
-
-def test_names_for_people_show_what_would_steer_a_terminal():
-    assert shown("\x1b[31mred\n\u202etxt") == r"\u001b[31mred\u000a\u202etxt"
-    assert shown("وجه 😀 é") == "وجه 😀 é"
-    assert printable("\u202ea\n") == "\u202ea\n"
 
 
 def test_five_hundred_files_go_through(tmp_path, detector, classifier):

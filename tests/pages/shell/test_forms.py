@@ -6,7 +6,7 @@ from pydantic import Field
 from streamlit.testing.v1 import AppTest
 
 from fer_core.config import AugmentConfig, Config, TrainConfig
-from pages.ui.shell.formatting import distinct, duration, joined, percent_with_interval, plain
+from pages.ui.shell.formatting import distinct, plain
 from pages.ui.shell.forms import bounds, help_text, step_of
 
 
@@ -51,13 +51,6 @@ def test_steps_fit_the_size_of_the_number(config, name, step):
 def test_foreign_text_is_shown_and_not_interpreted():
     assert plain("a *b* <script> [x](y) `c` $d$") == r"a \*b\* \<script\> \[x\]\(y\) \`c\` \$d\$"
     assert plain("two\nlines") == "two lines"
-
-
-def test_numbers_for_people():
-    assert percent_with_interval(0.6213, (0.605, 0.637)) == "62.1 % (60.5–63.7)"
-    assert percent_with_interval(0.5, None) == "50.0 %"
-    assert [duration(s) for s in (0, 59.6, 75, 3700)] == ["0 s", "1 min 0 s", "1 min 15 s", "1 h 1 min"]
-    assert [joined(n) for n in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
 
 
 def test_names_of_two_runs_that_are_the_same_are_told_apart():

@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.classes import LABELS
 from fer_core.data import load
-from fer_core.data.sources.image_folder import emotion_of, printable, split_of
+from fer_core.data.sources.image_folder import emotion_of, face_id, split_of
 from fer_core.errors import DataError
 from fer_core.preprocess import to_face
 from tests.source_factory import encode, face, png, tree, write_folder, write_zip
@@ -186,7 +186,7 @@ def test_names_that_are_no_utf8_can_be_stored_and_printed(tmp_path):
         file.write(png(0))
     dataset = load(folder)
     assert dataset.ids.tolist() == ["happy/\\xff\\xfe.png"]
-    assert printable("häppy/ほ.png") == "häppy/ほ.png"
+    assert face_id("häppy/ほ.png") == "häppy/ほ.png"
 
 
 def test_loading_can_be_cancelled_from_the_progress(tmp_path, workspace):

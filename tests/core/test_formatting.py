@@ -1,0 +1,26 @@
+from fer_core.formatting import display_safe, duration, joined, percent, percent_with_interval, valid_utf8
+
+
+def test_shares_are_written_in_percent():
+    assert percent(0.6213) == "62.1 %"
+    assert percent(0.6213, 0) == "62 %"
+    assert percent_with_interval(0.6213, (0.605, 0.637)) == "62.1 % (60.5–63.7)"
+    assert percent_with_interval(0.5, None) == "50.0 %"
+
+
+def test_durations_have_two_units_at_most():
+    assert [duration(s) for s in (0, 59.6, 75, 3700)] == ["0 s", "1 min 0 s", "1 min 15 s", "1 h 1 min"]
+
+
+def test_lists_read_as_a_sentence():
+    assert [joined(n) for n in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_names_that_are_displayed_show_what_would_steer_a_terminal():
+    assert display_safe("\x1b[31mred\n\u202etxt") == r"\u001b[31mred\u000a\u202etxt"
+    assert display_safe("وجه 😀 é") == "وجه 😀 é"
+
+
+def test_names_that_are_stored_stay_as_they_are_but_for_bytes_that_are_no_utf8():
+    assert valid_utf8("\u202ea\n") == "\u202ea\n"
+    assert valid_utf8("\udcff.png") == r"\udcff.png"
