@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui.audit.findings import exact_audit, figures_of, show
+from pages.ui.audit.figures import exact_audit, figures_of
+from pages.ui.audit.views import show
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui.data.sections import choose_source, show_dataset
+from pages.ui.data.dataset import show_dataset
+from pages.ui.data.source import choose_source
 from pages.ui.data.state import DataState
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm

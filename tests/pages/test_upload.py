@@ -8,12 +8,12 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-import pages.ui.upload.explain
+import pages.ui.upload.cover
 import pages.ui.upload.photo_cache
 from fer_core.resources import asset
 from fer_core.workspace import Workspace
 from pages.ui.shell.navigation import UploadWay
-from pages.ui.upload.photos import SAMPLES
+from pages.ui.upload.ways import SAMPLES
 from tests.pages.conftest import check, wait_for_work, words
 
 SAMPLE = asset("samples")
@@ -173,8 +173,8 @@ def patch_number(app, field):
 
 def test_covering_draws_and_computes_nothing_until_it_is_unfolded(open_page, monkeypatch):
     asked = []
-    real = pages.ui.upload.explain.cover
-    monkeypatch.setattr("pages.ui.upload.explain.cover", lambda *a: asked.append(a) or real(*a))
+    real = pages.ui.upload.cover.cover
+    monkeypatch.setattr("pages.ui.upload.cover.cover", lambda *a: asked.append(a) or real(*a))
     app = open_page("upload")
     assert not asked
     assert not app.number_input
@@ -270,7 +270,7 @@ def test_a_face_sent_by_another_page_waits_until_it_was_shown_whole(open_page, m
     app = open_page("upload")
     send_a_face(app)
     with monkeypatch.context() as patch:  # another page's timer cuts the run off
-        patch.setattr("pages.ui.upload.explain.explain_face", lambda *_: st.stop())
+        patch.setattr("pages.ui.upload.analysis.explain_face", lambda *_: st.stop())
         app.run()
         assert "fer.sent_face" in app.session_state
     app.run()

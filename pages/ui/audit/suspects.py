@@ -1,0 +1,116 @@
+"""The search for suspect labels, and what it found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from fer_core.classes import LABELS
+from fer_core.errors import FerError
+from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
+from fer_core.formatting import duration, percent
+from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
+from pages.ui.components.gallery.pick_wall import Group, pager
+from pages.ui.review.marking import marks_by_position
+from pages.ui.shell import session
+from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.formatting import plain
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.training.out_of_fold import OutOfFold
+
+
+WORKING = ("starting", "running", "stopping")
+
+
+def search_of(dataset: FaceDataset) -> OutOfFold:
+    """The search for suspect labels in a data set."""
+    from fer_core.training import out_of_fold
+
+    return out_of_fold.find(dataset, workspace=session.workspace())
+
+
+@st.cache_resource(max_entries=3, show_spinner="Ranking the labels…")
+def _suspects(fingerprint: str, path: str, _dataset: FaceDataset, _search: OutOfFold) -> SuspectLabels:
+    positions, probabilities = _search.read()
+    return suspect_labels(_dataset.labels[positions], probabilities, positions)
+
+
+def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = False) -> None:
+    """The search for suspect labels in whatever state it is; ``following`` while it is looked at again and again."""
+    with calm("looking for suspect labels"):
+        show_complaint()
+        job = search_of(dataset)
+        now = job.state
+        if following and now not in WORKING:
+            st.rerun()  # it ended: the whole page once, so that nothing looks at the disk any more
+        if now == "finished":
+            _suspect_wall(dataset, job)
+            return
+        st.write(
+            "Three networks are trained, each on two thirds of the training faces, and asked about the third they "
+            "never saw. A label that they contradict with confidence is suspect (confident learning)."
+        )
+        if now in WORKING:
+            status = job.status
+            left = f" · {duration(status.seconds_left)} left" if status.seconds_left else ""
+            share = min(1.0, status.done / status.total)
+            words = {"starting": "Starting…", "stopping": "Stopping…"}.get(now)
+            st.progress(share, text=words or f"Epoch {status.done} of {status.total}{left}")
+            st.button(
+                "Cancel", icon=":material/stop_circle:", on_click=calmly(job.request_stop), disabled=now == "stopping"
+            )
+            st.caption("It goes on when you leave this page. No other training can start meanwhile.")
+            return
+        if now in ("failed", "lost"):
+            reason = job.status.error or "The process ended without a word."
+            st.error(f"The search {'failed' if now == 'failed' else 'was interrupted'}. {plain(reason)}", icon=":material/error:")  # fmt: skip
+        elif now == "stopped":
+            st.info(
+                "The search was cancelled. Folds that were finished are kept; a new search goes on with the others.",
+                icon=":material/info:",
+            )
+        count = dataset.counts()["train"]
+        if st.button("Look for suspect labels", type="primary", icon=":material/search:", disabled=not count):
+            from fer_core.training import out_of_fold
+
+            try:
+                source = session.data_source()
+                out_of_fold.start(
+                    source, dataset, workspace=session.workspace(), skip_broken=session.skips_broken(source)
+                )
+            except FerError as error:
+                st.error(plain(error), icon=":material/error:")
+                return
+            st.rerun()
+        st.caption(
+            f"{count:,} training faces. FER2013 takes about ten minutes on two free cores, "
+            "and several times as long beside a training. What was found is kept as long as the data stays the same."
+        )
+
+
+def _suspect_wall(dataset: FaceDataset, job: OutOfFold) -> None:
+    suspects = _suspects(dataset.fingerprint, str(job.path), dataset, job)
+    if not len(suspects.positions):
+        st.success("The networks contradict no label with confidence.", icon=":material/check_circle:")
+        return
+    count = dataset.counts()["train"]
+    st.markdown(
+        f"**{len(suspects.positions):,} of {count:,} training labels ({percent(len(suspects.positions) / count)}) are "
+        "suspect**, the most doubtful first"
+    )
+    st.caption(
+        f"{suspects.caution} Beneath each face: its label → what the networks suggest, and the probability they gave the label."
+    )
+    marks = marks_by_position(dataset)
+    page = pager(len(suspects.positions), PER_PAGE, key="suspects")
+    suggested = {
+        int(i): int(label) for i, label in zip(suspects.positions[page], suspects.suggested[page], strict=True)
+    }
+    tiles = [
+        marked_tile(dataset, index, marks, f"{LABELS[int(dataset.labels[index])]} → {LABELS[label]} ({quality:.0%})")
+        for (index, label), quality in zip(suggested.items(), suspects.quality[page], strict=True)
+    ]
+    wall_of(dataset, [Group(tiles)], key=f"suspects-{page.start}", suggestions=suggested)

@@ -1,0 +1,170 @@
+"""The walls of faces behind the figures: leaks, copies, conflicts, blanks and near duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from fer_core.classes import LABELS
+from fer_core.evaluation.audit import ExactAudit, NearPairs, near_duplicates
+from fer_core.formatting import joined, percent
+from pages.ui.components.gallery.pick_wall import Group, Tile, pager, pick_wall
+from pages.ui.review.dialog import face_dialog, face_tile
+from pages.ui.review.marking import mark_bar, mark_words, marks_by_position
+from pages.ui.review.state import MarkingState
+from pages.ui.shell import session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.pickers import one_of
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+
+PER_PAGE: Final = 48
+GROUPS_PER_PAGE: Final = 12
+LARGEST_DISTANCE: Final = 8  # bits of 64; beyond it most pairs are different people
+FIRST_DISTANCE: Final = 4
+
+
+@st.cache_resource(max_entries=3, show_spinner="Comparing the perceptual hashes of all faces…")
+def _near(fingerprint: str, _dataset: FaceDataset, _groups: npt.NDArray[np.int64]) -> NearPairs:
+    return near_duplicates(_dataset, _groups, LARGEST_DISTANCE)
+
+
+def _caption(dataset: FaceDataset, index: int) -> str:
+    return f"{dataset.split[index]}: {LABELS[int(dataset.labels[index])]}"
+
+
+def marked_tile(dataset: FaceDataset, index: int, marks: dict[int, Any], caption: str | None = None) -> Tile:
+    """A face with its split and label beneath, or with other words, and with its mark."""
+    words = caption or _caption(dataset, index)
+    return face_tile(dataset, index, f"{words} · {mark_words(marks[index])}" if index in marks else words)
+
+
+def wall_of(
+    dataset: FaceDataset, groups: Sequence[Group], *, key: str, suggestions: dict[int, int] | None = None
+) -> None:
+    """Groups of faces that can be opened and marked; the bar stands above them."""
+    bar = st.container()
+    picked = pick_wall(groups, key=f"{key}-{dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}")
+    with bar, calm("marking faces"):
+        mark_bar(dataset, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
+    if picked.opened is not None:
+        face_dialog(dataset, int(picked.opened))
+
+
+def _group_wall(dataset: FaceDataset, members: Sequence[npt.NDArray[np.int64]], *, key: str) -> None:
+    marks = marks_by_position(dataset)
+    page = pager(len(members), GROUPS_PER_PAGE, key=key)
+    shown = []
+    for number, group in enumerate(members[page], page.start + 1):
+        names = sorted({LABELS[int(dataset.labels[i])] for i in group})
+        note = f"{len(group):,} copies, labelled {joined(names)}"
+        shown.append(Group([marked_tile(dataset, int(i), marks) for i in group[:24]], f"Group {number:,}", note))
+    wall_of(dataset, shown, key=f"{key}-{page.start}")
+
+
+def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
+    """Faces of one split whose pixels also stand in another."""
+    with calm("showing the leaks"):
+        pairs = {pair: positions for pair, positions in found.cross_split.items() if len(positions)}
+        if not pairs:
+            st.success("No face stands in two splits.", icon=":material/check_circle:")
+            return
+        titles = {pair: f"{pair.replace('/', ' → ')} ({len(positions):,})" for pair, positions in pairs.items()}
+        pair = one_of("Splits", titles, key="audit-pair")
+        first, second = pair.split("/")
+        positions = pairs[pair]
+        share = len(positions) / dataset.counts()[second]
+        st.markdown(
+            f"**{len(positions):,} faces of {second} ({percent(share)}) also stand in {first}**, pixel for pixel. "
+            f"An accuracy on {second} counts them although the network has seen them."
+        )
+        groups = found.groups
+        at_first = np.flatnonzero(dataset.split == first)
+        marks = marks_by_position(dataset)
+        page = pager(len(positions), GROUPS_PER_PAGE, key=f"leak-{pair}")
+        shown = []
+        for index in positions[page]:
+            twins = at_first[groups[at_first] == groups[index]]
+            tiles = [marked_tile(dataset, int(i), marks) for i in (index, *twins[:11])]
+            shown.append(Group(tiles, note=Path(str(dataset.ids[index])).name))
+        wall_of(dataset, shown, key=f"leak-{pair}-{page.start}")
+
+
+def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
+    """Groups of exact copies, the largest first."""
+    with calm("showing the copies"):
+        order = np.argsort(found.groups, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(found.groups[order])) + 1)
+        members = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
+        if not members:
+            st.success("Every face stands in the data once.", icon=":material/check_circle:")
+            return
+        st.markdown(f"**{len(members):,} groups of exact copies**, the largest first")
+        _group_wall(dataset, members, key="copies")
+
+
+def show_conflicts(dataset: FaceDataset, found: ExactAudit) -> None:
+    """Groups of copies that carry different labels."""
+    with calm("showing the conflicts"):
+        if not found.conflict_groups:
+            st.success("All copies of a face carry the same label.", icon=":material/check_circle:")
+            return
+        images = sum(len(group) for group in found.conflict_groups)
+        st.markdown(
+            f"**{len(found.conflict_groups):,} groups ({images:,} images) carry different labels for the same pixels**"
+        )
+        _group_wall(dataset, found.conflict_groups, key="conflicts")
+
+
+def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
+    """Images of one single grey value."""
+    with calm("showing the blanks"):
+        if not len(found.blank):
+            st.success("No image is blank.", icon=":material/check_circle:")
+            return
+        st.markdown(f"**{len(found.blank):,} images hold one single grey value** and still carry a label")
+        marks = marks_by_position(dataset)
+        page = pager(len(found.blank), PER_PAGE, key="blanks")
+        wall_of(
+            dataset,
+            [Group([marked_tile(dataset, int(i), marks) for i in found.blank[page]])],
+            key=f"blanks-{page.start}",
+        )
+
+
+def show_near_duplicates(dataset: FaceDataset, found: ExactAudit) -> None:
+    """Pairs of nearly equal pictures, up to a distance that can be moved."""
+    with calm("looking for near duplicates"):
+        pairs = _near(dataset.fingerprint, dataset, found.groups)
+        threshold = st.slider(
+            "Pairs may differ in at most … of 64 bits",
+            0,
+            LARGEST_DISTANCE,
+            FIRST_DISTANCE,
+            key="near-threshold",
+            help="Bits of a perceptual hash. Move it while looking at the pairs: where they stop being the same "
+            "photograph, the threshold is too high.",
+        )
+        within = pairs.within(threshold)
+        crossing = int((dataset.split[within.first] != dataset.split[within.second]).sum())
+        if not len(within.first):
+            st.success("No two different pictures are that close.", icon=":material/check_circle:")
+            return
+        st.markdown(
+            f"**{len(within.first):,} pairs of nearly equal pictures**, {crossing:,} of them across splits; "
+            "those that differ most stand first"
+        )
+        marks = marks_by_position(dataset)
+        page = pager(len(within.first), GROUPS_PER_PAGE, key=f"near-{threshold}")
+        shown = []
+        for a, b, bits in list(zip(within.first[::-1], within.second[::-1], within.distance[::-1], strict=True))[page]:
+            tiles = [marked_tile(dataset, int(a), marks), marked_tile(dataset, int(b), marks)]
+            shown.append(Group(tiles, f"{bits} bits apart"))
+        wall_of(dataset, shown, key=f"near-{threshold}-{page.start}")

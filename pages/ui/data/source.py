@@ -1,0 +1,109 @@
+"""Where the faces come from: drawn, a path on this machine, or an upload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from fer_core.data.synthetic import DEFAULT_COUNT, MAX_COUNT, MIN_COUNT, parse_source
+from pages.ui.data.state import DataState
+from pages.ui.shell import session
+from pages.ui.shell.formatting import is_built_in
+from pages.ui.shell.session import state_of
+from pages.ui.shell.uploads import save_upload
+
+_WAYS: Final = {"built_in": "Built-in faces", "path": "On this machine", "upload": "Upload"}
+
+
+def choose_source() -> None:
+    """Pick a source; the chosen one is opened on the page, not used yet."""
+    recent = session.recent_sources()
+    with st.container(border=True):
+        way = st.segmented_control(
+            "Where are the faces?",
+            list(_WAYS),
+            format_func=_WAYS.__getitem__,
+            default="built_in" if is_built_in(state_of(DataState).viewed) else "path",
+            key="data-way",
+        )
+        if way == "built_in":
+            _built_in()
+        elif way == "upload":
+            _upload()
+        else:
+            _path(recent)
+        viewed = state_of(DataState).viewed
+        if way != "built_in" and not is_built_in(viewed):
+            skip = st.toggle(
+                "Leave out faces that cannot be read",
+                value=session.skips_broken(viewed),
+                key=f"skip-{viewed}",
+                help="Off: data with broken faces are refused. On: they are named, counted and left out, here and in training.",
+            )
+            if skip != session.skips_broken(viewed):
+                session.skip_broken(viewed, skip)
+
+
+def _built_in() -> None:
+    st.caption("Faces drawn on this machine, without any download. Good for trying everything out.")
+    viewed = state_of(DataState).viewed
+    with st.form("data-built-in", border=False):
+        count = st.number_input(
+            "How many",
+            min_value=MIN_COUNT,
+            max_value=MAX_COUNT,
+            value=parse_source(viewed) or DEFAULT_COUNT,
+            step=700,
+            width=220,
+            help=f"From {MIN_COUNT} to {MAX_COUNT:,}; the standard set has {DEFAULT_COUNT:,}. Few train faster, many better.",
+        )
+        if st.form_submit_button("Open", icon=":material/folder_open:"):
+            state_of(DataState).opened = session.BUILT_IN if count == DEFAULT_COUNT else f"{session.BUILT_IN}:{count}"
+            st.rerun()
+
+
+def _path(recent: list[str]) -> None:
+    if recent:
+        again = st.selectbox(
+            "Used before",
+            recent,
+            index=recent.index(state_of(DataState).viewed) if state_of(DataState).viewed in recent else None,
+            placeholder="Choose one",
+            key="data-recent",
+        )
+        if (
+            again
+            and again != state_of(DataState).viewed
+            and st.button("Open", key="open-recent", icon=":material/folder_open:")
+        ):
+            state_of(DataState).opened = again
+            st.rerun()
+    with st.form("data-path", border=False):
+        typed = st.text_input(
+            "Path",
+            placeholder="/home/me/fer2013.zip",
+            help="The Kaggle zip or its folder, fer2013.csv or icml_face_data.csv, a csv with the columns label and "
+            "feature, or any folder with one sub-folder per emotion. The kind is told by content.",
+        )
+        if st.form_submit_button("Open", icon=":material/folder_open:"):
+            if typed.strip():
+                state_of(DataState).opened = str(Path(typed.strip()).expanduser())
+                st.rerun()
+            st.info("Type the path of a zip, a csv or a folder on this machine first.")
+
+
+def _upload() -> None:
+    file = st.file_uploader(
+        "A zip or csv of faces",
+        type=["zip", "csv"],
+        help="It is copied into the workspace on this machine and goes nowhere else.",
+    )
+    if file is None:
+        return
+    state = state_of(DataState)
+    if state.saved_upload != file.file_id:
+        with st.spinner("Saving the file…"):
+            path = save_upload(file, file.name, session.workspace())
+        state.saved_upload, state.opened = file.file_id, str(path)

@@ -1,0 +1,83 @@
+"""Random faces of each emotion, and one of them large."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import streamlit as st
+
+from fer_core.classes import EMOTIONS, FERPLUS_COLUMNS, LABELS
+from pages.ui.components.gallery.face_wall import Face, Row, face_wall
+from pages.ui.data.state import DataState
+from pages.ui.shell.pickers import one_of
+from pages.ui.shell.session import state_of
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+
+_SIZES: Final = {56: "Small", 84: "Medium", 132: "Large"}  # pixels of a face
+_FACES_IN_A_ROW = 12
+
+
+def random_faces(source: str, dataset: FaceDataset) -> None:
+    """Random faces of each emotion, reshuffled on request; a click shows one large."""
+    st.markdown("**Random faces of each emotion**")
+    present = [split for split, n in dataset.counts().items() if n]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        split = st.selectbox("Split", ["all", *present], key="wall-split", width=140)
+        only = st.selectbox("Emotion", ["all", *LABELS], key="wall-emotion", width=160)
+        size = one_of("Size", _SIZES, default=84, key="wall-size", show_label=True)
+        st.button(
+            "Reshuffle",
+            icon=":material/shuffle:",
+            on_click=state_of(DataState).reshuffle,
+            help="Show other random faces.",
+        )
+    rng = np.random.default_rng(state_of(DataState).seed)
+    rows = []
+    for emotion in EMOTIONS:
+        if only not in ("all", emotion.name):
+            continue
+        here = dataset.labels == emotion.index
+        if split != "all":
+            here = here & (dataset.split == split)
+        indices = np.flatnonzero(here)
+        shown = _FACES_IN_A_ROW if only == "all" else 8 * _FACES_IN_A_ROW
+        chosen = rng.permutation(indices)[:shown]
+        rows.append(
+            Row(
+                title=emotion.name,
+                colour=emotion.colour,
+                note=f"{len(indices):,} faces · {emotion.action_units}" if len(indices) else "no faces here",
+                faces=[
+                    Face(str(i), dataset.images[i], f"{emotion.name}, {dataset.split[i]}: {dataset.ids[i]}. Enlarge")
+                    for i in chosen
+                ],
+            )
+        )
+    picked = face_wall(rows, key="data-wall", size=size)
+    if picked is not None and picked.isdigit() and int(picked) < len(dataset):
+        _enlarged(dataset, int(picked))
+
+
+@st.dialog("One face", width="medium")
+def _enlarged(dataset: FaceDataset, index: int) -> None:
+    from PIL import Image
+
+    pixels = st.toggle("Show the pixels", help="Off: enlarged smoothly, as a person would see the face.")
+    image = Image.fromarray(dataset.images[index])
+    name = LABELS[int(dataset.labels[index])]
+    image = image.resize((432, 432), Image.Resampling.NEAREST if pixels else Image.Resampling.BICUBIC)
+    left, right = st.columns([3, 2])
+    left.image(image, alt=f"A face labelled {name}", width="stretch")
+    with right:
+        st.markdown(f"**{name}**")
+        st.caption(f"{dataset.split[index]} split")
+        st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
+        if dataset.votes is not None and dataset.votes[index].any():
+            st.caption("What ten people said (FER+)")
+            votes = {column: int(n) for column, n in zip(FERPLUS_COLUMNS, dataset.votes[index], strict=True) if n}
+            for column, n in sorted(votes.items(), key=lambda pair: -pair[1]):
+                st.progress(n / max(1, sum(votes.values())), text=f"{column}: {n}")

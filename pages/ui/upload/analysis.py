@@ -1,0 +1,52 @@
+"""Photographs from the files to the one face that is explained: what stands where on the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.shell import session
+from pages.ui.shell.errors import calm
+from pages.ui.shell.navigation import UploadWay
+from pages.ui.upload.by_hand import mark_by_hand
+from pages.ui.upload.explain import explain_face
+from pages.ui.upload.face import choose_face, no_face, show_face
+from pages.ui.upload.photo_cache import Looked, Model
+from pages.ui.upload.photos import choose_photo, look_at, no_photo, show_photo, show_refused
+from pages.ui.upload.ways import choose_photos
+
+
+def photographs(way: UploadWay, model: Model) -> None:
+    """Look for faces in the photographs brought; show one photograph, and explain one of its faces."""
+    photo, face = None, None
+    with calm("looking for faces"):
+        photos = look_at(choose_photos(way), model)
+        show_refused(photos)
+        photo = choose_photo(photos, model.classifier.labels, model)
+        if not photos:
+            no_photo(way)
+    if photo is not None:
+        picture, about = st.columns([3, 2], gap="large")
+        with picture, calm("showing the photograph"):
+            _photo(photo, model)
+        with about, calm("showing the face"):
+            number = choose_face(photo)
+            if number is not None:
+                face = photo.result.faces[number]
+                show_face(face, number, model)
+    if face is not None:
+        explain_face(face, model)
+    session.sent_face_shown()
+
+
+def _photo(photo: Looked, model: Model) -> None:
+    if not photo.result.faces:
+        no_face()
+        mark_by_hand(photo)
+        return
+    show_photo(photo, model.classifier.labels, model)
+    more = st.expander(
+        "A face is missing? Mark it yourself", icon=":material/crop_free:", key="mark", on_change="rerun"
+    )
+    if more.open:
+        with more:
+            mark_by_hand(photo)

@@ -1,0 +1,82 @@
+"""Where the faces come from: the ways into the Upload page, and the photographs brought."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from fer_core.faces.images import MAX_BYTES
+from fer_core.resources import asset
+from pages.ui.shell import cache, session
+from pages.ui.shell.navigation import UploadWay, asked_upload_way
+from pages.ui.shell.pickers import one_of
+from pages.ui.shell.session import state_of
+from pages.ui.upload.photo_cache import Model, Upload, encode
+from pages.ui.upload.state import UploadState
+
+_WAYS: Final = {
+    UploadWay.PHOTOS: ":material/add_photo_alternate: Photographs",
+    UploadWay.SNAPSHOT: ":material/photo_camera: Snapshot",
+    UploadWay.FOLDER: ":material/folder: Folder",
+    UploadWay.VIDEO: ":material/movie: Video",
+}
+SAMPLES: Final = {
+    "five-portraits.jpg": "Five portraits",
+    "two-portraits.jpg": "Two portraits",
+    "fallen-portrait.jpg": "A fallen portrait",
+}
+_AT_ONCE = 500  # files; more belong into a folder
+
+
+def choose_way() -> UploadWay:
+    """Where the faces come from; a link may ask for one of the ways."""
+    return one_of("Where are the faces?", _WAYS, default=asked_upload_way(), key="upload-way")
+
+
+def choose_photos(way: UploadWay) -> list[Upload]:
+    """The files brought; a sample where there is none yet."""
+    state = state_of(UploadState)
+    face = session.sent_face()
+    if face is not None:
+        box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
+        state.sent = Upload("face from the webcam.png", encode(face, ".png"), (box,))
+    if way == UploadWay.SNAPSHOT:
+        state.sent = None
+        taken = st.camera_input("Take a snapshot", help="The picture stays on this machine.", width=520)
+        return [Upload("snapshot.jpg", taken.getvalue())] if taken else []
+    files = st.file_uploader(
+        "Photographs",
+        accept_multiple_files=True,
+        max_upload_size=MAX_BYTES >> 20,  # MB; the browser refuses what is larger and sends nothing
+        label_visibility="collapsed",
+        help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF. They stay on this machine and are not kept on its disk.",
+    )
+    uploads = state.uploads(files[:_AT_ONCE])
+    if uploads:
+        state.sent = None
+        if len(files) > _AT_ONCE:
+            st.info(f"The first {_AT_ONCE} of {len(files):,} files are looked at. For more, use a folder.")
+        return uploads
+    if state.sent is not None:
+        return [state.sent]
+    name = st.segmented_control(
+        "Or try a sample, drawn for this program",
+        list(SAMPLES),
+        format_func=SAMPLES.__getitem__,
+        default="five-portraits.jpg",
+        key="upload-sample",
+    )
+    if not name:
+        return []
+    return [Upload(name, asset("samples", name).read_bytes())]
+
+
+def model_or_none() -> Model | None:
+    """The model in use; says what to do where there is none."""
+    name = cache.model_in_use()
+    if name is None:
+        st.info("There is no trained model yet.", icon=":material/info:")
+        st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
+        return None
+    return Model.of(name)
