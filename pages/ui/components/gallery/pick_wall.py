@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.ui.components.gallery.face_wall import _png
+from pages.ui.shell.session import set_widget_value, widget_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,7 +222,7 @@ def pager(total: int, per_page: int, *, key: str) -> slice:
     """Buttons to turn pages where there are several; returns what the page shows. The page is part of the state."""
     pages = max(1, -(-total // per_page))
     place = f"{key}-page"
-    page = min(int(st.session_state.get(place, 0)), pages - 1)
+    page = min(int(widget_value(place, 0)), pages - 1)
     if pages > 1:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button("Back", icon=":material/chevron_left:", key=f"{key}-back", disabled=page == 0,
@@ -234,4 +235,4 @@ def pager(total: int, per_page: int, *, key: str) -> slice:
 
 
 def _turn(place: str, page: int) -> None:
-    st.session_state[place] = page
+    set_widget_value(place, page)
