@@ -10,6 +10,7 @@ is a defect of ours.
     ├── ModelError         an unknown architecture, or weights that do not fit
     │   └── CheckpointError    a checkpoint file that is damaged, foreign or of a newer version
     ├── ImageError         a photograph or video that cannot be decoded or is refused
+    │   └── UnreadableImage    the bytes of a file are no picture, are damaged or declare too much
     ├── RunError           a run directory that is missing, foreign, locked or damaged
     │   └── BusyError          another training holds the workspace
     ├── TrainingError      training that cannot go on (loss not finite, disk full)
@@ -41,6 +42,21 @@ class CheckpointError(ModelError):
 
 class ImageError(FerError):
     """A photograph or video cannot be decoded, or is refused for safety."""
+
+
+class UnreadableImage(ImageError):
+    """The bytes of a file are no picture, are damaged, or declare more than is decoded.
+
+    Attributes:
+        reason: without subject and full stop, to follow a file's name: ``is damaged or cut short``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The file {reason}.")
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[UnreadableImage], tuple[str]]:
+        return type(self), (self.reason,)
 
 
 class RunError(FerError):

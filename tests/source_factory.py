@@ -29,6 +29,14 @@ def encode(pixels: np.ndarray, form: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def heic(pixels: np.ndarray, **options: object) -> bytes:
+    """The bytes of a HEIC file."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return encode(pixels, "HEIF", **{"quality": 90, **options})
+
+
 def png(seed: int = 0) -> bytes:
     return encode(face(seed))
 

@@ -118,7 +118,8 @@ def clip_of_photos(paths: list[Any], faces: int = 1, length: int = 60, size: tup
     import cv2
 
     from fer_core.errors import DataError
-    from fer_core.faces import FaceDetector, read_photo
+    from fer_core.faces import FaceDetector
+    from fer_core.images import read_photo
 
     detector, tiles = FaceDetector(), []
     width, height = size

@@ -107,11 +107,11 @@ def filters(
 ) -> None:
     """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
     from fer_core.explanation.filters import cached_patterns, cached_top_faces
-    from fer_core.explanation.pictures import check_picture_name, write_picture
+    from fer_core.images import check_image_name, write_image
     from fer_core.inference import Classifier, share_processor
 
     if output:
-        check_picture_name(output)  # before the work, not after it
+        check_image_name(output)  # before the work, not after it
     share_processor()
     classifier = Classifier.load(model)
     dataset = None
@@ -126,7 +126,7 @@ def filters(
         patterns = cached_patterns(classifier, layer, on_progress=on_progress)
     seconds = time.perf_counter() - started
     if output:
-        write_picture(output, patterns.sheet())
+        write_image(output, patterns.sheet())
     record: dict[str, Any] = {"model": model, "output": output, "seconds": round(seconds, 3), **patterns.to_dict()}
     if dataset is not None:
         with progress("Looking at faces") as on_progress:

@@ -17,6 +17,10 @@ MAX_ID = 512
 """Longest name of one face; NumPy keeps every id at the length of the longest."""
 
 
+class BrokenFile(Exception):
+    """One file or row of a data set cannot be used; ``str(error)`` is the reason, to stand after its name."""
+
+
 @dataclass(frozen=True, eq=False)
 class Parsed:
     """Faces read from a source, in the source's order.

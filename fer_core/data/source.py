@@ -14,13 +14,13 @@ import numpy as np
 from fer_core.classes import LABELS
 from fer_core.data import cache, synthetic
 from fer_core.data.dataset import FaceDataset
-from fer_core.data.decode import looks_like_image
 from fer_core.data.parsed import Parsed, Progress
 from fer_core.data.sources.container import Container, Folder, open_zip, zip_content_key
 from fer_core.data.sources.fer2013 import find_columns, missing_columns, read_csv, read_header
 from fer_core.data.sources.ferplus import VoteFiles, attach, find_vote_files
 from fer_core.data.sources.image_folder import find_images, is_image_name, nothing_found, read_images
 from fer_core.errors import DataError, WorkspaceError
+from fer_core.images import looks_like_image
 from fer_core.workspace import Workspace
 
 ACCEPTED = (

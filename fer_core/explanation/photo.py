@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import FerError, ImageError
-from fer_core.explanation.pictures import write_picture
 from fer_core.explanation.regions import region_masks, shares
 from fer_core.explanation.saliency import METHODS, Saliency, explain
 from fer_core.explanation.sanity import Belief, examine
-from fer_core.faces import Face, FaceDetector, Square, crop_box, crop_square, largest, read_photo
+from fer_core.faces import Face, FaceDetector, Square, crop_box, crop_square, largest
+from fer_core.images import enlarge, read_photo, write_image
 from fer_core.inference import Classifier
 from fer_core.preprocess import FACE_SIZE
 
@@ -60,9 +60,9 @@ class PhotoExplanation:
             ImageError: the ending is not one of an image.
             WorkspaceError: the file cannot be written.
         """
-        big = _enlarge(self.crop)
+        big = enlarge(self.crop, _PICTURE)
         pair = np.concatenate([np.repeat(big[..., None], 3, axis=2), overlay(self.crop, self.saliency)], axis=1)
-        write_picture(path, pair)
+        write_image(path, pair)
 
 
 def landmarks_in_crop(face: Face, square: Square) -> npt.NDArray[np.float64]:
@@ -79,7 +79,7 @@ def overlay(
     """
     import cv2
 
-    grey = np.repeat(_enlarge(crop, side)[..., None], 3, axis=2).astype(np.float32)
+    grey = np.repeat(enlarge(crop, side)[..., None], 3, axis=2).astype(np.float32)
     heat = cv2.resize(_for_the_eye(saliency), (side, side), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap(np.rint(255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     weight = opacity * np.clip(heat, 0, 1)[..., None]  # nothing is painted where the map says nothing
@@ -91,12 +91,6 @@ def _for_the_eye(saliency: Saliency) -> npt.NDArray[np.float32]:
     """The map in 0…1, full from its 99th percentile on."""
     top = float(np.percentile(saliency.positive, 99))
     return np.minimum(saliency.positive / top, 1).astype(np.float32) if top > 0 else saliency.scaled
-
-
-def _enlarge(crop: npt.NDArray[np.uint8], side: int = _PICTURE) -> npt.NDArray[np.uint8]:
-    import cv2
-
-    return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def explain_photo(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import ImageError
-from fer_core.workspace import atomic_write
 
 Grey = npt.NDArray[np.uint8]
 
@@ -70,39 +68,3 @@ def sheet(
         else:
             box[:] = cv2.resize(picture, (side, side), interpolation=method)
     return page
-
-
-def png(picture: Grey) -> bytes:
-    """Grey (H, W) or RGB (H, W, 3) pixels as the bytes of a PNG file."""
-    return _encoded(picture, ".png")
-
-
-def write_picture(path: str | Path, picture: Grey) -> None:
-    """Write grey (H, W) or RGB (H, W, 3) pixels as an image; the ending names the format.
-
-    Raises:
-        ImageError: the ending is not one of an image.
-        WorkspaceError: the file cannot be written.
-    """
-    suffix = check_picture_name(path)
-    with atomic_write(Path(path)) as file:
-        file.write(_encoded(picture, suffix))
-
-
-def check_picture_name(path: str | Path) -> str:
-    """The ending of a file's name, where it is one of an image.
-
-    Raises:
-        ImageError: it is not.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise ImageError(f"'{path}' does not end like an image. Use .png, .jpg or .webp.")
-    return suffix
-
-
-def _encoded(picture: Grey, suffix: str) -> bytes:
-    import cv2
-
-    turned = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    return bytes(cv2.imencode(suffix, turned)[1].tobytes())

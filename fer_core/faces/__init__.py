@@ -11,13 +11,11 @@ from fer_core.faces.crop import (
     square_around,
 )
 from fer_core.faces.detector import Face, FaceDetector, largest
-from fer_core.faces.images import Photo, read_photo
 
 __all__ = [
     "Face",
     "FaceDetector",
     "Framing",
-    "Photo",
     "Square",
     "crop_box",
     "crop_face",
@@ -25,6 +23,5 @@ __all__ = [
     "crop_squares",
     "largest",
     "measure_framing",
-    "read_photo",
     "square_around",
 ]

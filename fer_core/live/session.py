@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from fer_core.config import LiveConfig
 from fer_core.errors import FerError, WorkspaceError
+from fer_core.images import png
 from fer_core.inference import Classifier
 from fer_core.live.calibration import CalibrationState
 from fer_core.live.game import ANOTHER_MODEL, Game
@@ -217,7 +218,6 @@ class LiveSession:
             FerError: there is no frame yet.
             WorkspaceError: it cannot be written.
         """
-        import cv2
 
         with self._lock:
             latest = self._latest
@@ -225,7 +225,7 @@ class LiveSession:
             raise FerError("There is no picture yet. Start the camera first.")
         path = _new_file((workspace or Workspace.default()).recordings, "snapshot", ".png")
         with atomic_write(path) as file:
-            file.write(cv2.imencode(".png", cv2.cvtColor(latest[0], cv2.COLOR_RGB2BGR))[1].tobytes())
+            file.write(png(latest[0]))
         return path
 
     @property

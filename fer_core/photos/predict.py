@@ -15,8 +15,8 @@ import numpy.typing as npt
 from fer_core.errors import FerError, ImageError
 from fer_core.faces.crop import Square, crop_box, crop_squares
 from fer_core.faces.detector import Face, FaceDetector
-from fer_core.faces.images import SUFFIXES, Photo, read_photo
 from fer_core.formatting import display_safe, valid_utf8
+from fer_core.images import PHOTO_SUFFIXES, Photo, read_photo
 from fer_core.inference import Classifier
 from fer_core.photos.table import ResultTable
 
@@ -208,7 +208,7 @@ def _predict_files(
 
 def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     """The files meant by ``paths``, each once: files as given, then of a folder and its sub-folders the files whose
-    name ends like a picture's (:data:`fer_core.faces.images.SUFFIXES`), sorted; hidden ones are left out.
+    name ends like a picture's (:data:`fer_core.images.PHOTO_SUFFIXES`), sorted; hidden ones are left out.
 
     Raises:
         ImageError: a path does not exist, a folder cannot be read, or there is no picture at all.
@@ -224,7 +224,7 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
             found.setdefault(os.path.abspath(file), file)
     if not found:
         places = ", ".join(f"'{display_safe(path)}'" for path in given) or "nothing"
-        raise ImageError(f"There is no picture in {places}; looked for {', '.join(sorted(SUFFIXES))}.")
+        raise ImageError(f"There is no picture in {places}; looked for {', '.join(sorted(PHOTO_SUFFIXES))}.")
     return list(found.values())
 
 
@@ -243,5 +243,5 @@ def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
                 yield Path(place, name)

@@ -26,6 +26,7 @@ from fer_core.explanation.pictures import grey, sheet
 from fer_core.explanation.saliency import explain_batch, make_saliency
 from fer_core.figures import ROLE_COLOURS
 from fer_core.formatting import SPLIT_NAMES, duration, percent
+from fer_core.images import enlarge
 from fer_core.lessons.math_checks import FORMULAS, TOLERANCE, check, check_report
 from fer_core.lessons.mathml import to_mathml
 from fer_core.models import count_parameters, describe
@@ -207,7 +208,7 @@ def saliency(m: Material, step: Step, stop: Stop) -> str:
     cases = []
     for i, (position, answer) in enumerate(chosen):
         label, said = LABELS[dataset.labels[position]], LABELS[answer]
-        pictures = paper.picture(_enlarged(faces[i]), f"A face labelled {label}")
+        pictures = paper.picture(enlarge(faces[i], _FACE), f"A face labelled {label}")
         words = ""
         for method, values in maps.items():
             found = make_saliency(method, int(targets[i]), said, values[i])
@@ -257,12 +258,6 @@ def _examples(m: Material, name: str, places: npt.NDArray[np.int64]) -> list[tup
             best = pool[int(sure[pool].argmax())]
             found.append((int(places[best]), int(answers[best])))
     return found
-
-
-def _enlarged(face: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    import cv2
-
-    return np.asarray(cv2.resize(face, (_FACE, _FACE), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 # ------------------------------------------------------------------------------------------------ 5 filters
@@ -340,7 +335,7 @@ def _filter(patterns: Patterns, tops: TopFaces, m: Material, number: int) -> str
     most = max(set(labels), key=labels.count)
     caption = f"Filter {number}; {labels.count(most)} of {len(labels)} labelled {most}."
     return (
-        f'<figure class="filter">{paper.picture(_enlarged(pattern), f"Pattern of filter {number}")}'
+        f'<figure class="filter">{paper.picture(enlarge(pattern, _FACE), f"Pattern of filter {number}")}'
         f'<div class="nine">{faces}<figcaption>{paper.text(caption)}</figcaption></div></figure>'
     )
 

@@ -15,7 +15,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.explanation.pictures import png
+from fer_core.images import png
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1d2333; --soft: #5b6275; --line: #d5d9e3; --tint: #f4f5f9; --accent: #4b4fb5;

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.faces import read_photo
+from fer_core.images import read_photo
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import Server, chromium, serve

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from fer_core.faces.images import MAX_BYTES
+from fer_core.images import PHOTO_LIMITS
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell.navigation import PAGES
@@ -68,7 +68,7 @@ def test_hostile_names_of_data_runs_notes_and_errors_are_text(evil, page, url):
 def test_a_photograph_that_is_too_large_is_refused_before_it_is_sent(evil, page, tmp_path):
     huge = tmp_path / "huge.jpg"
     with huge.open("wb") as file:
-        file.truncate(MAX_BYTES + (1 << 20))
+        file.truncate(PHOTO_LIMITS.max_bytes + (1 << 20))
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method != "GET" else None)
     page.goto(evil.page("upload"))

@@ -18,6 +18,7 @@ LINES = [
     {"evaluation", "figures"},
     {"inference", "faces", "photos"},
     {"data", "models"},
+    {"images"},
     {"preprocess", "config", "classes", "formatting", "workspace", "resources", "errors", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}

@@ -182,7 +182,7 @@ def test_what_the_board_shows():
 
 
 def test_a_strip_is_a_png():
-    from fer_core.explanation.pictures import png
+    from fer_core.images import png
     from fer_core.live import Round, photo_strip
 
     sheet = photo_strip([Round("happy", 90, np.full((240, 240, 3), (200, 30, 30), np.uint8))])

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
@@ -29,7 +30,8 @@ from fer_core.data import load
 from fer_core.data.marks import Marks, marks_for, positions
 from fer_core.errors import FerError
 from fer_core.evaluation import Predictions
-from fer_core.faces import FaceDetector, read_photo
+from fer_core.faces import FaceDetector
+from fer_core.images import read_photo
 from fer_core.inference import Classifier, import_state_dict, load_checkpoint
 from fer_core.inference.checkpoint import load_plain
 from fer_core.live.video import annotate_video
@@ -140,7 +142,7 @@ class Kinds:
         self.valid = self._valid(checkpoint)
         self.readers: dict[str, Callable[[Path], object]] = {
             "jpeg": self._photo, "png": self._photo, "gif": self._photo, "webp": self._photo, "bmp": self._photo,
-            "tiff": self._photo, "csv": self._data, "zip": self._data, "safetensors": self._checkpoint,
+            "tiff": self._photo, "avif": self._photo, "heif": self._photo, "csv": self._data, "zip": self._data, "safetensors": self._checkpoint,
             "pt": lambda path: import_state_dict(path, "seed"), "config": self._config, "marks": self._marks,
             "status": self._run_file("status.json"), "metrics": self._run_file("metrics.jsonl"),
             "run config": self._run_file("config.json"), "label": self._run_file("label.json"),
@@ -152,7 +154,7 @@ class Kinds:
 
         from fer_core.models import build
 
-        files = {kind: _picture(kind) for kind in ("jpeg", "png", "gif", "webp", "bmp", "tiff")}
+        files = {kind: _picture(kind) for kind in ("jpeg", "png", "gif", "webp", "bmp", "tiff", "avif", "heif")}
         rows = ["emotion,pixels,Usage"]
         usages = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
         for image, label, split in zip(self.dataset.images, self.dataset.labels, self.dataset.split, strict=True):
@@ -224,6 +226,7 @@ class Kinds:
 def _picture(kind: str) -> bytes:
     rng = np.random.default_rng(0)
     pixels = np.kron(rng.integers(0, 256, (12, 16, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    register_heif_opener()
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, kind.upper())
     return out.getvalue()
@@ -243,7 +246,15 @@ def _video() -> bytes:
     return out.getvalue()
 
 
-SUFFIXES = {"jpeg": ".jpg", "csv": ".csv", "zip": ".zip", "safetensors": ".safetensors", "pt": ".pt", "video": ".mp4"}
+SUFFIXES = {
+    "jpeg": ".jpg",
+    "heif": ".heic",
+    "csv": ".csv",
+    "zip": ".zip",
+    "safetensors": ".safetensors",
+    "pt": ".pt",
+    "video": ".mp4",
+}
 
 
 def _memory() -> int:

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
-from fer_core.data.decode import BrokenFile
-from fer_core.data.parsed import MAX_ID
+from fer_core.data.parsed import MAX_ID, BrokenFile
 from fer_core.errors import DataError
 from fer_core.formatting import display_safe
 

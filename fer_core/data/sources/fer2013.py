@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from fer_core.classes import LABELS, find_label
 from fer_core.data.dataset import find_split
-from fer_core.data.decode import BrokenFile
-from fer_core.data.parsed import MAX_FACES, Parsed, Progress
+from fer_core.data.parsed import MAX_FACES, BrokenFile, Parsed, Progress
 from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +12,16 @@ import numpy.typing as npt
 
 from fer_core.classes import LABELS, find_label
 from fer_core.data.dataset import SplitName, find_split
-from fer_core.data.decode import MAX_BYTES, BrokenFile, decode_face, looks_like_image
-from fer_core.data.parsed import MAX_FACES, Parsed, Progress
+from fer_core.data.parsed import MAX_FACES, BrokenFile, Parsed, Progress
 from fer_core.data.sources.container import Container
-from fer_core.errors import DataError
+from fer_core.errors import DataError, UnreadableImage
 from fer_core.formatting import display_safe
+from fer_core.images import FACE_LIMITS, IMAGE_SUFFIXES, decode_face, looks_like_image
 from fer_core.preprocess import FACE_SIZE
 
 _SPLIT_PREFIXES: dict[str, SplitName] = {"training_": "train", "publictest_": "valid", "privatetest_": "test"}
 """Kaggle puts both test sets of FER2013 into one folder; the file names still tell them apart."""
 
-_IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"))
 _CHUNK = 256
 """Files one thread decodes before it reports."""
 
@@ -83,7 +81,7 @@ def read_images(
         for i in range(start, min(start + _CHUNK, len(names))):
             name = names[i]
             try:
-                data = container.read(name, MAX_BYTES)
+                data = container.read(name, FACE_LIMITS.max_bytes)
                 if not looks_like_image(data) and not is_image_name(name):
                     others += 1
                     continue
@@ -91,25 +89,21 @@ def read_images(
                 good[i] = True
             except BrokenFile as fault:
                 faults.append((face_id(name), str(fault)))
+            except UnreadableImage as fault:
+                faults.append((face_id(name), fault.reason))
         return faults, others
 
-    with warnings.catch_warnings():
-        from PIL import Image
-
-        # Pillow warns of harmless oddities (EXIF, palettes); a warning of a bomb is a refusal.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        try:
-            done = 0
-            for faults, others in pool.map(decode_chunk, range(0, len(names), _CHUNK)):
-                broken += faults
-                no_images += others
-                done = min(done + _CHUNK, len(names))
-                if on_progress is not None:
-                    on_progress(done, len(names))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        done = 0
+        for faults, others in pool.map(decode_chunk, range(0, len(names), _CHUNK)):
+            broken += faults
+            no_images += others
+            done = min(done + _CHUNK, len(names))
+            if on_progress is not None:
+                on_progress(done, len(names))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
     if not good.any() and not broken:
         raise DataError(nothing_found(container, where))
@@ -139,7 +133,7 @@ def _int64(values: Sequence[int]) -> npt.NDArray[np.int64]:
 
 def is_image_name(name: str) -> bool:
     """Whether the file's name ends as those of images do."""
-    return os.path.splitext(name)[1].lower() in _IMAGE_SUFFIXES
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _unplaced(names: set[str]) -> list[str]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import cv2
 import numpy as np
 import streamlit as st
 
 from fer_core.classes import COLOURS, LABELS
+from fer_core.images import enlarge
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.network.choice import Network
 from pages.ui.network.layers import shape
 from pages.ui.network.state import NetworkState
-from pages.ui.network.weights import enlarge
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
@@ -59,7 +58,7 @@ def _choose_face(dataset: FaceDataset) -> int:
     ]
     position = state.face if state.face is not None and state.face < len(dataset) else some[0]
     label = LABELS[dataset.labels[position]]
-    big = cv2.resize(dataset.images[position], (192, 192), interpolation=cv2.INTER_CUBIC)
+    big = enlarge(dataset.images[position], 192)
     st.image(big, width=192, alt=f"The chosen face, {label}")
     st.caption(f"{plain(dataset.ids[position])}, labelled {label}")
     tiles = [
@@ -103,7 +102,7 @@ def _show_activation(found: Activation, network: Network) -> None:
         "one scale for the whole layer." + (f" {silent} are zero everywhere." if silent else "")
     )
     tiles = [
-        Tile(str(number), enlarge(picture, smooth=False), f"Map {number}", str(number))
+        Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Map {number}", str(number))
         for number, picture in enumerate(grey(values))
     ]
     pick_wall([Group(tiles)], key=key, size=76, selectable=False)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from fer_core.classes import COLOURS, LABELS
 from fer_core.formatting import SPLIT_NAMES
+from fer_core.images import enlarge, png
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.network.choice import Network
@@ -90,7 +91,7 @@ def _pattern(network: Network, layer: LayerRow, number: int) -> None:
         return
     picture = found.cropped()[0]
     st.image(
-        cv2.resize(picture, (336, 336), interpolation=cv2.INTER_CUBIC),
+        enlarge(picture, 336),
         width=336,
         alt=f"The pattern that activates filter {number} of {layer.label} most",
     )
@@ -240,8 +241,6 @@ def _so_far(work: Work) -> None:
 
 
 def _show_sheet(found: Patterns, network: Network) -> None:
-    from fer_core.explanation.pictures import png
-
     st.markdown(f"**{plain(found.sentence())}** Click one to see its faces.")
     for place in np.flatnonzero(found.dead):
         st.caption(plain(found.note(int(place))))
@@ -254,7 +253,7 @@ def _show_sheet(found: Patterns, network: Network) -> None:
         on_click="ignore",
     )
     tiles = [
-        Tile(str(number), _tile(picture), f"Filter {number}", f"{number} dead" if dead else str(number))
+        Tile(str(number), enlarge(picture, FACE_SIZE), f"Filter {number}", f"{number} dead" if dead else str(number))
         for number, picture, dead in zip(found.filters, found.cropped(), found.dead, strict=True)
     ]
     opened = pick_wall(
@@ -263,7 +262,3 @@ def _show_sheet(found: Patterns, network: Network) -> None:
     if opened is not None:
         state_of(NetworkState).asked_filter = int(opened)
         st.rerun()
-
-
-def _tile(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)

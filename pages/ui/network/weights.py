@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
+from fer_core.images import enlarge
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.network.choice import Network
@@ -37,13 +35,7 @@ def weights(network: Network) -> None:
         )
     )
     tiles = [
-        Tile(str(number), enlarge(picture, smooth=False), f"Kernel {number}", str(number))
+        Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Kernel {number}", str(number))
         for number, picture in enumerate(grey(found[:, 0]))
     ]
     pick_wall([Group(tiles)], key=f"network-weights-{network.key[:8]}", size=76, selectable=False)
-
-
-def enlarge(picture: npt.NDArray[np.uint8], *, smooth: bool) -> npt.NDArray[np.uint8]:
-    """A small grey picture as one of a face's size, uint8 (48, 48)."""
-    method = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
-    return np.asarray(cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=method), dtype=np.uint8)

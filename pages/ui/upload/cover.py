@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import streamlit as st
 
 from fer_core.explanation import cover
 from fer_core.explanation.charts import probability_bars, selectable
+from fer_core.images import enlarge, png
 from fer_core.photos import FacePrediction
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.upload.by_hand import selected_box
-from pages.ui.upload.photo_cache import Model, encode
+from pages.ui.upload.photo_cache import Model
 from pages.ui.upload.state import UploadState
 
 _COVERED: Final = "cover"
@@ -51,11 +51,9 @@ def _patch(face: FacePrediction, model: Model) -> None:
     select, result, bars = st.columns([1, 1, 2], gap="medium")
     with select:
         st.caption("Drag a rectangle, or type one.")
-        big = cv2.resize(face.crop, (8 * FACE_SIZE, 8 * FACE_SIZE), interpolation=cv2.INTER_CUBIC)
+        big = png(enlarge(face.crop, 8 * FACE_SIZE), fast=True)
         st.plotly_chart(
-            selectable(encode(np.asarray(big, np.uint8), ".png"), FACE_SIZE, FACE_SIZE, "png").update_layout(
-                height=230
-            ),
+            selectable(big, FACE_SIZE, FACE_SIZE, "png").update_layout(height=230),
             key=key,
             on_select=dragged,
             selection_mode="box",
@@ -67,7 +65,7 @@ def _patch(face: FacePrediction, model: Model) -> None:
     covered = cover(model.classifier, face.crop, *values)
     with result:
         st.caption("What the network sees then.")
-        shown = cv2.resize(covered.face, (5 * FACE_SIZE, 5 * FACE_SIZE), interpolation=cv2.INTER_NEAREST)
+        shown = enlarge(covered.face, 5 * FACE_SIZE, smooth=False)
         st.image(shown, width=230, alt="The face with the patch")
     with bars:
         before, after = (face.labels[int(p.argmax())] for p in (covered.before, covered.after))

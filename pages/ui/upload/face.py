@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import streamlit as st
 
 from fer_core.explanation.charts import probability_bars
 from fer_core.formatting import percent
+from fer_core.images import enlarge
 from fer_core.photos import FacePrediction
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain
@@ -49,7 +49,7 @@ def show_face(face: FacePrediction, number: int, model: Model) -> None:
     if words:
         st.caption(plain(words))
     with st.container(horizontal=True, vertical_alignment="center"):
-        enlarged = cv2.resize(face.crop, (192, 192), interpolation=cv2.INTER_NEAREST)
+        enlarged = enlarge(face.crop, 192, smooth=False)
         st.image(enlarged, width=150, alt="The face as the network sees it")
         origin = (
             "It was marked by hand."

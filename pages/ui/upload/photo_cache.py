@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from fer_core.errors import FerError, ImageError
+from fer_core.errors import FerError
 from fer_core.explanation import Saliency, explain
-from fer_core.faces import FaceDetector, Photo, read_photo, square_around
-from fer_core.faces.images import MAX_BYTES
+from fer_core.faces import FaceDetector, square_around
+from fer_core.images import Photo, encode, fit, png, read_photo
 from fer_core.inference import Classifier, resolve_model
 from fer_core.live.overlay import draw_photo
 from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_squares
@@ -85,27 +85,18 @@ class Looked:
     def annotated(self) -> npt.NDArray[np.uint8]:
         """The preview with every face boxed and numbered, RGB; a small one is enlarged, so that the names are readable."""
         pixels = self._pixels()
-        longest = max(pixels.shape[:2])
-        if longest < _READABLE:
-            size = [max(1, round(side * _READABLE / longest)) for side in (pixels.shape[1], pixels.shape[0])]
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        if max(pixels.shape[:2]) < _READABLE:
+            pixels = fit(pixels, _READABLE, enlarge=True)
         return _PEN.submit(draw_photo, pixels, self.result, PREVIEW).result()
 
     def png(self) -> bytes:
         """The whole photograph with every face boxed and numbered."""
-        return encode(draw_photo(read_photo(self.upload.data).rgb, self.result), ".png")
+        return png(draw_photo(read_photo(self.upload.data).rgb, self.result), fast=True)
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
         picture = cv2.imdecode(np.frombuffer(self.preview, np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None  # it was encoded here
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
-def encode(picture: npt.NDArray[np.uint8], suffix: str) -> bytes:
-    """Grey or RGB pixels as the bytes of an image file."""
-    turned = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 88]
-    return bytes(cv2.imencode(suffix, turned, options)[1].tobytes())
 
 
 def look(upload: Upload, model: Model, boxes: tuple[Box, ...] = ()) -> Looked:
@@ -128,8 +119,6 @@ def _detector() -> FaceDetector:
 def _found(digest: str, name: str, model: str, changed: int, _data: bytes, search: bool) -> tuple[PhotoResult, bytes]:
     classifier = cache.classifier(model)
     try:
-        if len(_data) > MAX_BYTES:
-            raise ImageError(f"The file has more than the {MAX_BYTES >> 20} MB allowed for a photograph.")
         photo = read_photo(_data, name)
         if search:
             result = predict_image(photo, _detector(), classifier, name)
@@ -144,10 +133,7 @@ def _found(digest: str, name: str, model: str, changed: int, _data: bytes, searc
 
 
 def _preview(photo: Photo) -> bytes:
-    scale = min(1.0, PREVIEW / max(photo.width, photo.height))
-    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
-    small = photo.rgb if scale == 1 else cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA)
-    return encode(np.asarray(small, dtype=np.uint8), ".jpg")
+    return encode(fit(photo.rgb, PREVIEW), ".jpg", fast=True)
 
 
 @st.cache_resource(show_spinner=False, max_entries=200)

@@ -6,13 +6,13 @@ from typing import Final
 
 import streamlit as st
 
-from fer_core.faces.images import MAX_BYTES
+from fer_core.images import PHOTO_LIMITS, png
 from fer_core.resources import asset
 from pages.ui.shell import cache, session
 from pages.ui.shell.navigation import UploadWay, asked_upload_way
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
-from pages.ui.upload.photo_cache import Model, Upload, encode
+from pages.ui.upload.photo_cache import Model, Upload
 from pages.ui.upload.state import UploadState
 
 _WAYS: Final = {
@@ -40,7 +40,7 @@ def choose_photos(way: UploadWay) -> list[Upload]:
     face = session.sent_face()
     if face is not None:
         box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
-        state.sent = Upload("face from the webcam.png", encode(face, ".png"), (box,))
+        state.sent = Upload("face from the webcam.png", png(face, fast=True), (box,))
     if way == UploadWay.SNAPSHOT:
         state.sent = None
         taken = st.camera_input("Take a snapshot", help="The picture stays on this machine.", width=520)
@@ -48,9 +48,9 @@ def choose_photos(way: UploadWay) -> list[Upload]:
     files = st.file_uploader(
         "Photographs",
         accept_multiple_files=True,
-        max_upload_size=MAX_BYTES >> 20,  # MB; the browser refuses what is larger and sends nothing
+        max_upload_size=PHOTO_LIMITS.max_bytes >> 20,  # MB; the browser refuses what is larger and sends nothing
         label_visibility="collapsed",
-        help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF. They stay on this machine and are not kept on its disk.",
+        help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC. They stay on this machine and are not kept on its disk.",
     )
     uploads = state.uploads(files[:_AT_ONCE])
     if uploads:

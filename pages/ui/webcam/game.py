@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from fer_core.classes import COLOURS, EMOTIONS
-from fer_core.explanation.pictures import png
+from fer_core.images import png
 from fer_core.live import LiveSession, Scene, photo_strip
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain

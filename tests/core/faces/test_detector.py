@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fer_core.errors import ImageError, ModelError
-from fer_core.faces import Face, FaceDetector, largest, read_photo
+from fer_core.faces import Face, FaceDetector, largest
 from fer_core.faces.detector import YUNET, _suppress
+from fer_core.images import read_photo
 from fer_core.resources import asset
 from tests.core.faces.conftest import drawn, scene
 

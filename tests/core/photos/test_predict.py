@@ -9,7 +9,8 @@ import pytest
 
 from fer_core.classes import LABELS
 from fer_core.errors import ImageError
-from fer_core.faces import Square, crop_box, crop_face, read_photo, square_around
+from fer_core.faces import Square, crop_box, crop_face, square_around
+from fer_core.images import read_photo
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.photos import find_photos, predict_file, predict_image, predict_paths, predict_squares
 from tests.core.faces.conftest import encode, scene

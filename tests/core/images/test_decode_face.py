@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_core.data.decode import BrokenFile, decode, decode_face
+from fer_core.errors import UnreadableImage
+from fer_core.images import decode_face
 from fer_core.preprocess import to_face
 from tests.source_factory import encode, face
 
@@ -102,7 +103,7 @@ def test_the_first_frame_of_an_animation_is_taken():
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"])
 def test_a_file_cut_short_is_broken_and_never_half_a_face(form, cut):
     data = encode(face(4, (96, 96)), form)
-    with pytest.raises(BrokenFile):
+    with pytest.raises(UnreadableImage):
         decode_face(data[: int(len(data) * cut)])
 
 
@@ -110,8 +111,8 @@ def test_a_jpeg_cut_short_never_reaches_opencv(monkeypatch):
     """Some versions of it return half a face."""
     monkeypatch.setattr(cv2, "imdecode", lambda *_: np.zeros((48, 48), np.uint8))
     data = encode(face(4), "JPEG")
-    with pytest.raises(BrokenFile, match="cut short"):
-        decode(data[: len(data) * 3 // 4])
+    with pytest.raises(UnreadableImage, match="cut short"):
+        decode_face(data[: len(data) * 3 // 4])
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
@@ -123,18 +124,18 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (b"<html>404</html>", "no image"),
-        (b"\xff\xd8\xff\xd9", "no image|damaged"),
-        (b"\xff\xd8\xff" + b"\xff" * 500 + b"\xff\xd9", "no image|damaged"),
-        (b"\x89PNG\r\n\x1a\n", "no image|damaged"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no image"),
-        (b"%!PS-Adobe", "no image"),
+        (b"<html>404</html>", "a text file"),
+        (b"\xff\xd8\xff\xd9", "not a picture|damaged"),
+        (b"\xff\xd8\xff" + b"\xff" * 500 + b"\xff\xd9", "not a picture|damaged"),
+        (b"\x89PNG\r\n\x1a\n", "not a picture|damaged"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"%!PS-Adobe", "a text file"),
         (encode(face(0, (7, 48))), "too small"),
         (encode(face(0, (1, 1)), "JPEG"), "too small"),
     ],
 )
 def test_bytes_that_are_no_face_are_broken_with_a_reason(data, reason):
-    with pytest.raises(BrokenFile, match=reason):
+    with pytest.raises(UnreadableImage, match=reason):
         decode_face(data)
 
 
@@ -153,5 +154,5 @@ def test_huge_declared_sizes_are_refused_before_decoding(data, monkeypatch):
 
     monkeypatch.setattr(cv2, "imdecode", decoding)
     monkeypatch.setattr(Image.Image, "load", decoding)
-    with pytest.raises(BrokenFile, match="million"):
-        decode(data)
+    with pytest.raises(UnreadableImage, match="million"):
+        decode_face(data)

@@ -4,15 +4,16 @@ import io
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
 from fer_core.errors import ImageError
-from fer_core.faces import read_photo
-from fer_core.faces.images import FORMATS, MAX_PIXELS, _webp_size
-from tests.core.faces.conftest import encode
+from fer_core.images import PHOTO_LIMITS, read_photo
+from fer_core.images.formats import FORMATS, webp_size
+from tests.source_factory import encode
 
 RNG = np.random.default_rng(0)
 BLOCKS = np.kron(RNG.integers(0, 256, (6, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)  # 96×128, calm enough for JPEG
@@ -162,6 +163,8 @@ def test_a_wrong_ending_is_noted_and_the_content_decides(tmp_path):
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "MPO"])
 def test_a_file_cut_short_anywhere_is_refused(kind):
+    if kind == "HEIF":
+        pytest.skip("see test_heic")
     Image.init()
     if kind not in Image.SAVE:
         pytest.skip(f"this Pillow cannot write {kind}")
@@ -182,7 +185,7 @@ def test_a_file_cut_short_anywhere_is_refused(kind):
         (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- drawn -->\n<svg width="9"/>', "SVG"),
         (b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'><svg/>", "SVG"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + b"\0" * 100, "PDF"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 100, "HEIC"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 100, "not a picture|damaged"),
         (b"\0\0\0\x18ftypisom" + b"\0" * 100, "video"),
         (b"\0" * 3000, "not a picture"),
         (np.random.default_rng(1).bytes(3000), "not a picture"),
@@ -216,7 +219,7 @@ def test_bombs_are_refused_from_the_header_before_decoding(data, monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        with pytest.raises(ImageError, match=f"at most {MAX_PIXELS // 10**6} million"):
+        with pytest.raises(ImageError, match=f"at most {PHOTO_LIMITS.max_pixels // 10**6} million"):
             read_photo(data)
     assert raised == []
 
@@ -230,7 +233,7 @@ def test_a_webp_bomb_is_refused_before_pillow_reserves_memory_for_it(kind, monke
 
 def test_the_size_of_webp_files_is_read_as_pillow_reads_it():
     for options in ({}, {"lossless": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}):
-        assert _webp_size(encode(BLOCKS, "WEBP", **options)) == (128, 96)
+        assert webp_size(encode(BLOCKS, "WEBP", **options)) == (128, 96)
 
 
 def test_a_tiny_and_a_very_wide_picture_are_read():
@@ -255,9 +258,10 @@ def test_a_file_that_cannot_be_opened_is_refused_in_a_sentence(tmp_path):
             read_photo(path)
 
 
-def test_a_file_of_too_many_bytes_is_refused_without_reading_it_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("fer_core.faces.images.MAX_BYTES", 1 << 20)
+def test_a_file_of_too_many_bytes_is_refused_without_reading_it_all(tmp_path):
     path = tmp_path / "large.jpg"
     path.write_bytes(b"\xff" * (1 << 21))
-    with pytest.raises(ImageError, match="more than the 1 MB"):
-        read_photo(path)
+    small = replace(PHOTO_LIMITS, max_bytes=1 << 20)
+    for source in (path, path.read_bytes()):
+        with pytest.raises(ImageError, match="more than the 1 MB"):
+            read_photo(source, limits=small)

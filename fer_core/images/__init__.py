@@ -1,0 +1,25 @@
+"""Image files: one decoder for photographs and data sets, one encoder, one way to resize what is shown."""
+
+from fer_core.images.decode import FACE_LIMITS, PHOTO_LIMITS, Limits, Photo, decode_face, read_photo
+from fer_core.images.encode import base64_png, check_image_name, encode, png, write_image
+from fer_core.images.formats import IMAGE_SUFFIXES, PHOTO_SUFFIXES, looks_like_image
+from fer_core.images.resize import enlarge, fit
+
+__all__ = [
+    "FACE_LIMITS",
+    "IMAGE_SUFFIXES",
+    "PHOTO_LIMITS",
+    "PHOTO_SUFFIXES",
+    "Limits",
+    "Photo",
+    "base64_png",
+    "check_image_name",
+    "decode_face",
+    "encode",
+    "enlarge",
+    "fit",
+    "looks_like_image",
+    "png",
+    "read_photo",
+    "write_image",
+]

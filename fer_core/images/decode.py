@@ -1,0 +1,291 @@
+"""The one decoder of image files, for photographs and for faces of a data set: upright, hostile files refused first."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.errors import ImageError, UnreadableImage
+from fer_core.images.formats import jpeg_size, named_wrongly, pillow_formats, refuse_other_files, webp_size
+from fer_core.preprocess import to_face
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_BACKGROUND: Final = (128, 128, 128)  # what transparent pixels are laid on
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is decoded at most and at least; anything beyond is refused before it is decoded."""
+
+    max_bytes: int
+    max_pixels: int
+    max_side: int
+    min_side: int = 1
+
+    def check_bytes(self, count: int) -> None:
+        """Refuse a file of ``count`` bytes that is too long.
+
+        Raises:
+            UnreadableImage: it is.
+        """
+        if count > self.max_bytes:
+            raise UnreadableImage(f"has more than the {self.max_bytes >> 20} MB allowed")
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a picture that is too large or too small, in pixels.
+
+        Raises:
+            UnreadableImage: it is.
+        """
+        if width < 1 or height < 1:
+            raise UnreadableImage("is damaged: it declares a picture without pixels")
+        if width * height > self.max_pixels or max(width, height) > self.max_side:
+            raise UnreadableImage(self.too_large(f"{width:,}×{height:,} pixels"))
+        if min(width, height) < self.min_side:
+            raise UnreadableImage(f"is {width}×{height} pixels, too small to show a face")
+
+    def too_large(self, size: str) -> str:
+        """The reason a picture of this size is refused for."""
+        return (
+            f"declares {size}; at most {self.max_pixels // 10**6} million with sides up to {self.max_side:,} "
+            "are decoded: reduce it first"
+        )
+
+
+PHOTO_LIMITS: Final = Limits(max_bytes=200 * 2**20, max_pixels=80_000_000, max_side=65_500)
+"""For photographs; a phone's have 12 to 50 million pixels."""
+FACE_LIMITS: Final = Limits(max_bytes=64 * 2**20, max_pixels=50_000_000, max_side=16_384, min_side=8)
+"""For images of a data set, each one face: below eight pixels nothing of a face is left."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A decoded photograph, upright."""
+
+    rgb: npt.NDArray[np.uint8]
+    """uint8 (height, width, 3), read-only."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about how the file was read, one phrase each."""
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.rgb.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.rgb.shape[0])
+
+
+def read_photo(source: str | Path | bytes, name: str | None = None, limits: Limits = PHOTO_LIMITS) -> Photo:
+    """Decode a photograph from a file or from the bytes of one.
+
+    Told by content, not by name. The rotation stored by the camera is applied; gray, palette, CMYK and 16-bit
+    pictures become 8-bit RGB; transparent pixels are laid on mid-gray; of several frames or pages the first is used,
+    and a note says so. Color profiles are not applied.
+
+    Args:
+        source: Path of the file, or its bytes.
+        name: File name of ``bytes``, to note a wrong ending.
+        limits: What is refused before it is decoded.
+
+    Raises:
+        ImageError: the file cannot be read.
+        UnreadableImage: it is no picture, is damaged, or is larger than what is allowed.
+    """
+    if isinstance(source, bytes):
+        data = source
+    else:
+        path = Path(source)
+        data, name = _read(path, limits), name or path.name
+    limits.check_bytes(len(data))
+    refuse_other_files(data)
+    with _opened(data, limits) as image:
+        notes = _describe(image, name or "")
+        upright, turned = _load_upright(image, limits)
+        rgb = _to_rgb(upright)
+    rgb.setflags(write=False)
+    return Photo(rgb, notes + turned)
+
+
+def decode_face(data: bytes, limits: Limits = FACE_LIMITS) -> npt.NDArray[np.uint8]:
+    """One face (48, 48) uint8 from the bytes of an image file of a data set, gray or color, of any size.
+
+    The same formats as for photographs; the rotation stored by a camera is applied.
+
+    Raises:
+        UnreadableImage: the bytes are no image, are cut short, or declare a size that is refused.
+    """
+    limits.check_bytes(len(data))
+    size = jpeg_size(data)
+    # A whole JPEG is what FER2013 is made of: OpenCV decodes it three times as fast as Pillow. Some of its versions
+    # decode one that was cut short, too, to a half-gray face; so those go to Pillow, which refuses them.
+    if size is not None and data.endswith(b"\xff\xd9"):
+        limits.check_size(*size)
+        return to_face(_decode_whole_jpeg(data))
+    refuse_other_files(data)
+    with _opened(data, limits) as image:
+        return to_face(_to_gray_or_color(_load_upright(image, limits)[0]))
+
+
+class _QuietPillow:
+    """Keeps Pillow's warnings about odd files silent while any thread decodes.
+
+    The filters of Python's warnings belong to the whole process: the first thread in changes them, the last one out
+    puts them back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._filters = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._threads += 1
+            if self._threads == 1:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if self._threads == 0:
+                self._filters.close()
+
+
+_quiet_pillow = _QuietPillow()
+
+
+def _read(path: Path, limits: Limits) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise ImageError(f"The file cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, limits: Limits) -> Iterator[Image]:
+    """A file opened by Pillow, not yet decoded; what goes wrong in the block counts as damage of the file."""
+    from PIL import Image, UnidentifiedImageError
+
+    size = webp_size(data)
+    if size is not None:
+        limits.check_size(*size)
+    try:
+        with _quiet_pillow, Image.open(io.BytesIO(data), formats=pillow_formats(data)) as image:
+            limits.check_size(*image.size)
+            yield image
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(
+            "is not a picture in a format that is read here (JPEG, PNG, GIF, WebP, BMP, TIFF, PPM, AVIF, HEIC), "
+            "or its beginning is damaged"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(limits.too_large("more pixels than any photograph")) from error
+    except MemoryError as error:
+        raise UnreadableImage("needs more memory than there is; reduce it first") from error
+    except Exception as error:  # Pillow's readers raise a dozen kinds of errors on damaged bytes
+        raise UnreadableImage("is damaged or cut short") from error
+
+
+def _decode_whole_jpeg(data: bytes) -> npt.NDArray[np.generic]:
+    import cv2
+
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
+        raise UnreadableImage("is damaged or cut short") from error
+    if pixels is None:
+        raise UnreadableImage("is damaged or cut short")
+    array: npt.NDArray[np.generic] = np.asarray(pixels)
+    return array if array.ndim == 2 else array[..., ::-1]  # OpenCV's order is BGR
+
+
+def _describe(image: Image, name: str) -> tuple[str, ...]:
+    notes = []
+    kind = image.format or ""
+    suffix = Path(name).suffix.lower()
+    if named_wrongly(kind, suffix):
+        notes.append(f"named {suffix}, but a {'HEIC' if kind == 'HEIF' else kind} file")
+    try:
+        several = bool(getattr(image, "is_animated", False))
+    except Exception:  # the second frame is damaged; the first may be whole
+        several = True
+    if several and kind == "HEIF":
+        notes.append("several pictures: the main one is used")
+    elif several and kind == "TIFF":
+        notes.append("several pages: the first is used")
+    elif several and kind != "MPO":  # an MPO's further pictures are the second eye of a camera or a thumbnail
+        notes.append("animated: the first frame is used")
+    if kind != "HEIF":  # opened at its main picture, which need not be the first
+        image.seek(0)
+    return tuple(notes)
+
+
+def _load_upright(image: Image, limits: Limits) -> tuple[Image, tuple[str, ...]]:
+    """Decode, and apply the rotation stored by the camera; that of a HEIC is part of its decoding."""
+    from PIL import ImageOps
+
+    image.load()
+    limits.check_size(*image.size)  # of a HEIC the size is certain only now
+    try:
+        return ImageOps.exif_transpose(image), ()
+    except Exception:  # damaged EXIF data raise many kinds of errors
+        return image, ("its EXIF data are damaged: shown as stored",)
+
+
+def _is_transparent(image: Image) -> bool:
+    return image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _to_rgb(image: Image) -> npt.NDArray[np.uint8]:
+    from PIL import Image as PillowImage
+
+    if image.mode == "F" or image.mode.startswith("I"):
+        gray = _deep_to_8_bit(np.asarray(image))
+        return np.repeat(gray[..., None], 3, axis=2)
+    if _is_transparent(image):
+        with_alpha = image.convert("RGBA")
+        ground = PillowImage.new("RGB", image.size, _BACKGROUND)
+        ground.paste(with_alpha, mask=with_alpha.getchannel("A"))
+        image = ground
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+
+
+def _to_gray_or_color(image: Image) -> npt.NDArray[np.generic]:
+    """(H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, as :func:`to_face` takes it."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("I", "F"):
+        return _deep_to_8_bit(np.asarray(image))
+    if image.mode not in ("L", "RGB", "RGBA"):
+        image = image.convert("RGBA" if _is_transparent(image) else "L" if image.mode == "1" else "RGB")
+    return np.asarray(image)
+
+
+def _deep_to_8_bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Gray values of 16 or 32 bits or of floating point to 0…255, by the range they use."""
+    numbers = np.nan_to_num(np.asarray(values, dtype=np.float32))
+    top = float(numbers.max())
+    if values.dtype.kind == "f" and top <= 1:
+        numbers = numbers * 255
+    elif values.dtype == np.uint16 or top > 255:
+        numbers = numbers / (257 if top <= 65535 else top / 255)
+    return np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
