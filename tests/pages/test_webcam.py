@@ -10,7 +10,6 @@ import streamlit as st
 
 from fer_core.live import LiveFace, Rates
 from pages.ui.components.face_bars.bars import MOST_FACES, faces_data
-from pages.ui.webcam import state
 from pages.ui.webcam.camera import ice_servers
 from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
 from pages.ui.webcam.state import Camera, WebcamState
@@ -37,30 +36,6 @@ LATER = 100 + CONNECTING_SECONDS + 1
 def test_the_doctor_says_what_is_wrong_and_nothing_else(camera, frames, rates, now, words):
     said = diagnosis(camera, frames, rates, now)
     assert said is None if words is None else words in said
-
-
-def test_an_attempt_without_a_frame_has_failed_unless_it_was_given_up_at_once(monkeypatch):
-    window, now = WebcamState(), [100.0]
-    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
-    window.note_camera(playing=False, busy=False, frames=0)
-    assert window.camera == Camera()
-    window.note_camera(playing=False, busy=True, frames=7)
-    now[0] += 2
-    window.note_camera(playing=True, busy=True, frames=7)
-    assert window.camera == Camera(playing=True, since=100, frames=7)
-    window.note_camera(playing=False, busy=False, frames=7)
-    assert not window.camera.failed
-    window.note_camera(playing=False, busy=True, frames=7)
-    now[0] += 30
-    window.note_camera(playing=False, busy=False, frames=7)
-    assert window.camera.failed
-    window.note_camera(playing=False, busy=False, frames=7)  # a rerun
-    assert window.camera.failed
-    window.note_camera(playing=False, busy=True, frames=7)
-    assert not window.camera.failed
-    now[0] += 30
-    window.note_camera(playing=False, busy=False, frames=90)
-    assert not window.camera.failed
 
 
 def test_without_secrets_no_server_is_asked_and_with_them_those_that_stand_there(monkeypatch):
