@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.charts import PerturbationCurve
 from fer_core.errors import FerError
 from fer_core.explanation.saliency import Saliency, explain, explain_batch, make_saliency
 from fer_core.inference import Classifier
@@ -92,6 +93,15 @@ class Belief:
                 "it depends on what the network learnt."
             )
         return said
+
+    def curves(self) -> tuple[PerturbationCurve, PerturbationCurve]:
+        """Deletion and insertion as :func:`fer_core.charts.deletion_insertion` draws them."""
+        better_deletion = self.deletion.auc < self.random_deletion_range[0]
+        better_insertion = self.insertion.auc > self.random_insertion_range[1]
+        ours, chance = self.deletion, self.random_deletion
+        deletion = PerturbationCurve(ours.share, ours.probability, chance.probability, better_deletion)
+        ours, chance = self.insertion, self.random_insertion
+        return deletion, PerturbationCurve(ours.share, ours.probability, chance.probability, better_insertion)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core import figures
+from fer_core import charts
+from fer_core.charts.theme import ROLE_COLORS
 from fer_core.classes import LABELS
 from fer_core.config import AugmentConfig
 from fer_core.data.cleaning import deduplicated
@@ -24,7 +25,6 @@ from fer_core.explanation.layers import convolutions, weights
 from fer_core.explanation.photo import overlay
 from fer_core.explanation.pictures import grey, sheet
 from fer_core.explanation.saliency import explain_batch, make_saliency
-from fer_core.figures import ROLE_COLOURS
 from fer_core.formatting import SPLIT_NAMES, duration, percent
 from fer_core.images import enlarge
 from fer_core.lessons.math_checks import FORMULAS, TOLERANCE, check, check_report
@@ -111,14 +111,14 @@ def training(m: Material) -> str:
 
     def lines(train: list[float], valid: list[float], unseen: list[float]) -> list[paper.Line]:
         found = [
-            paper.Line("train", ROLE_COLOURS["train"], "2 4", train),
-            paper.Line(valid_name, ROLE_COLOURS["valid"], "", valid),
+            paper.Line("train", ROLE_COLORS["train"], "2 4", train),
+            paper.Line(valid_name, ROLE_COLORS["valid"], "", valid),
         ]
-        return found + ([paper.Line("honest", ROLE_COLOURS["honest"], "7 4", unseen)] if unseen else [])
+        return found + ([paper.Line("honest", ROLE_COLORS["honest"], "7 4", unseen)] if unseen else [])
 
-    loss_title = figures.loss_finding([x.train_loss for x in r], [x.valid_loss for x in r], leaky=m.leaky)
-    accuracy_title = figures.accuracy_finding([x.valid_accuracy for x in r], honest, leaky=m.leaky)
-    charts = paper.figure(
+    loss_title = charts.loss_finding([x.train_loss for x in r], [x.valid_loss for x in r], leaky=m.leaky)
+    accuracy_title = charts.accuracy_finding([x.valid_accuracy for x in r], honest, leaky=m.leaky)
+    drawn = paper.figure(
         paper.line_chart(
             lines([x.train_loss for x in r], [x.valid_loss for x in r], honest_loss), title=loss_title, percent=False
         ),
@@ -144,7 +144,7 @@ def training(m: Material) -> str:
             f"faces a second. The weights of epoch {best.epoch} were kept, the one with the highest {valid_name} accuracy. "
             f"Training figures are taken {augmented}while the weights change, so they may lie below the others."
         )
-        + f'<div class="pair">{charts}</div>'
+        + f'<div class="pair">{drawn}</div>'
         + f'<h3>Log</h3><pre class="log">{paper.text(chr(10).join(log))}</pre>{note}'
     )
 

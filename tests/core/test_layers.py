@@ -15,7 +15,7 @@ LINES = [
     {"cli", "bench", "launcher", "__main__"},
     {"lessons", "report"},
     {"training", "explanation", "live"},
-    {"evaluation", "figures"},
+    {"evaluation", "charts"},
     {"inference", "faces", "photos"},
     {"data", "models"},
     {"images"},

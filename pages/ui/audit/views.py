@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from fer_core import figures
+from fer_core import charts
 from fer_core.evaluation.audit import ExactAudit
 from pages.ui.audit.suspects import WORKING, search_of, show_suspects
 from pages.ui.audit.walls import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
@@ -49,7 +49,7 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def _balance(dataset: FaceDataset, found: ExactAudit) -> None:
     with calm("drawing the class balance"):
-        chart(figures.class_counts(found.counts, shares=True), key="audit-balance", height=380)
+        chart(charts.class_counts(found.counts, shares=True), key="audit-balance", height=380)
         st.caption("Where the shares differ between splits, accuracies of the splits cannot be compared directly.")
 
 

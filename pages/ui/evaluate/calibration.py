@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from fer_core.evaluation import Evaluation, Predictions, charts
+from fer_core import charts
+from fer_core.evaluation import Evaluation, Predictions
 from fer_core.evaluation.calibration import fit_temperature, risk_coverage
 from fer_core.evaluation.metrics import reliability_bins
 from fer_core.formatting import percent

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from fer_core import charts
 from fer_core.errors import FerError
-from fer_core.evaluation import charts
 from fer_core.evaluation.compare import Comparison
 from fer_core.evaluation.compare import compare as compare_predictions
 from fer_core.formatting import percent_with_interval

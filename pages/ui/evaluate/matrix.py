@@ -6,8 +6,8 @@ from typing import Any, Final, get_args
 
 import streamlit as st
 
+from fer_core import charts
 from fer_core.classes import LABELS
-from fer_core.evaluation import charts
 from fer_core.evaluation.cells import (
     FaceOrder,
     MatrixView,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from fer_core.evaluation import charts
+from fer_core import charts
 from fer_core.evaluation.human import ERROR_KINDS
 from fer_core.formatting import percent
 from pages.ui.evaluate.faces import from_to, wall_of

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import streamlit as st
 
+from fer_core.charts import kernel_positions, numeric_error
 from fer_core.classes import LABELS
-from fer_core.lessons.charts import error_by_step_figure, kernel_figure
 from fer_core.lessons.math_checks import (
     FORMULAS,
     TOPICS,
@@ -209,7 +209,7 @@ def decide(formula: Formula, inputs: Inputs) -> None:
         _values(formula, inputs)
     if formula.function is not None:
         with right:
-            chart(error_by_step_figure(*error_by_step(formula, inputs)), key="derive-steps", height=320)
+            chart(numeric_error(*error_by_step(formula, inputs)), key="derive-steps", height=320)
 
 
 def _verdict(what: str, result: CheckResult, remark: str = "") -> None:
@@ -267,4 +267,4 @@ def _picture(formula: Formula, side: int, kernel: int, stride: int, padding: int
     if out > 1:
         sizes = f"{side}-{kernel}-{stride}-{padding}"
         place = st.slider("Place of the kernel", 1, out * out, 1, key=f"derive-{formula.name}-place-{sizes}") - 1
-    chart(kernel_figure(side, kernel, stride, padding, place), key="derive-kernel", height=360)
+    chart(kernel_positions(side, kernel, stride, padding, place), key="derive-kernel", height=360)

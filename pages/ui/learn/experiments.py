@@ -7,9 +7,9 @@ from functools import partial
 import streamlit as st
 
 from fer_core.formatting import duration
-from fer_core.lessons.charts import experiment_figure
 from fer_core.lessons.experiments import Experiment, Result, experiments
 from fer_core.lessons.experiments.apart import cached, forget, run_apart
+from fer_core.lessons.experiments.curves import experiment_figure
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.background import forget as forget_work

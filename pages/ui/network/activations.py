@@ -86,7 +86,7 @@ def _activations(network: Network, dataset: FaceDataset, position: int) -> list[
 
 
 def _show_activation(found: Activation, network: Network) -> None:
-    from fer_core.explanation.charts import value_bars
+    from fer_core.charts import value_bars
     from fer_core.explanation.pictures import grey
 
     values, key = found.values, f"network-maps-{found.layer.label}"

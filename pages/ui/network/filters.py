@@ -82,7 +82,7 @@ def _found(key: str, layer: str, number: int, _network: Network) -> Patterns:
 
 
 def _pattern(network: Network, layer: LayerRow, number: int) -> None:
-    from fer_core.explanation.charts import ascent_curve
+    from fer_core.charts import ascent_curve
 
     found = _found(network.key, layer.label, number, network)
     st.markdown(f"#### The pattern of filter {number}")

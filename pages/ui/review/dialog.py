@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core import charts
 from fer_core.classes import COLOURS, FERPLUS_COLUMNS, LABELS
 from fer_core.data.duplicates import pixel_groups
-from fer_core.evaluation import charts
 from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
 from pages.ui.review.marking import mark_words, marks_by_position
 from pages.ui.shell import cache, session
@@ -56,7 +56,11 @@ def face_dialog(
                     if LABELS[top] == label
                     else f"Labelled {label}, taken for {LABELS[top]}"
                 )
-                chart(charts.probabilities(probabilities, finding), key="face-probabilities", height=290)
+                chart(
+                    charts.probability_bars(LABELS, probabilities, finding, digits=1),
+                    key="face-probabilities",
+                    height=290,
+                )
             _votes(dataset, index)
         _copies(dataset, index)
     if model is not None:

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import streamlit as st
 
+from fer_core.charts import RUN_COLORS, Curve, Quantity
 from fer_core.config import TrainConfig
 from fer_core.errors import FerError
-from fer_core.figures import RUN_COLOURS, Curve, Quantity
 from fer_core.formatting import duration, percent_with_interval
 from fer_core.training.runs import RESUMABLE, EpochRecord, Run, State, best_record, list_runs, open_run
 from pages.ui.shell import session
@@ -264,7 +264,7 @@ def started(run: Run) -> str:
 
 def run_colour(position: int) -> str:
     """Colour of the run at this position of an overlay."""
-    return RUN_COLOURS[position % len(RUN_COLOURS)]
+    return RUN_COLORS[position % len(RUN_COLORS)]
 
 
 def all_runs() -> list[Run]:

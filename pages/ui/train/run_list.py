@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from fer_core import figures
+from fer_core import charts
 from fer_core.formatting import percent
 from fer_core.training.runs import Run, delete_run, rename_run
 from pages.ui.shell import session
@@ -44,7 +44,7 @@ def compare(runs: Sequence[Run]) -> None:
     """Overlay the curves of several runs, one colour for each run; dotted lines are training."""
     left, right = st.columns(2)
     names = distinct({run.id: summary(run).name for run in runs})
-    places: tuple[tuple[Any, figures.Quantity], ...] = ((left, "loss"), (right, "accuracy"))
+    places: tuple[tuple[Any, charts.Quantity], ...] = ((left, "loss"), (right, "accuracy"))
     for column, quantity in places:
         lines = [
             line
@@ -56,7 +56,7 @@ def compare(runs: Sequence[Run]) -> None:
         title = _best_of(runs, names) if quantity == "accuracy" else "Loss of each run: solid validates, dotted trains"
         with column:
             chart(
-                figures.learning_curves(lines, quantity, title=title, revision="-".join(run.id for run in runs)),
+                charts.learning_curves(lines, quantity, title=title, revision="-".join(run.id for run in runs)),
                 key=f"compare-{quantity}",
                 height=380,
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from fer_core import figures
+from fer_core import charts
 from fer_core.errors import FerError
 from fer_core.formatting import percent
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
@@ -138,11 +138,11 @@ def _charts(run: Run, records: list[EpochRecord]) -> None:
     valid = [record.valid_accuracy for record in records]
     honest = [record.honest_accuracy for record in records if record.honest_accuracy is not None]
     titles = {
-        "loss": figures.loss_finding([r.train_loss for r in records], [r.valid_loss for r in records], leaky=leaky),
-        "accuracy": figures.accuracy_finding(valid, honest, leaky=leaky),
+        "loss": charts.loss_finding([r.train_loss for r in records], [r.valid_loss for r in records], leaky=leaky),
+        "accuracy": charts.accuracy_finding(valid, honest, leaky=leaky),
     }
     for quantity in ("loss", "accuracy"):
-        figure = figures.learning_curves(
+        figure = charts.learning_curves(
             curves(records, quantity), quantity, title=titles[quantity], planned_epochs=planned, revision=run.id
         )
         live_chart(figure, key=f"live-{quantity}-{run.id}", height=270)

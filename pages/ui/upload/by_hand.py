@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from fer_core.explanation.charts import selectable
+from fer_core.charts import selectable
 from pages.ui.shell import session
 from pages.ui.shell.session import state_of
 from pages.ui.upload.photo_cache import Box, Looked

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import streamlit as st
 
+from fer_core.charts import probability_bars, selectable
 from fer_core.explanation import cover
-from fer_core.explanation.charts import probability_bars, selectable
 from fer_core.images import enlarge, png
 from fer_core.photos import FacePrediction
 from fer_core.preprocess import FACE_SIZE

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core.charts import deletion_insertion, region_bars
 from fer_core.explanation import METHODS, Belief, RegionStudy, Saliency, examine, region_masks, shares
-from fer_core.explanation.charts import belief_curves, region_bars
 from fer_core.explanation.photo import landmarks_in_crop, overlay
 from fer_core.explanation.regions import areas
 from fer_core.formatting import percent
@@ -163,7 +163,7 @@ def _belief(case: Case, found: Saliency) -> None:
     if belief.agreement:
         agreeing = ", ".join(f"{METHODS[name].title} {value:+.2f}" for name, value in belief.agreement.items())
         st.markdown(f"- Agreement with other methods (rank correlation, 1 is perfect): {plain(agreeing)}.")
-    chart(belief_curves(belief, case.target), key="belief-curves", height=330)
+    chart(deletion_insertion(*belief.curves(), case.target), key="belief-curves", height=330)
 
 
 def _regions(case: Case, found: Saliency) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_core.explanation.charts import probability_bars
+from fer_core.charts import probability_bars
 from fer_core.formatting import percent
 from fer_core.images import enlarge
 from fer_core.photos import FacePrediction

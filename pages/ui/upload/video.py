@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from fer_core.charts import timeline
 from fer_core.errors import ImageError
-from fer_core.explanation.charts import timeline
 from fer_core.formatting import duration
 from fer_core.live.video import VideoProgress, VideoResult, annotate_video, read_timeline
 from pages.ui.shell import session

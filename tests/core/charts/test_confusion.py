@@ -5,10 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fer_core.classes import COLOURS, LABELS
-from fer_core.evaluation import charts
-from fer_core.evaluation.calibration import risk_coverage
-from fer_core.evaluation.metrics import class_scores, reliability_bins
+from fer_core import charts
 
 CONFUSION = np.diag([50, 5, 40, 90, 60, 40, 60]).astype(np.int64)
 CONFUSION[2, 4] = 20
@@ -85,40 +82,6 @@ def test_a_matrix_without_errors_or_without_faces_is_still_a_figure():
     assert len(charts.confusion_matrix(np.zeros((7, 7), dtype=np.int64)).data) == 2
 
 
-def test_a_class_without_examples_has_no_bars():
-    confusion = CONFUSION.copy()
-    confusion[1] = 0
-    scores = dict(zip(LABELS, class_scores(confusion), strict=True))
-    bars = [trace for trace in charts.class_scores(scores).data if trace.showlegend is False]
-    assert len(bars) == 21
-    for bar in bars:
-        (name,) = bar.x
-        assert bar.y == (getattr(scores[name], bar.name.lower()),)
-        assert bar.marker.color == COLOURS[name]
-        assert (bar.y[0] is None) == (name == "disgust")
-
-
-def test_the_reliability_title_says_in_which_direction_the_confidence_errs():
-    labels = np.zeros(100, dtype=np.int64)
-    sure = np.tile([0.95] + [0.05 / 6] * 6, (100, 1))
-    wrong = sure.copy()
-    wrong[:60] = wrong[:60][:, [1, 0, 2, 3, 4, 5, 6]]
-    assert "too sure" in charts.reliability(reliability_bins(wrong, labels), 0.55).layout.title.text
-    modest = np.tile([0.4] + [0.1] * 6, (100, 1))
-    assert "too modest" in charts.reliability(reliability_bins(modest, labels), 0.6).layout.title.text
-    assert "at its word" in charts.reliability(reliability_bins(sure, labels), 0.01).layout.title.text
-
-
-def test_the_point_on_the_risk_coverage_curve_is_the_threshold():
-    rng = np.random.default_rng(0)
-    p = rng.dirichlet(np.ones(7), 200)
-    curve = risk_coverage(p, rng.integers(0, 7, 200))
-    line, point = charts.risk_coverage(curve, 0.5).data
-    assert (point.x[0], point.y[0]) == curve.at(0.5)
-    assert len(line.x) == len(curve.coverage)
-    assert "no face" in charts.risk_coverage(curve, 1.0).layout.title.text
-
-
 def test_the_difference_of_two_matrices_shows_signs():
     difference = np.zeros((7, 7), dtype=np.int64)
     difference[2, 4], difference[2, 2] = -4, 4
@@ -126,9 +89,3 @@ def test_the_difference_of_two_matrices_shows_signs():
     assert heat.text[2][4] == "-4"
     assert heat.z[2][4] == -1
     assert heat.text[2][2] == "+4"
-
-
-def test_probabilities_carry_the_colours_of_the_emotions():
-    bars = charts.probabilities(np.full(7, 1 / 7), "found").data[0]
-    assert list(bars.marker.color) == [COLOURS[name] for name in LABELS]
-    assert bars.text[0] == "14.3 %"

@@ -1,11 +1,12 @@
+from __future__ import annotations
+
 import json
 
 import pytest
 
-from fer_core import figures
-from fer_core.classes import COLOURS, LABELS
+from fer_core import charts
+from fer_core.charts import Curve
 from fer_core.errors import FerError
-from fer_core.figures import Curve
 
 
 def test_learning_curves_carry_the_numbers_the_units_and_what_keeps_the_zoom():
@@ -14,7 +15,7 @@ def test_learning_curves_carry_the_numbers_the_units_and_what_keeps_the_zoom():
         Curve("validation", "valid", [1, 2], [1.6, 1.4], key="v"),
     ]
     figure = json.loads(
-        figures.learning_curves(curves, "loss", title="found", planned_epochs=14, revision="run").to_json(
+        charts.learning_curves(curves, "loss", title="found", planned_epochs=14, revision="run").to_json(
             remove_uids=False
         )
     )
@@ -30,12 +31,12 @@ def test_learning_curves_carry_the_numbers_the_units_and_what_keeps_the_zoom():
 
 def test_an_axis_never_ends_before_the_last_epoch():
     curve = Curve("train", "train", [1, 2, 3], [0.1, 0.2, 0.3])
-    figure = figures.learning_curves([curve], "accuracy", title="", planned_epochs=2)
+    figure = charts.learning_curves([curve], "accuracy", title="", planned_epochs=2)
     assert list(figure.layout.xaxis.range) == [0.5, 3.5]
 
 
 def test_no_epochs_give_an_empty_frame():
-    figure = figures.learning_curves([], "accuracy", title="", planned_epochs=5)
+    figure = charts.learning_curves([], "accuracy", title="", planned_epochs=5)
     assert len(figure.data) == 0
     assert list(figure.layout.yaxis.range) == [0, 1]
 
@@ -55,7 +56,7 @@ def test_a_curve_with_other_lengths_is_refused():
     ],
 )
 def test_the_accuracy_title_says_the_finding(valid, honest, leaky, expected):
-    assert expected in figures.accuracy_finding(valid, honest, leaky=leaky)
+    assert expected in charts.accuracy_finding(valid, honest, leaky=leaky)
 
 
 @pytest.mark.parametrize(
@@ -69,32 +70,4 @@ def test_the_accuracy_title_says_the_finding(valid, honest, leaky, expected):
     ],
 )  # fmt: skip
 def test_the_loss_title_says_the_finding(train, valid, expected):
-    assert expected in figures.loss_finding(train, valid)
-
-
-def table(**counts):
-    return {split: {name: n[i] for i, name in enumerate(LABELS)} for split, n in counts.items()}
-
-
-def test_class_counts_use_the_colour_of_each_emotion_and_add_up():
-    per_class = table(train=[5, 1, 2, 9, 4, 3, 6], valid=[1, 1, 1, 2, 1, 1, 1], test=[0] * 7)
-    figure = figures.class_counts(per_class)
-    bars = [trace for trace in figure.data if trace.type == "bar" and trace.y[0] is not None]
-    assert [bar.name for bar in bars] == ["train"] * 7 + ["valid"] * 7, "an empty split is left out"
-    assert [bar.y[0] for bar in bars] == [5, 1, 2, 9, 4, 3, 6, 1, 1, 1, 2, 1, 1, 1]
-    assert all(bar.marker.color == COLOURS[bar.x[0]] for bar in bars)
-    totals = next(trace for trace in figure.data if trace.type == "scatter")
-    assert list(totals.text) == ["6", "2", "3", "11", "5", "4", "7"]
-    assert "Happy is the largest class (28.9 % of the faces), disgust the smallest (5.3 %)" in figure.layout.title.text
-
-
-def test_shares_of_a_split_sum_to_one():
-    figure = figures.class_counts(table(train=[5, 1, 2, 9, 4, 3, 6], valid=[1] * 7), shares=True)
-    for split in ("train", "valid"):
-        bars = [bar for bar in figure.data if bar.name == split and bar.y[0] is not None]
-        assert sum(bar.y[0] for bar in bars) == pytest.approx(1)
-
-
-def test_balanced_classes_are_called_so():
-    assert "equally large: 7 faces" in figures.balance_finding(table(train=[7] * 7))
-    assert "balanced: 100 to 105" in figures.balance_finding(table(train=[100, 105, 100, 100, 100, 100, 100]))
+    assert expected in charts.loss_finding(train, valid)

@@ -1,0 +1,60 @@
+"""What filters and layers of a network respond with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.charts.theme import ACCENT, class_color, margins
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def ascent_curve(responses: npt.NDArray[np.floating], title: str) -> go.Figure:
+    """A filter's response (steps,) while its pattern was climbing."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.add_scatter(
+        x=list(range(len(responses))),
+        y=[round(float(value), 4) for value in responses],
+        mode="lines",
+        line={"color": ACCENT, "width": 2.25},
+        hovertemplate="step %{x}: %{y:.2f}<extra></extra>",
+    )
+    figure.update_layout(
+        title={"text": title},
+        showlegend=False,
+        margin=margins(52, 8, 12, 40),
+        xaxis={"title": {"text": "Step"}, "zeroline": False},
+        yaxis={"title": {"text": "Response"}},
+    )
+    return figure
+
+
+def value_bars(values: npt.NDArray[np.floating], title: str, names: Sequence[str] | None = None) -> go.Figure:
+    """What a layer behind the flattening answers: one bar for each of its numbers (n,); ``names`` are class names."""
+    import plotly.graph_objects as go
+
+    named = names is not None and len(names) == len(values)
+    places = list(names) if named and names is not None else list(range(len(values)))
+    figure = go.Figure()
+    figure.add_bar(
+        x=places,
+        y=[round(float(value), 4) for value in values],
+        marker={"color": [class_color(str(place), ACCENT) for place in places], "line": {"width": 0}},
+        hovertemplate="%{x}: %{y:.3f}<extra></extra>",
+    )
+    figure.update_layout(
+        title={"text": title},
+        showlegend=False,
+        margin=margins(52, 8, 12, 40),
+        bargap=0.2 if named else 0,
+        xaxis={"title": {"text": "" if named else "Number in the layer"}},
+        yaxis={"title": {"text": "Value"}},
+    )
+    return figure

@@ -1,0 +1,62 @@
+"""The look that all charts share: colors, dashes, fills, legends and margins.
+
+Figures set no background and no font, so that they fit a light page, a dark page and paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from fer_core.classes import COLOURS
+
+Role = Literal["train", "valid", "honest"]
+
+ACCENT: Final = "#6C72E8"
+"""The main color. Like the next two it differs from every emotion's, and reads on white and on near-black."""
+HIGHLIGHT: Final = "#D6336C"
+"""A second color, for what stands out from the first."""
+MUTED: Final = "#8C93A8"
+"""Baselines, chance, and samples in a legend."""
+
+ROLE_COLORS: Final[dict[Role, str]] = {"train": MUTED, "valid": ACCENT, "honest": HIGHLIGHT}
+ROLE_DASHES: Final[dict[Role, str]] = {"train": "dot", "valid": "solid", "honest": "dash"}
+RUN_COLORS: Final[tuple[str, ...]] = (ACCENT, HIGHLIGHT, "#2B9C93", "#B7791F", "#8F5FBF", "#64748B")
+"""For overlays of several runs, in this order, then again from the first."""
+
+SEQUENTIAL: Final[dict[bool, list[list[Any]]]] = {
+    False: [[0.0, "#F4F5F9"], [0.5, "#A3A8EF"], [1.0, "#3F43A8"]],
+    True: [[0.0, "#1C212D"], [0.5, "#3B3F95"], [1.0, "#6C72E8"]],
+}
+"""Color scale from nothing to most, on a light page (False) and on a dark one (True)."""
+DIVERGING: Final[dict[bool, list[list[Any]]]] = {
+    False: [[0.0, "#B7791F"], [0.5, "#F4F5F9"], [1.0, "#3F43A8"]],
+    True: [[0.0, "#96651A"], [0.5, "#1C212D"], [1.0, "#6C72E8"]],
+}
+"""Color scale from less to more, on a light page (False) and on a dark one (True)."""
+
+TICK_ANGLES: Final = [0, -45]
+"""Of names under an axis: turned the other way, the last one would leave a narrow page."""
+
+
+def class_color(name: str, other: str = MUTED) -> str:
+    """The color of a class; ``other`` for a name that is no emotion."""
+    return COLOURS.get(name, other)
+
+
+def legend_above(y: float = 1.02, **more: object) -> dict[str, object]:
+    """A legend in one row above the plot."""
+    return {"orientation": "h", "x": 0, "y": y, "xanchor": "left", "yanchor": "bottom", **more}
+
+
+def margins(left: int, top: int, right: int, bottom: int) -> dict[str, int]:
+    """Pixels around the plot."""
+    return {"l": left, "r": right, "t": top, "b": bottom}
+
+
+def bar_fill(color: str, pattern: str, opacity: float) -> dict[str, object]:
+    """Fill of a bar whose series can be told apart without color too; ``pattern`` as Plotly names it, "" for none."""
+    fill: dict[str, object] = {"opacity": opacity, "color": color}
+    if pattern:
+        shape = {"shape": pattern, "size": 6, "solidity": 0.25}
+        fill["pattern"] = {**shape, "fillmode": "overlay", "fgcolor": "#FFFFFF"}
+    return fill
