@@ -10,6 +10,8 @@ from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset
 from fer_core.inference import CheckpointInfo, save_checkpoint
+from fer_core.store import Kind, Store
+from fer_core.workspace import Workspace
 
 
 def make_dataset(train: int = 140, valid: int = 70, test: int = 70, seed: int = 0, name: str = "tiny") -> FaceDataset:
@@ -41,3 +43,8 @@ def untrained_checkpoint(path: Path, architecture: str = "seed", seed: int = 0, 
         model = build(architecture)
     save_checkpoint(path, model.state_dict(), CheckpointInfo.parse({"architecture": architecture, **info}))
     return path
+
+
+def entries(workspace: Workspace, kind: Kind) -> list[Path]:
+    """The files of one kind in a workspace's content cache."""
+    return sorted(Store(workspace).path(kind, "any").parent.glob("*.npz"))

@@ -49,8 +49,9 @@ def experiment(
 ) -> None:
     """Break something on purpose: two small trainings that differ in one thing, and a paragraph on what came of it."""
     from fer_core.data import load
-    from fer_core.lessons.experiments import experiments, find, run
-    from fer_core.lessons.experiments.apart import PROGRESS_MARK, keep
+    from fer_core.lessons.experiments import experiments, find, results, run
+    from fer_core.lessons.experiments.background import PROGRESS_MARK
+    from fer_core.workspace import Workspace
 
     if name is None:
         known = experiments()
@@ -72,7 +73,7 @@ def experiment(
 
         result = run(chosen, dataset, epochs=epochs, on_progress=told)
     if epochs is None:
-        keep(result, chosen, dataset)
+        results.put(result, chosen, dataset, Workspace.default())
     answer, explanation = chosen.choices[chosen.answer(result.arms)], chosen.explain(result.arms)
     text = f"{chosen.question}\n{answer}\n\n{explanation}\n\n{result.seconds:.0f} s on {result.data_name}"
     emit({**result.to_dict(), "answer": answer, "explanation": explanation}, as_json, text)

@@ -106,7 +106,7 @@ def filters(
     as_json: JsonOption = False,
 ) -> None:
     """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
-    from fer_core.explanation.filters import cached_patterns, cached_top_faces
+    from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
     from fer_core.images import check_image_name, write_image
     from fer_core.inference import Classifier, share_processor
 

@@ -1,12 +1,16 @@
-"""``app``: the app on this workspace."""
+"""``app`` and ``cache``: the app on this workspace, and what its cache holds."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_core.cli.output import note
+from fer_core.cli.options import JsonOption
+from fer_core.cli.output import emit, note, table
+
+if TYPE_CHECKING:
+    from fer_core.store import Usage
 
 commands = typer.Typer()
 
@@ -27,3 +31,46 @@ def run_app(
     status = launch(Workspace.default(), port=port, window=window, say=note)
     if status:
         raise typer.Exit(status)
+
+
+_cache = typer.Typer()
+commands.add_typer(_cache, name="cache")
+
+
+@_cache.callback(invoke_without_command=True)
+def show_cache(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show what the content cache holds; ``cache prune`` makes room."""
+    from fer_core.store import Store
+    from fer_core.workspace import Workspace
+
+    if context.invoked_subcommand is None:
+        usage = Store(Workspace.default()).size()
+        emit(usage.to_dict(), as_json, _usage_text(usage))
+
+
+@_cache.command("prune")
+def prune_cache(
+    to: Annotated[
+        str | None, typer.Option("--to", help="How much may stay, such as 1GB; the limit where left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the entries unused longest; everything in the cache can be computed again."""
+    from fer_core.store import Store, format_size, parse_size
+    from fer_core.workspace import Workspace
+
+    store = Store(Workspace.default())
+    before = store.size()
+    store.prune(None if to is None else parse_size(to, "--to"))
+    usage = store.size()
+    freed = before.bytes - usage.bytes
+    record = {**usage.to_dict(), "removed": before.entries - usage.entries, "freed": freed}
+    emit(record, as_json, f"{format_size(freed)} freed.\n{_usage_text(usage)}")
+
+
+def _usage_text(usage: Usage) -> str:
+    from fer_core.store import format_size
+
+    rows = [[kind, f"{entries:,}", format_size(size)] for kind, (entries, size) in usage.kinds.items()]
+    rows.append(["all", f"{usage.entries:,}", format_size(usage.bytes)])
+    return table(["", "entries", "size"], rows, total=True) + f"\nLimit: {format_size(usage.limit)}"

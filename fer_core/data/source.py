@@ -19,8 +19,9 @@ from fer_core.data.sources.container import Container, Folder, open_zip, zip_con
 from fer_core.data.sources.fer2013 import find_columns, missing_columns, read_csv, read_header
 from fer_core.data.sources.ferplus import VoteFiles, attach, find_vote_files
 from fer_core.data.sources.image_folder import find_images, is_image_name, nothing_found, read_images
-from fer_core.errors import DataError, WorkspaceError
+from fer_core.errors import DataError
 from fer_core.images import looks_like_image
+from fer_core.store import Store
 from fer_core.workspace import Workspace
 
 ACCEPTED = (
@@ -223,18 +224,19 @@ def _cached(
     workspace: Workspace, key: str, name: str, on_progress: Progress | None, make: Callable[[], FaceDataset]
 ) -> FaceDataset:
     """The data set kept for ``key``, or else a new one, which is kept."""
-    dataset = cache.read(workspace, key, name)
+    store = Store(workspace)
+    dataset = cache.read(store, key, name)
     if dataset is not None:
         if on_progress is not None:
             on_progress(len(dataset), len(dataset))
         return dataset
     dataset = make()
-    try:
-        cache.write(workspace, key, dataset)
-    except WorkspaceError as error:  # the faces are good all the same, only slower the next time
-        note = f"The parsed faces could not be kept for the next time: {error}"
-        return dataclasses.replace(dataset, warnings=(*dataset.warnings, note))
-    return dataset
+    problem = cache.write(store, key, dataset)
+    if problem is None:
+        return dataset
+    # The faces are good all the same, only slower the next time.
+    note = f"The parsed faces could not be kept for the next time: {problem}"
+    return dataclasses.replace(dataset, warnings=(*dataset.warnings, note))
 
 
 def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles | None) -> FaceDataset:

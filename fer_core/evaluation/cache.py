@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.data import FaceDataset
-from fer_core.errors import DataError, FerError
+from fer_core.errors import DataError
 from fer_core.evaluation.evaluate import Predictions, Tta, predict_indices
 from fer_core.inference import Classifier, resolve_model
 from fer_core.inference.classifier import Progress
-from fer_core.workspace import Workspace, atomic_write
+from fer_core.store import Entry, Store
+from fer_core.workspace import Workspace
 
 
 def weights_key(path: Path) -> str:
     """sha-256 of a checkpoint file: weights, preprocessing, labels, temperature, threshold."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _place(parts: list[str], workspace: Workspace | None, ending: str) -> Path:
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    return (workspace or Workspace.default()).cache / "evaluations" / f"{key}.{ending}.npz"
 
 
 def cached_predictions(
@@ -47,18 +42,20 @@ def cached_predictions(
         ModelError: there is no such model, or its classes differ.
     """
     path = resolve_model(model, workspace)
-    place = _place([weights_key(path), dataset.fingerprint, split, tta], workspace, "predictions")
+    store = Store(workspace or Workspace.default())
+    key = f"{weights_key(path)} {dataset.fingerprint} {split} {tta}"
     indices = dataset.indices(split)
-    if place.exists():
-        try:
-            found = Predictions.read(place)
-            if np.array_equal(found.ids, dataset.ids[indices]):
-                return found
-        except DataError:
-            pass  # damaged: computed anew below
-    predictions = predict_indices(Classifier.load(path), dataset, indices, tta, on_progress)
-    with contextlib.suppress(FerError):  # a cache that cannot be written costs time, nothing else
-        predictions.save(place)
+
+    def read(entry: Entry) -> Predictions:
+        found = Predictions.of_arrays(entry.arrays)
+        if not np.array_equal(found.ids, dataset.ids[indices]):
+            raise DataError("predictions of other faces")
+        return found
+
+    predictions = store.get("predictions", key, read)
+    if predictions is None:
+        predictions = predict_indices(Classifier.load(path), dataset, indices, tta, on_progress)
+        store.put("predictions", key, predictions.to_arrays())
     return predictions
 
 
@@ -79,18 +76,20 @@ def training_features(
 ) -> npt.NDArray[np.float32]:
     """Penultimate features of the train split, each of length 1, float32 (n, D); computed once for each content."""
     path = resolve_model(model, workspace)
-    place = _place([weights_key(path), dataset.fingerprint, "features"], workspace, "features")
+    store = Store(workspace or Workspace.default())
+    key = f"{weights_key(path)} {dataset.fingerprint}"
     indices = dataset.indices("train")
-    try:
-        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            features = file["features"]
-            if len(features) == len(indices):
-                return np.asarray(features, dtype=np.float32)
-    except Exception:  # missing or damaged: computed anew; damaged archives raise nearly anything
-        pass
-    features = _unit(Classifier.load(path).features(dataset.images[indices], on_progress=on_progress))
-    with contextlib.suppress(FerError), atomic_write(place) as out:
-        np.savez(out, features=features)
+
+    def read(entry: Entry) -> npt.NDArray[np.float32]:
+        found = entry.arrays["features"]
+        if found.dtype != np.float32 or found.ndim != 2 or len(found) != len(indices):
+            raise DataError("features of other faces")
+        return found
+
+    features = store.get("features", key, read)
+    if features is None:
+        features = _unit(Classifier.load(path).features(dataset.images[indices], on_progress=on_progress))
+        store.put("features", key, {"features": features})
     return features
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,9 +50,7 @@ class Predictions:
     def save(self, path: Path) -> None:
         """Write as ``.npz``, atomically."""
         with atomic_write(path) as file:
-            np.savez(
-                file, ids=self.ids, labels=self.labels, logits=self.logits, temperature=np.float64(self.temperature)
-            )
+            np.savez(file, allow_pickle=False, **self.to_arrays())
 
     @classmethod
     def read(cls, path: Path) -> Predictions:
@@ -62,12 +61,27 @@ class Predictions:
         """
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                found = cls(file["ids"], file["labels"], file["logits"], float(file["temperature"]))
+                return cls.of_arrays(file)
         except Exception as error:  # damaged archives raise nearly anything
             raise DataError(f"{path} is not a predictions file or is damaged. Evaluate again to replace it.") from error
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """As plain arrays by name, for a file."""
+        temperature = np.array(self.temperature, dtype=np.float64)
+        return {"ids": self.ids, "labels": self.labels, "logits": self.logits, "temperature": temperature}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Predictions:
+        """What :meth:`to_arrays` gave.
+
+        Raises:
+            DataError: the arrays do not belong together.
+            KeyError: one of them is missing.
+        """
+        found = cls(arrays["ids"], arrays["labels"], arrays["logits"], float(arrays["temperature"]))
         n = len(found.ids)
         if found.ids.shape != (n,) or found.labels.shape != (n,) or found.logits.shape != (n, len(LABELS)):
-            raise DataError(f"{path} holds arrays that do not belong together. Evaluate again to replace it.")
+            raise DataError("The arrays of predictions do not belong together.")
         return found
 
 

@@ -8,11 +8,8 @@ its fine ones (Olah et al. 2017). A face's response is its largest one over all 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,7 +21,6 @@ from fer_core.explanation.layers import FilterProbe, find_convolution
 from fer_core.explanation.pictures import sheet
 from fer_core.inference import Classifier
 from fer_core.preprocess import FACE_SIZE, to_tensor
-from fer_core.workspace import Workspace, atomic_write
 
 if TYPE_CHECKING:
     import torch
@@ -422,132 +418,3 @@ def top_faces(
         (row.output[1], row.output[2]),
         peaks.min(axis=0),
     )
-
-
-# ------------------------------------------------------------------------------------------------ kept on disk
-
-
-def network_key(classifier: Classifier) -> str:
-    """sha-256 of what decides a filter's answers: the architecture, its weights and the preprocessing."""
-    info = classifier.info
-    digest = hashlib.sha256(f"{info.architecture} {info.model_args} {info.preprocess.model_dump_json()}".encode())
-    for name, value in sorted(classifier.model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()
-
-
-def kept_patterns(
-    classifier: Classifier,
-    layer: str | None = None,
-    settings: Ascent | None = None,
-    workspace: Workspace | None = None,
-) -> Patterns | None:
-    """The patterns of all filters of a layer where they were found before, else None.
-
-    Raises:
-        ModelError: there is no such layer.
-    """
-    label = find_convolution(classifier.model, layer).label
-    found = _read(_patterns_place(classifier, label, settings, workspace))
-    if found is None or set(found) != {"filters", "pictures", "curves", "responses", "dead", "field"}:
-        return None
-    top, left, bottom, right = (int(v) for v in found.pop("field"))
-    return Patterns(layer=label, field=(top, left, bottom, right), **found)
-
-
-def cached_patterns(
-    classifier: Classifier,
-    layer: str | None = None,
-    settings: Ascent | None = None,
-    *,
-    workspace: Workspace | None = None,
-    on_progress: Progress | None = None,
-    on_look: Look | None = None,
-    should_stop: Stop | None = None,
-) -> Patterns:
-    """:func:`maximise` for all filters of a layer, computed once for each content of weights and settings."""
-    kept = kept_patterns(classifier, layer, settings, workspace)
-    if kept is not None:
-        return kept
-    result = maximise(
-        classifier, layer, None, settings, on_progress=on_progress, on_look=on_look, should_stop=should_stop
-    )
-    _write(
-        _patterns_place(classifier, result.layer, settings, workspace),
-        filters=result.filters, pictures=result.pictures, curves=result.curves, responses=result.responses,
-        dead=result.dead, field=np.array(result.field),
-    )  # fmt: skip
-    return result
-
-
-def kept_top_faces(
-    classifier: Classifier,
-    dataset: FaceDataset,
-    split: str = "valid",
-    layer: str | None = None,
-    workspace: Workspace | None = None,
-) -> TopFaces | None:
-    """The top faces of a layer's filters where they were found before, else None.
-
-    Raises:
-        ModelError: there is no such layer.
-    """
-    label = find_convolution(classifier.model, layer).label
-    found = _read(_faces_place(classifier, dataset, split, label, workspace))
-    if found is None or set(found) != {"n", "positions", "responses", "places", "side", "lowest"}:
-        return None
-    n, (h, w) = int(found.pop("n")), (int(v) for v in found.pop("side"))
-    return TopFaces(layer=label, split=split, n=n, side=(h, w), **found)
-
-
-def cached_top_faces(
-    classifier: Classifier,
-    dataset: FaceDataset,
-    split: str = "valid",
-    layer: str | None = None,
-    *,
-    workspace: Workspace | None = None,
-    on_progress: Progress | None = None,
-    should_stop: Stop | None = None,
-) -> TopFaces:
-    """:func:`top_faces`, computed once for each content of weights and data."""
-    kept = kept_top_faces(classifier, dataset, split, layer, workspace)
-    if kept is not None:
-        return kept
-    result = top_faces(classifier, dataset, split, layer, on_progress=on_progress, should_stop=should_stop)
-    _write(
-        _faces_place(classifier, dataset, split, result.layer, workspace),
-        n=np.array(result.n), positions=result.positions, responses=result.responses, places=result.places,
-        side=np.array(result.side), lowest=result.lowest,
-    )  # fmt: skip
-    return result
-
-
-def _patterns_place(classifier: Classifier, label: str, settings: Ascent | None, workspace: Workspace | None) -> Path:
-    return _place(["patterns", network_key(classifier), label, str(asdict(settings or Ascent()))], workspace)
-
-
-def _faces_place(
-    classifier: Classifier, dataset: FaceDataset, split: str, label: str, workspace: Workspace | None
-) -> Path:
-    return _place(["faces", network_key(classifier), dataset.fingerprint, split, label], workspace)
-
-
-def _place(parts: list[str], workspace: Workspace | None) -> Path:
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    return (workspace or Workspace.default()).cache / "filters" / f"{key}.npz"
-
-
-def _read(place: Path) -> dict[str, npt.NDArray[Any]] | None:
-    try:
-        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception:  # missing or damaged; damaged archives raise nearly anything
-        return None
-
-
-def _write(place: Path, **arrays: npt.NDArray[Any]) -> None:
-    """Keep a result; a cache that cannot be written costs time, nothing else."""
-    with contextlib.suppress(FerError), atomic_write(place) as file:
-        np.savez(file, allow_pickle=False, **arrays)

@@ -20,7 +20,8 @@ from fer_core.evaluation import Evaluation, wilson_interval
 from fer_core.evaluation.audit import audit_exact
 from fer_core.evaluation.report import confusion_sentences, fear_sentence
 from fer_core.explanation import METHODS, REGIONS, region_masks, shares, study_regions
-from fer_core.explanation.filters import Patterns, TopFaces, cached_patterns, cached_top_faces
+from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
+from fer_core.explanation.filters import Patterns, TopFaces
 from fer_core.explanation.layers import convolutions, weights
 from fer_core.explanation.photo import overlay
 from fer_core.explanation.pictures import grey, sheet

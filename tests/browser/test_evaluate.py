@@ -24,6 +24,7 @@ from fer_core.workspace import Workspace, write_json
 from tests.browser.app import serve
 from tests.browser.buttons import listen
 from tests.browser.conftest import FEW_FACES, downloaded, settled, stop_trainings, wait_until
+from tests.factories import entries
 from tests.paths import PROJECT_ROOT
 from tests.run_factory import make_run
 
@@ -225,7 +226,7 @@ def test_the_cell_of_fear_taken_for_sad_shows_exactly_the_faces_the_predictions_
 def in_the_file(workspace: Workspace, dataset, true: str, predicted: str) -> list[int]:
     """Positions of a cell's faces, the most confident first, worked out from the predictions file with nothing of ours."""
     test = dataset.indices("test")
-    for file in (workspace.cache / "evaluations").glob("*.predictions.npz"):
+    for file in entries(workspace, "predictions"):
         with np.load(file) as kept:
             if kept["ids"].tolist() != dataset.ids[test].tolist():
                 continue

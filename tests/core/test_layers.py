@@ -18,7 +18,7 @@ LINES = [
     {"evaluation", "charts"},
     {"inference", "faces", "photos"},
     {"data", "models"},
-    {"images"},
+    {"images", "store"},
     {"preprocess", "config", "classes", "formatting", "workspace", "resources", "errors", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fer_core.errors import FerError
-from fer_core.lessons.experiments import find, run
-from fer_core.lessons.experiments.apart import cached
+from fer_core.lessons.experiments import find, results, run
 from pages.ui.learn import experiments
 from tests.factories import make_dataset
 from tests.pages.conftest import check, words
@@ -37,7 +36,7 @@ def test_the_button_comes_with_the_prediction_and_the_result_with_its_numbers(op
         report(1, 2)
         return result
 
-    monkeypatch.setattr(experiments, "run_apart", quick)
+    monkeypatch.setattr(experiments, "run_in_subprocess", quick)
     app = predicted(open_page)
     button(app, "Run the experiment").click().run()
     app.run()
@@ -49,15 +48,13 @@ def test_the_button_comes_with_the_prediction_and_the_result_with_its_numbers(op
     assert len(app.get("plotly_chart")) == 2
 
 
-def test_a_kept_result_is_shown_at_once_and_can_be_run_again(open_page, result):
-    from fer_core.lessons.experiments.apart import keep
-
-    keep(result, find("leak"), dataset())
+def test_a_kept_result_is_shown_at_once_and_can_be_run_again(open_page, result, workspace):
+    results.put(result, find("leak"), dataset(), workspace)
     app = predicted(open_page, choice=find("leak").answer(result.arms))
     assert "As you predicted" in words(app)
     button(app, "Run it again").click().run()
     check(app)
-    assert cached(find("leak"), dataset()) is None
+    assert results.get(find("leak"), dataset(), workspace) is None
     assert button(app, "Run the experiment") is not None
 
 
@@ -65,7 +62,7 @@ def test_what_goes_wrong_is_one_sentence_and_can_be_tried_again(open_page, monke
     def fails(*_, **__):
         raise FerError("The disk is full.")
 
-    monkeypatch.setattr(experiments, "run_apart", fails)
+    monkeypatch.setattr(experiments, "run_in_subprocess", fails)
     app = predicted(open_page)
     button(app, "Run the experiment").click().run()
     app.run()

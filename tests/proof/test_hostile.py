@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 from fer_core.data import load
-from fer_core.data.cache import path_of
 from fer_core.errors import FerError
 from fer_core.evaluation import Predictions
 from fer_core.evaluation.cache import cached_predictions
@@ -24,7 +23,7 @@ from fer_core.inference import Classifier, import_state_dict, load_checkpoint
 from fer_core.training.runs import create_run, rename_run
 from fer_core.training.trainer import train
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset, tiny_config, untrained_checkpoint
+from tests.factories import entries, make_dataset, tiny_config, untrained_checkpoint
 from tests.paths import PROJECT_ROOT
 
 SOURCES = sorted(
@@ -111,7 +110,7 @@ def test_a_bomb_left_in_the_workspace_never_goes_off(tmp_path, form, workspace):
         (run.path / name).write_bytes(whole)
     model = untrained_checkpoint(tmp_path / "model.safetensors")
     cached_predictions(str(model), dataset, "valid", workspace=workspace)
-    for kept in [*(workspace.cache / "evaluations").glob("*.npz")]:
+    for kept in entries(workspace, "predictions"):
         kept.write_bytes(content)
     assert len(cached_predictions(str(model), dataset, "valid", workspace=workspace).labels)
     assert not target.exists()
@@ -120,10 +119,8 @@ def test_a_bomb_left_in_the_workspace_never_goes_off(tmp_path, form, workspace):
 def test_a_bomb_in_the_data_cache_is_passed_over(tmp_path, workspace):
     target = tmp_path / "executed"
     first = load("synthetic:140", workspace=workspace)
-    kept = list((workspace.cache / "data").glob("*.npz"))
-    for place in kept or [path_of(workspace, "synthetic")]:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(armed(target)["npz"])
+    (place,) = entries(workspace, "data")
+    place.write_bytes(armed(target)["npz"])
     assert load("synthetic:140", workspace=workspace).fingerprint == first.fingerprint
     assert not target.exists()
 

@@ -7,12 +7,11 @@ from functools import partial
 import streamlit as st
 
 from fer_core.formatting import duration
-from fer_core.lessons.experiments import Experiment, Result, experiments
-from fer_core.lessons.experiments.apart import cached, forget, run_apart
+from fer_core.lessons.experiments import Experiment, Result, experiments, results
+from fer_core.lessons.experiments.background import run_in_subprocess
 from fer_core.lessons.experiments.curves import experiment_figure
 from pages.ui.shell import cache, session
-from pages.ui.shell.background import Report, Stop, Task, background
-from pages.ui.shell.background import forget as forget_work
+from pages.ui.shell.background import Report, Stop, Task, background, forget
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.pickers import one_of
@@ -49,7 +48,7 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         return
     source = session.data_source()
     dataset = cache.dataset(source)
-    result = cached(experiment, dataset, session.workspace())
+    result = results.get(experiment, dataset, session.workspace())
     if result is None:
         st.caption(
             f"Two trainings on up to {experiment.faces:,} faces of {plain(source_name(source))}, "
@@ -67,8 +66,8 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
     if result is not None:
         _show(experiment, result, prediction)
         if st.button("Run it again", icon=":material/replay:", type="tertiary", help="Forgets the kept result."):
-            forget(experiment, dataset, session.workspace())
-            forget_work(_WORK)
+            results.delete(experiment, dataset, session.workspace())
+            forget(_WORK)
             st.rerun()
 
 
@@ -76,7 +75,7 @@ def _task(name: str, source: str, skip_broken: bool) -> Task:
     """The work, made on the page; it runs in a thread that starts a process and listens to it."""
 
     def work(report: Report, stop: Stop) -> Result | None:
-        return run_apart(name, source, report, stop, workspace=session.workspace(), skip_broken=skip_broken)
+        return run_in_subprocess(name, source, report, stop, workspace=session.workspace(), skip_broken=skip_broken)
 
     return work
 

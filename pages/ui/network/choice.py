@@ -51,6 +51,6 @@ def choose() -> Network:
     classifier = (
         cache.classifier(chosen) if trained else cache.untrained(chosen.removeprefix(_UNTRAINED))
     )  # fmt: skip
-    from fer_core.explanation.filters import network_key
+    from fer_core.explanation.filter_cache import network_key
 
     return Network(names[chosen], classifier, network_key(classifier), trained)

@@ -75,7 +75,8 @@ def one_filter(network: Network) -> None:
 @st.cache_resource(show_spinner="Climbing to the pattern…", max_entries=400)
 def _found(key: str, layer: str, number: int, _network: Network) -> Patterns:
     """One filter's pattern; the one on the sheet where the sheet was made."""
-    from fer_core.explanation.filters import kept_patterns, maximise
+    from fer_core.explanation.filter_cache import kept_patterns
+    from fer_core.explanation.filters import maximise
 
     kept = kept_patterns(_network.classifier, layer, workspace=session.workspace())
     return kept.only(number) if kept else maximise(_network.classifier, layer, [number])
@@ -109,7 +110,7 @@ def _pattern(network: Network, layer: LayerRow, number: int) -> None:
 
 
 def _faces(network: Network, layer: LayerRow, number: int) -> None:
-    from fer_core.explanation.filters import cached_top_faces, kept_top_faces
+    from fer_core.explanation.filter_cache import cached_top_faces, kept_top_faces
 
     st.markdown("#### The faces that activate it most")
     dataset = cache.dataset(session.data_source())
@@ -190,7 +191,7 @@ def ringed(face: npt.NDArray[np.uint8], x: float, y: float) -> npt.NDArray[np.ui
 
 def whole_sheet(network: Network) -> None:
     """The patterns of all filters of a layer: a job with progress, kept, to be downloaded and clicked."""
-    from fer_core.explanation.filters import cached_patterns, kept_patterns
+    from fer_core.explanation.filter_cache import cached_patterns, kept_patterns
 
     layer = _choose_layer(network)
     found = kept_patterns(network.classifier, layer.label, workspace=session.workspace())

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from fer_core.data import cache, load, source
+from fer_core.store import Store
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset
+from tests.factories import entries, make_dataset
 from tests.source_factory import rows, tree, write_csv, write_folder, write_zip
 
 KEY = "0" * 32
@@ -32,12 +33,13 @@ def reads(monkeypatch):
 
 def test_a_data_set_comes_back_from_the_cache_as_it_was(workspace):
     dataset = make_dataset()
-    cache.write(workspace, KEY, dataset)
-    again = cache.read(workspace, KEY, "another name")
+    store = Store(workspace)
+    assert cache.write(store, KEY, dataset) is None
+    again = cache.read(store, KEY, "another name")
     assert again is not None
     assert same(dataset, again)
     assert again.name == "another name"
-    assert cache.read(workspace, "1" * 32, "x") is None
+    assert cache.read(store, "1" * 32, "x") is None
 
 
 def test_the_second_load_does_not_parse_again(tmp_path, reads):
@@ -71,7 +73,7 @@ def test_the_cache_is_keyed_by_content_not_by_place(tmp_path, reads):
 def test_a_half_written_cache_is_built_again(tmp_path, workspace, reads, keep):
     path = write_zip(tmp_path / "a.zip", tree())
     first = load(path)
-    (cached,) = (workspace.cache / "data").iterdir()
+    (cached,) = entries(workspace, "data")
     content = cached.read_bytes()
     cached.write_bytes(content[: int(len(content) * keep)])
     assert same(load(path), first)
@@ -84,7 +86,7 @@ def test_a_half_written_cache_is_built_again(tmp_path, workspace, reads, keep):
 def test_a_flipped_bit_anywhere_in_the_faces_is_noticed(tmp_path, workspace, reads):
     path = write_zip(tmp_path / "a.zip", tree())
     first = load(path)
-    (cached,) = (workspace.cache / "data").iterdir()
+    (cached,) = entries(workspace, "data")
     content = bytearray(cached.read_bytes())
     content[content.index(first.images[5].tobytes()) + 1000] ^= 4
     cached.write_bytes(content)
@@ -100,15 +102,15 @@ def test_a_flipped_bit_anywhere_in_the_faces_is_noticed(tmp_path, workspace, rea
 def test_a_foreign_file_in_the_cache_is_not_believed(tmp_path, workspace, reads, foreign):
     path = write_zip(tmp_path / "a.zip", tree())
     first = load(path)
-    (cached,) = (workspace.cache / "data").iterdir()
+    (cached,) = entries(workspace, "data")
     if foreign == "another key":
-        cache.write(workspace, KEY, make_dataset())
-        cache.path_of(workspace, KEY).replace(cached)
+        cache.write(Store(workspace), KEY, make_dataset())
+        Store(workspace).path("data", KEY).replace(cached)
     elif foreign == "another version":
         with np.load(cached) as stored:
             arrays = dict(stored)
         about = json.loads(str(arrays["about"]))
-        np.savez(cached, **{**arrays, "about": np.array(json.dumps({**about, "version": 0}))})
+        np.savez(cached, **{**arrays, "about": np.array(json.dumps({**about, "layout": 1}))})
     elif foreign == "no fields":
         np.savez(cached, x=np.zeros(3))
     elif foreign == "pickle":
@@ -125,14 +127,3 @@ def test_a_workspace_that_cannot_be_written_costs_only_the_cache(tmp_path):
     dataset = load(write_zip(tmp_path / "a.zip", tree()), workspace=Workspace(blocker / "workspace"))
     assert len(dataset) == 21
     assert "could not be kept for the next time" in dataset.warnings[-1]
-
-
-def test_the_data_sets_unused_longest_are_cleared_away(workspace, monkeypatch):
-    monkeypatch.setattr(cache, "KEEP", 2)
-    dataset = make_dataset()
-    for i, key in enumerate(("a", "b")):
-        cache.write(workspace, key, dataset)
-        os.utime(cache.path_of(workspace, key), (i, i))
-    assert cache.read(workspace, "a", "x") is not None  # used just now, so b is the one unused longest
-    cache.write(workspace, "c", dataset)
-    assert sorted(path.stem for path in (workspace.cache / "data").iterdir()) == ["a", "c"]

@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.evaluation.cache import cached_predictions, nearest_training_faces, training_features
 from fer_core.inference import Classifier, read_info, update_info
-from tests.factories import make_dataset, untrained_checkpoint
+from tests.factories import entries, make_dataset, untrained_checkpoint
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_damaged_cache_is_computed_anew(model, workspace):
     dataset = make_dataset()
     expected = cached_predictions(model, dataset, "test")
     features = training_features(model, dataset)
-    for path in (workspace.cache / "evaluations").iterdir():
+    for path in (*entries(workspace, "predictions"), *entries(workspace, "features")):
         path.write_bytes(path.read_bytes()[:200])
     np.testing.assert_array_equal(cached_predictions(model, dataset, "test").logits, expected.logits)
     np.testing.assert_array_equal(training_features(model, dataset), features)

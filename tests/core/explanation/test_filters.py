@@ -9,19 +9,12 @@ from torch import nn
 
 from fer_core.errors import DataError, FerError, ModelError
 from fer_core.explanation import filters
-from fer_core.explanation.filters import (
-    Ascent,
-    cached_patterns,
-    cached_top_faces,
-    gaussian_blur,
-    maximise,
-    network_key,
-    top_faces,
-)
+from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces, network_key
+from fer_core.explanation.filters import Ascent, gaussian_blur, maximise, top_faces
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.models import ExpressionModel
 from tests.core.explanation.test_layers import classifier_of
-from tests.factories import make_dataset
+from tests.factories import entries, make_dataset
 
 PLAIN = Ascent(steps=12, rate=0.08, jitter=0, blur=(0, 0), fade=0, smoothness=0)
 QUICK = Ascent(steps=3)
@@ -245,7 +238,7 @@ def test_results_are_kept_by_weights_and_data(monkeypatch, one_layer):
 
 def test_a_damaged_cache_is_computed_anew(one_layer, workspace):
     first = cached_patterns(one_layer, settings=PLAIN)
-    (file,) = (workspace.cache / "filters").iterdir()
+    (file,) = entries(workspace, "patterns")
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     np.testing.assert_array_equal(cached_patterns(one_layer, settings=PLAIN).pictures, first.pictures)

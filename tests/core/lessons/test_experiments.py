@@ -12,12 +12,12 @@ import pytest
 from fer_core.cli import main
 from fer_core.data.duplicates import has_copy, pixel_groups
 from fer_core.errors import DataError, FerError
-from fer_core.lessons.experiments import Trained, experiments, find, run, small_set
+from fer_core.lessons.experiments import Trained, experiments, find, results, run, small_set
 from fer_core.lessons.experiments import __path__ as folder
-from fer_core.lessons.experiments.apart import cached, forget, keep, run_apart
+from fer_core.lessons.experiments.background import run_in_subprocess
 from fer_core.training.runs import EpochRecord
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset
+from tests.factories import entries, make_dataset
 
 EXPERIMENTS = experiments()
 
@@ -106,15 +106,15 @@ def test_a_result_is_kept_by_data_and_settings(tmp_path):
     workspace, dataset = Workspace(tmp_path), make_dataset(train=140)
     experiment = find("augmentation")
     result = run(experiment, dataset, epochs=1)
-    assert cached(experiment, dataset, workspace) is None
-    keep(result, experiment, dataset, workspace)
-    assert cached(experiment, dataset, workspace) == result
-    assert cached(replace(experiment, faces=99), dataset, workspace) is None
-    (file,) = (workspace.cache / "experiments").iterdir()
+    assert results.get(experiment, dataset, workspace) is None
+    results.put(result, experiment, dataset, workspace)
+    assert results.get(experiment, dataset, workspace) == result
+    assert results.get(replace(experiment, faces=99), dataset, workspace) is None
+    (file,) = entries(workspace, "experiments")
     file.write_text("{")
-    assert cached(experiment, dataset, workspace) is None
-    forget(experiment, dataset, workspace)
-    assert not list((workspace.cache / "experiments").iterdir())
+    assert results.get(experiment, dataset, workspace) is None
+    results.delete(experiment, dataset, workspace)
+    assert not entries(workspace, "experiments")
 
 
 def test_one_short_file_adds_an_experiment(tmp_path, monkeypatch):
@@ -149,7 +149,7 @@ def test_the_command_lists_runs_and_refuses(capsys, tmp_path):
 
 def test_a_process_of_its_own_says_what_is_wrong(tmp_path):
     with pytest.raises(FerError, match="no-such-folder"):
-        run_apart("leak", "no-such-folder", lambda *_: None, lambda: False, Workspace(tmp_path))
+        run_in_subprocess("leak", "no-such-folder", lambda *_: None, lambda: False, Workspace(tmp_path))
 
 
 def test_a_process_of_its_own_reports_and_ends_when_told(tmp_path):
@@ -160,7 +160,7 @@ def test_a_process_of_its_own_reports_and_ends_when_told(tmp_path):
         seen.append((done, total))
         started.set()
 
-    result = run_apart("leak", "synthetic:700", progress, started.is_set, Workspace(tmp_path))
+    result = run_in_subprocess("leak", "synthetic:700", progress, started.is_set, Workspace(tmp_path))
     assert result is None
     assert seen[0] == (1, 28)
     assert len(seen) < 28

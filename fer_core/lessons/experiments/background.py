@@ -1,56 +1,24 @@
-"""An experiment in a process of its own, kept in the cache: the page that shows it stays responsive and can cancel it."""
+"""An experiment in a process of its own: the page that shows it stays responsive and can cancel it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
-from fer_core.data import FaceDataset
-from fer_core.errors import ConfigError, FerError
-from fer_core.lessons.experiments.base import Experiment, Progress, Result
+from fer_core.errors import FerError
+from fer_core.lessons.experiments.base import Progress, Result
 from fer_core.resources import python_path
-from fer_core.workspace import Workspace, write_json
+from fer_core.workspace import Workspace
 
 PROGRESS_MARK = "progress "
 """How a line of the process's stderr begins that holds ``[epochs done, epochs in all]``."""
 
 
-def cached(experiment: Experiment, dataset: FaceDataset, workspace: Workspace | None = None) -> Result | None:
-    """The kept result for this data and these settings; None where there is none or it cannot be read."""
-    try:
-        return Result.parse(_place(experiment, dataset, workspace).read_bytes())
-    except (OSError, ConfigError):
-        return None
-
-
-def keep(result: Result, experiment: Experiment, dataset: FaceDataset, workspace: Workspace | None = None) -> None:
-    """Put a result into the cache.
-
-    Raises:
-        WorkspaceError: the cache cannot be written.
-    """
-    write_json(_place(experiment, dataset, workspace), result.to_dict())
-
-
-def forget(experiment: Experiment, dataset: FaceDataset, workspace: Workspace | None = None) -> None:
-    """Take a result out of the cache, so that the experiment can be run again."""
-    _place(experiment, dataset, workspace).unlink(missing_ok=True)
-
-
-def _place(experiment: Experiment, dataset: FaceDataset, workspace: Workspace | None) -> Path:
-    settings = json.dumps([config.to_dict() for config in experiment.configs()], sort_keys=True)
-    content = f"{experiment.name} {experiment.faces} {settings} {dataset.fingerprint}"
-    key = hashlib.sha256(content.encode()).hexdigest()[:20]
-    return (workspace or Workspace.default()).cache / "experiments" / f"{key}.json"
-
-
-def run_apart(
+def run_in_subprocess(
     name: str,
     source: str,
     on_progress: Progress,

@@ -1,0 +1,128 @@
+"""Patterns and top faces of a layer's filters, computed once for each content of weights, data and settings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+
+import numpy as np
+
+from fer_core.data import FaceDataset
+from fer_core.explanation import filters
+from fer_core.explanation.filters import Ascent, Look, Patterns, Progress, Stop, TopFaces
+from fer_core.explanation.layers import find_convolution
+from fer_core.inference import Classifier
+from fer_core.store import Arrays, Entry, Store
+from fer_core.workspace import Workspace
+
+
+def network_key(classifier: Classifier) -> str:
+    """sha-256 of what decides a filter's answers: the architecture, its weights and the preprocessing."""
+    info = classifier.info
+    digest = hashlib.sha256(f"{info.architecture} {info.model_args} {info.preprocess.model_dump_json()}".encode())
+    for name, value in sorted(classifier.model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def kept_patterns(
+    classifier: Classifier,
+    layer: str | None = None,
+    settings: Ascent | None = None,
+    workspace: Workspace | None = None,
+) -> Patterns | None:
+    """The patterns of all filters of a layer where they were found before, else None.
+
+    Raises:
+        ModelError: there is no such layer.
+    """
+    label = find_convolution(classifier.model, layer).label
+
+    def read(entry: Entry) -> Patterns:
+        top, left, bottom, right = entry.values["field"]
+        return Patterns(layer=label, field=(top, left, bottom, right), **entry.arrays)
+
+    return _store(workspace).get("patterns", _patterns_key(classifier, label, settings), read)
+
+
+def cached_patterns(
+    classifier: Classifier,
+    layer: str | None = None,
+    settings: Ascent | None = None,
+    *,
+    workspace: Workspace | None = None,
+    on_progress: Progress | None = None,
+    on_look: Look | None = None,
+    should_stop: Stop | None = None,
+) -> Patterns:
+    """:func:`fer_core.explanation.filters.maximise` for all filters of a layer, computed once for each content of weights and settings."""
+    kept = kept_patterns(classifier, layer, settings, workspace)
+    if kept is not None:
+        return kept
+    result = filters.maximise(
+        classifier, layer, None, settings, on_progress=on_progress, on_look=on_look, should_stop=should_stop
+    )
+    arrays: Arrays = {
+        "filters": result.filters, "pictures": result.pictures, "curves": result.curves, "responses": result.responses,
+        "dead": result.dead,
+    }  # fmt: skip
+    key = _patterns_key(classifier, result.layer, settings)
+    _store(workspace).put("patterns", key, arrays, field=list(result.field))
+    return result
+
+
+def kept_top_faces(
+    classifier: Classifier,
+    dataset: FaceDataset,
+    split: str = "valid",
+    layer: str | None = None,
+    workspace: Workspace | None = None,
+) -> TopFaces | None:
+    """The top faces of a layer's filters where they were found before, else None.
+
+    Raises:
+        ModelError: there is no such layer.
+    """
+    label = find_convolution(classifier.model, layer).label
+
+    def read(entry: Entry) -> TopFaces:
+        h, w = entry.values["side"]
+        return TopFaces(layer=label, split=split, n=entry.values["n"], side=(h, w), **entry.arrays)
+
+    return _store(workspace).get("top-faces", _faces_key(classifier, dataset, split, label), read)
+
+
+def cached_top_faces(
+    classifier: Classifier,
+    dataset: FaceDataset,
+    split: str = "valid",
+    layer: str | None = None,
+    *,
+    workspace: Workspace | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Stop | None = None,
+) -> TopFaces:
+    """:func:`fer_core.explanation.filters.top_faces`, computed once for each content of weights and data."""
+    kept = kept_top_faces(classifier, dataset, split, layer, workspace)
+    if kept is not None:
+        return kept
+    result = filters.top_faces(classifier, dataset, split, layer, on_progress=on_progress, should_stop=should_stop)
+    arrays: Arrays = {
+        "positions": result.positions, "responses": result.responses, "places": result.places, "lowest": result.lowest,
+    }  # fmt: skip
+    key = _faces_key(classifier, dataset, split, result.layer)
+    _store(workspace).put("top-faces", key, arrays, n=result.n, side=list(result.side))
+    return result
+
+
+def _store(workspace: Workspace | None) -> Store:
+    return Store(workspace or Workspace.default())
+
+
+def _patterns_key(classifier: Classifier, label: str, settings: Ascent | None) -> str:
+    return f"{network_key(classifier)} {label} {asdict(settings or Ascent())}"
+
+
+def _faces_key(classifier: Classifier, dataset: FaceDataset, split: str, label: str) -> str:
+    return f"{network_key(classifier)} {dataset.fingerprint} {split} {label}"
