@@ -14,8 +14,16 @@ from typing import Any, Final
 from fer_core.errors import FerError
 from fer_core.formatting import SPLIT_NAMES, percent
 from fer_core.models import count_parameters
-from fer_core.report import chapters, paper
-from fer_core.report.material import ACTIVE, Material, Progress, gather
+from fer_core.report.data import ACTIVE, Progress, ReportData, collect
+from fer_core.report.rendering import accuracy, render
+from fer_core.report.sections.confusion import confusion
+from fer_core.report.sections.environment import environment
+from fer_core.report.sections.filters import filters
+from fer_core.report.sections.honesty import honesty
+from fer_core.report.sections.mathematics import mathematics
+from fer_core.report.sections.model import model
+from fer_core.report.sections.saliency import saliency
+from fer_core.report.sections.training import training
 from fer_core.training.runs import Run
 from fer_core.workspace import Workspace
 
@@ -124,17 +132,17 @@ def make_report(
 
     if on_progress:
         on_progress(0, 100)
-    m = gather(run, data, workspace=workspace, on_progress=stage("faces"))
+    found = collect(run, data, workspace=workspace, on_progress=stage("faces"))
     to_saliency, to_filters = stage("saliency"), stage("filters")
     makers: list[tuple[str, str, Callable[[], str]]] = [
-        ("model", "Model", lambda: chapters.model(m)),
-        ("training", "Training", lambda: chapters.training(m)),
-        ("confusion", "Confusion matrix", lambda: chapters.confusion(m)),
-        ("saliency", "Saliency", lambda: chapters.saliency(m, to_saliency, stop)),
-        ("filters", "Filters", lambda: chapters.filters(m, to_filters, stop)),
-        ("mathematics", "Mathematics", lambda: chapters.mathematics(m)),
-        ("honesty", "Protocol and honesty", lambda: chapters.honesty(m)),
-        ("environment", "Environment and repetition", lambda: chapters.environment(m)),
+        ("model", "Model", lambda: model(found)),
+        ("training", "Training", lambda: training(found)),
+        ("confusion", "Confusion matrix", lambda: confusion(found)),
+        ("saliency", "Saliency", lambda: saliency(found, to_saliency, stop)),
+        ("filters", "Filters", lambda: filters(found, to_filters, stop)),
+        ("mathematics", "Mathematics", mathematics),
+        ("honesty", "Protocol and honesty", lambda: honesty(found)),
+        ("environment", "Environment and repetition", lambda: environment(found)),
     ]
     parts = []
     for name, title, make in makers:
@@ -144,83 +152,72 @@ def make_report(
     if stop():
         raise FerError("The report was stopped.")
     stage("rest")(1, 1)
-    accuracy = None
-    if m.headline:
-        found = m.evaluation(m.headline)
-        accuracy = {
-            "split": m.headline,
-            "n": found.n,
-            "accuracy": found.accuracy,
-            "accuracy_ci95": list(found.accuracy_ci95),
-        }
-    leaky = m.evaluation("valid").accuracy if m.leaky and "valid" in m.predictions else None
-    name = run.label.name
-    html = paper.page(
-        f"Lab report: {name}", _opening(m) + "".join(_section(i, p) for i, p in enumerate(parts, 1)) + _end()
-    )
-    return LabReport(run.id, name, html, tuple(parts), accuracy, leaky, time.perf_counter() - started)
+    html = str(render("lab_report.html", name=run.label.name, parts=parts, **_opening(found)))
+    seconds = time.perf_counter() - started
+    return LabReport(run.id, run.label.name, html, tuple(parts), _headline(found), _leaky_accuracy(found), seconds)
+
+
+def _headline(found: ReportData) -> dict[str, Any] | None:
+    """The figure that counts, as a record."""
+    if found.headline is None:
+        return None
+    evaluation = found.evaluation(found.headline)
+    return {
+        "split": found.headline,
+        "n": evaluation.n,
+        "accuracy": evaluation.accuracy,
+        "accuracy_ci95": list(evaluation.accuracy_ci95),
+    }
+
+
+def _leaky_accuracy(found: ReportData) -> float | None:
+    return found.evaluation("valid").accuracy if found.leaky and "valid" in found.predictions else None
 
 
 def _part(name: str, title: str, make: Callable[[], str]) -> Part:
     try:
         return Part(name, title, make(), None)
     except FerError as error:
-        return Part(name, title, paper.paragraph(f"This part could not be made. {error}", "missing"), str(error))
+        return Part(name, title, render("sections/missing.html", why=error), str(error))
 
 
-def _section(number: int, part: Part) -> str:
-    return f'<section id="{part.name}"><h2><span>{number}</span>{paper.text(part.title)}</h2>{part.html}</section>'
+def _opening(found: ReportData) -> dict[str, object]:
+    """What stands above the parts: the figures that matter, the leaky one struck through, and the notes somebody typed."""
+    data = found.dataset.name if found.dataset else found.config.data.replace("\\", "/").rpartition("/")[2]
+    config, epochs = found.config, len(found.records)
+    return {
+        "about": f"{config.model} on {data}, protocol {config.protocol}, {epochs} epochs. Made {datetime.now(UTC):%d %B %Y}.",
+        "figures": _figures(found),
+        "leak": _leak(found) if found.leaky else "",
+        "still_training": f"This run is still training; the report shows it after epoch {epochs} of {config.epochs}."
+        if found.state in ACTIVE
+        else "",
+        "notes": found.run.label.notes.strip(),
+    }
 
 
-def _opening(m: Material) -> str:
-    """Title, the figures that matter, the leaky one struck through, and the notes somebody typed."""
-    label = m.run.label
-    data = m.dataset.name if m.dataset else m.config.data.replace("\\", "/").rpartition("/")[2]
-    about = f"{m.config.model} on {data}, protocol {m.config.protocol}, {len(m.records)} epochs. Made {datetime.now(UTC):%d %B %Y}."
-    cells = []
-    if m.leaky and "valid" in m.predictions:
-        found = m.evaluation("valid")
-        cells.append(_cell(percent(found.accuracy), "“validation” accuracy, leaky", warn=True))
-    if m.headline:
-        found = m.evaluation(m.headline)
-        low, high = found.accuracy_ci95
-        words = f"{SPLIT_NAMES[m.headline]} accuracy"
-        interval = f"{words}, 95 % interval {100 * low:.1f}–{100 * high:.1f}, n = {found.n:,}"
-        cells.append(_cell(percent(found.accuracy), interval))
-    cells.append(_cell(f"{count_parameters(m.network):,}", "parameters"))
-    cells.append(_cell(f"{len(m.records)} of {m.config.epochs}", "epochs"))
-    parts = [
-        '<header><div class="kicker">Lab report · facial expression recognition</div>',
-        f"<h1>{paper.text(label.name)}</h1>{paper.paragraph(about, 'soft')}</header>",
-        f'<div class="figures">{"".join(cells)}</div>',
-    ]
-    if m.leaky:
-        parts.append(paper.box("Read this first", [_leak(m)], warn=True))
-    if m.state in ACTIVE:
-        where = f"epoch {len(m.records)} of {m.config.epochs}"
-        parts.append(paper.box("Still training", [f"This run is still training; the report shows it after {where}."]))
-    if label.notes.strip():
-        parts.append(f'<h3>Notes</h3><div class="notes">{paper.text(label.notes.strip())}</div>')
-    return "".join(parts)
+def _figures(found: ReportData) -> list[dict[str, object]]:
+    figures = []
+    leaky = _leaky_accuracy(found)
+    if leaky is not None:
+        figures.append((percent(leaky), "“validation” accuracy, leaky", True))
+    if found.headline:
+        evaluation = found.evaluation(found.headline)
+        low, high = evaluation.accuracy_ci95
+        words = f"{SPLIT_NAMES[found.headline]} accuracy"
+        interval = f"{words}, 95 % interval {100 * low:.1f}–{100 * high:.1f}, n = {evaluation.n:,}"
+        figures.append((percent(evaluation.accuracy), interval, False))
+    figures.append((f"{count_parameters(found.network):,}", "parameters", False))
+    figures.append((f"{len(found.records)} of {found.config.epochs}", "epochs", False))
+    return [{"value": value, "words": words, "warn": warn} for value, words, warn in figures]
 
 
-def _cell(value: str, words: str, *, warn: bool = False) -> str:
-    return f"<div{' class=warn' if warn else ''}><b>{paper.text(value)}</b><span>{paper.text(words)}</span></div>"
-
-
-def _leak(m: Material) -> str:
+def _leak(found: ReportData) -> str:
     """The leaky figure with the honest one beside it, in a sentence."""
-    if "valid" not in m.predictions or "honest" not in m.predictions:
+    if "valid" not in found.predictions or "honest" not in found.predictions:
         return "This run validates on faces it was trained on: its validation accuracy measures memory, not skill."
-    leaky, honest = m.evaluation("valid"), m.evaluation("honest")
+    leaky, honest = found.evaluation("valid"), found.evaluation("honest")
     return (
         f"The {percent(leaky.accuracy)} were reached on faces the network was trained on: that is memory. "
-        f"On faces it never saw it reaches {chapters.on_evaluation(honest)}."
-    )
-
-
-def _end() -> str:
-    return (
-        '<footer class="soft">Made by FER Lab. A facial expression is not an emotion: these figures say how often a '
-        "network agrees with the labels of a data set.</footer>"
+        f"On faces it never saw it reaches {accuracy(honest)}."
     )

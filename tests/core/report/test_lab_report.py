@@ -15,9 +15,9 @@ from fer_core.errors import FerError, RunError
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
 from fer_core.inference import CheckpointInfo, save_checkpoint
-from fer_core.report import material
+from fer_core.report import data as report_data
+from fer_core.report.data import repeat_command
 from fer_core.report.lab_report import make_report
-from fer_core.report.material import repeat_command
 from fer_core.training.runs import open_run, rename_run
 from fer_core.training.trainer import train
 from tests.factories import make_dataset, tiny_config
@@ -41,7 +41,7 @@ def dataset(monkeypatch):
     def loaded(source, **options):
         return small if source != "gone.zip" else load(source)
 
-    monkeypatch.setattr(material, "load", loaded)
+    monkeypatch.setattr(report_data, "load", loaded)
     return small
 
 

@@ -34,7 +34,7 @@ EVALUATED = ("valid", "honest", "test")
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class ReportData:
     """Everything at hand; what is missing is None, and ``gaps`` says why.
 
     Attributes:
@@ -106,13 +106,13 @@ class Material:
         return self.classifier
 
 
-def gather(
+def collect(
     run: Run,
     data: str | None = None,
     *,
     workspace: Workspace | None = None,
     on_progress: Progress | None = None,
-) -> Material:
+) -> ReportData:
     """Read what a run left, load its faces, and evaluate its weights where that was not done.
 
     Args:
@@ -155,7 +155,7 @@ def gather(
             gaps["predictions"] = str(error)
     if not predictions:
         gaps.setdefault("predictions", gaps.get("weights") or gaps.get("data") or "The run was not evaluated.")
-    return Material(
+    return ReportData(
         run, config, run.state, run.records(), network, classifier, dataset, split, predictions, made_now, gaps
     )
 

@@ -1,0 +1,26 @@
+"""Part 8: machine, versions, and the command that repeats the run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fer_core.report.data import ReportData, repeat_command
+from fer_core.report.rendering import render
+
+_TITLES: Final = {
+    "device_name": "Processor",
+    "device": "Device",
+    "precision": "Precision",
+    "threads": "Threads",
+}
+
+
+def environment(data: ReportData) -> str:
+    """Machine, versions, and the command that repeats the run."""
+    found = data.run.environment()
+    rows = [[title, str(found[key])] for key, title in _TITLES.items() if key in found]
+    versions = found.get("versions")
+    if isinstance(versions, dict):
+        rows.append(["Versions", ", ".join(f"{name} {number}" for name, number in versions.items())])
+    rows.append(["Run", data.run.id])
+    return render("sections/environment.html", rows=rows, command=repeat_command(data.config))

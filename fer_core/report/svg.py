@@ -1,0 +1,147 @@
+"""The lab report's charts as SVG.
+
+The pages draw the same charts with Plotly. A printed report runs no script, and Plotly turns a figure into a static
+picture only with the help of a browser, so these three are drawn here; colors and dashes are those of the charts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup, escape
+
+from fer_core.charts import Curve, Quantity
+from fer_core.charts.theme import ROLE_COLORS, ROLE_DASHES
+
+_DASHES: Final = {"solid": "", "dot": "2 4", "dash": "7 4"}
+"""Plotly's names of dashes -> those of SVG."""
+
+
+def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Markup:
+    """Curves over epochs, from epoch 1: names at their ends, round numbers on the axis."""
+    percent = quantity == "accuracy"
+    width, height, left, right, top, bottom = 460, 262, 46, 88, 10, 36
+    values = [v for line in lines for v in line.values]
+    epochs = max([2, *(len(line.values) for line in lines)])
+    low, high = (0.0, 1.0) if not values else (min(0.0, *values) if not percent else min(values), max(values))
+    ticks = _ticks(low, high)
+    low, high = min(low, ticks[0]), max(high, ticks[-1])
+
+    def x(epoch: float) -> float:
+        return left + (epoch - 1) / (epochs - 1) * (width - left - right)
+
+    def y(value: float) -> float:
+        return height - bottom - (value - low) / (high - low or 1) * (height - top - bottom)
+
+    parts = []
+    for tick in ticks:
+        name = f"{100 * tick:.0f} %" if percent else f"{tick:g}"
+        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#e3e6ee"/>')
+        parts.append(_label(left - 6, y(tick) + 3.5, name, "end"))
+    step = max(1, math.ceil(epochs / 8))
+    parts += [_label(x(epoch), height - bottom + 16, str(epoch), "middle") for epoch in range(1, epochs + 1, step)]
+    parts.append(_label((left + width - right) / 2, height - 4, "Epoch", "middle"))
+    ends = _apart([(y(line.values[-1]), i) for i, line in enumerate(lines) if len(line.values)], 13)
+    for i, line in enumerate(lines):
+        if not len(line.values):
+            continue
+        points = " ".join(f"{x(n):.1f},{y(v):.1f}" for n, v in enumerate(line.values, start=1))
+        color, dash = line.color or ROLE_COLORS[line.role], _DASHES[ROLE_DASHES[line.role]]
+        parts.append(
+            f'<polyline fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{dash}" points="{points}"/>'
+        )
+        parts.append(f'<circle r="2.6" fill="{color}" cx="{x(len(line.values)):.1f}" cy="{y(line.values[-1]):.1f}"/>')
+        parts.append(_label(x(len(line.values)) + 7, ends[i] + 3.5, line.name, "start", color, 600))
+    return _svg(width, height, title, parts)
+
+
+def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: str) -> Markup:
+    """A confusion matrix (C, C): each row's shares as shades, with the counts beneath."""
+    cell, tall, left, top = 62, 38, 86, 40
+    n = len(names)
+    width, height = left + n * cell + 4, top + n * tall + 24
+    parts = [_label(left + n * cell / 2, 12, "answered", "middle", "#5b6275")]
+    for i, name in enumerate(names):
+        parts.append(_label(left + (i + 0.5) * cell, top - 8, name, "middle"))
+        parts.append(_label(left - 8, top + (i + 0.5) * tall + 4, name, "end"))
+        total = int(counts[i].sum())
+        for j in range(n):
+            share = counts[i, j] / total if total else 0.0
+            shade = _mix("#4b4fb5" if i == j else "#a61e4d", float(share) ** 0.8)
+            ink = "#ffffff" if share > 0.55 else "#1d2333"
+            px, py = left + j * cell, top + i * tall
+            parts.append(
+                f'<rect x="{px}" y="{py}" width="{cell - 2}" height="{tall - 2}" rx="3" fill="{shade}"/>'
+                + _label(px + cell / 2 - 1, py + tall / 2 - 1, f"{100 * share:.0f} %", "middle", ink, 600, 12.5)
+                + _label(px + cell / 2 - 1, py + tall / 2 + 13, f"{int(counts[i, j]):,}", "middle", ink, 400, 9.5)
+            )
+    parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100 %.", "start", "#5b6275"))
+    return _svg(width, height, title, parts)
+
+
+def share_chart(shares: Mapping[str, float], areas: Mapping[str, float], *, title: str) -> Markup:
+    """Shares of the attribution in each region beside the share of the area, as bars."""
+    row, left, width = 34, 70, 460
+    scale = (width - left - 60) / max([*shares.values(), *areas.values(), 0.01])
+    parts = []
+    for i, name in enumerate(shares):
+        top = 8 + i * row
+        parts.append(_label(left - 8, top + 15, name, "end"))
+        parts.append(
+            f'<rect x="{left}" y="{top}" width="{shares[name] * scale:.1f}" height="13" rx="2" fill="#4b4fb5"/>'
+        )
+        parts.append(
+            f'<rect x="{left}" y="{top + 15}" width="{areas[name] * scale:.1f}" height="7" rx="2" fill="#b9bfcf"/>'
+        )
+        parts.append(
+            _label(left + shares[name] * scale + 6, top + 11, f"{100 * shares[name]:.1f} %", "start", weight=600)
+        )
+    foot = 8 + len(shares) * row + 14
+    parts.append(_label(left, foot, "Blue: share of the attribution. Grey: share of the area.", "start", "#5b6275"))
+    return _svg(width, foot + 8, title, parts)
+
+
+def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup:
+    return Markup(
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'aria-label="{escape(title)}" font-family="system-ui, Segoe UI, Roboto, Arial, Liberation Sans, sans-serif">'
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+    )
+
+
+def _label(
+    x: float, y: float, words: str, anchor: str, color: str = "#1d2333", weight: int = 400, size: float = 11
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}" font-size="{size:g}" '
+        f'font-weight="{weight}">{escape(words)}</text>'
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to seven round numbers that span a range."""
+    span = max(high - low, 1e-9)
+    power = 10 ** math.floor(math.log10(span / 4))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if span / (power * m) <= 6)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(k * step, 10) for k in range(first, last + 1)]
+
+
+def _apart(places: list[tuple[float, int]], gap: float) -> dict[int, float]:
+    """Heights of labels moved apart where they would lie over each other."""
+    result: dict[int, float] = {}
+    last = -math.inf
+    for height, index in sorted(places):
+        last = max(height, last + gap)
+        result[index] = last
+    return result
+
+
+def _mix(color: str, share: float) -> str:
+    """A color laid on white with this strength, 0…1."""
+    rgb = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(255 + (v - 255) * min(1.0, share)):02x}" for v in rgb)
