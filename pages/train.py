@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_core.training.runs import running
-from pages.ui.components.live_chart.chart import plotly_runtime
+from pages.ui.components.live_chart import plotly_runtime
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app

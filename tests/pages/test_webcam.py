@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from fer_core.live import LiveFace, Rates
-from pages.ui.components.face_bars.bars import MOST_FACES, faces_data
+from pages.ui.components.face_bars import MOST_FACES, faces_data
 from pages.ui.webcam.camera import ice_servers
 from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
 from pages.ui.webcam.state import Camera, WebcamState

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def chart(figure: go.Figure, *, key: str, height: int = 340) -> None:
-    """A chart that does not change while it is looked at; for growing curves see :mod:`pages.ui.components.live_chart.chart`."""
+    """A chart that does not change while it is looked at; for growing curves see :mod:`pages.ui.components.live_chart`."""
     title = str(figure.layout.title.text or "")
     if title:
         st.markdown(f"**{plain(title)}**")

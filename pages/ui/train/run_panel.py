@@ -11,7 +11,7 @@ from fer_core.errors import FerError
 from fer_core.formatting import percent
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
 from pages.ui.components.gallery.face_wall import few_faces
-from pages.ui.components.live_chart.chart import live_chart
+from pages.ui.components.live_chart import live_chart
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain

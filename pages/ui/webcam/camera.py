@@ -8,8 +8,8 @@ from typing import Any, Final
 import streamlit as st
 
 from fer_core.live import LiveSession, frames_callback
-from pages.ui.components.camera_check.check import camera_check
-from pages.ui.components.face_bars.bars import live_faces
+from pages.ui.components.camera_check import camera_check
+from pages.ui.components.face_bars import face_bars
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.session import state_of
@@ -131,7 +131,7 @@ def faces(live: LiveSession) -> None:
     else:
         st.markdown(f"**{len(found)} faces**" if len(found) > 1 else "**1 face**")
     # Drawn without faces too: somebody may have pressed the button of one that is just gone.
-    wanted = live_faces(live.labels(), found, live.history())
+    wanted = face_bars(live.labels(), found, live.history())
     crop = None if wanted is None else live.crop(wanted)
     if crop is not None:
         session.send_face(crop)

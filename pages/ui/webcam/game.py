@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from fer_core.classes import COLOURS, EMOTIONS
 from fer_core.images import png
 from fer_core.live import LiveSession, Scene, photo_strip
+from pages.ui.components.game_board import game_board
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import widget_value
@@ -28,83 +25,6 @@ BESIDE: Final = "live-beside"
 """Names of the two parts of the page that look different while the game is shown."""
 _VIEW: Final = "live_view"
 _LOOK_EVERY: Final = 0.3  # seconds between two looks at a running game
-
-_HTML = '<div class="fer-game"></div>'
-_CSS = """
-.fer-game { display: grid; gap: 0.6rem; color: var(--st-text-color); }
-.fer-game p { margin: 0; }
-.fer-game .row { display: flex; justify-content: space-between; gap: 1rem; font-size: 0.9rem;
-  font-variant-numeric: tabular-nums; }
-.fer-game .asked { border-left: 0.6rem solid var(--colour); padding-left: 0.8rem; }
-.fer-game .asked small { display: block; font-size: 0.9rem; }
-.fer-game .asked strong { font-size: 2.6rem; line-height: 1.15; font-weight: 650; }
-.fer-game .bar { position: relative; height: 1.4rem; border-radius: 0.4rem; overflow: hidden;
-  background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); }
-.fer-game .bar i, .fer-game .time i { display: block; width: 100%; height: 100%; transform-origin: left;
-  transition: transform 0.3s linear; background: var(--colour); }
-.fer-game .bar b { position: absolute; top: 0; bottom: 0; width: 100%; transition: transform 0.3s linear; }
-.fer-game .bar b::before { content: ""; position: absolute; left: -3px; top: 0; bottom: 0; width: 3px;
-  background: var(--st-text-color); }
-.fer-game .time { height: 0.3rem; border-radius: 0.15rem; overflow: hidden; background: var(--st-secondary-background-color); }
-.fer-game .time i { background: var(--st-primary-color); }
-.fer-game .note { min-height: 1.4em; font-size: 0.9rem; }
-@media (prefers-reduced-motion: reduce) { .fer-game i, .fer-game b { transition: none !important; } }
-"""
-_JS = """
-function board(root) {
-  const make = (tag, name, parent) => {
-    const element = document.createElement(tag);
-    if (name) element.className = name;
-    parent.append(element);
-    return element;
-  };
-  const first = make("div", "row", root);
-  const round = make("span", "", first), clock = make("span", "", first);
-  const asked = make("p", "asked", root);
-  asked.setAttribute("role", "status");
-  const what = make("small", "", asked), name = make("strong", "", asked), hint = make("small", "", asked);
-  const time = make("i", "", make("div", "time", root));
-  const bar = make("div", "bar", root);
-  bar.setAttribute("role", "meter");
-  bar.setAttribute("aria-valuemin", "0");
-  bar.setAttribute("aria-valuemax", "100");
-  const now = make("i", "", bar), best = make("b", "", bar);
-  const last = make("div", "row", root);
-  const nowText = make("span", "", last), bestText = make("span", "", last);
-  const note = make("p", "note", root);
-  note.setAttribute("role", "status");
-  return {round, clock, what, name, hint, time, bar, now, best, nowText, bestText, note};
-}
-
-// A status is read out when it changes, so it is not touched otherwise.
-const say = (element, text) => { if (element.textContent !== text) element.textContent = text; };
-const boards = new WeakMap();
-
-export default function ({data, parentElement}) {
-  const root = parentElement.querySelector(".fer-game");
-  if (!boards.has(root)) boards.set(root, board(root));
-  const shown = boards.get(root);
-  root.style.setProperty("--colour", data.colour);
-  say(shown.round, data.round);
-  say(shown.clock, data.clock);
-  say(shown.what, data.what);
-  say(shown.name, data.asked);
-  say(shown.hint, data.hint);
-  say(shown.nowText, `now ${data.now}`);
-  say(shown.bestText, `best held ${data.best}`);
-  say(shown.note, data.note);
-  shown.time.style.transform = `scaleX(${data.left})`;
-  shown.now.style.transform = `scaleX(${data.now / 100})`;
-  shown.best.style.transform = `translateX(${data.best}%)`;
-  shown.bar.setAttribute("aria-label", `How sure the network is of ${data.asked}, in percent`);
-  shown.bar.setAttribute("aria-valuenow", data.now);
-}
-"""
-
-
-@lru_cache(maxsize=1)
-def _component() -> Callable[..., Any]:
-    return st.components.v2.component("fer_game", html=_HTML, js=_JS, css=_CSS, isolate_styles=False)
 
 
 def choose_view(live: LiveSession) -> None:
@@ -186,7 +106,7 @@ def _running(live: LiveSession) -> None:
     rates = live.rates()
     doctor(live, rates)
     scene = current.scene()
-    _component()(key="fer_game", data=board_data(scene, coming=rates.shown > 0))
+    game_board(scene, coming=rates.shown > 0)
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Skip",
@@ -197,32 +117,6 @@ def _running(live: LiveSession) -> None:
             args=(scene.number,),
         )
         st.button("Stop", icon=":material/stop:", key="game-stop", on_click=current.stop)
-
-
-def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
-    """What the component draws.
-
-    Args:
-        scene: of a game that is not over.
-        coming: whether pictures come from the camera.
-    """
-    playing = scene.phase == "play"
-    hints = {emotion.name: re.sub(r" \(AU[^)]*\)", "", emotion.action_units) for emotion in EMOTIONS}
-    note = scene.note
-    if not coming and "START" not in note:
-        note = "No picture comes from the camera. Press START under the picture; the game waits."
-    return {
-        "round": f"Round {scene.number} of {scene.rounds}",
-        "clock": f"{-(-scene.left // 1):.0f} s",
-        "what": "Show" if playing else "Get ready to show",
-        "asked": scene.asked,
-        "hint": hints.get(scene.asked, ""),
-        "colour": COLOURS.get(scene.asked, "#8A8A8A"),
-        "left": round(scene.left / scene.length, 3),
-        "now": round(100 * scene.now),
-        "best": round(100 * scene.best),
-        "note": note,
-    }
 
 
 def _result(live: LiveSession, scene: Scene) -> None:

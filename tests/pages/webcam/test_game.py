@@ -10,7 +10,8 @@ from PIL import Image
 
 from fer_core.live import Game
 from fer_core.live.game import PLAY, READY
-from pages.ui.webcam.game import FACES, MIRROR, board_data
+from pages.ui.components.game_board import board_data
+from pages.ui.webcam.game import FACES, MIRROR
 from pages.ui.webcam.state import WebcamState
 from tests.core.live.test_live import FakeDetector, face, frame
 from tests.pages.conftest import check, state_in, words

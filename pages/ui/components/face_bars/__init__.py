@@ -1,1 +1,71 @@
-"""A bar for each expression and a scrolling line, for faces as they change."""
+"""Faces as they change: a bar for each expression and a scrolling line, drawn with few milliseconds of the browser's time.
+
+A plotly chart that updates twice a second beside a video takes the processor from the video. This component draws the
+same with plain elements and one small canvas a face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.classes import COLOURS
+from fer_core.live import LiveFace
+from fer_core.live.session import HISTORY_SECONDS
+from pages.ui.components.files import component
+
+MOST_FACES: Final = 4
+"""Faces shown beside the video; the video itself marks them all."""
+_POINTS: Final = 80  # of each line
+
+_HTML = '<div class="fer-faces"></div>'
+
+History = dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]]
+
+
+@lru_cache(maxsize=1)
+def _component() -> Callable[..., Any]:
+    return component(__file__, "face_bars", _HTML)
+
+
+def face_bars(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> int | None:
+    """The first faces with what they show now and what they showed over the last seconds.
+
+    Returns the number of the face that somebody wants to send to the Upload page, once, or None.
+
+    Args:
+        labels: class names in the order of the probabilities.
+        faces: of the newest frame.
+        history: number -> (seconds before now, negative (n,); probabilities (n, C)).
+    """
+    data = faces_data(labels, faces, history)
+    wanted = _component()(key="fer_face_bars", data=data, on_sent_change=lambda: None).sent
+    return None if wanted is None else int(wanted)
+
+
+def faces_data(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> dict[str, Any]:
+    """What the component draws: percentages as whole numbers, lines thinned to what a small canvas can show."""
+    shown = []
+    for face in faces[:MOST_FACES]:
+        times, probabilities = history.get(face.number, (np.zeros(0), np.zeros((0, len(labels)), np.float32)))
+        picked = np.unique(np.linspace(0, max(0, len(times) - 1), min(_POINTS, len(times))).round().astype(int))
+        answer = "not sure" if face.abstained else face.label
+        shown.append(
+            {
+                "number": face.number,
+                "title": f"Face {face.number}: {answer}, {100 * face.probability:.0f} %",
+                "bars": [round(100 * float(p)) for p in face.probabilities],
+                "times": [round(float(t), 2) for t in times[picked]],
+                "lines": (100 * probabilities[picked]).round().astype(int).tolist(),
+            }
+        )
+    return {
+        "labels": list(labels),
+        "colours": [COLOURS.get(label, "#8A8A8A") for label in labels],
+        "span": round(HISTORY_SECONDS),
+        "faces": shown,
+    }

@@ -1,0 +1,50 @@
+"""The board of the expression mirror: what is asked for, how long, and how well it is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+from fer_core.classes import COLOURS, EMOTIONS
+from fer_core.live import Scene
+from pages.ui.components.files import component
+
+_HTML: Final = '<div class="fer-game"></div>'
+
+
+@lru_cache(maxsize=1)
+def _component() -> Callable[..., Any]:
+    return component(__file__, "game_board", _HTML)
+
+
+def game_board(scene: Scene, *, coming: bool) -> None:
+    """Draw the board of a game that is not over; ``coming`` says whether pictures come from the camera."""
+    _component()(key="fer_game_board", data=board_data(scene, coming=coming))
+
+
+def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
+    """What the component draws.
+
+    Args:
+        scene: of a game that is not over.
+        coming: whether pictures come from the camera.
+    """
+    playing = scene.phase == "play"
+    hints = {emotion.name: re.sub(r" \(AU[^)]*\)", "", emotion.action_units) for emotion in EMOTIONS}
+    note = scene.note
+    if not coming and "START" not in note:
+        note = "No picture comes from the camera. Press START under the picture; the game waits."
+    return {
+        "round": f"Round {scene.number} of {scene.rounds}",
+        "clock": f"{-(-scene.left // 1):.0f} s",
+        "what": "Show" if playing else "Get ready to show",
+        "asked": scene.asked,
+        "hint": hints.get(scene.asked, ""),
+        "colour": COLOURS.get(scene.asked, "#8A8A8A"),
+        "left": round(scene.left / scene.length, 3),
+        "now": round(100 * scene.now),
+        "best": round(100 * scene.best),
+        "note": note,
+    }
