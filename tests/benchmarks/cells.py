@@ -37,7 +37,7 @@ PLACE = """([t, p]) => {
           box.top + yaxis._offset + yaxis.d2p(yaxis.ticktext.indexOf(t))];
 }"""
 SHOWN = """([n, face]) => {
-  const faces = document.querySelectorAll(".fer-pick button[data-face]");
+  const faces = document.querySelectorAll(".fer-gallery button[data-face]");
   return faces.length === n && faces[0].dataset.face === face && faces[0].firstChild.complete
     && document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning";
 }"""
@@ -70,7 +70,7 @@ def main(source: str) -> None:
             page = browser.new_page(viewport={"width": 1440, "height": 1400})
             page.set_default_timeout(120_000)
             page.goto(server.page("evaluate"))
-            page.locator(".fer-pick button[data-face]").first.wait_for()
+            page.locator(".fer-gallery button[data-face]").first.wait_for()
             page.locator(".st-key-evaluate-split").get_by_role("combobox").click()
             page.get_by_role("option", name="Test").click()
             page.get_by_text(f"{len(test):,} faces,").wait_for()

@@ -41,7 +41,7 @@ def milliseconds(page: Page, click: Callable[[], None], done: str) -> float:
 def measure(page: Page, server: Server) -> dict[str, list[float]]:
     """Clicks through the menu and on a button of the Data page."""
     page.goto(server.page("overview"))
-    page.wait_for_selector(".fer-wall img")
+    page.wait_for_selector(".fer-gallery img")
     found: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for name in ("Data", "Train", "Overview"):
@@ -52,10 +52,10 @@ def measure(page: Page, server: Server) -> dict[str, list[float]]:
     to_data = page.get_by_role("link", name="Data", exact=True).first
     milliseconds(page, to_data.click, "document.querySelector('h1')?.textContent.trim() === 'Data'")
     for _ in range(ROUNDS):
-        page.locator(".fer-wall img").first.evaluate("image => { image.dataset.old = 1; }")
+        page.locator(".fer-gallery img").first.evaluate("image => { image.dataset.old = 1; }")
         button = page.get_by_role("button", name="Reshuffle")
         found.setdefault("reshuffle faces", []).append(
-            milliseconds(page, button.click, "!document.querySelector('.fer-wall img[data-old]')")
+            milliseconds(page, button.click, "!document.querySelector('.fer-gallery img[data-old]')")
         )
     return found
 

@@ -40,10 +40,10 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
     page.get_by_role("button", name="Look for suspect labels").click()
     page.get_by_text("the most doubtful first").wait_for(timeout=300_000)
     settled(page)
-    first = page.locator(".fer-pick button[data-face]").first
+    first = page.locator(".fer-gallery button[data-face]").first
     face = int(first.get_attribute("data-face") or "-1")
     assert "planted-" in dataset.ids[face], "the most doubtful label is none of those planted"
-    page.locator(".fer-pick input[type=checkbox]").first.check()
+    page.locator(".fer-gallery input[type=checkbox]").first.check()
     page.get_by_text("1 face selected.").wait_for()
     page.get_by_role("button", name="Relabel as suggested").click()
     page.get_by_text("marked happy").first.wait_for()

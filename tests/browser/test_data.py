@@ -21,7 +21,9 @@ def own(browser, tmp_path_factory):
 
 
 def wall(page) -> list[str]:
-    return [str(name) for name in page.locator(".fer-wall button").evaluate_all("all => all.map((e) => e.ariaLabel)")]
+    return [
+        str(name) for name in page.locator(".fer-gallery button").evaluate_all("all => all.map((e) => e.ariaLabel)")
+    ]
 
 
 def test_drawn_faces_are_opened_used_and_reshuffled(own, page):

@@ -81,7 +81,7 @@ def retrainable(browser, fer2013_zip, tmp_path):
 def click_cell(page, true: str, predicted: str) -> None:
     """Click into a cell of the matrix, away from its middle."""
     page.locator(".js-plotly-plot .heatmaplayer").first.wait_for()
-    page.locator(".fer-pick button[data-face]").first.wait_for()  # the wall of the first cell moves what is above it
+    page.locator(".fer-gallery button[data-face]").first.wait_for()  # the wall of the first cell moves what is above it
     page.get_by_text("Click a cell to see its faces.").scroll_into_view_if_needed()
     place = """([t, p]) => {
       const chart = document.querySelector(".js-plotly-plot"), {xaxis, yaxis} = chart._fullLayout;
@@ -106,7 +106,7 @@ def choose_split(page, name: str) -> None:
 
 def shown(page) -> list[int]:
     """Positions of the faces of the wall, in order."""
-    found = page.locator(".fer-pick button[data-face]").evaluate_all("all => all.map((e) => Number(e.dataset.face))")
+    found = page.locator(".fer-gallery button[data-face]").evaluate_all("all => all.map((e) => Number(e.dataset.face))")
     return [int(face) for face in found]
 
 
@@ -130,7 +130,7 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     # in the heading; the mouse may still rest on the cell, whose note says the same
     page.locator("strong", has_text=f"{len(cell):,} {true} {faces} taken for {predicted}").wait_for()
     settled(page)
-    page.locator(f".fer-pick button[data-face='{expected[0]}']").wait_for()
+    page.locator(f".fer-gallery button[data-face='{expected[0]}']").wait_for()
     return expected.tolist(), dataset
 
 
@@ -147,7 +147,7 @@ def busiest_wrong_cell(setup) -> tuple[str, str]:
 def mark_three_and_undo(page, workspace: Workspace, dataset, faces: list[int]) -> None:
     marks = marks_for(dataset, workspace)
     for place in range(3):
-        page.locator(".fer-pick input[type=checkbox]").nth(place).check()
+        page.locator(".fer-gallery input[type=checkbox]").nth(place).check()
     page.get_by_text("3 faces selected.").wait_for()
     page.get_by_role("button", name="Ambiguous").click()
     page.get_by_text("marked ambiguous").nth(2).wait_for()
@@ -162,7 +162,7 @@ def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unma
     expected, dataset = walk_into(page, drawn, true, predicted)
     wait_until(lambda: shown(page) == expected[:48], seconds=30)  # the old wall goes when the new one has come
     mark_three_and_undo(page, drawn[1], dataset, expected)
-    page.locator(".fer-pick button[data-face]").nth(1).click()
+    page.locator(".fer-gallery button[data-face]").nth(1).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(str(dataset.ids[expected[1]])).wait_for()
     dialog.get_by_text("Most similar training faces").wait_for()
@@ -177,7 +177,7 @@ def test_among_many_training_faces_the_most_similar_are_looked_for_when_asked(br
     write_json(workspace.root / "app.json", {"data": "synthetic:9100", "model": "seed"})
     with serve(workspace.root) as server:
         page.goto(server.page("evaluate"))
-        page.locator(".fer-pick button[data-face]").first.click()
+        page.locator(".fer-gallery button[data-face]").first.click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="Find the most similar training faces").click()
         dialog.get_by_role("button", name=re.compile("^Open ")).nth(3).wait_for()
@@ -193,7 +193,7 @@ def test_two_browsers_that_mark_at_once_both_keep_their_marks(drawn, browser, pa
     other = window.new_page()
     walk_into(other, drawn, true, predicted)
     for place, tab in enumerate((page, other)):
-        tab.locator(".fer-pick input[type=checkbox]").nth(place).check()
+        tab.locator(".fer-gallery input[type=checkbox]").nth(place).check()
         tab.get_by_text("1 face selected.").wait_for()
     page.get_by_role("button", name="Ambiguous").click(no_wait_after=True)
     other.get_by_role("button", name="Not a face").click(no_wait_after=True)
@@ -251,7 +251,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_role("option", name="sad").click()
     settled(page)
     for place in range(3):
-        page.locator(".fer-pick input[type=checkbox]").nth(place).check()
+        page.locator(".fer-gallery input[type=checkbox]").nth(place).check()
     page.get_by_text("3 faces selected.").wait_for()
     page.get_by_role("button", name="Wrong label: it is sad").click()
     page.get_by_text("marked sad").nth(2).wait_for()

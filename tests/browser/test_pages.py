@@ -66,7 +66,7 @@ def brightness(label) -> float:
 
 def test_a_face_opens_enlarged_by_keyboard(filled, page):
     page.goto(filled.page("data"))
-    page.locator(".fer-wall button").first.focus()
+    page.locator(".fer-gallery button").first.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("img").first.wait_for()

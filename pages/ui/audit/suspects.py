@@ -11,7 +11,7 @@ from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
 from fer_core.formatting import duration, percent
 from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
-from pages.ui.components.gallery.pick_wall import Group, pager
+from pages.ui.components.gallery import Group, pager
 from pages.ui.review.marking import marks_by_position
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint

@@ -13,9 +13,10 @@ import streamlit as st
 from fer_core.classes import LABELS
 from fer_core.evaluation.audit import ExactAudit, NearPairs, near_duplicates
 from fer_core.formatting import joined, percent
-from pages.ui.components.gallery.pick_wall import Group, Tile, pager, pick_wall
-from pages.ui.review.dialog import face_dialog, face_tile
+from pages.ui.components.gallery import Group, Tile, gallery, pager
+from pages.ui.review.dialog import face_dialog
 from pages.ui.review.marking import mark_bar, mark_words, marks_by_position
+from pages.ui.review.rows import face_tile
 from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
@@ -51,7 +52,9 @@ def wall_of(
 ) -> None:
     """Groups of faces that can be opened and marked; the bar stands above them."""
     bar = st.container()
-    picked = pick_wall(groups, key=f"{key}-{dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}")
+    picked = gallery(
+        groups, key=f"{key}-{dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}", selectable=True
+    )
     with bar, calm("marking faces"):
         mark_bar(dataset, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
     if picked.opened is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.classes import EMOTIONS, FERPLUS_COLUMNS, LABELS
-from pages.ui.components.gallery.face_wall import Face, Row, face_wall
+from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.data.state import DataState
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
@@ -47,19 +47,19 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
         shown = _FACES_IN_A_ROW if only == "all" else 8 * _FACES_IN_A_ROW
         chosen = rng.permutation(indices)[:shown]
         rows.append(
-            Row(
-                title=emotion.name,
-                colour=emotion.colour,
-                note=f"{len(indices):,} faces · {emotion.action_units}" if len(indices) else "no faces here",
-                faces=[
-                    Face(str(i), dataset.images[i], f"{emotion.name}, {dataset.split[i]}: {dataset.ids[i]}. Enlarge")
+            Group(
+                [
+                    Tile(str(i), dataset.images[i], f"{emotion.name}, {dataset.split[i]}: {dataset.ids[i]}")
                     for i in chosen
                 ],
+                title=emotion.name,
+                note=f"{len(indices):,} faces · {emotion.action_units}" if len(indices) else "no faces here",
+                color=emotion.colour,
             )
         )
-    picked = face_wall(rows, key="data-wall", size=size)
-    if picked is not None and picked.isdigit() and int(picked) < len(dataset):
-        _enlarged(dataset, int(picked))
+    opened = gallery(rows, key="data-wall", size=size, whole_rows=True).opened
+    if opened is not None:
+        _enlarged(dataset, int(opened))
 
 
 @st.dialog("One face", width="medium")

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import streamlit as st
 
 from fer_core.classes import LABELS
-from pages.ui.components.gallery.pick_wall import Group, pager, pick_wall
+from pages.ui.components.gallery import Group, gallery, pager
 from pages.ui.evaluate.subject import Subject
-from pages.ui.review.dialog import face_dialog, face_tile
+from pages.ui.review.dialog import face_dialog
 from pages.ui.review.marking import mark_bar, mark_words, marks_by_position
+from pages.ui.review.rows import face_tile
 from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
@@ -30,7 +31,11 @@ def wall_of(subject: Subject, faces: npt.NDArray[np.int64], captions: list[str],
         index = int(subject.positions[place])
         words = f"{caption} · {mark_words(marks[index])}" if index in marks else caption
         tiles.append(face_tile(subject.dataset, index, words))
-    picked = pick_wall([Group(tiles, note=notes)], key=f"{key}-{page.start}-{session.state_of(MarkingState).round}")
+    picked = gallery(
+        [Group(tiles, note=notes)],
+        key=f"{key}-{page.start}-{session.state_of(MarkingState).round}",
+        selectable=True,
+    )
     with bar, calm("marking faces"):
         mark_bar(subject.dataset, [int(i) for i in picked.selected], key="wall")
     if picked.opened is not None:

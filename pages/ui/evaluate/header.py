@@ -72,13 +72,13 @@ def choose() -> Subject | None:
 
 def nothing_to_evaluate() -> None:
     """What the page shows before there is any model."""
-    from pages.ui.components.gallery.face_wall import few_faces
+    from pages.ui.review.rows import sample_faces
 
     with st.container(border=True):
         st.subheader("No model yet")
         st.write("Train one first: its confusion matrix, and the faces in each cell of it, are shown here.")
         st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
-    few_faces(session.data_source(), title="These faces wait to be read", key="evaluate-faces", each=6)
+    sample_faces(session.data_source(), title="These faces wait to be read", key="evaluate-faces", each=6)
 
 
 def headline(subject: Subject) -> None:

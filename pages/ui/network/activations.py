@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.classes import COLOURS, LABELS
 from fer_core.images import enlarge
 from fer_core.preprocess import FACE_SIZE
-from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.network.choice import Network
 from pages.ui.network.layers import shape
 from pages.ui.network.state import NetworkState
@@ -66,7 +66,7 @@ def _choose_face(dataset: FaceDataset) -> int:
         for i in some
     ]  # fmt: skip
     note = f"{source_name(session.data_source())}: click to choose"
-    picked = pick_wall([Group(tiles, note=note)], key="network-faces", size=76, selectable=False).opened
+    picked = gallery([Group(tiles, note=note)], key="network-faces", size=76).opened
     st.button("Other faces", icon=":material/shuffle:", on_click=state.reshuffle)
     if picked is not None:
         state.face = int(picked)
@@ -105,4 +105,4 @@ def _show_activation(found: Activation, network: Network) -> None:
         Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Map {number}", str(number))
         for number, picture in enumerate(grey(values))
     ]
-    pick_wall([Group(tiles)], key=key, size=76, selectable=False)
+    gallery([Group(tiles)], key=key, size=76)

@@ -13,7 +13,7 @@ from fer_core.classes import COLOURS, LABELS
 from fer_core.formatting import SPLIT_NAMES
 from fer_core.images import enlarge, png
 from fer_core.preprocess import FACE_SIZE
-from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.network.choice import Network
 from pages.ui.network.layers import layer_rows, shape
 from pages.ui.network.state import NetworkState
@@ -168,7 +168,7 @@ def _show_faces(found: TopFaces, dataset: FaceDataset, number: int) -> None:
                 COLOURS[label],
             )
         )
-    pick_wall([Group(tiles)], key=f"network-nine-{number}", size=112, selectable=False)
+    gallery([Group(tiles)], key=f"network-nine-{number}", size=112)
     labels = [LABELS[dataset.labels[position]] for position in found.positions[number]]
     most = max(set(labels), key=labels.count)
     st.caption(
@@ -257,9 +257,7 @@ def _show_sheet(found: Patterns, network: Network) -> None:
         Tile(str(number), enlarge(picture, FACE_SIZE), f"Filter {number}", f"{number} dead" if dead else str(number))
         for number, picture, dead in zip(found.filters, found.cropped(), found.dead, strict=True)
     ]
-    opened = pick_wall(
-        [Group(tiles)], key=f"network-sheet-{network.key[:8]}-{found.layer}", size=84, selectable=False
-    ).opened
+    opened = gallery([Group(tiles)], key=f"network-sheet-{network.key[:8]}-{found.layer}", size=84).opened
     if opened is not None:
         state_of(NetworkState).asked_filter = int(opened)
         st.rerun()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from fer_core.images import enlarge
 from fer_core.preprocess import FACE_SIZE
-from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.network.choice import Network
 from pages.ui.shell.formatting import plain
 
@@ -38,4 +38,4 @@ def weights(network: Network) -> None:
         Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Kernel {number}", str(number))
         for number, picture in enumerate(grey(found[:, 0]))
     ]
-    pick_wall([Group(tiles)], key=f"network-weights-{network.key[:8]}", size=76, selectable=False)
+    gallery([Group(tiles)], key=f"network-weights-{network.key[:8]}", size=76)

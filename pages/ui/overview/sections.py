@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_core.formatting import SPLIT_NAMES, percent_with_interval
 from fer_core.training.runs import running
-from pages.ui.components.gallery.face_wall import few_faces
+from pages.ui.review.rows import sample_faces
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.navigation import pages
@@ -115,5 +115,5 @@ def not_for() -> None:
 def some_faces() -> None:
     """A row of faces of the data in use; loads them with a progress bar, last on the page."""
     st.subheader("A few of the faces in use")
-    if few_faces(session.data_source(), key="overview-faces"):
+    if sample_faces(session.data_source(), key="overview-faces"):
         st.switch_page("pages/data.py")

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import streamlit as st
 
 from fer_core import charts
-from fer_core.classes import COLOURS, FERPLUS_COLUMNS, LABELS
+from fer_core.classes import FERPLUS_COLUMNS, LABELS
 from fer_core.data.duplicates import pixel_groups
-from pages.ui.components.gallery.pick_wall import Group, Tile, pick_wall
+from pages.ui.components.gallery import Group, gallery
 from pages.ui.review.marking import mark_words, marks_by_position
+from pages.ui.review.rows import face_tile
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
@@ -106,12 +107,6 @@ def _votes(dataset: FaceDataset, index: int) -> None:
     st.markdown(f"**What {total} people said (FER+):** {people}")
 
 
-def face_tile(dataset: FaceDataset, index: int, caption: str) -> Tile:
-    """A face of a data set, named for people and coloured by its label."""
-    label = LABELS[int(dataset.labels[index])]
-    return Tile(str(index), dataset.images[index], f"{label}, {dataset.ids[index]}", caption, COLOURS[label])
-
-
 def _copies(dataset: FaceDataset, index: int) -> None:
     groups = copies_of(dataset.fingerprint, dataset)
     others = [int(i) for i in np.flatnonzero(groups == groups[index]) if i != index]
@@ -120,7 +115,7 @@ def _copies(dataset: FaceDataset, index: int) -> None:
         return
     tiles = [face_tile(dataset, i, f"{dataset.split[i]}: {LABELS[int(dataset.labels[i])]}") for i in others[:12]]
     note = f"{len(others):,} with the same pixels"
-    pick_wall([Group(tiles, "Its copies", note)], key=f"copies-{index}", size=72, selectable=False)
+    gallery([Group(tiles, "Its copies", note)], key=f"copies-{index}", size=72)
 
 
 def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
@@ -158,4 +153,4 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         for i, similarity in zip(found.positions, found.similarity, strict=True)
     ]
     note = "by the cosine between penultimate features; their labels beneath"
-    pick_wall([Group(tiles, "Most similar training faces", note)], key=f"near-{index}", size=72, selectable=False)
+    gallery([Group(tiles, "Most similar training faces", note)], key=f"near-{index}", size=72)

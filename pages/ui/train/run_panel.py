@@ -10,8 +10,8 @@ from fer_core import charts
 from fer_core.errors import FerError
 from fer_core.formatting import percent
 from fer_core.training.runs import EpochRecord, Run, State, request_stop
-from pages.ui.components.gallery.face_wall import few_faces
 from pages.ui.components.live_chart import live_chart
+from pages.ui.review.rows import sample_faces
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
@@ -36,7 +36,7 @@ def no_run_yet(source: str) -> None:
             "The settings beside this are ready: press **Start training**, and loss and accuracy are drawn here as "
             "they come. The training goes on when you leave this page, close the browser or restart the server."
         )
-    few_faces(source, title="These faces will be trained on", key="train-faces", each=6)
+    sample_faces(source, title="These faces will be trained on", key="train-faces", each=6)
 
 
 def run_panel(run: Run) -> None:

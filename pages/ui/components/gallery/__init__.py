@@ -1,1 +1,122 @@
-"""Walls of faces that can be clicked and selected."""
+"""A gallery of faces: a click opens one, a tick selects it, all by mouse or keyboard."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pages.ui.components.files import component
+from pages.ui.components.gallery.pager import pager
+
+__all__ = ["Group", "Picked", "Tile", "gallery", "pager"]
+
+_HTML: Final = '<div class="fer-gallery"></div>'
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One face.
+
+    Attributes:
+        id: what is returned for it.
+        pixels: uint8 (48, 48).
+        title: its name for people, shown on hover and read aloud.
+        caption: the words beneath it; without any, and without ticks, nothing stands there.
+        color: of a dot before the caption.
+    """
+
+    id: str
+    pixels: npt.NDArray[np.uint8]
+    title: str
+    caption: str = ""
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tiles under one heading, with a dot where it has a color; without title and note there is no heading."""
+
+    tiles: Sequence[Tile]
+    title: str = ""
+    note: str = ""
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What a person did: the face opened just now, and the faces selected, by id."""
+
+    opened: str | None
+    selected: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def _component() -> Callable[..., Any]:
+    return component(__file__, "gallery", _HTML)
+
+
+def gallery(
+    groups: Sequence[Group], *, key: str, size: int = 92, selectable: bool = False, whole_rows: bool = False
+) -> Picked:
+    """Show the faces; the selection lasts while the same faces are shown.
+
+    Args:
+        groups: what to show.
+        key: identity on the page; another key begins with nothing selected.
+        size: smallest width of a face in pixels; rows fill the width there is.
+        selectable: whether faces can be ticked.
+        whole_rows: leave out the last row of a group where it is not full; for a random choice of many.
+    """
+    data = {
+        "size": size,
+        "selectable": selectable,
+        "whole_rows": whole_rows,
+        "groups": [
+            {
+                "title": group.title,
+                "note": group.note,
+                "color": group.color,
+                "faces": [
+                    {
+                        "id": tile.id,
+                        "png": _png(tile.pixels.tobytes()),
+                        "title": tile.title,
+                        "caption": tile.caption,
+                        "color": tile.color,
+                    }
+                    for tile in group.tiles
+                ],
+            }
+            for group in groups
+        ],
+    }
+    result = _component()(
+        key=key,
+        data=data,
+        default={"selected": []},
+        on_opened_change=lambda: None,
+        on_selected_change=lambda: None,
+    )
+    known = {tile.id for group in groups for tile in group.tiles}
+    selected = result.selected if isinstance(result.selected, list) else []
+    return Picked(
+        opened=result.opened if result.opened in known else None,
+        selected=tuple(face for face in selected if face in known),
+    )
+
+
+@lru_cache(maxsize=2048)
+def _png(pixels: bytes) -> str:
+    """A 48×48 grey face as base64 PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.frombytes("L", (48, 48), pixels).save(buffer, "PNG", compress_level=1)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,39 @@
+"""Faces of a data set as tiles and rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_core.classes import COLOURS, EMOTIONS, LABELS
+from pages.ui.components.gallery import Group, Tile, gallery
+from pages.ui.shell import cache
+from pages.ui.shell.formatting import is_built_in, source_name
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+
+def face_tile(dataset: FaceDataset, index: int, caption: str) -> Tile:
+    """A face of a data set, named for people and colored by its label."""
+    label = LABELS[int(dataset.labels[index])]
+    return Tile(str(index), dataset.images[index], f"{label}, {dataset.ids[index]}", caption, COLOURS[label])
+
+
+def sample_faces(source: str, *, key: str, title: str | None = None, each: int = 2) -> bool:
+    """Some faces of each emotion of a data set, loaded with a progress bar; whether one was clicked just now.
+
+    Raises:
+        DataError: the source cannot be read.
+    """
+    dataset = cache.dataset(source)
+    rng = np.random.default_rng(0)
+    tiles = [
+        Tile(str(i), dataset.images[i], emotion.name)
+        for emotion in EMOTIONS
+        for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:each]
+    ]
+    name = title or (source_name(source) if is_built_in(source) else dataset.name)
+    group = Group(tiles, name, dataset.counts_text())
+    return gallery([group], key=key, size=64, whole_rows=True).opened is not None
