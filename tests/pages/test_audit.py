@@ -45,14 +45,14 @@ def metric(app, label):
 def groups(app):
     """The walls' groups: positions of the faces in each."""
     walls = [json.loads(c.proto.json) for c in app.get("bidi_component")]
-    rows = next(w["rows"] for w in walls if "selectable" in w)
+    rows = next(w["groups"] for w in walls if "selectable" in w)
     return [[int(face["id"]) for face in row["faces"]] for row in rows]
 
 
 def captions(app):
     """The words beneath the faces."""
     walls = [json.loads(c.proto.json) for c in app.get("bidi_component")]
-    return [face["caption"] for w in walls if "selectable" in w for row in w["rows"] for face in row["faces"]]
+    return [face["caption"] for w in walls if "selectable" in w for row in w["groups"] for face in row["faces"]]
 
 
 def view(app, name):

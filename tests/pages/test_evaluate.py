@@ -34,7 +34,7 @@ def run():
 def faces(app, number=0):
     """The faces of a wall, in order, by position in the data set."""
     walls = [json.loads(c.proto.json) for c in app.get("bidi_component")]
-    return [int(f["id"]) for row in [w for w in walls if "selectable" in w][number]["rows"] for f in row["faces"]]
+    return [int(f["id"]) for row in [w for w in walls if "selectable" in w][number]["groups"] for f in row["faces"]]
 
 
 def metric(app, label):
@@ -231,16 +231,16 @@ def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
     monkeypatch.setattr(session.st, "session_state", kept)
     monkeypatch.setattr(marking.st, "toast", lambda *_, **__: None)
     marks = marks_for(DATA)
-    marking._mark(DATA, ["face 1", "face 2"], "ambiguous", None)
-    marking._mark(DATA, ["face 2"], "wrong_label", "sad")
-    marking._take_suggestions(DATA, {"face 3": 0, "face 4": 5})
+    marking._mark(marks, ["face 1", "face 2"], "ambiguous", None)
+    marking._mark(marks, ["face 2"], "wrong_label", "sad")
+    marking._take_suggestions(marks, {"face 3": 0, "face 4": 5})
     assert {face: m.label for face, m in marks.current().items()} == {
         "face 1": None, "face 2": "sad", "face 3": "angry", "face 4": "surprise",
     }  # fmt: skip
-    marking.undo_marking(DATA, None)
-    marking.undo_marking(DATA, None)
+    marking.undo_marking(marks, None)
+    marking.undo_marking(marks, None)
     assert {face: m.kind for face, m in marks.current().items()} == {"face 1": "ambiguous", "face 2": "ambiguous"}
-    marking.undo_marking(DATA, None)
+    marking.undo_marking(marks, None)
     assert not marks.current()
     assert not session.state_of(MarkingState).last
 

@@ -30,7 +30,9 @@ def view(app, name):
 
 def tiles(app):
     walls = [json.loads(c.proto.json) for c in app.get("bidi_component")]
-    return [face["caption"] for wall in walls if "selectable" in wall for row in wall["rows"] for face in row["faces"]]
+    return [
+        face["caption"] for wall in walls if "selectable" in wall for row in wall["groups"] for face in row["faces"]
+    ]
 
 
 def metric(app, label):

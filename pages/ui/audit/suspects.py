@@ -12,7 +12,7 @@ from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
 from fer_core.formatting import duration, percent
 from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
 from pages.ui.components.gallery import Group, pager
-from pages.ui.review.marking import marks_by_position
+from pages.ui.review.review import read_review
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
@@ -104,13 +104,13 @@ def _suspect_wall(dataset: FaceDataset, job: OutOfFold) -> None:
     st.caption(
         f"{suspects.caution} Beneath each face: its label → what the networks suggest, and the probability they gave the label."
     )
-    marks = marks_by_position(dataset)
+    review = read_review(dataset)
     page = pager(len(suspects.positions), PER_PAGE, key="suspects")
     suggested = {
         int(i): int(label) for i, label in zip(suspects.positions[page], suspects.suggested[page], strict=True)
     }
     tiles = [
-        marked_tile(dataset, index, marks, f"{LABELS[int(dataset.labels[index])]} → {LABELS[label]} ({quality:.0%})")
+        marked_tile(review, index, f"{LABELS[int(dataset.labels[index])]} → {LABELS[label]} ({quality:.0%})")
         for (index, label), quality in zip(suggested.items(), suspects.quality[page], strict=True)
     ]
-    wall_of(dataset, [Group(tiles)], key=f"suspects-{page.start}", suggestions=suggested)
+    wall_of(review, [Group(tiles)], key=f"suspects-{page.start}", suggestions=suggested)

@@ -13,6 +13,7 @@ from fer_core.evaluation.audit import ExactAudit
 from pages.ui.audit.suspects import WORKING, search_of, show_suspects
 from pages.ui.audit.walls import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
 from pages.ui.review.marking import marks_list
+from pages.ui.review.review import read_review
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
@@ -55,7 +56,7 @@ def _balance(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def _marks(dataset: FaceDataset, found: ExactAudit) -> None:
     with calm("reading the marks"):
-        marks_list(dataset, key="audit-marks-list")
+        marks_list(read_review(dataset), key="audit-marks-list")
 
 
 def _clean_copy(dataset: FaceDataset, found: ExactAudit) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ from fer_core.evaluation.audit import ExactAudit, NearPairs, near_duplicates
 from fer_core.formatting import joined, percent
 from pages.ui.components.gallery import Group, Tile, gallery, pager
 from pages.ui.review.dialog import face_dialog
-from pages.ui.review.marking import mark_bar, mark_words, marks_by_position
+from pages.ui.review.marking import mark_bar
+from pages.ui.review.review import Review, read_review
 from pages.ui.review.rows import face_tile
 from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
@@ -41,35 +42,32 @@ def _caption(dataset: FaceDataset, index: int) -> str:
     return f"{dataset.split[index]}: {LABELS[int(dataset.labels[index])]}"
 
 
-def marked_tile(dataset: FaceDataset, index: int, marks: dict[int, Any], caption: str | None = None) -> Tile:
+def marked_tile(review: Review, index: int, caption: str | None = None) -> Tile:
     """A face with its split and label beneath, or with other words, and with its mark."""
-    words = caption or _caption(dataset, index)
-    return face_tile(dataset, index, f"{words} · {mark_words(marks[index])}" if index in marks else words)
+    return face_tile(review.dataset, index, review.caption(index, caption or _caption(review.dataset, index)))
 
 
-def wall_of(
-    dataset: FaceDataset, groups: Sequence[Group], *, key: str, suggestions: dict[int, int] | None = None
-) -> None:
+def wall_of(review: Review, groups: Sequence[Group], *, key: str, suggestions: dict[int, int] | None = None) -> None:
     """Groups of faces that can be opened and marked; the bar stands above them."""
     bar = st.container()
     picked = gallery(
-        groups, key=f"{key}-{dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}", selectable=True
+        groups, key=f"{key}-{review.dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}", selectable=True
     )
     with bar, calm("marking faces"):
-        mark_bar(dataset, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
+        mark_bar(review, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
     if picked.opened is not None:
-        face_dialog(dataset, int(picked.opened))
+        face_dialog(review, int(picked.opened))
 
 
 def _group_wall(dataset: FaceDataset, members: Sequence[npt.NDArray[np.int64]], *, key: str) -> None:
-    marks = marks_by_position(dataset)
+    review = read_review(dataset)
     page = pager(len(members), GROUPS_PER_PAGE, key=key)
     shown = []
     for number, group in enumerate(members[page], page.start + 1):
         names = sorted({LABELS[int(dataset.labels[i])] for i in group})
         note = f"{len(group):,} copies, labelled {joined(names)}"
-        shown.append(Group([marked_tile(dataset, int(i), marks) for i in group[:24]], f"Group {number:,}", note))
-    wall_of(dataset, shown, key=f"{key}-{page.start}")
+        shown.append(Group([marked_tile(review, int(i)) for i in group[:24]], f"Group {number:,}", note))
+    wall_of(review, shown, key=f"{key}-{page.start}")
 
 
 def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
@@ -90,14 +88,14 @@ def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
         )
         groups = found.groups
         at_first = np.flatnonzero(dataset.split == first)
-        marks = marks_by_position(dataset)
+        review = read_review(dataset)
         page = pager(len(positions), GROUPS_PER_PAGE, key=f"leak-{pair}")
         shown = []
         for index in positions[page]:
             twins = at_first[groups[at_first] == groups[index]]
-            tiles = [marked_tile(dataset, int(i), marks) for i in (index, *twins[:11])]
+            tiles = [marked_tile(review, int(i)) for i in (index, *twins[:11])]
             shown.append(Group(tiles, note=Path(str(dataset.ids[index])).name))
-        wall_of(dataset, shown, key=f"leak-{pair}-{page.start}")
+        wall_of(review, shown, key=f"leak-{pair}-{page.start}")
 
 
 def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
@@ -133,11 +131,11 @@ def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
             st.success("No image is blank.", icon=":material/check_circle:")
             return
         st.markdown(f"**{len(found.blank):,} images hold one single grey value** and still carry a label")
-        marks = marks_by_position(dataset)
+        review = read_review(dataset)
         page = pager(len(found.blank), PER_PAGE, key="blanks")
         wall_of(
-            dataset,
-            [Group([marked_tile(dataset, int(i), marks) for i in found.blank[page]])],
+            review,
+            [Group([marked_tile(review, int(i)) for i in found.blank[page]])],
             key=f"blanks-{page.start}",
         )
 
@@ -164,10 +162,10 @@ def show_near_duplicates(dataset: FaceDataset, found: ExactAudit) -> None:
             f"**{len(within.first):,} pairs of nearly equal pictures**, {crossing:,} of them across splits; "
             "those that differ most stand first"
         )
-        marks = marks_by_position(dataset)
+        review = read_review(dataset)
         page = pager(len(within.first), GROUPS_PER_PAGE, key=f"near-{threshold}")
         shown = []
         for a, b, bits in list(zip(within.first[::-1], within.second[::-1], within.distance[::-1], strict=True))[page]:
-            tiles = [marked_tile(dataset, int(a), marks), marked_tile(dataset, int(b), marks)]
+            tiles = [marked_tile(review, int(a)), marked_tile(review, int(b))]
             shown.append(Group(tiles, f"{bits} bits apart"))
-        wall_of(dataset, shown, key=f"near-{threshold}-{page.start}")
+        wall_of(review, shown, key=f"near-{threshold}-{page.start}")

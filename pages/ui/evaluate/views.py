@@ -12,6 +12,7 @@ from pages.ui.evaluate.matrix import matrix_and_faces
 from pages.ui.evaluate.people import people
 from pages.ui.evaluate.subject import Subject
 from pages.ui.review.marking import marks_list
+from pages.ui.review.review import read_review
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.pickers import one_of
@@ -34,4 +35,4 @@ def show(subject: Subject) -> None:
 
 def _marks(subject: Subject) -> None:
     with calm("reading the marks"):
-        marks_list(cache.dataset(session.data_source()), key="evaluate-marks-list")
+        marks_list(read_review(cache.dataset(session.data_source())), key="evaluate-marks-list")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +14,7 @@ from fer_core import charts
 from fer_core.classes import FERPLUS_COLUMNS, LABELS
 from fer_core.data.duplicates import pixel_groups
 from pages.ui.components.gallery import Group, gallery
-from pages.ui.review.marking import mark_words, marks_by_position
+from pages.ui.review.review import Review
 from pages.ui.review.rows import face_tile
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
@@ -30,24 +32,44 @@ def copies_of(fingerprint: str, _dataset: FaceDataset) -> npt.NDArray[np.int64]:
     return pixel_groups(_dataset.images)
 
 
-_SHELF_SIZE = 3
+class _FeatureShelf:
+    """The training features used last, by weights and data; one for all browser windows. 30 MB for FER2013 and seed."""
+
+    _SIZE = 3
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], npt.NDArray[np.float32]] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> npt.NDArray[np.float32] | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: tuple[str, str], features: npt.NDArray[np.float32]) -> None:
+        with self._lock:
+            self._kept[key] = features
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._SIZE:
+                self._kept.popitem(last=False)
 
 
 @st.cache_resource(show_spinner=False)
-def _features() -> dict[tuple[str, str], npt.NDArray[np.float32]]:
-    """Training features in memory, by weights and data; 30 MB for FER2013 and the seed network."""
-    return {}
+def _features() -> _FeatureShelf:
+    return _FeatureShelf()
 
 
 @st.dialog("One face", width="large")
 def face_dialog(
-    dataset: FaceDataset, index: int, model: str | None = None, probabilities: npt.NDArray[np.float32] | None = None
+    review: Review, index: int, model: str | None = None, probabilities: npt.NDArray[np.float32] | None = None
 ) -> None:
     """Show the face at a position of the data set; with a model and its probabilities, what it makes of the face."""
+    dataset = review.dataset
     with calm("showing the face"):
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            _picture(dataset, index, model)
+            _picture(review, index, model)
         with right:
             if probabilities is not None:
                 top = int(probabilities.argmax())
@@ -69,9 +91,10 @@ def face_dialog(
             _neighbours(dataset, index, model)
 
 
-def _picture(dataset: FaceDataset, index: int, model: str | None) -> None:
+def _picture(review: Review, index: int, model: str | None) -> None:
     from PIL import Image
 
+    dataset = review.dataset
     label = LABELS[int(dataset.labels[index])]
     ways = ["Face", "Pixels"] + (["What decides (Grad-CAM)"] if model else [])
     way = st.segmented_control(
@@ -93,8 +116,7 @@ def _picture(dataset: FaceDataset, index: int, model: str | None) -> None:
     st.image(image.resize((432, 432), sampling), alt=f"A face labelled {label}", width="stretch")
     if note:
         st.caption(note)
-    mark = marks_by_position(dataset).get(index)
-    st.markdown(f"**{label}** · {dataset.split[index]} split" + (f" · {mark_words(mark)}" if mark else ""))
+    st.markdown(review.caption(index, f"**{label}** · {dataset.split[index]} split"))
     st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
 
 
@@ -144,9 +166,7 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
 
         features = training_features(model, dataset, workspace=session.workspace(), on_progress=progress)
         place.empty()
-        shelf[key] = features
-        for oldest in list(shelf)[:-_SHELF_SIZE]:
-            shelf.pop(oldest, None)
+        shelf.put(key, features)
     found = nearest_training_faces(cache.classifier(model), dataset.images[index], dataset, features)
     tiles = [
         face_tile(dataset, int(i), f"{LABELS[int(dataset.labels[i])]} · {similarity:.2f}")

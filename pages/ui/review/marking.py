@@ -3,56 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from fer_core.classes import LABELS
-from fer_core.data.marks import Mark, MarkKind, marks_for, positions
-from fer_core.errors import DataError
+from fer_core.data.marks import MarkKind, Marks
+from pages.ui.review.review import KIND_WORDS, Review
 from pages.ui.review.state import MarkingState
-from pages.ui.shell import session
 from pages.ui.shell.errors import calmly, show_complaint
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
 
 if TYPE_CHECKING:
-    from fer_core.data import FaceDataset
-
-KIND_WORDS: Final[dict[MarkKind, str]] = {
-    "wrong_label": "wrong label",
-    "not_a_face": "not a face",
-    "ambiguous": "ambiguous",
-}
+    pass
 
 
-def mark_words(mark: Mark) -> str:
-    """A mark as the caption beneath a face says it."""
-    return f"marked {mark.label}" if mark.label else f"marked {KIND_WORDS[mark.kind]}"
-
-
-def marks_by_position(dataset: FaceDataset) -> dict[int, Mark]:
-    """The marks that hold now; damaged ones are told of once where they are edited, and shown nowhere."""
-    with suppress(DataError):
-        return positions(dataset, marks_for(dataset, session.workspace()).current())
-    return {}
-
-
-def mark_bar(
-    dataset: FaceDataset, selected: Sequence[int], *, key: str, suggestions: dict[int, int] | None = None
-) -> None:
+def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: dict[int, int] | None = None) -> None:
     """What can be done with the selected faces, given by position.
 
     Args:
-        dataset: what they belong to.
+        review: what they belong to.
         selected: positions.
         key: identity on the page.
         suggestions: position -> label that something suggests; a button takes them over.
+
+    Raises:
+        DataError: the marks are damaged, or belong to other data; nothing may be added to them.
     """
-    marks = marks_for(dataset, session.workspace())
-    positions(dataset, marks.current(), marks.path)  # damaged or foreign marks are told of before anything is added
+    review.check()
     show_complaint()
+    dataset, journal = review.dataset, review.journal
     ids = [str(dataset.ids[i]) for i in selected]
     none = not ids
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -63,7 +44,7 @@ def mark_bar(
             key=f"{key}-wrong",
             disabled=none,
             on_click=calmly(_mark),
-            args=(dataset, ids, "wrong_label", right),
+            args=(journal, ids, "wrong_label", right),
         )
         st.button(
             "Not a face",
@@ -71,7 +52,7 @@ def mark_bar(
             key=f"{key}-not",
             disabled=none,
             on_click=calmly(_mark),
-            args=(dataset, ids, "not_a_face", None),
+            args=(journal, ids, "not_a_face", None),
         )
         st.button(
             "Ambiguous",
@@ -79,7 +60,7 @@ def mark_bar(
             key=f"{key}-ambiguous",
             disabled=none,
             on_click=calmly(_mark),
-            args=(dataset, ids, "ambiguous", None),
+            args=(journal, ids, "ambiguous", None),
         )
         if suggestions is not None:
             taken = {str(dataset.ids[i]): suggestions[i] for i in selected if i in suggestions}
@@ -89,7 +70,7 @@ def mark_bar(
                 key=f"{key}-suggested",
                 disabled=not taken,
                 on_click=calmly(_take_suggestions),
-                args=(dataset, taken),
+                args=(journal, taken),
             )
         st.button(
             "Undo",
@@ -99,52 +80,51 @@ def mark_bar(
             disabled=not state_of(MarkingState).last,
             help="Takes back the last marking made in this window.",
             on_click=calmly(undo_marking),
-            args=(dataset, None),
+            args=(journal, None),
         )
     many = f"{len(ids):,} face{'s' if len(ids) != 1 else ''} selected." if ids else "Tick faces to mark them."
     st.caption(f"{many} Marks are kept in the workspace; the data itself never changes.")
 
 
-def _mark(dataset: FaceDataset, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
-    marks = marks_for(dataset, session.workspace()).add(ids, kind, label)
-    state_of(MarkingState).remember([mark.act for mark in marks])
+def _mark(journal: Marks, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
+    state_of(MarkingState).remember([mark.act for mark in journal.add(ids, kind, label)])
     what = f"as {label}" if label else f"“{KIND_WORDS[kind]}”"
     st.toast(f"{len(ids):,} face{'s' if len(ids) != 1 else ''} marked {what}.", icon=":material/check:")
 
 
-def _take_suggestions(dataset: FaceDataset, suggestions: dict[str, int]) -> None:
-    marks, acts = marks_for(dataset, session.workspace()), []
+def _take_suggestions(journal: Marks, suggestions: dict[str, int]) -> None:
+    acts = []
     for label in sorted(set(suggestions.values())):
         faces = [face for face, suggested in suggestions.items() if suggested == label]
-        acts += [mark.act for mark in marks.add(faces, "wrong_label", LABELS[label])]
+        acts += [mark.act for mark in journal.add(faces, "wrong_label", LABELS[label])]
     state_of(MarkingState).remember(acts)
     st.toast(f"{len(suggestions):,} labels marked as suggested.", icon=":material/check:")
 
 
-def undo_marking(dataset: FaceDataset, acts: list[str] | None) -> None:
+def undo_marking(journal: Marks, acts: list[str] | None) -> None:
     """Take back these acts, or the last marking of this window."""
     acts = state_of(MarkingState).last if acts is None else acts
-    marks_for(dataset, session.workspace()).undo(acts)
+    journal.undo(acts)
     state_of(MarkingState).forget(acts)
     st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} taken back.", icon=":material/undo:")
 
 
-def marks_list(dataset: FaceDataset, *, key: str) -> None:
+def marks_list(review: Review, *, key: str) -> None:
     """All marks of a data set, to take back and to export.
 
     Raises:
         DataError: the marks are damaged, or belong to other data.
     """
-    marks = marks_for(dataset, session.workspace())
-    current = positions(dataset, marks.current(), marks.path)
+    review.check()
     show_complaint()
-    if not current:
+    dataset, journal = review.dataset, review.journal
+    if not review.marks:
         st.info(
             "Nothing is marked yet. Tick faces in a wall and say what is wrong with them; the marks are listed here.",
             icon=":material/info:",
         )
         return
-    ordered = sorted(current.items(), key=lambda pair: -pair[1].time)
+    ordered = sorted(review.marks.items(), key=lambda pair: -pair[1].time)
     rows = [
         {
             "Face": str(dataset.ids[index]),
@@ -172,10 +152,10 @@ def marks_list(dataset: FaceDataset, *, key: str) -> None:
             key=f"{key}-take-back",
             disabled=not chosen,
             on_click=calmly(undo_marking),
-            args=(dataset, chosen),
+            args=(journal, chosen),
         )
         st.download_button(
-            "Export as csv", marks.to_csv(), "marks.csv", "text/csv", icon=":material/download:", on_click="ignore"
+            "Export as csv", journal.to_csv(), "marks.csv", "text/csv", icon=":material/download:", on_click="ignore"
         )
     how_to_use_marks()
 

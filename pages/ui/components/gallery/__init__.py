@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.images import base64_png
+from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.files import component
 from pages.ui.components.gallery.pager import pager
 
@@ -114,9 +114,5 @@ def gallery(
 
 @lru_cache(maxsize=2048)
 def _png(pixels: bytes) -> str:
-    """A 48×48 grey face as base64 PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.frombytes("L", (48, 48), pixels).save(buffer, "PNG", compress_level=1)
-    return base64.b64encode(buffer.getvalue()).decode()
+    """A 48×48 gray face as base64 PNG; kept, since the same faces are drawn at every rerun."""
+    return base64_png(np.frombuffer(pixels, np.uint8).reshape(FACE_SIZE, FACE_SIZE))
