@@ -32,10 +32,11 @@ def bench_live(
         rounds: how often the clip is run through; the first is a warm-up and not counted.
         note: called with progress lines.
     """
+    from fer_core.annotate import draw_marks
     from fer_core.config import LiveConfig
     from fer_core.faces import FaceDetector
     from fer_core.inference import Classifier
-    from fer_core.live import LiveProcessor, draw
+    from fer_core.live import LiveProcessor
     from fer_core.training.device import cpu_name
 
     say = note or (lambda _: None)
@@ -54,9 +55,9 @@ def bench_live(
             started = time.perf_counter()
             result = live.process(frame, (number * len(frames) + index) / 30)
             processed = time.perf_counter()
-            draw(frame, result, mirror=True)
+            draw_marks(frame, result.marks(), mirror=True)
             ended = time.perf_counter()
-            plain_ms = _plain_frame(frame, plain_detector, plain_classifier, draw)
+            plain_ms = _plain_frame(frame, plain_detector, plain_classifier)
             if number:
                 ours.append(
                     {
@@ -88,25 +89,20 @@ def bench_live(
     }
 
 
-def _plain_frame(frame: Any, detector: Any, classifier: Any, draw: Any) -> float:
+def _plain_frame(frame: Any, detector: Any, classifier: Any) -> float:
     """One frame the plain way; milliseconds."""
+    from fer_core.annotate import Mark, draw_marks
     from fer_core.faces import crop_face
-    from fer_core.live import FrameResult, LiveFace
 
     started = time.perf_counter()
     found = []
     for number, face in enumerate(detector.detect(frame, fast=True), 1):
         crop = crop_face(frame, face)
         probabilities = classifier.probabilities(crop)[0]
-        best = int(probabilities.argmax())
-        found.append(
-            LiveFace(
-                number, face.box, classifier.labels[best], float(probabilities[best]), False, probabilities,
-                probabilities, crop, face.score,
-            )
-        )  # fmt: skip
-    height, width = frame.shape[:2]
-    draw(frame, FrameResult(0.0, width, height, classifier.labels, tuple(found)), mirror=True)
+        label = classifier.labels[int(probabilities.argmax())]
+        named = dict(zip(classifier.labels, map(float, probabilities), strict=True))
+        found.append(Mark(face.box, number, label, named, False))
+    draw_marks(frame, found, mirror=True)
     return 1000 * (time.perf_counter() - started)
 
 

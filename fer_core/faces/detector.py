@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import ImageError, ModelError
+from fer_core.faces.boxes import Box, intersection, intersection_over_union
 from fer_core.resources import asset
 
 YUNET: Final = "face_detection_yunet_2023mar.onnx"
@@ -40,7 +41,7 @@ _log_lock = threading.Lock()
 class Face:
     """One face found, in pixels of the image it was found in (origin at the outer corner of the first pixel)."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     """Left, top, width, height. May reach beyond the image's edges where the face does."""
     score: float
     """0…1; above the detector's threshold."""
@@ -176,14 +177,9 @@ def _suppress(faces: list[Face]) -> list[Face]:
 
 
 def _same(a: Face, b: Face) -> bool:
-    ax, ay, aw, ah = a.box
-    bx, by, bw, bh = b.box
-    across = min(ax + aw, bx + bw) - max(ax, bx)
-    down = min(ay + ah, by + bh) - max(ay, by)
-    if across <= 0 or down <= 0:
-        return False
-    common = across * down
-    return common > _NMS_IOU * (aw * ah + bw * bh - common) or common > _NMS_CONTAINED * min(aw * ah, bw * bh)
+    smaller = min(a.box[2] * a.box[3], b.box[2] * b.box[3])
+    contained = intersection(a.box, b.box) > _NMS_CONTAINED * smaller
+    return contained or intersection_over_union(a.box, b.box) > _NMS_IOU
 
 
 def _as_image(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

@@ -2,11 +2,10 @@
 
 from fer_core.live.calibration import Calibration
 from fer_core.live.game import Game, Round, Scene, photo_strip
-from fer_core.live.overlay import draw
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor, Meter, Rates
 from fer_core.live.session import LiveSession, frames_callback
 
 __all__ = [
     "Calibration", "FrameResult", "Game", "LiveFace", "LiveProcessor", "LiveSession", "Meter", "Rates", "Round", "Scene",
-    "draw", "frames_callback", "photo_strip",
+    "frames_callback", "photo_strip",
 ]  # fmt: skip

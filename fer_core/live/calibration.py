@@ -27,7 +27,8 @@ import numpy.typing as npt
 
 from fer_core.errors import ModelError
 from fer_core.faces import Face
-from fer_core.live.tracking import MIN_OVERLAP, overlap
+from fer_core.faces.boxes import intersection_over_union
+from fer_core.live.tracking import MIN_OVERLAP
 
 SECONDS: Final = 2.0
 """How long the face must rest."""
@@ -159,7 +160,7 @@ class Calibrator:
             self._wait("No face is in the picture" if not faces else "More than one face is in the picture")
         elif self._face is None:
             self._take(faces[0], logits[0], time)
-        elif overlap(faces[0], self._face) < MIN_OVERLAP:
+        elif intersection_over_union(faces[0].box, self._face.box) < MIN_OVERLAP:
             self._wait("Another face took the place of the first")
             self._take(faces[0], logits[0], time)
         elif time - self._last > LONGEST_GAP:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.annotate import Mark
 from fer_core.config import LiveConfig
 from fer_core.faces import Face, FaceDetector, crop_box, crop_squares
+from fer_core.faces.boxes import Box
 from fer_core.inference import Classifier
 from fer_core.live.calibration import CalibrationState, Calibrator
 from fer_core.live.smoothing import Smoother
@@ -37,7 +39,7 @@ class LiveFace:
     """
 
     number: int
-    box: tuple[float, float, float, float]
+    box: Box
     label: str
     probability: float
     abstained: bool
@@ -67,6 +69,19 @@ class FrameResult:
     faces: tuple[LiveFace, ...] = ()
     detected: bool = True
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    def marks(self) -> list[Mark]:
+        """The faces as they are drawn."""
+        return [
+            Mark(
+                face.box,
+                face.number,
+                face.label,
+                dict(zip(self.labels, map(float, face.probabilities), strict=True)),
+                face.abstained,
+            )
+            for face in self.faces
+        ]
 
 
 class LiveProcessor:

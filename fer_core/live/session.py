@@ -13,20 +13,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.annotate import draw_marks
 from fer_core.config import LiveConfig
 from fer_core.errors import FerError, WorkspaceError
 from fer_core.images import png
 from fer_core.inference import Classifier
 from fer_core.live.calibration import CalibrationState
 from fer_core.live.game import ANOTHER_MODEL, Game
-from fer_core.live.overlay import draw
+from fer_core.live.mp4 import Mp4Writer
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor, Meter, Rates
 from fer_core.live.table import FaceTable
 from fer_core.workspace import Workspace, atomic_write, make_directory
@@ -109,7 +109,7 @@ class LiveSession:
         try:
             result = self._processor.process(rgb, arrived)
             began = clock.perf_counter()
-            picture = draw(rgb, result, mirror=config.mirror, bars=config.bars)
+            picture = draw_marks(rgb, result.marks(), mirror=config.mirror, bars=config.bars)
             stages = {**result.milliseconds, "draw": 1000 * (clock.perf_counter() - began)}
             self._keep(picture, result, arrived)
             game = self._game
@@ -322,13 +322,10 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._container: Any = None
-        self._stream: Any = None
+        self._file: Mp4Writer | None = None
         self._table: FaceTable | None = None
-        self._started: float | None = None
-        self._last = -1
+        self._started = 0.0
         self._closed = False
-        self._size = (0, 0)
 
     def add(self, picture: Frame, result: FrameResult, time: float) -> None:
         """Append one frame.
@@ -337,47 +334,26 @@ class Recorder:
             WorkspaceError: the disk is full.
         """
         import av
-        import cv2
 
         with self._lock:
             if self._closed:
                 return
             try:
-                if self._container is None:
-                    self._open(picture, result, time)
-                if (picture.shape[1], picture.shape[0]) != self._size:
-                    picture = np.asarray(cv2.resize(picture, self._size), dtype=np.uint8)
-                seconds = time - (self._started or time)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame.pts = max(self._last + 1, round(seconds * 1000))
-                frame.time_base = Fraction(1, 1000)
-                self._last = frame.pts
-                self._container.mux(self._stream.encode(frame))
+                if self._file is None:
+                    self._file = Mp4Writer(self.path, picture.shape[1], picture.shape[0], live=True)
+                    self._table = FaceTable(self.path.with_suffix(".csv"), result.labels)
+                    self._started = time
+                self._file.add(picture, time - self._started)
                 assert self._table is not None
-                self._table.add(result, seconds)
+                self._table.add(result, time - self._started)
             except (OSError, av.FFmpegError) as error:
                 self._finish()
                 raise WorkspaceError(f"The recording stopped: {self.path} cannot be written ({error}).") from error
 
-    def _open(self, picture: Frame, result: FrameResult, time: float) -> None:
-        import av
-
-        height, width = picture.shape[:2]
-        self._size = (width - width % 2, height - height % 2)
-        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-        self._container = av.open(str(self.path), "w", format="mp4", options=options)
-        self._stream = self._container.add_stream("libx264", rate=30)
-        self._stream.width, self._stream.height = self._size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, 1000)
-        self._stream.options = {"preset": "ultrafast", "crf": "23", "g": "30", "tune": "zerolatency"}
-        self._table = FaceTable(self.path.with_suffix(".csv"), result.labels)
-        self._started = time
-
     def close(self) -> Path | None:
         """Finish the files; None when no frame came."""
         with self._lock:
-            had = self._container is not None
+            had = self._file is not None
             self._finish()
             return self.path if had else None
 
@@ -385,11 +361,10 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
-        if self._container is not None:
+        if self._file is not None:
             with suppress(Exception):  # what is written stays playable whatever the end of the stream meets
-                self._container.mux(self._stream.encode(None))
-            with suppress(Exception):
-                self._container.close()
+                self._file.finish()
+            self._file.close()
         if self._table is not None:
             with suppress(OSError):
                 self._table.close()

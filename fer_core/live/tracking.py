@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.faces import Face
+from fer_core.faces.boxes import intersection_over_union
 
 MIN_OVERLAP = 0.2
 """Least intersection over union of a face and its last place; below it, nearness of the centres may still match."""
@@ -78,21 +79,9 @@ class Tracker:
         self._tracks.clear()
 
 
-def overlap(a: Face, b: Face) -> float:
-    """Intersection over union of two boxes, 0…1."""
-    ax, ay, aw, ah = a.box
-    bx, by, bw, bh = b.box
-    width = min(ax + aw, bx + bw) - max(ax, bx)
-    height = min(ay + ah, by + bh) - max(ay, by)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (aw * ah + bw * bh - shared)
-
-
 def _cost(track: Face, face: Face) -> float:
     """0 for the same place, up to 2 for the farthest match allowed, infinite for none."""
-    shared = overlap(track, face)
+    shared = intersection_over_union(track.box, face.box)
     if shared >= MIN_OVERLAP:
         return 1 - shared
     sizes: npt.NDArray[np.float64] = np.sqrt([track.box[2] * track.box[3], face.box[2] * face.box[3]])

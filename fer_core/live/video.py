@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.annotate import draw_marks
 from fer_core.config import LiveConfig
 from fer_core.errors import ImageError, WorkspaceError
 from fer_core.inference import Classifier
-from fer_core.live.overlay import draw
+from fer_core.live.mp4 import Mp4Writer
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.table import COLUMNS, FaceTable
 from fer_core.workspace import make_directory
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _EARLY_PACKETS = 500
 _LARGEST_FRAME = 40_000_000  # pixels; refused before decoding
-_COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # what an mp4 file may hold
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
@@ -121,7 +121,7 @@ def annotate_video(
             for item in reader.items():
                 if not isinstance(item, tuple):
                     if writer:
-                        writer.copy_audio(item)
+                        writer.file.copy_sound(item)
                     elif output is not None and len(early) < _EARLY_PACKETS:
                         early.append(item)
                     continue
@@ -129,14 +129,14 @@ def annotate_video(
                 if output is not None and writer is None:
                     writer = stack.enter_context(_Writer(Path(output), frame, reader))
                     for packet in early:
-                        writer.copy_audio(packet)
+                        writer.file.copy_sound(packet)
                 found = processor.process(frame, time)
                 if rows:
                     rows.add(found, time)
                 picture = None
                 if writer:
-                    picture = draw(frame, found, mirror=config.mirror, bars=config.bars)
-                    writer.add(picture, time)
+                    picture = draw_marks(frame, found.marks(), mirror=config.mirror, bars=config.bars)
+                    writer.file.add(picture, time)
                 result.frames += 1
                 result.seconds = time
                 result.faces += len(found.faces)
@@ -148,7 +148,9 @@ def annotate_video(
                     if reader.duration and time > 0:
                         left = max(0.0, (reader.duration - time) * (now - started) / time)
                     shown = (
-                        picture if picture is not None else draw(frame, found, mirror=config.mirror, bars=config.bars)
+                        picture
+                        if picture is not None
+                        else draw_marks(frame, found.marks(), mirror=config.mirror, bars=config.bars)
                     )
                     on_progress(VideoProgress(time, reader.duration, result.frames, left, shown))
                 if should_stop and should_stop():
@@ -255,57 +257,24 @@ class _Writer:
         import av
 
         make_directory(self.path.parent)
+        height, width = self.first.shape[:2]
         try:
-            self.container = av.open(str(self.temporary), "w")
+            self.file = Mp4Writer(self.temporary, width, height, rate=self.reader.rate)
         except (av.FFmpegError, OSError) as error:
             raise WorkspaceError(f"{self.path} cannot be written ({_reason(error)}).") from error
-        height, width = self.first.shape[:2]
-        self.size = (width + width % 2, height + height % 2)  # the colour planes are half as large
-        stream = self.container.add_stream("libx264", rate=self.reader.rate)
-        assert stream.type == "video"
-        stream.width, stream.height, stream.pix_fmt = *self.size, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
-        stream.options = {"preset": "veryfast", "crf": "21"}
-        self.stream: av.VideoStream = stream
-        self.sound = None
-        source = self.reader.audio
-        if source is not None:
-            if source.codec_context.name in _COPIED_AUDIO:
-                self.sound = self.container.add_stream_from_template(source)
-            else:
-                self.notes.append(f"The sound ({source.codec_context.name}) cannot be kept in this kind of file.")
+        sound = self.reader.audio
+        if sound is not None and not self.file.add_sound(sound):
+            self.notes.append(f"The sound ({sound.codec_context.name}) cannot be kept in this kind of file.")
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(Exception):  # closing what failed half-way must not hide the reason
-            self.container.close()
+        self.file.close()  # closing what failed half-way must not hide the reason
         with suppress(OSError):
             self.temporary.unlink(missing_ok=True)
 
-    def add(self, picture: npt.NDArray[np.uint8], time: float) -> None:
-        import av
-        import cv2
-
-        height, width = picture.shape[:2]
-        if (width, height) != self.size:
-            right, bottom = self.size[0] - width, self.size[1] - height
-            if 0 <= right <= 1 and 0 <= bottom <= 1:
-                picture = np.asarray(cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-            else:  # the video changed its size on the way
-                picture = np.asarray(cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA), np.uint8)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = round(time * 90_000), Fraction(1, 90_000)
-        self.container.mux(self.stream.encode(frame))
-
-    def copy_audio(self, packet: Any) -> None:
-        if self.sound is not None and packet.dts is not None:
-            packet.stream = self.sound
-            self.container.mux(packet)
-
     def finish(self) -> None:
         """Flush and give the file its name."""
-        self.container.mux(self.stream.encode(None))
-        self.container.close()
+        self.file.finish()
         try:
             self.temporary.replace(self.path)
         except OSError as error:

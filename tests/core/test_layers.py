@@ -15,7 +15,7 @@ LINES = [
     {"cli", "bench", "launcher", "__main__"},
     {"lessons", "report"},
     {"training", "explanation", "live"},
-    {"evaluation", "charts"},
+    {"evaluation", "charts", "annotate"},
     {"inference", "faces", "photos"},
     {"data", "models"},
     {"images", "store"},

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core.annotate import draw_photo
 from fer_core.errors import FerError
 from fer_core.explanation import Saliency, explain
 from fer_core.faces import FaceDetector, square_around
 from fer_core.images import Photo, encode, fit, png, read_photo
 from fer_core.inference import Classifier, resolve_model
-from fer_core.live.overlay import draw_photo
 from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_squares
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import record_defect

@@ -7,14 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
 from fer_core.config import LiveConfig
 from fer_core.faces import Face, crop_box
 from fer_core.inference import Classifier
-from fer_core.live import LiveProcessor, Meter, draw
-from fer_core.live.overlay import mirrored
+from fer_core.live import LiveProcessor, Meter
 from fer_core.live.smoothing import Smoother
-from fer_core.live.tracking import Tracker, overlap
+from fer_core.live.tracking import Tracker
 from fer_core.photos import predict_squares
 from tests.factories import untrained_checkpoint
 
@@ -49,12 +47,6 @@ def frame(seed: int = 0, height: int = 240, width: int = 320) -> np.ndarray:
 
 def numbers(tracker: Tracker, faces, time: float, gap: float = 0.5) -> list[int]:
     return [track.number for track in tracker.update(faces, time, gap)]
-
-
-def test_overlap_by_hand():
-    assert overlap(face(0, 0), face(0, 0)) == 1
-    assert overlap(face(0, 0, 10), face(5, 0, 10)) == pytest.approx(50 / 150)
-    assert overlap(face(0, 0, 10), face(20, 0, 10)) == 0
 
 
 def test_a_face_that_moves_keeps_its_number():
@@ -203,7 +195,8 @@ def test_the_frame_is_never_changed(classifier):
     image = frame()
     image.flags.writeable = False
     result = LiveProcessor(classifier, FakeDetector([face(20, 30)])).process(image, 0)
-    draw(image, result, mirror=True)
+    assert len(result.faces) == 1
+    np.testing.assert_array_equal(image, frame())
 
 
 def at_once(work: Callable[[int], None]) -> None:
@@ -235,54 +228,18 @@ def test_a_replay_gives_the_same_results_twice(classifier):
     assert run() == run()
 
 
-# --- overlay
+def test_a_result_is_marked_with_what_was_predicted(classifier):
+    result = LiveProcessor(classifier, FakeDetector([face(100, 60), face(10, 60)])).process(frame(), 0)
+    for found, mark in zip(result.faces, result.marks(), strict=True):
+        assert (mark.box, mark.number, mark.label) == (found.box, found.number, found.label)
+        assert mark.abstained == found.abstained
+        assert tuple(mark.probabilities) == classifier.labels
+        assert mark.probabilities[mark.label] == found.probability
 
 
-@pytest.fixture
-def result(classifier):
-    return LiveProcessor(classifier, FakeDetector([face(100, 60, 80)])).process(frame(), 0)
-
-
-def test_drawing_marks_the_box_in_the_colour_of_the_label(result):
-    blank = np.zeros((240, 320, 3), np.uint8)
-    image = draw(blank, result, bars=False)
-    from fer_core.classes import COLOURS
-    from fer_core.live.overlay import rgb
-
-    assert tuple(image[100, 100]) == rgb(COLOURS[result.faces[0].label])
-    assert image[100, 140].tolist() == [0, 0, 0]
-    assert not blank.any()
-
-
-def test_a_mirror_shows_the_face_on_the_other_side(result):
-    image, flipped = mirrored(frame(), result)
-    assert flipped.faces[0].box[0] == 320 - 100 - 80
-    np.testing.assert_array_equal(image, frame()[:, ::-1])
-    np.testing.assert_array_equal(flipped.faces[0].crop, result.faces[0].crop)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "size"), [(-40, -40, 80), (300, 220, 80), (0, 0, 320), (150, 100, 3), (5000, 5000, 80)]
-)
-def test_faces_at_and_beyond_the_edges_can_be_drawn(classifier, x, y, size):
-    from dataclasses import replace
-
-    base = LiveProcessor(classifier, FakeDetector([face(100, 60)])).process(frame(), 0)
-    moved = replace(base, faces=(replace(base.faces[0], box=(x, y, size, size)),))
-    for mirror in (False, True):
-        assert draw(frame(), moved, mirror=mirror).shape == (240, 320, 3)
-
-
-def test_an_unsure_answer_names_no_expression(classifier, monkeypatch):
-    import cv2
-
-    said: list[str] = []
-    plain = cv2.putText
-    monkeypatch.setattr(cv2, "putText", lambda *a: said.append(a[1]) or plain(*a))
+def test_a_result_below_the_threshold_is_marked_as_unsure(classifier):
     processor = LiveProcessor(classifier, FakeDetector([face(100, 60)]), LiveConfig(abstain_below=1.0))
-    draw(frame(), processor.process(frame(), 0))
-    assert said == ["1 not sure"]
-    assert not any(label in said[0] for label in LABELS)
+    assert [mark.abstained for mark in processor.process(frame(), 0).marks()] == [True]
 
 
 # --- meter
@@ -310,23 +267,3 @@ def test_the_meter_can_be_read_before_the_first_frame_and_long_after_the_last():
     meter.arrived(1)
     meter.finished(1, 1.01, {}, 1)
     assert meter.read(100).faces == 0
-
-
-def test_a_photographs_faces_are_drawn_at_their_place_in_the_reduced_copy():
-    from fer_core.classes import COLOURS
-    from fer_core.faces import Square
-    from fer_core.live.overlay import draw_photo, rgb
-    from fer_core.photos import FacePrediction, PhotoResult
-
-    p = np.array([0.1, 0.9], np.float32)
-    face = FacePrediction(Square(400, 200, 200), np.zeros((48, 48), np.uint8), ("sad", "happy"), p, False)
-    photo = np.zeros((600, 1000, 3), np.uint8)
-    picture = draw_photo(photo, PhotoResult("a.jpg", 1000, 600, (face,)), longest_side=500)
-    assert picture.shape == (300, 500, 3)
-    assert not photo.any()
-    ink = (picture == rgb(COLOURS["happy"])).all(axis=2)
-    assert ink[150, 200]  # left edge of the box
-    assert ink[150, 300]  # right edge
-    assert not ink[150, 210:290].any()
-    reduced = np.zeros((300, 500, 3), np.uint8)
-    assert (draw_photo(reduced, PhotoResult("a.jpg", 1000, 600, (face,))) == picture).all()

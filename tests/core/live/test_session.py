@@ -5,6 +5,7 @@ import csv
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -136,7 +137,7 @@ def test_only_the_newest_of_several_waiting_frames_is_worked_on(live):
     waiting = []
     for i in range(4):
         item = av.VideoFrame.from_ndarray(frame(i), format="rgb24")
-        item.pts, item.time_base = 3000 * i, module.Fraction(1, 90_000)
+        item.pts, item.time_base = 3000 * i, Fraction(1, 90_000)
         waiting.append(item)
     with ThreadPoolExecutor(1) as media_thread:  # as in the app; this thread may have a loop of its own
         (shown,) = media_thread.submit(lambda: asyncio.run(frames_callback(live)(waiting))).result()
