@@ -38,7 +38,7 @@ LAYOUT: Final = 2
 DEFAULT_LIMIT: Final = 5 * 10**9
 LIMIT_VARIABLE: Final = "FER_CACHE_LIMIT"
 
-_FIRST_LAYOUT: Final = ("data", "evaluations", "filters", "experiments")
+_FIRST_LAYOUT: Final = ("data", "evaluations", "filters", "experiments", "out-of-fold")
 """Folders in ``cache/`` where the first layout lay."""
 _STALE: Final = 3600.0
 """Seconds after which a file that is still being written was left behind by a process that died."""

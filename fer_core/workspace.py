@@ -35,6 +35,11 @@ class Workspace:
         return self.root / "cache"
 
     @property
+    def jobs(self) -> Path:
+        """One directory for each background job that is not a training run."""
+        return self.root / "jobs"
+
+    @property
     def marks(self) -> Path:
         """A person's corrections of labels."""
         return self.root / "marks"

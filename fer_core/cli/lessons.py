@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_core.cli.options import JsonOption, SkipBroken, setting
-from fer_core.cli.output import emit, note, progress, table
+from fer_core.cli.output import emit, progress, table
 
 if TYPE_CHECKING:
+    from fer_core.lessons.experiments import Experiment, Result
+    from fer_core.lessons.experiments.base import Progress
     from fer_core.lessons.math_checks import CheckResult
 
 commands = typer.Typer()
@@ -44,14 +46,13 @@ def experiment(
     data: Annotated[str, setting("data", "--data")] = "synthetic",
     epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Instead of the experiment's own number.")] = None,
     skip_broken: SkipBroken = False,
-    progress_lines: Annotated[bool, typer.Option("--progress-lines", hidden=True)] = False,
+    job: Annotated[Path | None, typer.Option(hidden=True, help="Work as the job of this directory.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Break something on purpose: two small trainings that differ in one thing, and a paragraph on what came of it."""
-    from fer_core.data import load
-    from fer_core.lessons.experiments import experiments, find, results, run
-    from fer_core.lessons.experiments.background import PROGRESS_MARK
-    from fer_core.workspace import Workspace
+    from fer_core.errors import FerError
+    from fer_core.lessons.experiments import experiments, find
+    from fer_core.lessons.experiments.background import ExperimentJob
 
     if name is None:
         known = experiments()
@@ -61,19 +62,39 @@ def experiment(
             table(["name", "what it is"], [[e.name, e.title] for e in known.values()], left=2),
         )
         return
-    chosen = find(name)
+    if job is None:
+        chosen = find(name)
+        result = _run(chosen, data, epochs, skip_broken, lambda done, total: None)
+    else:
+        work = ExperimentJob(job)
+        with work.hold("The experiment"):
+            try:
+                chosen = find(name)
+                result = _run(chosen, data, epochs, skip_broken, work.report)
+                work.finish(result)
+            except FerError as error:
+                work.fail(str(error))
+                raise
+    answer, explanation = chosen.choices[chosen.answer(result.arms)], chosen.explain(result.arms)
+    text = f"{chosen.question}\n{answer}\n\n{explanation}\n\n{result.seconds:.0f} s on {result.data_name}"
+    emit({**result.to_dict(), "answer": answer, "explanation": explanation}, as_json, text)
+
+
+def _run(experiment: Experiment, data: str, epochs: int | None, skip_broken: bool, report: Progress) -> Result:
+    """Run an experiment, with its progress on the terminal and to whoever watches; keep its result."""
+    from fer_core.data import load
+    from fer_core.lessons.experiments import results, run
+    from fer_core.workspace import Workspace
+
     with progress("Reading faces") as on_progress:
         dataset = load(data, on_progress=on_progress, skip_broken=skip_broken)
     with progress("Training") as show:
 
         def told(done: int, total: int) -> None:
             show(done, total)
-            if progress_lines:
-                note(f"{PROGRESS_MARK}{json.dumps([done, total])}")
+            report(done, total)
 
-        result = run(chosen, dataset, epochs=epochs, on_progress=told)
+        result = run(experiment, dataset, epochs=epochs, on_progress=told)
     if epochs is None:
-        results.put(result, chosen, dataset, Workspace.default())
-    answer, explanation = chosen.choices[chosen.answer(result.arms)], chosen.explain(result.arms)
-    text = f"{chosen.question}\n{answer}\n\n{explanation}\n\n{result.seconds:.0f} s on {result.data_name}"
-    emit({**result.to_dict(), "answer": answer, "explanation": explanation}, as_json, text)
+        results.put(result, experiment, dataset, Workspace.default())
+    return result

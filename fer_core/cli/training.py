@@ -85,7 +85,7 @@ def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str,
 def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool) -> Any:
     """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
     from fer_core.errors import RunError
-    from fer_core.training.runs import RESUMABLE
+    from fer_core.jobs import RESUMABLE
     from fer_core.training.trainer import train
 
     if run is not None and resuming and run.state not in RESUMABLE:

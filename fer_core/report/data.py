@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
-ACTIVE = ("starting", "running", "stopping")
-"""States in which a run still trains."""
 EVALUATED = ("valid", "honest", "test")
 """What a trainer may have left predictions of."""
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from fer_core.errors import FerError
 from fer_core.formatting import SPLIT_NAMES, percent
+from fer_core.jobs import ACTIVE
 from fer_core.models import count_parameters
-from fer_core.report.data import ACTIVE, Progress, ReportData, collect
+from fer_core.report.data import Progress, ReportData, collect
 from fer_core.report.rendering import accuracy, render
 from fer_core.report.sections.confusion import confusion
 from fer_core.report.sections.environment import environment

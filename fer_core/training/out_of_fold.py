@@ -1,9 +1,8 @@
-"""Out-of-fold probabilities: what a network says of each training face that never saw it. The base of suspect labels.
+"""Out-of-fold probabilities: what a network predicts for each training face that it never saw. The base of suspect labels.
 
-The faces are dealt into folds, exact copies on one side; for each fold a network trains on the others and answers this
-one. The work lies in ``cache/out-of-fold/<key>/`` (status.json, fold-N.npy, probabilities.npz, run.lock, stop), keyed by
-data and settings; a second call reads the result. Like a training it can run in a process of its own and be stopped;
-folds that were finished are kept, and the next call goes on with the others.
+The faces are dealt into folds, duplicates on one side; for each fold a network trains on the others and predicts this one.
+The result lies in the store, keyed by data and settings; a second call reads it. Like a training it is a job that can run
+in a process of its own and be stopped; folds that were finished are kept, and the next call goes on with the others.
 """
 
 from __future__ import annotations
@@ -13,92 +12,74 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 from pydantic import Field
 
-from fer_core.config import Config, TrainConfig
+from fer_core.classes import LABELS
+from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.data.duplicates import pixel_groups
-from fer_core.errors import BusyError, ConfigError, DataError, FerError
-from fer_core.workspace import Workspace, atomic_write, make_directory, write_json
+from fer_core.errors import DataError, FerError, WorkspaceError
+from fer_core.jobs import ACTIVE, Job, JobState, JobStatus, WrittenState
+from fer_core.store import Arrays, Entry, Store
+from fer_core.workspace import Workspace, make_directory
 
 FOLDS = 3
 EPOCHS = 8
-STARTING_GRACE = 60.0  # seconds a background process may take until it holds the lock
 
 
-FoldState = Literal["starting", "running", "stopped", "finished", "failed"]
+class FoldStatus(JobStatus):
+    """What ``status.json`` of this job says."""
 
-
-class FoldStatus(Config):
-    """What ``status.json`` says; its writer is the process that does the work."""
-
-    state: FoldState = "starting"
     done: int = Field(0, ge=0, description="Epochs done, over all folds.")
     total: int = Field(FOLDS * EPOCHS, ge=1)
     seconds_left: float | None = None
-    heartbeat: float = 0.0
-    error: str | None = None
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """One computation, done or not; every property reads the disk afresh."""
+class OutOfFold(Job):
+    """One computation, done or not; every property reads the disk afresh.
 
-    path: Path
+    Attributes:
+        workspace: whose store keeps the result.
+        key: names data and settings.
+    """
+
+    workspace: Workspace
+    key: str
+
+    status_type = FoldStatus
 
     @property
     def status(self) -> FoldStatus:
         """What was last written; a blank status where there is none."""
-        try:
-            return FoldStatus.parse((self.path / "status.json").read_bytes())
-        except (OSError, ConfigError):
-            return FoldStatus()
+        found = super().status
+        assert isinstance(found, FoldStatus)  # as status_type says
+        return found
 
     @property
-    def state(self) -> Literal["none", "starting", "running", "stopping", "stopped", "finished", "failed", "lost"]:
-        """The status checked against the lock."""
+    def state(self) -> JobState | Literal["none"]:
+        """The status checked against the lock and the store; "none" where nothing was ever begun."""
+        if self._store.path("out-of-fold", self.key).exists():
+            return "finished"
         if not (self.path / "status.json").exists():
             return "none"
-        if (self.path / "probabilities.npz").exists():
-            return "finished"
-        if self._alive():
-            return "stopping" if (self.path / "stop").exists() else "running"
-        status = self.status
-        if status.state == "starting" and abs(time.time() - status.heartbeat) < STARTING_GRACE:
-            return "starting"
-        return "lost" if status.state in ("starting", "running", "finished") else status.state
+        state = self.watched_state()
+        return "lost" if state == "finished" else state  # the store gave its result up
 
-    def _alive(self) -> bool:
-        try:
-            with FileLock(self.path / "run.lock", timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:
-            return False
+    def keep(self, positions: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> None:
+        """Keep the result: positions int64 (n,) in the data set and probabilities float32 (n, 7).
 
-    def request_stop(self) -> None:
-        """Ask the work to stop; harmless when nothing runs."""
-        if self.path.is_dir():
-            (self.path / "stop").touch()
-
-    def fold_file(self, number: int) -> Path:
-        """Where the answers of one finished fold are kept until all are done."""
-        return self.path / f"fold-{number}.npy"
-
-    def kept_fold(self, number: int, faces: int) -> npt.NDArray[np.float32] | None:
-        """The answers of a fold finished earlier, float32 (faces, 7); None where there are none that can be used."""
-        try:
-            answers = np.load(self.fold_file(number), allow_pickle=False)
-        except Exception:  # missing or damaged: computed anew; damaged files raise nearly anything
-            return None
-        return answers if answers.shape == (faces, 7) and answers.dtype == np.float32 else None
+        Raises:
+            WorkspaceError: it cannot be kept.
+        """
+        arrays: Arrays = {"positions": positions, "probabilities": probabilities}
+        problem = self._store.put("out-of-fold", self.key, arrays)
+        if problem is not None:
+            raise WorkspaceError(f"The out-of-fold probabilities cannot be kept. {problem}")
 
     def read(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Positions int64 (n,) in the data set and probabilities float32 (n, 7).
@@ -106,11 +87,44 @@ class OutOfFold:
         Raises:
             DataError: there is no result, or it is damaged.
         """
-        try:
-            with (self.path / "probabilities.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                return file["positions"], file["probabilities"]
-        except Exception as error:  # damaged archives raise nearly anything
-            raise DataError("The out-of-fold probabilities are missing or damaged; compute them again.") from error
+
+        def result(entry: Entry) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+            positions, probabilities = entry.arrays["positions"], entry.arrays["probabilities"]
+            if probabilities.shape != (len(positions), len(LABELS)):
+                raise DataError("not one row of probabilities for each face")
+            return positions, probabilities
+
+        found = self._store.get("out-of-fold", self.key, result)
+        if found is None:
+            raise DataError("The out-of-fold probabilities are missing or damaged; compute them again.")
+        return found
+
+    def keep_fold(self, number: int, probabilities: npt.NDArray[np.float32]) -> None:
+        """Keep the predictions of a finished fold until all are done."""
+        self._store.put("out-of-fold", self._fold_key(number), {"probabilities": probabilities})
+
+    def kept_fold(self, number: int, faces: int) -> npt.NDArray[np.float32] | None:
+        """The predictions of a fold finished earlier, float32 (faces, 7); None where none can be used."""
+
+        def fold(entry: Entry) -> npt.NDArray[np.float32]:
+            probabilities = entry.arrays["probabilities"]
+            if probabilities.shape != (faces, len(LABELS)) or probabilities.dtype != np.float32:
+                raise DataError("the fold of other faces")
+            return probabilities
+
+        return self._store.get("out-of-fold", self._fold_key(number), fold)
+
+    def remove_folds(self) -> None:
+        """Remove what was kept of single folds."""
+        for number in range(FOLDS):
+            self._store.remove("out-of-fold", self._fold_key(number))
+
+    def _fold_key(self, number: int) -> str:
+        return f"{self.key} fold {number}"
+
+    @property
+    def _store(self) -> Store:
+        return Store(self.workspace)
 
 
 def default_config() -> TrainConfig:
@@ -126,7 +140,8 @@ def find(dataset: FaceDataset, config: TrainConfig | None = None, workspace: Wor
     machine = {"data", "device", "threads", "precision"}
     settings = (config or default_config()).model_dump(mode="json", exclude_defaults=True, exclude=machine)
     key = hashlib.sha256(f"{dataset.fingerprint} {FOLDS} {json.dumps(settings, sort_keys=True)}".encode()).hexdigest()
-    return OutOfFold((workspace or Workspace.default()).cache / "out-of-fold" / key[:20])
+    workspace = workspace or Workspace.default()
+    return OutOfFold(workspace.jobs / f"out-of-fold-{key[:20]}", workspace, key)
 
 
 def fold_of_each(dataset: FaceDataset, indices: npt.NDArray[np.int64], seed: int = 0) -> npt.NDArray[np.int64]:
@@ -157,10 +172,7 @@ def compute(
         DataError: there are too few faces.
         FerError: stopped before the end.
     """
-    from fer_core.inference import Classifier
-    from fer_core.training.device import choose_compute
-    from fer_core.training.loop import Training, torch_settings
-    from fer_core.training.runs import refuse_if_busy
+    from fer_core.training.runs import only_training, refuse_if_busy
 
     workspace = workspace or Workspace.default()
     config = config or default_config()
@@ -173,69 +185,92 @@ def compute(
         raise DataError(f"{dataset.name} has too few training faces ({len(indices)}) for {FOLDS} folds.")
     refuse_if_busy(workspace)
     make_directory(job.path)
-    make_directory(workspace.runs)
-    try:
-        with FileLock(workspace.runs / ".training.lock", timeout=2), FileLock(job.path / "run.lock", timeout=2):
-            (job.path / "stop").unlink(missing_ok=True)
-            total, started = FOLDS * config.epochs, time.time()
-
-            def write(state: FoldState, done: int, error: str | None = None) -> None:
-                now = time.time()
-                here = done - kept_epochs  # epochs trained by this process; the others say nothing about its speed
-                left = (now - started) / here * (total - done) if here > 0 and state == "running" else None
-                record = FoldStatus(
-                    state=state, done=done, total=total, seconds_left=left, heartbeat=now, error=error
-                )  # fmt: skip
-                write_json(job.path / "status.json", record.to_dict())
-                if on_progress:
-                    on_progress(done, total)
-
-            def stopping() -> bool:
-                return (job.path / "stop").exists() or bool(should_stop and should_stop())
-
-            done = kept_epochs = 0
-            write("running", done)
-            compute_on = choose_compute(config)
-            probabilities = np.zeros((len(indices), 7), dtype=np.float32)
-            try:
-                with torch_settings(compute_on):
-                    for number in range(FOLDS):
-                        held_out = indices[fold == number]
-                        kept = job.kept_fold(number, len(held_out))
-                        if kept is not None:
-                            probabilities[fold == number] = kept
-                            done += config.epochs
-                            kept_epochs += config.epochs
-                            write("running", done)
-                            continue
-                        split = ProtocolSplit("holdout", indices[fold != number], held_out)
-                        training = Training(config, dataset, split, compute_on)
-                        while not training.finished:
-                            if stopping() or training.run_epoch(should_stop=stopping) is None:
-                                write("stopped", done)
-                                raise FerError(
-                                    f"The search for suspect labels was stopped; {number} of {FOLDS} folds are kept, "
-                                    "and the next search goes on from there."
-                                )
-                            done += 1
-                            write("running", done)
-                        classifier: Classifier = training.classifier
-                        answers = classifier.probabilities(dataset.images[held_out])
-                        probabilities[fold == number] = answers
-                        with atomic_write(job.fold_file(number)) as file:
-                            np.save(file, answers)
-            except FerError as error:
-                if job.status.state != "stopped":
-                    write("failed", done, str(error))
-                raise
-            with atomic_write(job.path / "probabilities.npz") as file:
-                np.savez(file, positions=indices, probabilities=probabilities)
-            write("finished", total)
-            for number in range(FOLDS):
-                job.fold_file(number).unlink(missing_ok=True)
-    except Timeout as error:
-        raise BusyError("A training is running in this workspace; wait until it ends, then start again.") from error
+    with only_training(workspace, job, "The search for suspect labels"):
+        work = _Work(job, dataset, config, on_progress, should_stop)
+        try:
+            work.write("running")
+            job.keep(indices, work.predict_all(indices, fold))
+            job.remove_folds()
+            work.write("finished")
+        except _Stopped as error:
+            work.write("stopped")
+            raise FerError(str(error)) from None
+        except FerError as error:
+            work.write("failed", str(error))
+            raise
     return job
+
+
+class _Stopped(Exception):
+    """Somebody asked the work to stop."""
+
+
+class _Work:
+    """The computation in this process."""
+
+    def __init__(
+        self,
+        job: OutOfFold,
+        dataset: FaceDataset,
+        config: TrainConfig,
+        on_progress: Callable[[int, int], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        self._job, self._dataset, self._config = job, dataset, config
+        self._on_progress, self._should_stop = on_progress, should_stop
+        self._total, self._started = FOLDS * config.epochs, time.time()
+        self._done = 0  # epochs
+        self._kept = 0  # epochs of folds that were finished before; they say nothing about this process's speed
+
+    def write(self, state: WrittenState, error: str | None = None) -> None:
+        """Say how far the work is."""
+        now, here = time.time(), self._done - self._kept
+        going_on = here > 0 and state == "running"
+        left = (now - self._started) / here * (self._total - self._done) if going_on else None
+        status = FoldStatus(
+            state=state, done=self._done, total=self._total, seconds_left=left, heartbeat=now, error=error
+        )
+        self._job.write_status(status)
+        if self._on_progress:
+            self._on_progress(self._done, self._total)
+
+    def predict_all(self, indices: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Probabilities float32 (n, 7) of the faces at ``indices``, each by the network of its fold."""
+        probabilities = np.zeros((len(indices), len(LABELS)), dtype=np.float32)
+        for number in range(FOLDS):
+            held_out = indices[fold == number]
+            predicted = self._job.kept_fold(number, len(held_out))
+            if predicted is not None:
+                self._done += self._config.epochs
+                self._kept += self._config.epochs
+                self.write("running")
+            else:
+                predicted = self._predict_fold(number, indices[fold != number], held_out)
+                self._job.keep_fold(number, predicted)
+            probabilities[fold == number] = predicted
+        return probabilities
+
+    def _predict_fold(
+        self, number: int, others: npt.NDArray[np.int64], held_out: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        from fer_core.training.device import choose_compute
+        from fer_core.training.loop import Training, torch_settings
+
+        compute_on = choose_compute(self._config)
+        with torch_settings(compute_on):
+            training = Training(self._config, self._dataset, ProtocolSplit("holdout", others, held_out), compute_on)
+            while not training.finished:
+                if self._stopping() or training.run_epoch(should_stop=self._stopping) is None:
+                    raise _Stopped(
+                        f"The search for suspect labels was stopped; {number} of {FOLDS} folds are kept, "
+                        "and the next search goes on from there."
+                    )
+                self._done += 1
+                self.write("running")
+            return training.classifier.probabilities(self._dataset.images[held_out])
+
+    def _stopping(self) -> bool:
+        return self._job.stop_requested or bool(self._should_stop and self._should_stop())
 
 
 def start(
@@ -252,16 +287,13 @@ def start(
     Raises:
         BusyError: a training runs in this workspace.
     """
-    from fer_core.training.jobs import spawn
     from fer_core.training.runs import refuse_if_busy
 
     workspace = workspace or Workspace.default()
     job = find(dataset, workspace=workspace)
-    if job.state in ("finished", "starting", "running", "stopping"):
+    if job.state == "finished" or job.state in ACTIVE:
         return job
     refuse_if_busy(workspace)
-    make_directory(job.path)
-    write_json(job.path / "status.json", FoldStatus(heartbeat=time.time()).to_dict())
-    arguments = ["audit", source, "--suspects", "--json", *(["--skip-broken"] if skip_broken else [])]
-    spawn(arguments, workspace, job.path / "console.txt")
+    skip = ["--skip-broken"] if skip_broken else []
+    job.start(["audit", source, "--suspects", "--json", *skip], workspace, FoldStatus())
     return job

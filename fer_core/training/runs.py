@@ -25,33 +25,29 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from fer_core.config import Config, TrainConfig
 from fer_core.errors import BusyError, ConfigError, RunError
+from fer_core.jobs import ACTIVE, Job, JobState, JobStatus, held
 from fer_core.workspace import Workspace, make_directory, write_json
 
 SCHEMA = 1
-STARTING_GRACE = 60.0
-"""Seconds a background process may take from its start until it holds the lock."""
 
-State = Literal["starting", "running", "stopping", "stopped", "finished", "failed", "lost", "damaged"]
-ENDED: frozenset[State] = frozenset({"stopped", "finished", "failed", "lost", "damaged"})
-RESUMABLE: frozenset[State] = frozenset({"stopped", "failed", "lost"})
+State = JobState | Literal["damaged"]
 
 
-class Status(Config):
-    """What ``status.json`` says; the trainer is its only writer once it runs."""
+class Status(JobStatus):
+    """What ``status.json`` of a run says."""
 
     schema_version: int = SCHEMA
-    state: Literal["starting", "running", "stopped", "finished", "failed"] = "starting"
     epoch: int = Field(0, ge=0, description="Epochs completed.")
     epochs: int = Field(0, ge=0, description="Epochs planned.")
     step: int = Field(0, ge=0, description="Steps done in the running epoch.")
@@ -61,8 +57,6 @@ class Status(Config):
     learning_rate: float | None = None
     train_loss: float | None = Field(None, description="Mean over the running epoch so far.")
     train_accuracy: float | None = None
-    heartbeat: float = Field(0.0, description="UTC seconds since 1970; for display only.")
-    error: str | None = None
 
 
 class EpochRecord(Config):
@@ -100,10 +94,10 @@ class Label(Config):
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Job):
     """A run directory; every property reads the disk afresh, so that it follows a training in another process."""
 
-    path: Path
+    status_type = Status
 
     @property
     def id(self) -> str:
@@ -130,40 +124,18 @@ class Run:
     @property
     def status(self) -> Status:
         """What the trainer last wrote; a blank status where the file is missing or damaged."""
-        try:
-            return Status.parse((self.path / "status.json").read_bytes())
-        except (OSError, ConfigError):
-            return Status()
+        found = super().status
+        assert isinstance(found, Status)  # as status_type says
+        return found
 
     @property
     def state(self) -> State:
-        """The status checked against the lock: alive means that a trainer holds ``run.lock``."""
+        """The status checked against the lock; "damaged" where the settings cannot be read."""
         try:
             _read_config(self.path)
         except RunError:
             return "damaged"
-        status = self.status
-        if self.is_alive():
-            return "stopping" if (self.path / "stop").exists() else "running"
-        if status.state == "starting" and abs(time.time() - status.heartbeat) < STARTING_GRACE:
-            return "starting"
-        if status.state in ("starting", "running"):
-            status = self.status  # it may have ended between the two looks
-            return "lost" if status.state in ("starting", "running") else status.state
-        return status.state
-
-    def is_alive(self) -> bool:
-        """Whether a trainer holds the lock."""
-        lock = self.path / "run.lock"
-        if not lock.exists():
-            return False
-        try:
-            with FileLock(lock, timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:
-            return False  # a read-only or vanished directory cannot be trained in
+        return self.watched_state()
 
     def records(self) -> list[EpochRecord]:
         """The epochs written so far; a half-written last line is left out."""
@@ -226,10 +198,11 @@ def create_run(config: TrainConfig, name: str | None = None, workspace: Workspac
     path = runs / f"{stamp}-{slug(name)}-{secrets.token_hex(2)}"
     make_directory(path)
     write_json(path / "label.json", Label(name=name).to_dict())
-    write_json(path / "status.json", Status(heartbeat=time.time(), epochs=config.epochs).to_dict())
+    run = Run(path)
+    run.write_status(Status(heartbeat=time.time(), epochs=config.epochs))
     # Written last: a directory without it is no run yet.
     write_json(path / "config.json", {"schema_version": SCHEMA, "config": config.to_dict()})
-    return Run(path)
+    return run
 
 
 def open_run(run: str | Path, workspace: Workspace | None = None) -> Run:
@@ -266,8 +239,7 @@ def list_runs(workspace: Workspace | None = None) -> list[Run]:
 
 def running(workspace: Workspace | None = None) -> Run | None:
     """The run that trains or is starting in this workspace, if any."""
-    alive = (run for run in list_runs(workspace) if run.state in ("starting", "running", "stopping"))
-    return next(alive, None)
+    return next((run for run in list_runs(workspace) if run.state in ACTIVE), None)
 
 
 def refuse_if_busy(workspace: Workspace) -> None:
@@ -281,6 +253,29 @@ def refuse_if_busy(workspace: Workspace) -> None:
         raise BusyError(
             f"'{other.label.name}' is training already ({other.id}). Wait until it ends, or stop it, then start this one."
         )
+
+
+@contextmanager
+def only_training(workspace: Workspace, job: Job, what: str) -> Iterator[None]:
+    """Hold the workspace's one place for a training, and be the process of ``job``, for the time of the block.
+
+    Args:
+        workspace: where one training at a time may run.
+        job: the training, or another job that trains.
+        what: the job in words, to begin an error's sentence.
+
+    Raises:
+        BusyError: another training runs; it is named.
+        RunError: another process works on this job.
+    """
+
+    def refusal() -> BusyError:
+        other = running(workspace)
+        named = f"'{other.label.name}'" if other and other.path != job.path else "Another run"
+        return BusyError(f"{named} is training already. Wait until it ends, or stop it, then start this one.")
+
+    with held(make_directory(workspace.runs) / ".training.lock", refusal), job.hold(what):
+        yield
 
 
 def rename_run(run: Run, name: str, notes: str | None = None) -> None:
@@ -301,7 +296,7 @@ def delete_run(run: Run) -> None:
     Raises:
         RunError: the run is training, or the directory cannot be removed.
     """
-    if run.state in ("starting", "running", "stopping"):
+    if run.state in ACTIVE:
         raise RunError(f"The run '{run.label.name}' is training; stop it before deleting it.")
     if run.path.is_symlink():
         run.path.unlink()
@@ -310,14 +305,6 @@ def delete_run(run: Run) -> None:
         shutil.rmtree(run.path)
     except OSError as error:
         raise RunError(f"The run '{run.label.name}' cannot be deleted ({error.strerror}).") from error
-
-
-def request_stop(run: Run) -> None:
-    """Ask the trainer to finish its step, save and exit; harmless when nothing runs."""
-    try:
-        (run.path / "stop").touch()
-    except OSError as error:
-        raise RunError(f"The run '{run.label.name}' cannot be told to stop ({error.strerror}).") from error
 
 
 def _read_config(path: Path) -> TrainConfig:

@@ -6,20 +6,19 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
-from fer_core.errors import BusyError, CheckpointError, FerError, RunError, TrainingError
+from fer_core.errors import CheckpointError, FerError, RunError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
@@ -27,7 +26,7 @@ from fer_core.inference.checkpoint import load_plain
 from fer_core.models import ExpressionModel
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
-from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, refuse_if_busy, running
+from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
 from fer_core.workspace import Workspace, atomic_write, write_json
 
 _STATUS_EVERY = 0.5  # seconds between writes of status.json
@@ -132,7 +131,7 @@ def train(
     else:
         config = run.config
         prepared = None
-    with _only_trainer(run, workspace):
+    with only_training(workspace, run, f"The run '{run.label.name}'"):
         writer = _Writer(run, config)
         try:
             return _train(
@@ -202,24 +201,6 @@ def _threads_before(run: Run) -> int:
     return threads if isinstance(threads, int) and 0 < threads <= 256 else 0
 
 
-@contextlib.contextmanager
-def _only_trainer(run: Run, workspace: Workspace) -> Iterator[None]:
-    """Hold the workspace's lock and the run's for the time of a training."""
-    everyone = FileLock(workspace.runs / ".training.lock", timeout=2)
-    mine = FileLock(run.path / "run.lock", timeout=2)  # a reader's look at the lock takes it for an instant
-    try:
-        with everyone:
-            try:
-                with mine:
-                    yield
-            except Timeout as error:
-                raise RunError(f"The run '{run.label.name}' is being trained by another process.") from error
-    except Timeout as error:
-        other = running(workspace)
-        name = f"'{other.label.name}'" if other else "Another run"
-        raise BusyError(f"{name} is training already. Wait until it ends, or stop it, then start this one.") from error
-
-
 class _Writer:
     """The trainer's side of the run directory."""
 
@@ -229,15 +210,13 @@ class _Writer:
         self._last_write = 0.0
         self._last_checkpoint = -math.inf
         self._log: IO[str] | None = None
-        with contextlib.suppress(FileNotFoundError):
-            (run.path / "stop").unlink()
         self.write_status(force=True)
 
     def write_status(self, force: bool = False, **changes: Any) -> None:
         now = time.time()
         self.status = self.status.model_copy(update={**changes, "heartbeat": now})
         if force or abs(now - self._last_write) >= _STATUS_EVERY:
-            write_json(self.run.path / "status.json", self.status.to_dict())
+            self.run.write_status(self.status)
             self._last_write = now
 
     def fail(self, message: str, state: str = "failed") -> None:
@@ -304,7 +283,7 @@ def _train(
     )
 
     def should_stop() -> bool:
-        return (run.path / "stop").exists() or bool(hooks.should_stop and hooks.should_stop())
+        return run.stop_requested or bool(hooks.should_stop and hooks.should_stop())
 
     def on_step(p: Progress, rate: float) -> None:
         speed = p.seen / p.seconds

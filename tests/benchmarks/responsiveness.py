@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_core.config import TrainConfig
-from fer_core.training import jobs
-from fer_core.training.runs import Run, request_stop
+from fer_core.training import background
+from fer_core.training.runs import Run
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import Server, chromium, serve
 
@@ -94,14 +94,14 @@ def main() -> None:
             page.set_default_timeout(120_000)
             measure(page, server)  # the first visits load the data and torch
             report("nothing trains", measure(page, server))
-            run = jobs.start(TrainConfig(data=FACES, epochs=500), "benchmark", workspace)
+            run = background.start(TrainConfig(data=FACES, epochs=500), "benchmark", workspace)
             try:
                 while not run.records():
                     time.sleep(0.2)
                 report("while a training runs", measure(page, server))
                 report("epoch written -> in the chart", {"delay": epoch_delays(page, server, run, 5)})
             finally:
-                request_stop(run)
+                run.request_stop()
                 while run.is_alive():
                     time.sleep(0.2)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fer_core.errors import FerError
-from fer_core.training.runs import list_runs, request_stop
+from fer_core.jobs import ACTIVE
+from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import CHROMIUM, Server, chromium, serve
 from tests.browser.buttons import listen
@@ -72,10 +73,10 @@ def words_of(tab: Page) -> str:
 
 def stop_trainings(workspace: Workspace) -> None:
     """A trainer outlives the server on purpose, so it has to be asked to stop."""
-    alive = [run for run in list_runs(workspace) if run.state in ("starting", "running", "stopping")]
+    alive = [run for run in list_runs(workspace) if run.state in ACTIVE]
     for run in alive:
         try:
-            request_stop(run)
+            run.request_stop()
         except FerError:
             continue
     wait_until(lambda: not any(run.is_alive() for run in alive), seconds=60)

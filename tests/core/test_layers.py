@@ -18,7 +18,7 @@ LINES = [
     {"evaluation", "charts", "annotate"},
     {"inference", "faces", "photos"},
     {"data", "models"},
-    {"images", "store"},
+    {"images", "store", "jobs"},
     {"preprocess", "config", "classes", "formatting", "workspace", "resources", "errors", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}
@@ -74,4 +74,4 @@ def test_the_command_line_starts_without_heavy_libraries():
 
 
 def test_looking_at_runs_needs_no_torch():
-    assert "torch" not in loaded_by("from fer_core.training import list_runs; import fer_core.training.jobs")
+    assert "torch" not in loaded_by("from fer_core.training import list_runs; import fer_core.training.background")

@@ -54,7 +54,7 @@ def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves
     (folder / "train" / "happy" / "broken.png").write_bytes(b"not a picture")
     state_of = {}
     monkeypatch.setattr(
-        "fer_core.training.jobs.start",
+        "fer_core.training.background.start",
         lambda config, name=None, workspace=None: state_of.update(config=config) or 1 / 0,
     )
     app = open_page("data")

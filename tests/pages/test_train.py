@@ -3,7 +3,7 @@ from filelock import FileLock
 
 from fer_core.config import PRESETS, TrainConfig
 from fer_core.errors import BusyError
-from fer_core.training import jobs
+from fer_core.training import background
 from fer_core.training.runs import list_runs
 from pages.ui.train.form import DRAWN_BY_HAND, GROUPS, remaining_fields
 from tests.pages.conftest import check, words
@@ -19,7 +19,7 @@ def started(monkeypatch):
         calls.append((config, name))
         return make_run(name or "unnamed", epochs=0, planned=config.epochs, state="starting")
 
-    monkeypatch.setattr(jobs, "start", start)
+    monkeypatch.setattr(background, "start", start)
     return calls
 
 
@@ -144,7 +144,7 @@ def test_a_second_training_is_refused_in_a_sentence_that_names_the_first(open_pa
         check(app, errors=1)
         assert "the first" in app.error[0].value
         with pytest.raises(BusyError):
-            jobs.start(TrainConfig())
+            background.start(TrainConfig())
     assert len(list_runs()) == 1
 
 
@@ -191,7 +191,7 @@ def test_stop_asks_the_trainer_and_says_so(open_page):
 def test_a_run_that_ended_early_is_explained_and_can_be_resumed(open_page, monkeypatch, state, error, expected):
     run = make_run("early", epochs=3, planned=8, state=state, error=error)
     resumed = []
-    monkeypatch.setattr(jobs, "resume", lambda run, workspace=None: resumed.append(run.id) or run)
+    monkeypatch.setattr(background, "resume", lambda run, workspace=None: resumed.append(run.id) or run)
     app = open_page("train", errors=1 if state == "failed" else 0)
     assert expected in words(app)
     button(app, "Resume").click().run()

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from fer_core.errors import DataError, RunError, TrainingError, WorkspaceError
-from fer_core.training.runs import RESUMABLE, list_runs, open_run
+from fer_core.jobs import RESUMABLE
+from fer_core.training.runs import list_runs, open_run
 from fer_core.training.trainer import Hooks, train
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config

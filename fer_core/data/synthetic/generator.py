@@ -21,8 +21,8 @@ from fer_core.classes import LABELS
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.parsed import Progress
 from fer_core.errors import DataError
+from fer_core.jobs import child_environment
 from fer_core.preprocess import FACE_SIZE
-from fer_core.resources import python_path
 
 VERSION: Final = 1
 """Raised whenever the same seed would draw other faces."""
@@ -129,7 +129,7 @@ class _Helper:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": python_path()},
+                env=child_environment(),
             )
             self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
             self._reader.start()

@@ -1,21 +1,57 @@
-"""An experiment in a process of its own: the page that shows it stays responsive and can cancel it."""
+"""An experiment as a job in a process of its own: the page that shows it stays responsive and can cancel it."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import threading
+import tempfile
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
 
 from fer_core.errors import FerError
+from fer_core.jobs import Job, JobStatus
 from fer_core.lessons.experiments.base import Progress, Result
-from fer_core.resources import python_path
-from fer_core.workspace import Workspace
+from fer_core.workspace import Workspace, write_json
 
-PROGRESS_MARK = "progress "
-"""How a line of the process's stderr begins that holds ``[epochs done, epochs in all]``."""
+_LOOK_SECONDS = 0.1
+
+
+class ExperimentStatus(JobStatus):
+    """What ``status.json`` of this job says."""
+
+    done: int = Field(0, ge=0, description="Epochs done, over both trainings.")
+    total: int = Field(0, ge=0)
+
+
+class ExperimentJob(Job):
+    """The directory of one experiment at work; ``result.json`` holds what came of it."""
+
+    status_type = ExperimentStatus
+
+    @property
+    def status(self) -> ExperimentStatus:
+        """What was last written; a blank status where there is none."""
+        found = super().status
+        assert isinstance(found, ExperimentStatus)  # as status_type says
+        return found
+
+    def report(self, done: int, total: int) -> None:
+        """Say how many epochs are done."""
+        self.write_status(ExperimentStatus(state="running", done=done, total=total, heartbeat=time.time()))
+
+    def finish(self, result: Result) -> None:
+        """Write the result, then say that it is there."""
+        write_json(self.path / "result.json", result.to_dict())
+        self.write_status(ExperimentStatus(state="finished", heartbeat=time.time()))
+
+    def fail(self, message: str) -> None:
+        """Say in a sentence what went wrong."""
+        self.write_status(ExperimentStatus(state="failed", error=message, heartbeat=time.time()))
+
+    def result(self) -> Result:
+        """What came of it."""
+        return Result.parse((self.path / "result.json").read_bytes())
 
 
 def run_in_subprocess(
@@ -23,7 +59,7 @@ def run_in_subprocess(
     source: str,
     on_progress: Progress,
     should_stop: Callable[[], bool],
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     skip_broken: bool = False,
 ) -> Result | None:
     """Run ``python -m fer_core experiment`` and wait for its result; None when stopped.
@@ -39,56 +75,29 @@ def run_in_subprocess(
     Raises:
         FerError: what the process says went wrong, in its own sentence.
     """
-    root = (workspace or Workspace.default()).root
-    command = [sys.executable, "-m", "fer_core", "experiment", name, "--data", source, "--json", "--progress-lines"]
-    process = subprocess.Popen(
-        [*command, "--skip-broken"] if skip_broken else command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "FER_HOME": str(root), "PYTHONPATH": python_path()},
-    )
-    said: list[str] = []
-    output: list[str] = []
-
-    def listen() -> None:
-        """In a thread of its own: passes progress on, keeps everything else that the process says."""
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith(PROGRESS_MARK):
-                done, total = json.loads(line.removeprefix(PROGRESS_MARK))
-                on_progress(done, total)
-            else:
-                said.append(line.strip())
-
-    def read() -> None:
-        """In a thread of its own, so that a long document cannot fill the pipe while nobody reads."""
-        assert process.stdout is not None
-        output.append(process.stdout.read())
-
-    threads = [threading.Thread(target=target, daemon=True) for target in (listen, read)]
-    for thread in threads:
-        thread.start()
-    try:
-        while process.poll() is None:
-            if should_stop():
-                return None
-            threads[0].join(0.2)
-        for thread in threads:
-            thread.join(10)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        for thread in threads:
-            thread.join(10)
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-    if process.returncode == 2 and said:
-        raise FerError(said[-1].removeprefix("error: "))
-    if process.returncode != 0:
-        raise RuntimeError(f"the experiment ended with status {process.returncode}: {' '.join(said[-20:])}")
-    return Result.parse({k: v for k, v in json.loads(output[0]).items() if k in Result.model_fields})
+    with tempfile.TemporaryDirectory(prefix="fer-experiment-", ignore_cleanup_errors=True) as folder:
+        job = ExperimentJob(Path(folder))
+        skip = ["--skip-broken"] if skip_broken else []
+        arguments = ["experiment", name, "--data", source, "--job", folder, *skip]
+        process = job.start(arguments, workspace, ExperimentStatus())
+        try:
+            told = 0
+            while process.poll() is None:
+                if should_stop():
+                    return None
+                status = job.status
+                if status.done > told:
+                    told = status.done
+                    on_progress(status.done, status.total)
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        status = job.status
+        if status.error is not None:
+            raise FerError(status.error)
+        if status.state != "finished":
+            said = (job.path / "console.txt").read_text(errors="replace").splitlines()[-20:]
+            raise RuntimeError(f"the experiment ended with status {process.returncode}: {' '.join(said)}")
+        return job.result()

@@ -12,7 +12,8 @@ from fer_core.data.duplicates import has_copy
 from fer_core.evaluation import Evaluation, wilson_interval
 from fer_core.evaluation.audit import audit_exact
 from fer_core.formatting import percent
-from fer_core.report.data import ACTIVE, ReportData
+from fer_core.jobs import ACTIVE
+from fer_core.report.data import ReportData
 from fer_core.report.rendering import accuracy, accuracy_with_n, render
 from fer_core.training.trainer import LEAK_EXPLANATION
 

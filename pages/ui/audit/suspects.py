@@ -10,6 +10,7 @@ from fer_core.classes import LABELS
 from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
 from fer_core.formatting import duration, percent
+from fer_core.jobs import ACTIVE
 from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
 from pages.ui.components.gallery import Group, pager
 from pages.ui.review.review import read_review
@@ -20,9 +21,6 @@ from pages.ui.shell.formatting import plain
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
     from fer_core.training.out_of_fold import OutOfFold
-
-
-WORKING = ("starting", "running", "stopping")
 
 
 def search_of(dataset: FaceDataset) -> OutOfFold:
@@ -44,7 +42,7 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
         show_complaint()
         job = search_of(dataset)
         now = job.state
-        if following and now not in WORKING:
+        if following and now not in ACTIVE:
             st.rerun()  # it ended: the whole page once, so that nothing looks at the disk any more
         if now == "finished":
             _suspect_wall(dataset, job)
@@ -53,7 +51,7 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
             "Three networks are trained, each on two thirds of the training faces, and asked about the third they "
             "never saw. A label that they contradict with confidence is suspect (confident learning)."
         )
-        if now in WORKING:
+        if now in ACTIVE:
             status = job.status
             left = f" · {duration(status.seconds_left)} left" if status.seconds_left else ""
             share = min(1.0, status.done / status.total)

@@ -10,7 +10,8 @@ import streamlit as st
 
 from fer_core import charts
 from fer_core.evaluation.audit import ExactAudit
-from pages.ui.audit.suspects import WORKING, search_of, show_suspects
+from fer_core.jobs import ACTIVE
+from pages.ui.audit.suspects import search_of, show_suspects
 from pages.ui.audit.walls import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
 from pages.ui.review.marking import marks_list
 from pages.ui.review.review import read_review
@@ -42,7 +43,7 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
     chosen = one_of("View", {name: title for name, (title, _) in views.items()}, key="audit-view")
     title, draw = views[chosen]
     with calm(f"showing {title}"):
-        if chosen == "suspects" and search_of(dataset).state in WORKING:
+        if chosen == "suspects" and search_of(dataset).state in ACTIVE:
             st.fragment(draw, run_every=_POLL)(dataset, found, following=True)
         else:
             st.fragment(draw)(dataset, found)

@@ -12,11 +12,12 @@ from fer_core.evaluation import Evaluation, Predictions
 from fer_core.evaluation.calibration import fit_temperature, risk_coverage
 from fer_core.evaluation.metrics import reliability_bins
 from fer_core.formatting import percent
+from fer_core.jobs import ACTIVE
 from pages.ui.evaluate.subject import Subject, predictions_of
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
-from pages.ui.shell.runs import ACTIVE, all_runs
+from pages.ui.shell.runs import all_runs
 
 
 def certainty(subject: Subject) -> None:

@@ -15,11 +15,10 @@ from fer_core.charts import RUN_COLORS, Curve, Quantity
 from fer_core.config import TrainConfig
 from fer_core.errors import FerError
 from fer_core.formatting import duration, percent_with_interval
-from fer_core.training.runs import RESUMABLE, EpochRecord, Run, State, best_record, list_runs, open_run
+from fer_core.jobs import ACTIVE, RESUMABLE
+from fer_core.training.runs import EpochRecord, Run, State, best_record, list_runs, open_run
 from pages.ui.shell import session
 from pages.ui.shell.formatting import plain, source_name
-
-ACTIVE: Final[frozenset[State]] = frozenset({"starting", "running", "stopping"})
 
 _BADGES: Final[dict[State, tuple[str, Any, str]]] = {
     "starting": ("Starting", "blue", ":material/hourglass_top:"),

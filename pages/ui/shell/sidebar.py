@@ -6,12 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from fer_core.jobs import ACTIVE
 from fer_core.training.runs import Run, running
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.navigation import menu
-from pages.ui.shell.runs import ACTIVE, progress_text
+from pages.ui.shell.runs import progress_text
 
 _POLL = 2.0  # seconds
 _MODEL_BOX = "model-in-use"

@@ -234,7 +234,7 @@ def _outlook(config: TrainConfig) -> None:
 
 def start_controls(config: TrainConfig | None) -> None:
     """The name and the button that starts; a second training while one runs is refused in a sentence."""
-    from fer_core.training import jobs
+    from fer_core.training import background
 
     name = st.text_input("Name of the run", max_chars=80, placeholder="may stay empty", key="train-name")
     pressed = st.button(
@@ -244,7 +244,7 @@ def start_controls(config: TrainConfig | None) -> None:
         return
     try:
         check(config)
-        run = jobs.start(config, name.strip() or None, session.workspace())
+        run = background.start(config, name.strip() or None, session.workspace())
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return

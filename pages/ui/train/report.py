@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from fer_core.jobs import ACTIVE
 from fer_core.training.runs import Run, rename_run, slug
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.errors import calmly
 from pages.ui.shell.formatting import plain
-from pages.ui.shell.runs import ACTIVE, summary
+from pages.ui.shell.runs import summary
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 from pages.ui.train.state import TrainState
 

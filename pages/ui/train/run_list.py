@@ -9,13 +9,14 @@ import streamlit as st
 
 from fer_core import charts
 from fer_core.formatting import percent
+from fer_core.jobs import ACTIVE
 from fer_core.training.runs import Run, delete_run, rename_run
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import distinct, plain
 from pages.ui.shell.forms import Form
-from pages.ui.shell.runs import ACTIVE, curves, run_colour, started, summary
+from pages.ui.shell.runs import curves, run_colour, started, summary
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 from pages.ui.train.form import copy_settings
 from pages.ui.train.state import TrainState

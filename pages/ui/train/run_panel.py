@@ -9,13 +9,14 @@ import streamlit as st
 from fer_core import charts
 from fer_core.errors import FerError
 from fer_core.formatting import percent
-from fer_core.training.runs import EpochRecord, Run, State, request_stop
+from fer_core.jobs import ACTIVE
+from fer_core.training.runs import EpochRecord, Run, State
 from pages.ui.components.live_chart import live_chart
 from pages.ui.review.rows import sample_faces
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
-from pages.ui.shell.runs import ACTIVE, can_resume, curves, explain_state, progress_text, state_badge, summary
+from pages.ui.shell.runs import can_resume, curves, explain_state, progress_text, state_badge, summary
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState
 
@@ -83,18 +84,17 @@ def _controls(run: Run, now: State) -> None:
             help="Finishes the running step, saves, and ends. The run can be resumed.",
             key=f"stop-{run.id}",
             disabled=now == "starting",
-            on_click=calmly(request_stop),
-            args=(run,),
+            on_click=calmly(run.request_stop),
         )
     elif now == "stopping":
         st.caption("Finishing the running step and saving…")
     elif can_resume(now) and st.button(
         "Resume", icon=":material/play_arrow:", type="primary", key=f"resume-{run.id}", help="Go on where it left off."
     ):
-        from fer_core.training import jobs
+        from fer_core.training import background
 
         try:
-            jobs.resume(run, session.workspace())
+            background.resume(run, session.workspace())
         except FerError as error:
             st.error(plain(error), icon=":material/error:")
         else:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from fer_core.data.duplicates import pixel_groups
-from fer_core.errors import DataError, FerError
+from fer_core.errors import DataError, FerError, WorkspaceError
+from fer_core.store import Store
 from fer_core.training import out_of_fold
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset, tiny_config
+from tests.factories import entries, make_dataset, tiny_config
 
 CONFIG = tiny_config(epochs=3)
 
@@ -74,21 +75,42 @@ def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_
     assert (job.state, job.status.done) == ("stopped", 4)
     with pytest.raises(DataError, match="missing"):
         job.read()  # nothing half done can be taken for a result
-    first = job.fold_file(0).stat().st_mtime_ns
-
-    job.fold_file(1).write_bytes(b"half a file")
+    (first,) = entries(workspace, "out-of-fold")
     again = []
-    out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: again.append((done, first == made(job))))
-    assert again[1] == (3, True), "the first fold was not trained again"
+    out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: again.append(done))
+    assert again[:2] == [0, 3], "the first fold was not trained again"
     positions, probabilities = job.read()
     np.testing.assert_array_equal(positions, whole[0])
     np.testing.assert_array_equal(probabilities, whole[1])
-    assert not list(job.path.glob("fold-*"))
+    (result,) = entries(workspace, "out-of-fold")
+    assert result != first, "only the whole is kept"
 
 
-def made(job):
-    file = job.fold_file(0)
-    return file.stat().st_mtime_ns if file.exists() else None
+def test_a_damaged_fold_is_trained_again(workspace):
+    dataset, seen = make_dataset(), []
+    whole = out_of_fold.compute(dataset, CONFIG, workspace=Workspace(workspace.root / "never stopped")).read()
+    with pytest.raises(FerError, match="2 of 3 folds are kept"):
+        out_of_fold.compute(dataset, CONFIG, should_stop=lambda: out_of_fold.find(dataset, CONFIG).status.done == 7)
+    for file in entries(workspace, "out-of-fold"):
+        file.write_bytes(b"half a file")
+    job = out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: seen.append(done))
+    assert seen[:2] == [0, 1], "nothing was taken from the damaged folds"
+    np.testing.assert_array_equal(job.read()[1], whole[1])
+
+
+def test_a_result_that_the_store_gave_up_can_be_computed_again(workspace):
+    dataset = make_dataset()
+    job = out_of_fold.compute(dataset, CONFIG)
+    Store(workspace).prune(0)
+    assert job.state == "lost"
+    assert out_of_fold.compute(dataset, CONFIG).state == "finished"
+
+
+def test_a_result_that_cannot_be_kept_is_told_of(workspace, monkeypatch):
+    monkeypatch.setenv("FER_CACHE_LIMIT", "10")
+    with pytest.raises(WorkspaceError, match="FER_CACHE_LIMIT"):
+        out_of_fold.compute(make_dataset(), CONFIG)
+    assert out_of_fold.find(make_dataset(), CONFIG).state == "failed"
 
 
 def test_other_settings_or_data_are_another_computation(workspace):
@@ -109,7 +131,8 @@ def test_too_few_faces_are_refused(workspace):
 
 def test_a_damaged_result_is_refused_with_what_to_do(workspace):
     job = out_of_fold.find(make_dataset(), CONFIG)
-    job.path.mkdir(parents=True)
-    (job.path / "probabilities.npz").write_bytes(b"PK half")
+    place = Store(workspace).path("out-of-fold", job.key)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"PK half")
     with pytest.raises(DataError, match="compute them again"):
         job.read()

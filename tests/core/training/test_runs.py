@@ -46,7 +46,7 @@ def test_alive_means_that_the_lock_is_held(run):
     assert run.state == "lost"
     with FileLock(run.path / "run.lock"):
         assert run.state == "running"
-        runs.request_stop(run)
+        run.request_stop()
         assert run.state == "stopping"
         assert runs.running().id == run.id
         with pytest.raises(RunError, match="stop it before deleting"):

@@ -16,8 +16,8 @@ from fer_core.config import TrainConfig
 from fer_core.errors import BusyError, ConfigError, DataError, FerError, RunError, TrainingError
 from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
-from fer_core.training import Hooks, jobs, list_runs, train
-from fer_core.training.runs import create_run, request_stop
+from fer_core.training import Hooks, background, list_runs, train
+from fer_core.training.runs import create_run
 from tests.factories import make_dataset, tiny_config
 from tests.paths import PROJECT_ROOT
 
@@ -142,7 +142,7 @@ def test_a_second_training_is_refused_by_the_name_of_the_first(workspace):
         with pytest.raises(BusyError, match="The first"):
             train(tiny_config(), dataset=make_dataset())
         with pytest.raises(BusyError, match="The first"):
-            jobs.start(tiny_config())
+            background.start(tiny_config())
     assert len(list_runs()) == 1
 
 
@@ -201,20 +201,20 @@ QUICK = {"data": "synthetic:420", "batch_size": 32, "threads": 1}
 
 
 def test_a_background_training_outlives_its_starter_and_can_be_stopped_and_resumed(workspace):
-    run = jobs.start(TrainConfig.parse({**QUICK, "epochs": 40}), "background")
+    run = background.start(TrainConfig.parse({**QUICK, "epochs": 40}), "background")
     wait_for(lambda: len(run.records()) >= 1)
     assert run.state == "running"
-    request_stop(run)
+    run.request_stop()
     wait_for(lambda: run.state == "stopped")
     done = len(run.records())
     assert 1 <= done < 40
-    jobs.resume(run)
+    background.resume(run)
     wait_for(lambda: len(run.records()) > done)
-    request_stop(run)
+    run.request_stop()
     wait_for(lambda: run.state == "stopped")
     run.path.joinpath("status.json").write_text(json.dumps({"state": "finished"}))
     with pytest.raises(RunError, match="only a stopped"):
-        jobs.resume(run)
+        background.resume(run)
 
 
 def killed_and_whole(config: TrainConfig) -> None:

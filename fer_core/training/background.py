@@ -1,0 +1,40 @@
+"""Training in a background process that outlives the page, the browser and the server that started it."""
+
+from __future__ import annotations
+
+from fer_core.config import TrainConfig
+from fer_core.errors import RunError
+from fer_core.jobs import RESUMABLE
+from fer_core.training.runs import Run, Status, create_run, refuse_if_busy
+from fer_core.workspace import Workspace
+
+
+def start(config: TrainConfig, name: str | None = None, workspace: Workspace | None = None) -> Run:
+    """Start a training in a process of its own; returns as soon as the process runs.
+
+    Raises:
+        BusyError: a training runs already in this workspace; it is named.
+        WorkspaceError: the workspace cannot be written.
+    """
+    workspace = workspace or Workspace.default()
+    refuse_if_busy(workspace)
+    run = create_run(config, name, workspace)
+    run.start(["train", "--run", str(run.path)], workspace, Status(epochs=config.epochs))
+    return run
+
+
+def resume(run: Run, workspace: Workspace | None = None) -> Run:
+    """Continue a run that was stopped, failed or was lost, in a process of its own.
+
+    Raises:
+        BusyError: a training runs already in this workspace.
+        RunError: the run is finished, or damaged.
+    """
+    workspace = workspace or Workspace.default()
+    refuse_if_busy(workspace)
+    state = run.state
+    if state not in RESUMABLE:
+        raise RunError(f"The run '{run.label.name}' is {state}; only a stopped, failed or lost run can be resumed.")
+    status = Status(epoch=run.status.epoch, epochs=run.config.epochs)
+    run.start(["train", "--run", str(run.path)], workspace, status)
+    return run
