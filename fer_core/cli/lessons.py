@@ -14,7 +14,7 @@ from fer_core.cli.output import emit, progress, table
 if TYPE_CHECKING:
     from fer_core.lessons.experiments import Experiment, Result
     from fer_core.lessons.experiments.base import Progress
-    from fer_core.lessons.math_checks import CheckResult
+    from fer_core.lessons.formulas import CheckResult
 
 commands = typer.Typer()
 
@@ -22,7 +22,7 @@ commands = typer.Typer()
 @commands.command("check-math")
 def check_math(as_json: JsonOption = False) -> None:
     """Check every formula of the Derivations page against central differences and autograd."""
-    from fer_core.lessons.math_checks import FORMULAS, check_all, check_report
+    from fer_core.lessons.formulas import FORMULAS, check_all, check_report
 
     results = check_all()
     reported = [(formula.title, found) for formula in FORMULAS.values() if (found := check_report(formula))]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import FerError
-from fer_core.lessons.math_checks import Array, Formula, Inputs
+from fer_core.lessons.formulas import Array, Formula, Inputs
 from fer_core.models import output_side
 from fer_core.preprocess import to_tensor
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer_core.lessons.math_checks import FORMULAS, TOPICS
+from fer_core.lessons.formulas import FORMULAS, TOPICS
 from tests.pages.conftest import check, words
 
 

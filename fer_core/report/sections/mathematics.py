@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fer_core.errors import FerError
-from fer_core.lessons.math_checks import FORMULAS, TOLERANCE, CheckResult, check, check_report
+from fer_core.lessons.formulas import FORMULAS, TOLERANCE, CheckResult, check, check_report
 from fer_core.lessons.mathml import to_mathml
 from fer_core.report.rendering import render
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from fer_core.lessons.math_checks import FORMULAS
+from fer_core.lessons.formulas import FORMULAS
 from fer_core.lessons.mathml import to_mathml
 from fer_core.models import count_parameters, describe
 from fer_core.models.summary import LayerRow

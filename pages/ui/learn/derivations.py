@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.charts import kernel_positions, numeric_error
 from fer_core.classes import LABELS
-from fer_core.lessons.math_checks import (
+from fer_core.lessons.formulas import (
     FORMULAS,
     TOPICS,
     Array,

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from fer_core.errors import FerError
-from fer_core.lessons.math_checks import FORMULAS
+from fer_core.lessons.formulas import FORMULAS
 from fer_core.lessons.mathml import to_mathml
 
 ALL = [

@@ -6,7 +6,7 @@ import torch
 
 from fer_core.errors import FerError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.lessons.math_checks import FORMULAS, TOPICS, check, check_report
+from fer_core.lessons.formulas import FORMULAS, TOPICS, check, check_report
 from fer_core.lessons.numbers import complete, editable, from_network
 from fer_core.models import build
 from tests.factories import make_dataset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_core.errors import FerError
-from fer_core.lessons.math_checks import (
+from fer_core.lessons.formulas import (
     FORMULAS,
     as_prose,
     central_differences,
