@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from fer_core.classes import EMOTIONS, FERPLUS_COLUMNS, LABELS
+from fer_core.classes import EMOTIONS, LABELS
 from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.data.state import DataState
+from pages.ui.review.face import enlarged_face, votes_for
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
 
@@ -64,20 +65,17 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
 
 @st.dialog("One face", width="medium")
 def _enlarged(dataset: FaceDataset, index: int) -> None:
-    from PIL import Image
-
     pixels = st.toggle("Show the pixels", help="Off: enlarged smoothly, as a person would see the face.")
-    image = Image.fromarray(dataset.images[index])
     name = LABELS[int(dataset.labels[index])]
-    image = image.resize((432, 432), Image.Resampling.NEAREST if pixels else Image.Resampling.BICUBIC)
     left, right = st.columns([3, 2])
-    left.image(image, alt=f"A face labelled {name}", width="stretch")
+    with left:
+        enlarged_face(dataset.images[index], name, smooth=not pixels)
     with right:
         st.markdown(f"**{name}**")
         st.caption(f"{dataset.split[index]} split")
         st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
-        if dataset.votes is not None and dataset.votes[index].any():
+        if votes := votes_for(dataset, index):
             st.caption("What ten people said (FER+)")
-            votes = {column: int(n) for column, n in zip(FERPLUS_COLUMNS, dataset.votes[index], strict=True) if n}
-            for column, n in sorted(votes.items(), key=lambda pair: -pair[1]):
-                st.progress(n / max(1, sum(votes.values())), text=f"{column}: {n}")
+            total = sum(votes.values())
+            for column, n in votes.items():
+                st.progress(n / total, text=f"{column}: {n}")

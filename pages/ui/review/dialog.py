@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
 from fer_core import charts
-from fer_core.classes import FERPLUS_COLUMNS, LABELS
+from fer_core.classes import LABELS
 from fer_core.data.duplicates import pixel_groups
 from pages.ui.components.gallery import Group, gallery
+from pages.ui.review.face import enlarged_face, votes_for
 from pages.ui.review.review import Review
 from pages.ui.review.rows import face_tile
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
+from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
 
 _QUICK = 6000  # training faces whose features are computed without asking: a few seconds
+_WAYS_WITHOUT_MODEL: Final = {"face": "Face", "pixels": "Pixels"}
+_WAYS: Final = {**_WAYS_WITHOUT_MODEL, "gradcam": "What decides (Grad-CAM)"}
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -92,28 +96,20 @@ def face_dialog(
 
 
 def _picture(review: Review, index: int, model: str | None) -> None:
-    from PIL import Image
-
     dataset = review.dataset
     label = LABELS[int(dataset.labels[index])]
-    ways = ["Face", "Pixels"] + (["What decides (Grad-CAM)"] if model else [])
-    way = st.segmented_control(
-        "Show", ways, default="Face", required=True, key="face-way", label_visibility="collapsed"
-    )
-    note = None
-    if way == ways[-1] and model:
+    way = one_of("Show", _WAYS if model else _WAYS_WITHOUT_MODEL, key="face-way")
+    picture, note = dataset.images[index], None
+    if way == "gradcam" and model:
         from fer_core.explanation import explain
         from fer_core.explanation.photo import overlay
 
         with st.spinner("Explaining…"):
-            saliency = explain(cache.classifier(model), dataset.images[index], "gradcam")
+            saliency = explain(cache.classifier(model), picture, "gradcam")
         note = saliency.note or f"Bright places speak for {saliency.label}, the model's answer."
-        picture = dataset.images[index] if saliency.note else overlay(dataset.images[index], saliency)
-        image = Image.fromarray(picture)
-    else:
-        image = Image.fromarray(dataset.images[index])
-    sampling = Image.Resampling.NEAREST if way == "Pixels" else Image.Resampling.BICUBIC
-    st.image(image.resize((432, 432), sampling), alt=f"A face labelled {label}", width="stretch")
+        if not saliency.note:
+            picture = overlay(picture, saliency)
+    enlarged_face(picture, label, smooth=way != "pixels")
     if note:
         st.caption(note)
     st.markdown(review.caption(index, f"**{label}** · {dataset.split[index]} split"))
@@ -121,12 +117,11 @@ def _picture(review: Review, index: int, model: str | None) -> None:
 
 
 def _votes(dataset: FaceDataset, index: int) -> None:
-    if dataset.votes is None or not dataset.votes[index].any():
+    votes = votes_for(dataset, index)
+    if not votes:
         return
-    votes = sorted(zip(FERPLUS_COLUMNS, dataset.votes[index].tolist(), strict=True), key=lambda pair: -pair[1])
-    total = sum(n for _, n in votes)
-    people = ", ".join(f"{n} {'not a face' if name == 'NF' else name}" for name, n in votes if n)
-    st.markdown(f"**What {total} people said (FER+):** {people}")
+    people = ", ".join(f"{n} {'not a face' if name == 'NF' else name}" for name, n in votes.items())
+    st.markdown(f"**What {sum(votes.values())} people said (FER+):** {people}")
 
 
 def _copies(dataset: FaceDataset, index: int) -> None:
