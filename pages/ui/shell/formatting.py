@@ -1,10 +1,13 @@
-"""Foreign text in Markdown, and names of data sources, runs and models as the pages show them."""
+"""Foreign text in Markdown, and names of data sources, folders, runs and models as the pages show them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+
+from fer_core.formatting import display_safe
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$&])")
 
@@ -25,6 +28,13 @@ def source_name(source: str) -> str:
         return Path(source).name or source
     number = source.partition(":")[2]
     return f"Built-in faces ({int(number):,})" if number.isdecimal() else "Built-in faces"
+
+
+def folder_name(folder: Path) -> str:
+    """An absolute path as people write it: ``~`` for the home folder, nothing invisible in it. Not escaped."""
+    with suppress(RuntimeError, ValueError):  # no home folder is known, or the folder lies elsewhere
+        folder = Path("~") / folder.relative_to(Path.home().resolve())
+    return display_safe(folder)
 
 
 def distinct(names: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The sidebar: the menu and what is global. The data in use, the model in use, and a running training with its progress."""
+"""The sidebar: the menu, the data and the model in use, the progress of a running training, and where the workspace is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_core.jobs import ACTIVE
 from fer_core.training.runs import Run, running
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
-from pages.ui.shell.formatting import plain, source_name
+from pages.ui.shell.formatting import folder_name, plain, source_name
 from pages.ui.shell.navigation import menu
 from pages.ui.shell.runs import progress_text
 
@@ -30,6 +30,7 @@ def sidebar() -> None:
             st.fragment(_training, run_every=_POLL)(str(run.path))
         _data()
         _model()
+        _workspace()
 
 
 def _training(path: str) -> None:
@@ -80,3 +81,11 @@ def _model() -> None:
 
 def _use_chosen() -> None:
     session.use_model(session.widget_value(_MODEL_BOX))
+
+
+def _workspace() -> None:
+    st.caption(
+        f"Workspace: {plain(folder_name(session.workspace().root))}",
+        help="Runs, marks, recordings and uploads are kept in this folder. To use another one, set the environment "
+        "variable FER_HOME before you start the app.",
+    )
