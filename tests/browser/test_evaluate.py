@@ -332,7 +332,7 @@ def test_what_makes_a_model_careful_is_stored_with_it_and_the_counts_are_saved(d
     page.get_by_role("slider", name="Say “not sure”").focus()
     page.keyboard.press("ArrowRight")
     settled(page)
-    page.locator(".st-key-store-threshold").get_by_role("button").click()
+    page.locator(".st-key-store-abstain_below").get_by_role("button").click()
     wait_until(lambda: read_info(path).abstain_below == pytest.approx(before.abstain_below + 0.01))
     after = read_info(path)
     assert after.temperature == pytest.approx(fit_temperature(predictions.logits, predictions.labels))

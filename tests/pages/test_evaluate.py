@@ -158,7 +158,7 @@ def test_temperature_and_threshold_travel_with_the_model(open_page, run):
     app.run()
     assert app.button(key="store-temperature").disabled, "this one is stored"
     app.slider[0].set_value(0.3).run()
-    app.button(key="store-threshold").click().run()
+    app.button(key="store-abstain_below").click().run()
     check(app)
     assert read_info(path).abstain_below == 0.3
     assert read_info(path).temperature == pytest.approx(fitted)
@@ -170,7 +170,7 @@ def test_a_shipped_model_keeps_its_temperature(open_page, monkeypatch, tmp_path)
     app = view(open_page("evaluate"), "certainty")
     assert app.selectbox(key="evaluate-model").value == "compact"
     assert app.button(key="store-temperature").disabled
-    assert app.button(key="store-threshold").disabled
+    assert app.button(key="store-abstain_below").disabled
 
 
 def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open_page, run, monkeypatch):

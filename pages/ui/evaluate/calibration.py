@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -70,16 +70,14 @@ def _calibration(subject: Subject) -> None:
     )
     if subject.split == "valid":
         st.caption("Fitted and measured on the same faces here; the test split shows it on others.")
-    reason = _why_not_stored(subject)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if st.button(
-            "Store with the model",
-            icon=":material/save:",
-            key="store-temperature",
-            disabled=reason is not None or same,
-            help=reason or "From then on every page, command and export uses it.",
-        ):
-            _store(subject.path, "temperature", float(fitted))
+        _store_button(
+            subject,
+            "temperature",
+            float(fitted),
+            same=same,
+            help="From then on every page, command and export uses it.",
+        )
         st.caption(f"Stored now: {stored:.3f}{', the fitted one' if same else ''}", width="content")
 
 
@@ -89,12 +87,23 @@ def _validation(subject: Subject) -> Predictions:
     return predictions_of(subject.model, subject.name, subject.dataset, "valid", subject.tta)
 
 
-def _store(path: Path, field: str, value: float) -> None:
-    from fer_core.inference import update_info
+def _store_button(
+    subject: Subject, field: Literal["temperature", "abstain_below"], value: float, *, same: bool, help: str
+) -> None:
+    """A button that writes a fitted value into the model's file; idle where that may not be, or where it is there."""
+    reason = _why_not_stored(subject)
+    if st.button(
+        "Store with the model",
+        icon=":material/save:",
+        key=f"store-{field}",
+        disabled=reason is not None or same,
+        help=reason or help,
+    ):
+        from fer_core.inference import update_info
 
-    update_info(path, **{field: value})
-    session.notify("Stored with the model.")
-    st.rerun()  # the whole page: its figures rest on what was stored
+        update_info(subject.path, **{field: value})
+        session.notify("Stored with the model.")
+        st.rerun()  # the whole page: its figures rest on what was stored
 
 
 def _threshold(subject: Subject) -> None:
@@ -122,15 +131,13 @@ def _threshold(subject: Subject) -> None:
             f"Of {len(subject.predictions.labels):,} faces **{percent(coverage)}** get an answer, and "
             f"**{percent(1 - risk)}** of the answers are right; the others are told “not sure”."
         )
-    reason = _why_not_stored(subject)
     same = abs(threshold - stored) < 1e-9
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if st.button(
-            "Store with the model",
-            icon=":material/save:",
-            key="store-threshold",
-            disabled=reason is not None or same,
-            help=reason or "Upload, video, webcam and the command line then say “not sure” below it.",
-        ):
-            _store(subject.path, "abstain_below", float(threshold))
+        _store_button(
+            subject,
+            "abstain_below",
+            float(threshold),
+            same=same,
+            help="Upload, video, webcam and the command line then say “not sure” below it.",
+        )
         st.caption(f"Stored now: {percent(stored, 0)}", width="content")
