@@ -54,11 +54,6 @@ class RiskCoverage:
             return 0.0, None
         return float(self.coverage[place]), float(self.risk[place])
 
-    def threshold_for(self, accuracy: float) -> float | None:
-        """The lowest threshold from which the answered faces are right at least this often; None if there is none."""
-        good = np.flatnonzero(1 - self.risk >= accuracy)
-        return float(self.thresholds[good[0]]) if len(good) else None
-
 
 def risk_coverage(probabilities: Floats, labels: Ints) -> RiskCoverage:
     """Risk and coverage over all thresholds (El-Yaniv & Wiener 2010). probabilities (N, C), labels (N,), N ≥ 1."""

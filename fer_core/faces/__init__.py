@@ -1,13 +1,11 @@
 """Faces in photographs: find them, and cut them out by the one crop rule; no network is needed."""
 
 from fer_core.faces.crop import (
-    Framing,
     Square,
     crop_box,
     crop_face,
     crop_square,
     crop_squares,
-    measure_framing,
     square_around,
 )
 from fer_core.faces.detector import Face, FaceDetector, largest
@@ -15,13 +13,11 @@ from fer_core.faces.detector import Face, FaceDetector, largest
 __all__ = [
     "Face",
     "FaceDetector",
-    "Framing",
     "Square",
     "crop_box",
     "crop_face",
     "crop_square",
     "crop_squares",
     "largest",
-    "measure_framing",
     "square_around",
 ]

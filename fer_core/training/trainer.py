@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Any
 
 import torch
@@ -393,12 +391,3 @@ def _evaluate_best(run: Run, dataset: FaceDataset, training: Training) -> Evalua
         results[name] = Evaluation.of(predictions, name)
         write_json(run.path / f"evaluation-{name}.json", results[name].to_dict())
     return results.get("test")
-
-
-def read_evaluation(run: Run, split: str) -> dict[str, Any] | None:
-    """``evaluation-<split>.json`` of a run, or None where there is none or it is damaged."""
-    try:
-        found = json.loads(Path(run.path / f"evaluation-{split}.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -50,8 +50,15 @@ def test_every_setting_of_the_form_has_a_title_and_help():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_makes_valid_settings(name):
-    make_train_config(name)
+def test_every_preset_makes_the_settings_it_names(name):
+    made, usual = make_train_config(name).to_dict(), TrainConfig().to_dict()
+    values = PRESETS[name].values
+    assert {key: made[key] for key in values} == {
+        key: {**usual[key], **value} if isinstance(value, dict) else value for key, value in values.items()
+    }
+    assert {key: made[key] for key in made if key not in values} == {
+        key: usual[key] for key in usual if key not in values
+    }
 
 
 def test_a_protocol_brings_its_own_preset_and_explicit_settings_win():

@@ -31,7 +31,9 @@ def test_every_page_opens_beside_runs_of_every_kind(open_page, page):
     make_run("broken", epochs=2, planned=9, state="failed", error="The loss <b>exploded</b> *badly*.")
     make_run("power cut", epochs=1, planned=9, state="running")
     (make_run("damaged").path / "config.json").write_text("{")
-    open_page(page)
+    app = open_page(page)
+    assert app.title[0].value
+    assert not any("reference" in error.value for error in app.error), "a defect happened"
 
 
 @pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])

@@ -122,6 +122,7 @@ FILES = (
 @pytest.mark.parametrize("name", FILES)
 def test_a_half_written_file_of_any_kind_leaves_the_run_readable(whole, name, share, workspace):
     path = workspace.runs / whole.name
+    whole_run = open_run(whole)
     shutil.copytree(whole, path)
     content = (path / name).read_bytes()
     (path / name).write_bytes(content[: int(share * len(content))])
@@ -132,7 +133,15 @@ def test_a_half_written_file_of_any_kind_leaves_the_run_readable(whole, name, sh
         return
     run = open_run(whole.name, workspace)
     assert run.state not in ("running", "starting", "stopping")
-    run.records(), run.log_tail(), run.environment(), run.label, run.best(), run.config
+    records = {r.epoch: r for r in run.records()}
+    assert records.items() <= {r.epoch: r for r in whole_run.records()}.items(), "what is left is what was written"
+    log, whole_log = "\n".join(run.log_tail()), "\n".join(whole_run.log_tail())
+    assert whole_log.startswith(log) if name == "log.txt" else log == whole_log
+    assert run.environment() == ({} if name == "environment.json" else whole_run.environment())
+    assert run.config == whole_run.config
+    assert run.label.name in ({whole_run.label.name, run.id} if name == "label.json" else {whole_run.label.name})
+    if name != "metrics.jsonl":
+        assert run.best() == whole_run.best()
     if name == "last.ckpt":
         with pytest.raises(RunError, match="damaged"):
             train(run.config, run=run, dataset=make_dataset())

@@ -67,6 +67,7 @@ def test_each_bomb_would_go_off(tmp_path):
             np.load(io.BytesIO(content), allow_pickle=True)
         else:
             np.load(io.BytesIO(content), allow_pickle=True)["logits"]
+        assert (tmp_path / "executed").is_dir(), form
         (tmp_path / "executed").rmdir()
 
 

@@ -41,13 +41,6 @@ def test_risk_and_coverage_by_hand():
     assert curve.at(0.7) == pytest.approx((0.75, 1 / 3))
     assert curve.at(0.95) == (0.0, None)
     assert curve.at(0) == (1.0, 0.5)
-    assert curve.threshold_for(0.6) == 0.8
-    assert curve.threshold_for(1.0) == 0.9
-
-
-def test_no_threshold_reaches_an_accuracy_that_is_never_reached():
-    curve = risk_coverage(np.array([[0.9, 0.1]]), np.array([1]))
-    assert curve.threshold_for(0.5) is None
 
 
 def test_risk_at_full_coverage_is_the_error_rate():

@@ -15,12 +15,12 @@ from fer_core.faces import (
     crop_square,
     crop_squares,
     largest,
-    measure_framing,
-    read_photo,
     square_around,
 )
 from fer_core.faces.crop import CENTRE, NOSE_SHARE, SPREAD
+from fer_core.images import read_photo
 from tests.core.faces.conftest import drawn, scene
+from tests.core.faces.framing import measure_framing
 
 # Medians over FER2013's Training faces, as the module's docstring has them
 FER2013 = {

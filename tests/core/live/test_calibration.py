@@ -263,3 +263,12 @@ def test_any_thread_may_calibrate_at_any_moment():
                 live.process(frame(), i / 2)
 
     at_once(work)
+    live.forget_calibration()
+    assert live.calibration.result is None
+    live.calibrate()
+    show(live, 100, SECONDS)
+    assert live.calibration.result is not None
+    assert not live.calibration.running
+    reference = calibrated(RESTING_SAD).calibration.result
+    assert reference is not None
+    np.testing.assert_array_equal(live.calibration.result.lowered, reference.lowered)

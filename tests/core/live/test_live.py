@@ -218,6 +218,14 @@ def test_any_thread_may_call_at_any_moment(classifier):
                 processor.process(frame(i), number + i / 30)
 
     at_once(work)
+    processor.configure(LiveConfig())
+    processor.reset()
+    fresh = LiveProcessor(classifier, FakeDetector([face(20, 30), face(180, 60)]), LiveConfig())
+    ours, expected = (p.process(frame(), 100).faces for p in (processor, fresh))
+    assert len(ours) == len(expected) == 2
+    for one, other in zip(ours, expected, strict=True):
+        assert (one.box, one.label) == (other.box, other.label)
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
 def test_a_replay_gives_the_same_results_twice(classifier):

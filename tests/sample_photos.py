@@ -1,14 +1,13 @@
-"""Draws the sample photographs of this folder again: ``python assets/samples/draw.py``."""
-
-from pathlib import Path
+"""Draws the sample photographs of ``assets/samples`` again: ``python -m tests.sample_photos``."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fer_core.data.synthetic import draw_face
+from fer_core.resources import asset
 
-HERE = Path(__file__).parent
+SAMPLES = asset("samples")
 Picture = npt.NDArray[np.uint8]
 
 # For each picture: its size, and its portraits as emotion, seed, left edge, top edge and side in pixels
@@ -73,7 +72,7 @@ def main() -> None:
 
 def save(name: str, picture: Picture) -> None:
     """Write an RGB picture as JPEG."""
-    cv2.imwrite(str(HERE / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(str(SAMPLES / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 if __name__ == "__main__":
