@@ -4,7 +4,7 @@ import pytest
 
 from fer_core.workspace import Workspace
 from pages.ui.shell.navigation import PAGES
-from tests.browser.conftest import settled, unfold_cover
+from tests.browser.conftest import settled, unfold_cover, wait_until
 from tests.run_factory import make_run
 
 pytestmark = pytest.mark.browser
@@ -73,3 +73,16 @@ def test_a_face_opens_enlarged_by_keyboard(filled, page):
     dialog.get_by_text("train split").or_(dialog.get_by_text("valid split")).or_(
         dialog.get_by_text("test split")
     ).wait_for()
+
+
+def test_the_sample_of_faces_has_two_of_each_emotion_on_a_laptop_and_whole_rows_on_a_phone(filled, page):
+    page.goto(filled.page("overview"))
+    faces = page.locator(".fer-gallery figure:visible")
+    faces.first.wait_for()
+    settled(page)
+    wait_until(lambda: faces.count() == 14)
+    page.set_viewport_size({"width": 390, "height": 844})
+    wait_until(lambda: faces.count() == 10)
+    tops = faces.evaluate_all("all => all.map((e) => e.getBoundingClientRect().top)")
+    assert tops == [tops[0]] * 5 + [tops[5]] * 5
+    assert tops[0] < tops[5]

@@ -66,6 +66,7 @@ function selectButtons(onAll) {
 export default function ({data, parentElement, setTriggerValue, setStateValue}) {
   const gallery = parentElement.querySelector(".fer-gallery");
   gallery.style.setProperty("--face", data.size + "px");
+  gallery.classList.toggle("whole-rows", data.whole_rows);
   const drawn = JSON.stringify(data);
   if (latest.get(gallery) === drawn) return;  // the same faces: ticks and focus stay
   latest.set(gallery, drawn);
