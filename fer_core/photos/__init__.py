@@ -5,14 +5,13 @@ result = predict_image(photo, FaceDetector(), Classifier.load("compact"))
 """
 
 from fer_core.photos.predict import (
-    FacePrediction,
-    PhotoResult,
     find_photos,
     predict_file,
     predict_image,
     predict_paths,
     predict_squares,
 )
+from fer_core.photos.result import FacePrediction, PhotoResult
 
 __all__ = [
     "FacePrediction",

@@ -13,7 +13,7 @@ from fer_core.errors import ImageError, WorkspaceError
 from fer_core.workspace import atomic_write
 
 if TYPE_CHECKING:
-    from fer_core.photos.predict import FacePrediction, PhotoResult
+    from fer_core.photos.result import FacePrediction, PhotoResult
 
 _BEFORE: Final = (
     "file",
