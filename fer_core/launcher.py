@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from fer_core.errors import FerError
-from fer_core.resources import app_folder, python_path
+from fer_core.jobs import child_environment
+from fer_core.resources import app_folder
 from fer_core.workspace import Workspace, write_json
 
 DEFAULT_PORT: Final = 8501
@@ -66,7 +67,7 @@ def launch(workspace: Workspace, *, port: int | None = None, window: bool = Fals
 
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(workspace.root / "app.lock", timeout=0)
+        lock = FileLock(workspace.app_lock, timeout=0)
         with lock:
             return _serve(workspace, port, window, say)
     except Timeout:
@@ -156,7 +157,7 @@ def _server(workspace: Workspace, port: int) -> Iterator[subprocess.Popen[bytes]
     """Streamlit in a process of its own; ended with the block. Trainings live in sessions of their own and go on."""
     command = [sys.executable, "-m", "streamlit", "run", str(app_folder() / "app.py")]
     options = ["--server.port", str(port), "--logger.hideWelcomeMessage", "true"]
-    environment = {**os.environ, "FER_HOME": str(workspace.root), "PYTHONPATH": python_path()}
+    environment = child_environment(workspace)
     process = subprocess.Popen([*command, *options], env=environment, stdin=subprocess.DEVNULL)
     try:
         yield process

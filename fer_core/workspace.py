@@ -1,4 +1,4 @@
-"""The one folder under which everything is written (``FER_HOME``, default ``./workspace``)."""
+"""The one folder under which everything is written: ``FER_HOME``, else ``./workspace``, else the user's data folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fer_core.errors import WorkspaceError
+from fer_core.resources import checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,19 @@ class Workspace:
 
     @classmethod
     def default(cls) -> Workspace:
-        """The workspace named by the environment variable ``FER_HOME``, else ``./workspace``."""
-        return cls(Path(os.environ.get("FER_HOME") or "workspace").expanduser().resolve())
+        """The workspace of this program, for the command line and the app; everything else is handed one.
+
+        The environment variable ``FER_HOME`` names it; else it is ``./workspace`` where the program runs from a
+        checkout, and the platform's folder for the user's data where it is installed.
+        """
+        named = os.environ.get("FER_HOME")
+        if named:
+            return cls(Path(named).expanduser().resolve())
+        if checkout() is not None:
+            return cls(Path("workspace").resolve())
+        import platformdirs
+
+        return cls(platformdirs.user_data_path("fer-lab", appauthor=False))
 
     @property
     def runs(self) -> Path:
@@ -50,6 +62,26 @@ class Workspace:
         return self.root / "recordings"
 
     @property
+    def predictions(self) -> Path:
+        """What was found in folders of photographs, for going on after a break."""
+        return self.root / "predictions"
+
+    @property
+    def logs(self) -> Path:
+        """What went wrong in the app."""
+        return self.root / "logs"
+
+    @property
+    def app_state(self) -> Path:
+        """The data and the model in use, with which the next browser window begins."""
+        return self.root / "app.json"
+
+    @property
+    def app_lock(self) -> Path:
+        """Held by the app that serves this workspace."""
+        return self.root / "app.lock"
+
+    @property
     def running_app(self) -> Path:
         """The address of the app that serves this workspace, while it runs."""
         return self.root / "app-server.json"
@@ -58,6 +90,11 @@ class Workspace:
     def uploads(self) -> Path:
         """Data sets dragged into the browser."""
         return self.root / "uploads"
+
+
+def script_workspace(workspace: Workspace | None) -> Workspace:
+    """The workspace of a script that names none; only the functions a script begins with call this."""
+    return workspace or Workspace.default()
 
 
 def make_directory(path: Path) -> Path:

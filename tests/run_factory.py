@@ -61,7 +61,7 @@ def make_run(
     """A run with some epochs written; with ``weights`` it also holds a usable checkpoint."""
     planned = planned or max(1, epochs)
     config = TrainConfig(epochs=planned, **settings)
-    run = create_run(config, name, workspace)
+    run = create_run(config, name, workspace=workspace or Workspace.default())
     leaky = config.protocol == "leaky"
     records = [make_record(epoch, leaky=leaky, gain=gain) for epoch in range(1, epochs + 1)]
     for record in records:

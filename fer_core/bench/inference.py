@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_core.workspace import Workspace
+
 if TYPE_CHECKING:
     pass
 
 Note = Callable[[str], None]
 
 
-def bench_infer(models: list[str], rounds: int = 5, note: Note | None = None) -> dict[str, Any]:
+def bench_infer(
+    models: list[str], rounds: int = 5, note: Note | None = None, *, workspace: Workspace
+) -> dict[str, Any]:
     """One face and 64 faces through each engine, one thread, the engines taking turns.
 
     Engines: ``torch`` (default layout), ``torch_channels_last`` (what the app uses) and ``onnxruntime`` (left out where
@@ -41,8 +45,11 @@ def bench_infer(models: list[str], rounds: int = 5, note: Note | None = None) ->
     torch.set_num_threads(1)
     try:
         for name in models:
-            ours = Classifier.load(name)
-            engines: dict[str, Any] = {"torch": default_layout(Classifier.load(name)), "torch_channels_last": ours}
+            ours = Classifier.load(name, workspace=workspace)
+            engines: dict[str, Any] = {
+                "torch": default_layout(Classifier.load(name, workspace=workspace)),
+                "torch_channels_last": ours,
+            }
             try:
                 engines["onnxruntime"] = OnnxClassifier.of(ours)
             except ConfigError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_core.bench.inference import default_layout
+from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
     pass
@@ -17,7 +18,13 @@ Note = Callable[[str], None]
 
 
 def bench_live(
-    frames: list[Any], model: str, detect_every: int | None = None, rounds: int = 3, note: Note | None = None
+    frames: list[Any],
+    model: str,
+    detect_every: int | None = None,
+    rounds: int = 3,
+    note: Note | None = None,
+    *,
+    workspace: Workspace,
 ) -> dict[str, Any]:
     """Milliseconds per frame of the live path, against a plain way, alternating frame by frame over a clip.
 
@@ -41,11 +48,11 @@ def bench_live(
 
     say = note or (lambda _: None)
     config = LiveConfig() if detect_every is None else LiveConfig(detect_every=detect_every)
-    classifier = Classifier.load(model)
+    classifier = Classifier.load(model, workspace=workspace)
     live = LiveProcessor(classifier, config=config)
     height, width = frames[0].shape[:2]
     plain_detector = FaceDetector(longest_side=min(4096, max(height, width)))
-    plain_classifier = default_layout(Classifier.load(model))
+    plain_classifier = default_layout(Classifier.load(model, workspace=workspace))
     ours: list[dict[str, float]] = []
     plain: list[float] = []
     faces: list[int] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_core.config import TrainConfig
+from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,13 @@ Note = Callable[[str], None]
 
 
 def bench_train(
-    model: str = "seed", batch_size: int = 128, rounds: int = 5, steps: int = 15, note: Note | None = None
+    model: str = "seed",
+    batch_size: int = 128,
+    rounds: int = 5,
+    steps: int = 15,
+    note: Note | None = None,
+    *,
+    workspace: Workspace,
 ) -> dict[str, Any]:
     """Images per second of training, three loops in turn.
 
@@ -41,7 +48,7 @@ def bench_train(
 
     say = note or (lambda _: None)
     config = TrainConfig(model=model, batch_size=batch_size)
-    dataset = load("synthetic")
+    dataset = load("synthetic", workspace=workspace)
     compute = choose_compute(config)
     speeds: dict[str, list[float]] = {"ours": [], "dataloader": [], "plain": []}
     peaks: list[float] = []

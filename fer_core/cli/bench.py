@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fer_core.cli.options import JsonOption, setting
+from fer_core.cli.options import JsonOption, setting, workspace
 from fer_core.cli.output import emit, note, table
 
 commands = typer.Typer()
@@ -25,7 +25,7 @@ def bench_train(
     """Images per second of training: ours, a DataLoader in our precision, and the plain way."""
     from fer_core.bench import bench_train as measure
 
-    r = measure(model, rounds=rounds, note=note)
+    r = measure(model, rounds=rounds, note=note, workspace=workspace())
     rows = [
         f"{r['device']}, {r['threads']} threads, {r['precision']}, torch {r['torch']}, {r['model']}, batch {r['batch_size']}, medians of {r['rounds']} rounds",
         table(
@@ -54,7 +54,7 @@ def bench_infer(
     from fer_core.bench import bench_infer as measure
     from fer_core.inference import shipped_models
 
-    r = measure(models or shipped_models(), rounds, note)
+    r = measure(models or shipped_models(), rounds, note, workspace=workspace())
     rows = [
         [
             model, engine, f"{figures['batch1_ms']:.2f}", f"{figures['batch64_images_per_second']:,.0f}",
@@ -84,7 +84,7 @@ def bench_live(
 
     share_processor()
     clip = clip_of_photos(list(find_photos([photos])), faces)
-    r = measure(clip, model or default_model(), detect_every, rounds, note)
+    r = measure(clip, model or default_model(), detect_every, rounds, note, workspace=workspace())
     stages = ", ".join(f"{name} {ms:.1f}" for name, ms in r["stages"].items())
     rows = [
         f"{r['device']}, {r['model']}, {r['size'][0]}×{r['size'][1]}, {r['faces']:.1f} faces, {r['frames']} frames",

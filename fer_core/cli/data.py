@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption, SkipBroken
+from fer_core.cli.options import JsonOption, SkipBroken, workspace
 from fer_core.cli.output import emit, progress, table
 
 commands = typer.Typer()
@@ -30,7 +30,7 @@ def data(
 
     start = time.perf_counter()
     with progress("Reading faces") as on_progress:
-        dataset = load(source, on_progress=on_progress, skip_broken=skip_broken, votes=votes)
+        dataset = load(source, on_progress=on_progress, skip_broken=skip_broken, votes=votes, workspace=workspace())
     seconds = time.perf_counter() - start
     record = {
         "name": dataset.name,
@@ -85,7 +85,7 @@ def audit(
 
     started = time.perf_counter()
     with progress("Loading faces") as on_load:
-        dataset = load(source, on_progress=on_load, skip_broken=skip_broken)
+        dataset = load(source, on_progress=on_load, skip_broken=skip_broken, workspace=workspace())
     exact = audit_exact(dataset)
     pairs = near_duplicates(dataset, exact.groups, near)
     record: dict[str, Any] = {"data": dataset.name, "fingerprint": dataset.fingerprint, **exact.to_dict()}
@@ -95,7 +95,9 @@ def audit(
         from fer_core.training import out_of_fold
 
         with progress("Training three networks") as on_progress:
-            positions, probabilities = out_of_fold.compute(dataset, on_progress=on_progress).read()
+            positions, probabilities = out_of_fold.compute(
+                dataset, on_progress=on_progress, workspace=workspace()
+            ).read()
         found = suspect_labels(dataset.labels[positions], probabilities, positions)
         record["suspect_labels"] = len(found.positions)
         record["suspect_labels_agreement"] = found.agreement

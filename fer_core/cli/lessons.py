@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_core.cli.options import JsonOption, SkipBroken, setting
+from fer_core.cli.options import JsonOption, SkipBroken, setting, workspace
 from fer_core.cli.output import emit, progress, table
 
 if TYPE_CHECKING:
@@ -84,10 +84,9 @@ def _run(experiment: Experiment, data: str, epochs: int | None, skip_broken: boo
     """Run an experiment, with its progress on the terminal and to whoever watches; keep its result."""
     from fer_core.data import load
     from fer_core.lessons.experiments import results, run
-    from fer_core.workspace import Workspace
 
     with progress("Reading faces") as on_progress:
-        dataset = load(data, on_progress=on_progress, skip_broken=skip_broken)
+        dataset = load(data, on_progress=on_progress, skip_broken=skip_broken, workspace=workspace())
     with progress("Training") as show:
 
         def told(done: int, total: int) -> None:
@@ -96,5 +95,5 @@ def _run(experiment: Experiment, data: str, epochs: int | None, skip_broken: boo
 
         result = run(experiment, dataset, epochs=epochs, on_progress=told)
     if epochs is None:
-        results.put(result, experiment, dataset, Workspace.default())
+        results.put(result, experiment, dataset, workspace())
     return result

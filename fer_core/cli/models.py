@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import DropBlank, DropDuplicates, JsonOption, SkipBroken, UseMarks, setting
+from fer_core.cli.options import DropBlank, DropDuplicates, JsonOption, SkipBroken, UseMarks, setting, workspace
 from fer_core.cli.output import emit, progress, table
 
 commands = typer.Typer()
@@ -38,13 +38,14 @@ def evaluate(
 
     if tta not in ("none", "flip"):
         raise ConfigError(f"--tta takes none or flip, not '{tta}'.")
-    classifier = Classifier.load(model)
+    classifier = Classifier.load(model, workspace=workspace())
     with progress("Loading faces") as on_load:
-        dataset = load(data, on_progress=on_load, votes=votes, skip_broken=skip_broken)
+        dataset = load(data, on_progress=on_load, votes=votes, skip_broken=skip_broken, workspace=workspace())
     with progress("Evaluating") as on_progress:
         report = evaluate_split(
             classifier, dataset, split, "flip" if tta == "flip" else "none",
             cleaning=Cleaning(drop_duplicates, drop_blank, use_marks), on_progress=on_progress,
+            workspace=workspace(),
         )  # fmt: skip
     emit(
         {"model": model, "data": dataset.name, **report.to_dict()},
@@ -83,7 +84,7 @@ def export(
     from fer_core.inference import Classifier
     from fer_core.inference.export import export_onnx
 
-    result = export_onnx(Classifier.load(model), onnx)
+    result = export_onnx(Classifier.load(model, workspace=workspace()), onnx)
     text = (
         f"Wrote {result.path} ({result.bytes / 1e6:.1f} MB, opset {result.opset}). Largest difference of a probability "
         f"from PyTorch: {result.max_probability_difference:.1e} over {result.faces_compared} faces."
@@ -113,24 +114,24 @@ def filters(
     if output:
         check_image_name(output)  # before the work, not after it
     share_processor()
-    classifier = Classifier.load(model)
+    classifier = Classifier.load(model, workspace=workspace())
     dataset = None
     if data is not None:
         from fer_core.data import load
 
         with progress("Loading faces") as on_load:
-            dataset = load(data, on_progress=on_load, skip_broken=skip_broken)
+            dataset = load(data, on_progress=on_load, skip_broken=skip_broken, workspace=workspace())
         dataset.indices(split)
     started = time.perf_counter()
     with progress("Climbing") as on_progress:
-        patterns = cached_patterns(classifier, layer, on_progress=on_progress)
+        patterns = cached_patterns(classifier, layer, on_progress=on_progress, workspace=workspace())
     seconds = time.perf_counter() - started
     if output:
         write_image(output, patterns.sheet())
     record: dict[str, Any] = {"model": model, "output": output, "seconds": round(seconds, 3), **patterns.to_dict()}
     if dataset is not None:
         with progress("Looking at faces") as on_progress:
-            tops = cached_top_faces(classifier, dataset, split, layer, on_progress=on_progress)
+            tops = cached_top_faces(classifier, dataset, split, layer, on_progress=on_progress, workspace=workspace())
         record |= {"data": dataset.name, "split": split, "n": tops.n}
         for entry in record["filters"]:
             entry.update(tops.to_dict(entry["filter"], dataset.ids))

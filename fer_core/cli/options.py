@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from fer_core.workspace import Workspace
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
@@ -29,3 +32,10 @@ def setting(name: str, *flags: str) -> Any:
         else f" Default: {field.get_default(call_default_factory=True)}."
     )
     return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)
+
+
+def workspace() -> Workspace:
+    """The workspace the commands read and write."""
+    from fer_core.workspace import Workspace
+
+    return Workspace.default()

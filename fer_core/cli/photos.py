@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption, SkipBroken
+from fer_core.cli.options import JsonOption, SkipBroken, workspace
 from fer_core.cli.output import emit, note, progress
 
 commands = typer.Typer()
@@ -38,7 +38,7 @@ def predict(
     total = len(find_photos(paths))
     share_processor()
     name = model or default_model()
-    classifier, detector = Classifier.load(name), FaceDetector()
+    classifier, detector = Classifier.load(name, workspace=workspace()), FaceDetector()
     with progress("Photographs") as on_progress:
         results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
         records = [result.to_dict() for result in results]
@@ -88,13 +88,13 @@ def explain(
 
     if (photo is None) == (data is None):
         raise ConfigError("Give either a photograph or --data, e.g. explain photo.jpg, or explain --data fer2013.zip.")
-    classifier = Classifier.load(model or default_model())
+    classifier = Classifier.load(model or default_model(), workspace=workspace())
     if data is not None:
         from fer_core.data import load
         from fer_core.explanation import study_regions
 
         with progress("Loading faces") as on_load:
-            dataset = load(data, on_progress=on_load, skip_broken=skip_broken)
+            dataset = load(data, on_progress=on_load, skip_broken=skip_broken, workspace=workspace())
         with progress("Explaining") as on_progress:
             study = study_regions(classifier, dataset, dataset.indices(split), method, on_progress=on_progress)
         emit({"data": dataset.name, "split": split, **study.to_dict()}, as_json, study.sentence())

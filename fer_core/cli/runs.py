@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption
+from fer_core.cli.options import JsonOption, workspace
 from fer_core.cli.output import emit, note, progress, table
 
 commands = typer.Typer()
@@ -35,7 +35,7 @@ def runs(context: typer.Context, as_json: JsonOption = False) -> None:
 
     if context.invoked_subcommand:
         return
-    records = [_run_record(run) for run in list_runs()]
+    records = [_run_record(run) for run in list_runs(workspace())]
     if not records and not as_json:
         note("No runs yet. Start one with: python -m fer_core train --data synthetic")
         return
@@ -54,7 +54,7 @@ def runs_show(run: str, as_json: JsonOption = False) -> None:
     """Settings, machine, epochs and state of one run."""
     from fer_core.training.runs import open_run
 
-    found = open_run(run)
+    found = open_run(run, workspace())
     record = {
         **_run_record(found),
         "status": found.status.to_dict(),
@@ -81,7 +81,7 @@ def runs_compare(
     from fer_core.evaluation.compare import compare
     from fer_core.training.runs import open_run
 
-    a, b = open_run(first), open_run(second)
+    a, b = open_run(first, workspace()), open_run(second, workspace())
     result = compare(*(Predictions.read(run.path / f"predictions-{split}.npz") for run in (a, b)))
     names = f"'{a.label.name}'", f"'{b.label.name}'"
     text = [
@@ -111,10 +111,10 @@ def report(
 
     if Path(output).suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"'{output}' does not end like a web page. Use .html; any browser prints it to PDF.")
-    found = open_run(run)
+    found = open_run(run, workspace())
     share_processor()
     with progress("Making the report") as on_progress:
-        made = make_report(found, data, on_progress=on_progress)
+        made = make_report(found, data, on_progress=on_progress, workspace=workspace())
     with atomic_write(Path(output)) as file:
         file.write(made.html.encode())
     accuracy = made.accuracy

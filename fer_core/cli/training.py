@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption, setting
+from fer_core.cli.options import JsonOption, setting, workspace
 from fer_core.cli.output import emit, note, progress, stop_on_interrupt
 
 commands = typer.Typer()
@@ -52,7 +52,7 @@ def train(
     if resume or run:
         if overrides or settings or preset:
             raise ConfigError("A run keeps the settings it began with: give --resume or --run without other settings.")
-        existing = open_run(resume or run or "")
+        existing = open_run(resume or run or "", workspace())
         config = existing.config
     else:
         config = make_train_config(preset, **_parse_settings(settings or [], overrides))
@@ -91,7 +91,7 @@ def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool
     if run is not None and resuming and run.state not in RESUMABLE:
         raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
     with _training_hooks() as hooks:
-        return train(config, name=name, run=run, hooks=hooks)
+        return train(config, name=name, run=run, hooks=hooks, workspace=workspace())
 
 
 @contextmanager
@@ -136,7 +136,9 @@ def train_family(
     from fer_core.training.family import train_family as train_all
 
     with _training_hooks() as hooks:
-        family = train_all(data, minutes, teachers=teachers, repeats=repeats, hooks=hooks, say=note)
+        family = train_all(
+            data, minutes, teachers=teachers, repeats=repeats, hooks=hooks, say=note, workspace=workspace()
+        )
     lines = [
         f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
         for member in (*family.teachers, *family.students)

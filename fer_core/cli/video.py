@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fer_core.cli.options import JsonOption
+from fer_core.cli.options import JsonOption, workspace
 from fer_core.cli.output import emit, progress, stop_on_interrupt
 
 commands = typer.Typer()
@@ -30,7 +30,7 @@ def video(
             "Say what to make of the video: -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
         )
     share_processor()
-    classifier = Classifier.load(model or default_model())
+    classifier = Classifier.load(model or default_model(), workspace=workspace())
     with stop_on_interrupt("Finishing the file.") as stop_asked, progress("Video (seconds)") as bar:
 
         def report(p: VideoProgress) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_core.cli.options import JsonOption
+from fer_core.cli.options import JsonOption, workspace
 from fer_core.cli.output import emit, note, table
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ def run_app(
 ) -> None:
     """Start the app in the browser; a second start on the same workspace opens the one that runs."""
     from fer_core.launcher import launch
-    from fer_core.workspace import Workspace
 
-    status = launch(Workspace.default(), port=port, window=window, say=note)
+    status = launch(workspace(), port=port, window=window, say=note)
     if status:
         raise typer.Exit(status)
 
@@ -41,10 +40,9 @@ commands.add_typer(_cache, name="cache")
 def show_cache(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show what the content cache holds; ``cache prune`` makes room."""
     from fer_core.store import Store
-    from fer_core.workspace import Workspace
 
     if context.invoked_subcommand is None:
-        usage = Store(Workspace.default()).size()
+        usage = Store(workspace()).size()
         emit(usage.to_dict(), as_json, _usage_text(usage))
 
 
@@ -57,9 +55,8 @@ def prune_cache(
 ) -> None:
     """Remove the entries unused longest; everything in the cache can be computed again."""
     from fer_core.store import Store, format_size, parse_size
-    from fer_core.workspace import Workspace
 
-    store = Store(Workspace.default())
+    store = Store(workspace())
     before = store.size()
     store.prune(None if to is None else parse_size(to, "--to"))
     usage = store.size()

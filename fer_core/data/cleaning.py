@@ -51,7 +51,7 @@ def blank(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return np.asarray(flat.min(axis=1) == flat.max(axis=1))
 
 
-def apply_marks(dataset: FaceDataset, workspace: Workspace | None = None) -> tuple[FaceDataset, Indices]:
+def apply_marks(dataset: FaceDataset, workspace: Workspace) -> tuple[FaceDataset, Indices]:
     """The data set with corrected labels, and the positions of faces marked as not usable.
 
     The fingerprint stays that of the source: the faces are the same.
@@ -66,7 +66,7 @@ def apply_marks(dataset: FaceDataset, workspace: Workspace | None = None) -> tup
 
 
 def clean_split(
-    dataset: FaceDataset, split: ProtocolSplit, cleaning: Cleaning, workspace: Workspace | None = None
+    dataset: FaceDataset, split: ProtocolSplit, cleaning: Cleaning, workspace: Workspace
 ) -> tuple[FaceDataset, ProtocolSplit]:
     """The data set and split a training uses after cleaning. Validation keeps its faces but for blanks and marks.
 
@@ -100,7 +100,7 @@ def clean_split(
 
 
 def clean_indices(
-    dataset: FaceDataset, name: str, cleaning: Cleaning, workspace: Workspace | None = None
+    dataset: FaceDataset, name: str, cleaning: Cleaning, workspace: Workspace
 ) -> tuple[FaceDataset, Indices]:
     """The faces of one split to evaluate on after cleaning, and the data set with corrected labels.
 

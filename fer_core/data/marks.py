@@ -59,8 +59,8 @@ class Mark:
 class Marks:
     """The journal of one data set."""
 
-    def __init__(self, fingerprint: str, workspace: Workspace | None = None) -> None:
-        self.path = (workspace or Workspace.default()).marks / f"{fingerprint[:16]}.jsonl"
+    def __init__(self, fingerprint: str, workspace: Workspace) -> None:
+        self.path = workspace.marks / f"{fingerprint[:16]}.jsonl"
 
     def current(self) -> dict[str, Mark]:
         """The marks that hold now, by face id, oldest first.
@@ -156,7 +156,7 @@ class Marks:
                 ) from error
 
 
-def marks_for(dataset: FaceDataset, workspace: Workspace | None = None) -> Marks:
+def marks_for(dataset: FaceDataset, workspace: Workspace) -> Marks:
     """The journal that belongs to a data set's content."""
     return Marks(dataset.fingerprint, workspace)
 

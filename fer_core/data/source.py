@@ -22,7 +22,7 @@ from fer_core.data.sources.image_folder import find_images, is_image_name, nothi
 from fer_core.errors import DataError
 from fer_core.images import looks_like_image
 from fer_core.store import Store
-from fer_core.workspace import Workspace
+from fer_core.workspace import Workspace, script_workspace
 
 ACCEPTED = (
     "FER2013 as Kaggle's zip or folder, a csv such as fer2013.csv, a folder or zip with one sub-folder per emotion, "
@@ -56,7 +56,7 @@ def load(
 
     Args:
         source: a path; ``synthetic`` for the drawn faces that are built in, or ``synthetic:N`` for N of them.
-        workspace: where the cache lies; the default workspace if None.
+        workspace: where the cache lies; that of a script, :func:`script_workspace`, when None.
         on_progress: called with (done, total) faces; whatever it raises ends the loading.
         skip_broken: leave out faces that cannot be read (``warnings`` names them) instead of refusing the source.
         votes: FER+'s ``fer2013new.csv``; if None, it is used where it lies in or beside the source.
@@ -64,7 +64,7 @@ def load(
     Raises:
         DataError: the source is missing, is none of the accepted kinds, is damaged, or holds broken faces.
     """
-    workspace = workspace or Workspace.default()
+    workspace = script_workspace(workspace)
     wanted = synthetic.parse_source(str(source))
     if wanted is not None:
         if votes is not None:

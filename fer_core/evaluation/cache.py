@@ -30,7 +30,7 @@ def cached_predictions(
     split: str,
     tta: Tta = "none",
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> Predictions:
     """Predictions of a model for one whole split; computed once for each content.
@@ -42,7 +42,7 @@ def cached_predictions(
         ModelError: there is no such model, or its classes differ.
     """
     path = resolve_model(model, workspace)
-    store = Store(workspace or Workspace.default())
+    store = Store(workspace)
     key = f"{weights_key(path)} {dataset.fingerprint} {split} {tta}"
     indices = dataset.indices(split)
 
@@ -54,7 +54,7 @@ def cached_predictions(
 
     predictions = store.get("predictions", key, read)
     if predictions is None:
-        predictions = predict_indices(Classifier.load(path), dataset, indices, tta, on_progress)
+        predictions = predict_indices(Classifier.from_file(path), dataset, indices, tta, on_progress)
         store.put("predictions", key, predictions.to_arrays())
     return predictions
 
@@ -71,12 +71,12 @@ def training_features(
     model: str | Path,
     dataset: FaceDataset,
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """Penultimate features of the train split, each of length 1, float32 (n, D); computed once for each content."""
     path = resolve_model(model, workspace)
-    store = Store(workspace or Workspace.default())
+    store = Store(workspace)
     key = f"{weights_key(path)} {dataset.fingerprint}"
     indices = dataset.indices("train")
 
@@ -88,7 +88,7 @@ def training_features(
 
     features = store.get("features", key, read)
     if features is None:
-        features = _unit(Classifier.load(path).features(dataset.images[indices], on_progress=on_progress))
+        features = _unit(Classifier.from_file(path).features(dataset.images[indices], on_progress=on_progress))
         store.put("features", key, {"features": features})
     return features
 

@@ -115,7 +115,8 @@ def cleaned_predictions(
     dataset: FaceDataset,
     split: str,
     cleaning: Cleaning | None = None,
-    workspace: Workspace | None = None,
+    *,
+    workspace: Workspace,
 ) -> tuple[FaceDataset, Ints, Predictions]:
     """Predictions for a whole split, after cleaning: faces left out, labels put right, nothing computed again.
 

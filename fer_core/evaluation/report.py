@@ -17,6 +17,7 @@ from fer_core.evaluation.evaluate import Evaluation, Predictions, Tta, predict_i
 from fer_core.evaluation.human import ERROR_KINDS, HumanView, human_view, sort_errors
 from fer_core.inference import Classifier
 from fer_core.inference.classifier import Progress
+from fer_core.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def evaluate_split(
     tta: Tta = "none",
     cleaning: Cleaning | None = None,
     on_progress: Progress | None = None,
+    *,
+    workspace: Workspace,
 ) -> EvaluationReport:
     """Evaluate, and draw everything from the predictions that can be drawn.
 
@@ -98,7 +101,7 @@ def evaluate_split(
         ModelError: the model's classes differ from the data's.
     """
     cleaning = cleaning or Cleaning()
-    labelled, positions = clean_indices(dataset, split, cleaning)
+    labelled, positions = clean_indices(dataset, split, cleaning, workspace)
     predictions = predict_indices(classifier, labelled, positions, tta, on_progress)
     return report_of(predictions, labelled, positions, split, tta, cleaning, classifier.info.abstain_below)
 

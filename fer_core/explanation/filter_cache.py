@@ -30,7 +30,8 @@ def kept_patterns(
     classifier: Classifier,
     layer: str | None = None,
     settings: Ascent | None = None,
-    workspace: Workspace | None = None,
+    *,
+    workspace: Workspace,
 ) -> Patterns | None:
     """The patterns of all filters of a layer where they were found before, else None.
 
@@ -43,7 +44,7 @@ def kept_patterns(
         top, left, bottom, right = entry.values["field"]
         return Patterns(layer=label, field=(top, left, bottom, right), **entry.arrays)
 
-    return _store(workspace).get("patterns", _patterns_key(classifier, label, settings), read)
+    return Store(workspace).get("patterns", _patterns_key(classifier, label, settings), read)
 
 
 def cached_patterns(
@@ -51,13 +52,13 @@ def cached_patterns(
     layer: str | None = None,
     settings: Ascent | None = None,
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Progress | None = None,
     on_look: Look | None = None,
     should_stop: Stop | None = None,
 ) -> Patterns:
     """:func:`fer_core.explanation.filters.maximise` for all filters of a layer, computed once for each content of weights and settings."""
-    kept = kept_patterns(classifier, layer, settings, workspace)
+    kept = kept_patterns(classifier, layer, settings, workspace=workspace)
     if kept is not None:
         return kept
     result = filters.maximise(
@@ -68,7 +69,7 @@ def cached_patterns(
         "dead": result.dead,
     }  # fmt: skip
     key = _patterns_key(classifier, result.layer, settings)
-    _store(workspace).put("patterns", key, arrays, field=list(result.field))
+    Store(workspace).put("patterns", key, arrays, field=list(result.field))
     return result
 
 
@@ -77,7 +78,8 @@ def kept_top_faces(
     dataset: FaceDataset,
     split: str = "valid",
     layer: str | None = None,
-    workspace: Workspace | None = None,
+    *,
+    workspace: Workspace,
 ) -> TopFaces | None:
     """The top faces of a layer's filters where they were found before, else None.
 
@@ -90,7 +92,7 @@ def kept_top_faces(
         h, w = entry.values["side"]
         return TopFaces(layer=label, split=split, n=entry.values["n"], side=(h, w), **entry.arrays)
 
-    return _store(workspace).get("top-faces", _faces_key(classifier, dataset, split, label), read)
+    return Store(workspace).get("top-faces", _faces_key(classifier, dataset, split, label), read)
 
 
 def cached_top_faces(
@@ -99,12 +101,12 @@ def cached_top_faces(
     split: str = "valid",
     layer: str | None = None,
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
 ) -> TopFaces:
     """:func:`fer_core.explanation.filters.top_faces`, computed once for each content of weights and data."""
-    kept = kept_top_faces(classifier, dataset, split, layer, workspace)
+    kept = kept_top_faces(classifier, dataset, split, layer, workspace=workspace)
     if kept is not None:
         return kept
     result = filters.top_faces(classifier, dataset, split, layer, on_progress=on_progress, should_stop=should_stop)
@@ -112,12 +114,8 @@ def cached_top_faces(
         "positions": result.positions, "responses": result.responses, "places": result.places, "lowest": result.lowest,
     }  # fmt: skip
     key = _faces_key(classifier, dataset, split, result.layer)
-    _store(workspace).put("top-faces", key, arrays, n=result.n, side=list(result.side))
+    Store(workspace).put("top-faces", key, arrays, n=result.n, side=list(result.side))
     return result
-
-
-def _store(workspace: Workspace | None) -> Store:
-    return Store(workspace or Workspace.default())
 
 
 def _patterns_key(classifier: Classifier, label: str, settings: Ascent | None) -> str:

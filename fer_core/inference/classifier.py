@@ -16,7 +16,7 @@ from fer_core.errors import ModelError
 from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint
 from fer_core.preprocess import as_faces, to_tensor
 from fer_core.resources import asset
-from fer_core.workspace import Workspace
+from fer_core.workspace import Workspace, script_workspace
 
 if TYPE_CHECKING:
     from fer_core.models import ExpressionModel
@@ -26,14 +26,14 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
-def resolve_model(model: str | Path, workspace: Workspace | None = None) -> Path:
+def resolve_model(model: str | Path, workspace: Workspace) -> Path:
     """The checkpoint file meant by a shipped model's name, a run id (its best weights), or a path.
 
     Raises:
         ModelError: none of the three; the message lists the shipped models.
     """
     text = str(model)
-    runs = (workspace or Workspace.default()).runs
+    runs = workspace.runs
     plain = Path(text).name == text and text not in ("", ".", "..")
     candidates = [asset("models", f"{text}.safetensors"), runs / text / "best.safetensors"] if plain else []
     path = Path(text).expanduser()
@@ -93,7 +93,16 @@ class Classifier:
         Raises:
             ModelError: there is no such model, or the file is damaged.
         """
-        network, info = load_checkpoint(resolve_model(model, workspace))
+        return cls.from_file(resolve_model(model, script_workspace(workspace)), device)
+
+    @classmethod
+    def from_file(cls, path: Path, device: str = "cpu") -> Self:
+        """The model of a checkpoint file.
+
+        Raises:
+            ModelError: the file is missing or damaged.
+        """
+        network, info = load_checkpoint(path)
         found = cls(network, info, device)
         found._forward = fold_batch_norm(found.model)  # the weights of a file do not change any more
         return found

@@ -211,7 +211,7 @@ class LiveSession:
                 found[number] = (times[recent] - now, probabilities[recent])
         return found
 
-    def snapshot(self, workspace: Workspace | None = None) -> Path:
+    def snapshot(self, workspace: Workspace) -> Path:
         """Save the newest annotated frame as PNG.
 
         Raises:
@@ -223,7 +223,7 @@ class LiveSession:
             latest = self._latest
         if latest is None:
             raise FerError("There is no picture yet. Start the camera first.")
-        path = _new_file((workspace or Workspace.default()).recordings, "snapshot", ".png")
+        path = _new_file(workspace.recordings, "snapshot", ".png")
         with atomic_write(path) as file:
             file.write(png(latest[0]))
         return path
@@ -234,7 +234,7 @@ class LiveSession:
         recorder = self._recorder
         return recorder.path if recorder else None
 
-    def start_recording(self, workspace: Workspace | None = None) -> Path:
+    def start_recording(self, workspace: Workspace) -> Path:
         """Record from the next frame on; written as it goes, so that a crash keeps what was recorded.
 
         Raises:
@@ -242,7 +242,7 @@ class LiveSession:
         """
         with self._lock:
             if self._recorder is None:
-                folder = make_directory((workspace or Workspace.default()).recordings)
+                folder = make_directory(workspace.recordings)
                 self._recorder = Recorder(_new_file(folder, "recording", ".mp4"))
             return self._recorder.path
 

@@ -44,6 +44,7 @@ class ReportData:
         predictions: of the best weights, by name of the split.
         made_now: whether the predictions were made for this report.
         gaps: why something is missing, by its name: ``weights``, ``data``, ``predictions``.
+        workspace: whose cache keeps what is computed for the report.
     """
 
     run: Run
@@ -57,6 +58,7 @@ class ReportData:
     predictions: dict[str, Predictions]
     made_now: bool
     gaps: dict[str, str]
+    workspace: Workspace
 
     @property
     def leaky(self) -> bool:
@@ -108,7 +110,7 @@ def collect(
     run: Run,
     data: str | None = None,
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> ReportData:
     """Read what a run left, load its faces, and evaluate its weights where that was not done.
@@ -154,7 +156,18 @@ def collect(
     if not predictions:
         gaps.setdefault("predictions", gaps.get("weights") or gaps.get("data") or "The run was not evaluated.")
     return ReportData(
-        run, config, run.state, run.records(), network, classifier, dataset, split, predictions, made_now, gaps
+        run,
+        config,
+        run.state,
+        run.records(),
+        network,
+        classifier,
+        dataset,
+        split,
+        predictions,
+        made_now,
+        gaps,
+        workspace,
     )
 
 
@@ -162,7 +175,7 @@ def _faces(
     config: TrainConfig,
     classifier: Classifier | None,
     data: str | None,
-    workspace: Workspace | None,
+    workspace: Workspace,
     on_progress: Progress | None,
 ) -> tuple[FaceDataset, ProtocolSplit]:
     dataset = load(data or config.data, workspace=workspace, on_progress=on_progress, skip_broken=config.skip_broken)

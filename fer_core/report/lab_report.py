@@ -95,7 +95,7 @@ def make_report(
     run: Run,
     data: str | None = None,
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
 ) -> LabReport:

@@ -9,28 +9,26 @@ from fer_core.training.runs import Run, Status, create_run, refuse_if_busy
 from fer_core.workspace import Workspace
 
 
-def start(config: TrainConfig, name: str | None = None, workspace: Workspace | None = None) -> Run:
+def start(config: TrainConfig, name: str | None = None, *, workspace: Workspace) -> Run:
     """Start a training in a process of its own; returns as soon as the process runs.
 
     Raises:
         BusyError: a training runs already in this workspace; it is named.
         WorkspaceError: the workspace cannot be written.
     """
-    workspace = workspace or Workspace.default()
     refuse_if_busy(workspace)
-    run = create_run(config, name, workspace)
+    run = create_run(config, name, workspace=workspace)
     run.start(["train", "--run", str(run.path)], workspace, Status(epochs=config.epochs))
     return run
 
 
-def resume(run: Run, workspace: Workspace | None = None) -> Run:
+def resume(run: Run, workspace: Workspace) -> Run:
     """Continue a run that was stopped, failed or was lost, in a process of its own.
 
     Raises:
         BusyError: a training runs already in this workspace.
         RunError: the run is finished, or damaged.
     """
-    workspace = workspace or Workspace.default()
     refuse_if_busy(workspace)
     state = run.state
     if state not in RESUMABLE:

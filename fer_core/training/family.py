@@ -99,7 +99,7 @@ def train_family(
     teacher: Mapping[str, Any] = TEACHER,
     limits: tuple[int, int] = (_FEWEST, _MOST),
     dataset: FaceDataset | None = None,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     hooks: Hooks | None = None,
     say: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -124,7 +124,6 @@ def train_family(
         TrainingError: a training was stopped before its end; the next call resumes it.
         FerError: as :func:`fer_core.training.train`.
     """
-    workspace = workspace or Workspace.default()
     started, fewest, most = clock(), *limits
 
     def left() -> float:

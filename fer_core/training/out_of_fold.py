@@ -132,7 +132,7 @@ def default_config() -> TrainConfig:
     return TrainConfig(epochs=EPOCHS, label_smoothing=0.0)
 
 
-def find(dataset: FaceDataset, config: TrainConfig | None = None, workspace: Workspace | None = None) -> OutOfFold:
+def find(dataset: FaceDataset, config: TrainConfig | None = None, *, workspace: Workspace) -> OutOfFold:
     """The computation for this data and these settings, whether it exists yet or not.
 
     Settings count where they differ from their defaults, so that a setting added later does not discard what was kept.
@@ -140,7 +140,6 @@ def find(dataset: FaceDataset, config: TrainConfig | None = None, workspace: Wor
     machine = {"data", "device", "threads", "precision"}
     settings = (config or default_config()).model_dump(mode="json", exclude_defaults=True, exclude=machine)
     key = hashlib.sha256(f"{dataset.fingerprint} {FOLDS} {json.dumps(settings, sort_keys=True)}".encode()).hexdigest()
-    workspace = workspace or Workspace.default()
     return OutOfFold(workspace.jobs / f"out-of-fold-{key[:20]}", workspace, key)
 
 
@@ -161,7 +160,7 @@ def compute(
     dataset: FaceDataset,
     config: TrainConfig | None = None,
     *,
-    workspace: Workspace | None = None,
+    workspace: Workspace,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> OutOfFold:
@@ -174,9 +173,8 @@ def compute(
     """
     from fer_core.training.runs import only_training, refuse_if_busy
 
-    workspace = workspace or Workspace.default()
     config = config or default_config()
-    job = find(dataset, config, workspace)
+    job = find(dataset, config, workspace=workspace)
     if job.state == "finished":
         return job
     indices = dataset.indices("train")
@@ -273,9 +271,7 @@ class _Work:
         return self._job.stop_requested or bool(self._should_stop and self._should_stop())
 
 
-def start(
-    source: str, dataset: FaceDataset, workspace: Workspace | None = None, *, skip_broken: bool = False
-) -> OutOfFold:
+def start(source: str, dataset: FaceDataset, *, workspace: Workspace, skip_broken: bool = False) -> OutOfFold:
     """Start the computation in a process of its own; follow it with :func:`find`.
 
     Args:
@@ -289,7 +285,6 @@ def start(
     """
     from fer_core.training.runs import refuse_if_busy
 
-    workspace = workspace or Workspace.default()
     job = find(dataset, workspace=workspace)
     if job.state == "finished" or job.state in ACTIVE:
         return job

@@ -186,13 +186,13 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
 
 
-def create_run(config: TrainConfig, name: str | None = None, workspace: Workspace | None = None) -> Run:
+def create_run(config: TrainConfig, name: str | None = None, *, workspace: Workspace) -> Run:
     """Make a new run directory with its settings in it.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
     """
-    runs = make_directory((workspace or Workspace.default()).runs)
+    runs = make_directory(workspace.runs)
     name = (name or f"{config.model} {config.protocol}").strip()[:80]
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = runs / f"{stamp}-{slug(name)}-{secrets.token_hex(2)}"
@@ -205,13 +205,12 @@ def create_run(config: TrainConfig, name: str | None = None, workspace: Workspac
     return run
 
 
-def open_run(run: str | Path, workspace: Workspace | None = None) -> Run:
+def open_run(run: str | Path, workspace: Workspace) -> Run:
     """A run by its id, by its name where only one has it, or by its path.
 
     Raises:
         RunError: there is no such run, or the directory is foreign or damaged.
     """
-    workspace = workspace or Workspace.default()
     text = str(run)
     path = workspace.runs / text if Path(text).name == text and text not in ("", ".", "..") else Path(text)
     if not path.is_dir():
@@ -227,9 +226,9 @@ def open_run(run: str | Path, workspace: Workspace | None = None) -> Run:
     return Run(path)
 
 
-def list_runs(workspace: Workspace | None = None) -> list[Run]:
+def list_runs(workspace: Workspace) -> list[Run]:
     """All run directories, newest first, damaged ones included (their ``state`` says so)."""
-    runs = (workspace or Workspace.default()).runs
+    runs = workspace.runs
     if not runs.is_dir():
         return []
     return [
@@ -237,7 +236,7 @@ def list_runs(workspace: Workspace | None = None) -> list[Run]:
     ]
 
 
-def running(workspace: Workspace | None = None) -> Run | None:
+def running(workspace: Workspace) -> Run | None:
     """The run that trains or is starting in this workspace, if any."""
     return next((run for run in list_runs(workspace) if run.state in ACTIVE), None)
 

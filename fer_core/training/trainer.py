@@ -25,7 +25,7 @@ from fer_core.models import ExpressionModel
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
-from fer_core.workspace import Workspace, atomic_write, write_json
+from fer_core.workspace import Workspace, atomic_write, script_workspace, write_json
 
 _STATUS_EVERY = 0.5  # seconds between writes of status.json
 _CHECKPOINT_EVERY = {"cpu": 0.0, "cuda": 10.0}  # seconds, at epochs' ends: on a GPU an epoch is shorter than a write
@@ -111,7 +111,7 @@ def train(
         name: what people call the run.
         run: a run made by :func:`fer_core.training.runs.create_run`, new or to be resumed; made here when None.
         dataset: the faces, when they are loaded already; else ``config.data`` is loaded.
-        workspace: where to write.
+        workspace: where to write; that of a script, :func:`script_workspace`, when None.
         hooks: callbacks for progress and stopping.
 
     Raises:
@@ -120,12 +120,12 @@ def train(
         TrainingError: the loss is not finite, or the disk is full.
         RunError: the run cannot be resumed.
     """
-    workspace = workspace or Workspace.default()
+    workspace = script_workspace(workspace)
     hooks = hooks or Hooks()
     if run is None:
         refuse_if_busy(workspace)
         prepared = _prepare(config, dataset, workspace, hooks, threads=0)  # bad input changes nothing on disk
-        run = create_run(config, name, workspace)
+        run = create_run(config, name, workspace=workspace)
     else:
         config = run.config
         prepared = None

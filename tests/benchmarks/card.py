@@ -10,6 +10,7 @@ import sys
 from fer_core.data import load
 from fer_core.evaluation.report import EvaluationReport, evaluate_split
 from fer_core.inference import Classifier
+from fer_core.workspace import Workspace
 
 
 def _row(name: str, report: EvaluationReport) -> str:
@@ -21,9 +22,9 @@ def _row(name: str, report: EvaluationReport) -> str:
 def card_figures(model: str, source: str) -> str:
     """The tables and sentences that a card states."""
     classifier, dataset = Classifier.load(model), load(source)
-    valid = evaluate_split(classifier, dataset, "valid")
-    test = evaluate_split(classifier, dataset, "test")
-    flipped = evaluate_split(classifier, dataset, "test", "flip")
+    valid = evaluate_split(classifier, dataset, "valid", workspace=Workspace.default())
+    test = evaluate_split(classifier, dataset, "test", workspace=Workspace.default())
+    flipped = evaluate_split(classifier, dataset, "test", "flip", workspace=Workspace.default())
     alone = test.deduplicated
     assert alone.accuracy is not None
     assert alone.accuracy_ci95 is not None

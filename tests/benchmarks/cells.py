@@ -60,7 +60,7 @@ def main(source: str) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
-        write_json(workspace.root / "app.json", {"data": source, "model": MODEL})
+        write_json(workspace.app_state, {"data": source, "model": MODEL})
         dataset = load(source, workspace=workspace)
         test = dataset.indices("test")
         predictions = cached_predictions(MODEL, dataset, "test", workspace=workspace)

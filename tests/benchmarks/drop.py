@@ -91,7 +91,7 @@ def main(photo: Path) -> None:
             files[-1].write_bytes(noisy(picture, number))
         megabytes = files[-1].stat().st_size / 1e6
         workspace = Workspace(Path(folder) / "workspace")
-        write_json(workspace.root / "app.json", {"data": "synthetic:490"})
+        write_json(workspace.app_state, {"data": "synthetic:490"})
         with serve(workspace.root) as server, chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(120_000)

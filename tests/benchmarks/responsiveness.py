@@ -88,13 +88,13 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
-        write_json(workspace.root / "app.json", {"data": FACES})
+        write_json(workspace.app_state, {"data": FACES})
         with serve(workspace.root) as server, chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(120_000)
             measure(page, server)  # the first visits load the data and torch
             report("nothing trains", measure(page, server))
-            run = background.start(TrainConfig(data=FACES, epochs=500), "benchmark", workspace)
+            run = background.start(TrainConfig(data=FACES, epochs=500), "benchmark", workspace=workspace)
             try:
                 while not run.records():
                     time.sleep(0.2)

@@ -56,7 +56,7 @@ def main(out: Path) -> None:
         with serve(Path(folder) / "empty") as server:
             shoot(browser, server, out, "empty")
         workspace = Workspace(Path(folder) / "filled")
-        write_json(workspace.root / "app.json", {"data": "synthetic:2100"})
+        write_json(workspace.app_state, {"data": "synthetic:2100"})
         make_run("plain augmentation", epochs=14, weights=True, workspace=workspace)
         make_run("as the report did", epochs=14, protocol="leaky", weights=True, workspace=workspace)
         make_run(

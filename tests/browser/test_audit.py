@@ -21,7 +21,7 @@ def mislabelled(browser, tmp_path_factory):
     for path in sorted((folder / "train" / "happy").iterdir())[:PLANTED]:
         path.rename(folder / "train" / "sad" / f"planted-{path.name}")
     workspace = Workspace(tmp_path_factory.mktemp("audit-home"))
-    write_json(workspace.root / "app.json", {"data": str(folder)})
+    write_json(workspace.app_state, {"data": str(folder)})
     with serve(workspace.root) as server:
         yield server, workspace, load(str(folder), workspace=workspace)
 

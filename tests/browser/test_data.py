@@ -40,7 +40,7 @@ def test_drawn_faces_are_opened_used_and_reshuffled(own, page):
     assert before
     page.get_by_role("button", name="Reshuffle").click()
     wait_until(lambda: len(wall(page)) == len(before) and wall(page) != before)
-    assert Workspace(own.home).root.joinpath("app.json").read_text().count("synthetic:700") == 1
+    assert Workspace(own.home).app_state.read_text().count("synthetic:700") == 1
 
 
 def test_a_folder_is_opened_by_its_path_and_read_again_after_a_face_was_added(own, page, tmp_path):

@@ -37,7 +37,7 @@ def drawn(browser, tmp_path_factory):
     """The app on drawn faces with a run that has weights."""
     workspace = Workspace(tmp_path_factory.mktemp("evaluate"))
     run = make_run("trained", epochs=3, weights=True, workspace=workspace)
-    write_json(workspace.root / "app.json", {"data": FEW_FACES, "model": run.id})
+    write_json(workspace.app_state, {"data": FEW_FACES, "model": run.id})
     with serve(workspace.root) as server:
         yield server, workspace, FEW_FACES, run.id
 
@@ -49,7 +49,7 @@ def real(browser, fer2013_zip, tmp_path_factory):
         pytest.skip("assets/models/seed.safetensors is not here")
     workspace = Workspace(tmp_path_factory.mktemp("evaluate-real"))
     run = make_run("trained", epochs=3, weights=True, workspace=workspace)
-    write_json(workspace.root / "app.json", {"data": str(fer2013_zip), "model": run.id})
+    write_json(workspace.app_state, {"data": str(fer2013_zip), "model": run.id})
     shutil.copy(SHIPPED_SEED, run.path / "best.safetensors")
     with serve(workspace.root) as server:
         yield server, workspace, str(fer2013_zip), run.id
@@ -72,7 +72,7 @@ def retrainable(browser, fer2013_zip, tmp_path):
     workspace = Workspace(tmp_path / "retrain")
     run = make_run("trained", epochs=3, weights=True, workspace=workspace, data=str(source))
     shutil.copy(SHIPPED_SEED, run.path / "best.safetensors")
-    write_json(workspace.root / "app.json", {"data": str(source), "model": run.id})
+    write_json(workspace.app_state, {"data": str(source), "model": run.id})
     with serve(workspace.root) as server:
         yield server, workspace, str(source), run.id
         stop_trainings(workspace)
@@ -174,7 +174,7 @@ def test_among_many_training_faces_the_most_similar_are_looked_for_when_asked(br
     if not SHIPPED_SEED.is_file():
         pytest.skip("assets/models/seed.safetensors is not here")
     workspace = Workspace(tmp_path / "many")
-    write_json(workspace.root / "app.json", {"data": "synthetic:9100", "model": "seed"})
+    write_json(workspace.app_state, {"data": "synthetic:9100", "model": "seed"})
     with serve(workspace.root) as server:
         page.goto(server.page("evaluate"))
         page.locator(".fer-gallery button[data-face]").first.click()
@@ -295,7 +295,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_role("radio", name="Compare").or_(page.get_by_text("Compare", exact=True)).first.click()
     cleaning = Cleaning(use_marks=True)
     before, after = (
-        cleaned_predictions(cached_predictions(model, dataset, "test", workspace=workspace), dataset, "test", cleaning, workspace)
+        cleaned_predictions(cached_predictions(model, dataset, "test", workspace=workspace), dataset, "test", cleaning, workspace=workspace)
         for model in (begun_with, run.id)
     )  # fmt: skip
     found = compare(before[2], after[2])

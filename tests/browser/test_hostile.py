@@ -42,7 +42,7 @@ def evil(browser, tmp_path_factory):
     for state in ("finished", "failed"):
         run = make_run(EVIL[:80], epochs=2, planned=9, state=state, error=EVIL, weights=True, workspace=workspace)
         write_json(run.path / "label.json", {**run.label.to_dict(), "notes": EVIL})
-    write_json(workspace.root / "app.json", {"data": str(source), "model": run.id})
+    write_json(workspace.app_state, {"data": str(source), "model": run.id})
     with serve(workspace.root) as server:
         yield server
 

@@ -32,7 +32,7 @@ def nothing(browser, tmp_path_factory):
 def drawn(browser, tmp_path_factory):
     """The app on drawn faces, with runs of several kinds."""
     workspace = Workspace(tmp_path_factory.mktemp("drawn"))
-    write_json(workspace.root / "app.json", {"data": FEW_FACES})
+    write_json(workspace.app_state, {"data": FEW_FACES})
     make_run("plain augmentation", epochs=14, weights=True, workspace=workspace)
     make_run("as the report did", epochs=14, protocol="leaky", weights=True, workspace=workspace)
     make_run("too fast", epochs=2, planned=14, state="failed", error="The loss is not finite.", workspace=workspace)
@@ -45,7 +45,7 @@ def drawn(browser, tmp_path_factory):
 def real(browser, tmp_path_factory, fer2013_zip):
     """The app on FER2013."""
     workspace = Workspace(tmp_path_factory.mktemp("real"))
-    write_json(workspace.root / "app.json", {"data": str(fer2013_zip)})
+    write_json(workspace.app_state, {"data": str(fer2013_zip)})
     with serve(workspace.root) as running:
         yield running
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def workspace_of_runs(tmp_path):
     """A workspace with two runs on few drawn faces."""
     workspace = Workspace(tmp_path / "runs")
-    write_json(workspace.root / "app.json", {"data": FEW_FACES})
+    write_json(workspace.app_state, {"data": FEW_FACES})
     for _ in range(2):
         make_run("one of two", epochs=3, weights=True, workspace=workspace, data=FEW_FACES)
     return workspace

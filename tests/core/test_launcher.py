@@ -101,7 +101,7 @@ def test_a_port_range_without_a_free_one_is_said():
 
 def test_a_second_start_opens_the_server_that_runs(workspace, healthy, said, opened, display):
     write_json(workspace.running_app, {"url": healthy})
-    with FileLock(workspace.root / "app.lock"):
+    with FileLock(workspace.app_lock):
         assert launcher.launch(workspace, say=said.append) == 0
     assert opened == [healthy]
     assert said == [f"FER Lab runs already for this workspace: {healthy}"]
@@ -110,7 +110,7 @@ def test_a_second_start_opens_the_server_that_runs(workspace, healthy, said, ope
 def test_a_lock_without_a_server_that_answers_is_an_error_in_words(workspace, monkeypatch, said):
     monkeypatch.setattr(launcher, "_START_SECONDS", 0.3)
     workspace.root.mkdir(parents=True)
-    with FileLock(workspace.root / "app.lock"), pytest.raises(FerError, match="does not answer"):
+    with FileLock(workspace.app_lock), pytest.raises(FerError, match="does not answer"):
         launcher.launch(workspace, say=said.append)
 
 

@@ -1,19 +1,99 @@
 from __future__ import annotations
 
+import ast
 import json
+import sys
 
 import pytest
 
+from fer_core.config import TrainConfig
+from fer_core.data import load
 from fer_core.errors import WorkspaceError
+from fer_core.training.runs import create_run
 from fer_core.workspace import Workspace, atomic_write, make_directory, write_json
+from tests.paths import PROJECT_ROOT
 
 
-def test_the_workspace_follows_the_environment(monkeypatch, tmp_path):
+def test_the_environment_names_the_workspace(monkeypatch, tmp_path):
     monkeypatch.setenv("FER_HOME", str(tmp_path / "elsewhere"))
     assert Workspace.default().root == tmp_path / "elsewhere"
+
+
+def test_in_a_checkout_it_lies_where_the_program_was_started(monkeypatch, tmp_path):
     monkeypatch.delenv("FER_HOME")
     monkeypatch.chdir(tmp_path)
     assert Workspace.default().root == tmp_path / "workspace"
+
+
+def test_installed_it_is_the_platforms_folder_for_the_users_data(monkeypatch, tmp_path):
+    monkeypatch.delenv("FER_HOME")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("fer_core.workspace.checkout", lambda: None)
+    root = Workspace.default().root
+    assert root.name == "fer-lab"
+    assert root != tmp_path / "workspace"
+    if sys.platform == "linux":
+        assert root == tmp_path / "data" / "fer-lab"
+
+
+def test_installed_where_nothing_can_be_written_the_way_out_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("FER_HOME")
+    monkeypatch.setattr("fer_core.workspace.checkout", lambda: None)
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *_, **__: tmp_path / "file" / "fer-lab")
+    workspace = Workspace.default()
+    with pytest.raises(WorkspaceError, match="FER_HOME"):
+        create_run(TrainConfig(), workspace=workspace)
+    assert len(load("synthetic:70", workspace=workspace)) == 70  # what only looks at faces works without
+
+
+def test_everything_lies_under_the_root(tmp_path):
+    workspace = Workspace(tmp_path)
+    places = [name for name, value in vars(Workspace).items() if isinstance(value, property)]
+    assert {"runs", "cache", "jobs", "marks", "predictions", "logs", "app_state", "uploads"} <= set(places)
+    assert all(getattr(workspace, name).is_relative_to(tmp_path) for name in places)
+    assert list(tmp_path.iterdir()) == []
+
+
+CORE = PROJECT_ROOT / "fer_core"
+SCRIPT_API = {"data/source.py": "load", "inference/classifier.py": "load", "training/trainer.py": "train"}
+
+
+def calls_in(path) -> list[tuple[str, ast.Call]]:
+    """Each call in a file with the name of the function it stands in."""
+    found = []
+
+    def visit(node: ast.AST, function: str) -> None:
+        if isinstance(node, ast.FunctionDef):
+            function = node.name
+        if isinstance(node, ast.Call):
+            found.append((function, node))
+        for child in ast.iter_child_nodes(node):
+            visit(child, function)
+
+    visit(ast.parse(path.read_text()), "")
+    return found
+
+
+def test_only_the_command_line_and_the_functions_scripts_begin_with_ask_for_the_default_workspace():
+    asked = {"Workspace.default": set(), "script_workspace": set()}
+    for path in sorted(CORE.rglob("*.py")):
+        for function, call in calls_in(path):
+            called = ast.unparse(call.func)
+            if called in asked:
+                asked[called].add((str(path.relative_to(CORE)), function))
+    assert asked == {
+        "Workspace.default": {("cli/options.py", "workspace"), ("workspace.py", "script_workspace")},
+        "script_workspace": set(SCRIPT_API.items()),
+    }
+
+
+def test_the_program_itself_always_hands_its_workspace_to_them():
+    for path in (*CORE.rglob("*.py"), *(PROJECT_ROOT / "pages").rglob("*.py")):
+        for _, call in calls_in(path):
+            if ast.unparse(call.func) in ("load", "train", "Classifier.load"):
+                assert any(word.arg == "workspace" for word in call.keywords), f"{path}: {ast.unparse(call)}"
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_debris(tmp_path):

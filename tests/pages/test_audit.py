@@ -105,7 +105,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
 
     from filelock import FileLock
 
-    job = out_of_fold.find(found)
+    job = out_of_fold.find(found, workspace=workspace)
     status = FoldStatus(state="running", done=6, total=24, seconds_left=90)
     write_json(job.path / "status.json", status.to_dict())
     with FileLock(job.path / "run.lock"):
@@ -128,7 +128,7 @@ def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggeste
     for index in (5, 50):  # confidently another class
         probabilities[index] = 0.01
         probabilities[index, (found.labels[index] + 1) % 7] = 0.94
-    job = out_of_fold.find(found)
+    job = out_of_fold.find(found, workspace=workspace)
     job.keep(train, probabilities)
     app = view(open_page("audit"), "suspects")
     assert sorted(groups(app)[0]) == [5, 50]
@@ -137,7 +137,7 @@ def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggeste
 
 
 def test_damaged_marks_are_told_of_and_the_faces_stay(open_page, found):
-    path = marks_for(found).path
+    path = marks_for(found, Workspace.default()).path
     path.parent.mkdir(parents=True)
     path.write_text("not a mark\nnor this\n")
     app = open_page("audit", errors=1)
@@ -147,7 +147,7 @@ def test_damaged_marks_are_told_of_and_the_faces_stay(open_page, found):
 
 
 def test_marks_that_name_faces_of_other_data_are_told_of(open_page, found):
-    marks_for(found).add(["nobody"], "ambiguous")
+    marks_for(found, Workspace.default()).add(["nobody"], "ambiguous")
     app = open_page("audit", errors=1)
     assert "not in synthetic" in app.error[0].value
 
@@ -161,4 +161,4 @@ def test_a_busy_workspace_refuses_the_search_in_a_sentence(open_page, found, wor
         next(b for b in app.button if b.label == "Look for suspect labels").click().run()
         assert not app.exception
         assert any("night run" in error.value for error in app.error)
-    assert out_of_fold.find(found).state == "none"
+    assert out_of_fold.find(found, workspace=workspace).state == "none"

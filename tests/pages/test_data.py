@@ -44,7 +44,7 @@ def test_a_path_that_leads_nowhere_is_refused_in_a_sentence_and_the_data_in_use_
     check(app, errors=1)
     assert r"no\_such\_\*thing\*.zip" in app.error[0].value
     assert any("Built-in faces" in text.value for text in app.sidebar.markdown)
-    assert not (Workspace.default().root / "app.json").exists()
+    assert not Workspace.default().app_state.exists()
 
 
 def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves_them_out_too(

@@ -27,7 +27,7 @@ DATA = make_dataset(name="synthetic")
 def run():
     """A run with weights that is the model in use."""
     found = make_run("trained", epochs=4, weights=True)
-    write_json(Workspace.default().root / "app.json", {"model": found.id})
+    write_json(Workspace.default().app_state, {"model": found.id})
     return found
 
 
@@ -100,7 +100,7 @@ def test_it_opens_with_the_accuracy_twice_and_the_most_confused_cell(open_page, 
     app = open_page("evaluate")
     assert app.selectbox(key="evaluate-model").value == run.id
     assert app.selectbox(key="evaluate-split").value == "valid"
-    p = cached_predictions(run.id, DATA, "valid")
+    p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     right = f"{100 * (p.predicted == p.labels).mean():.1f} %"
     assert metric(app, "Accuracy").startswith(right)
     assert metric(app, "Deduplicated").startswith(right)
@@ -113,7 +113,7 @@ def test_it_opens_with_the_accuracy_twice_and_the_most_confused_cell(open_page, 
 @pytest.mark.parametrize("order", ["loss", "disagreement"])
 def test_a_cell_chosen_by_keyboard_shows_its_faces_in_the_order_asked_for(open_page, run, order):
     app = open_page("evaluate")
-    p = cached_predictions(run.id, DATA, "valid")
+    p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     answer = int(p.predicted[0])
     app.selectbox(key="cell-true").set_value(int(p.labels[0]))
     app.selectbox(key="cell-predicted").set_value(answer)
@@ -125,7 +125,7 @@ def test_a_cell_chosen_by_keyboard_shows_its_faces_in_the_order_asked_for(open_p
 
 def test_a_cell_without_faces_says_so(open_page, run):
     app = open_page("evaluate")
-    p = cached_predictions(run.id, DATA, "valid")
+    p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     confusion = confusion_matrix(p.labels, p.predicted, 7)
     true, predicted = (int(i) for i in np.argwhere(confusion == 0)[0])
     app.selectbox(key="cell-true").set_value(true)
@@ -150,7 +150,7 @@ def test_the_matrix_can_be_sorted_normalised_and_freed_of_its_diagonal(open_page
 def test_temperature_and_threshold_travel_with_the_model(open_page, run):
     app = view(open_page("evaluate"), "certainty")
     path = run.path / "best.safetensors"
-    p = cached_predictions(run.id, DATA, "valid")
+    p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     fitted = fit_temperature(p.logits, p.labels)
     app.button(key="store-temperature").click().run()
     check(app)
@@ -182,7 +182,7 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     app = view(open_page("evaluate"), "people")
     kinds = app.segmented_control(key="people-kind").options
     assert [kind.split(" (")[0] for kind in kinds] == ["Model wrong", "Label doubtful", "People disagree too"]
-    p = cached_predictions(run.id, DATA, "valid")
+    p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     assert metric(app, "People agree with the label") == f"{100 / 7:.1f} %"
     assert sum(int(kind.split("(")[1][:-1]) for kind in kinds) == int((p.predicted != p.labels).sum())
 
@@ -193,7 +193,7 @@ def test_two_models_are_compared_face_by_face(open_page, run):
     app = open_page("evaluate")
     app.selectbox(key="evaluate-model").set_value(other.id).run()
     view(app, "compare")
-    first, second = (cached_predictions(r.id, DATA, "valid") for r in (run, other))
+    first, second = (cached_predictions(r.id, DATA, "valid", workspace=Workspace.default()) for r in (run, other))
     app.selectbox(key="compare-with").set_value(run.id).run()
     check(app)
     assert "McNemar" in words(app)
@@ -209,8 +209,8 @@ def test_one_model_alone_cannot_be_compared(open_page, run, monkeypatch):
 
 def test_marks_change_the_evaluation_when_asked_and_can_be_taken_back(open_page, run):
     ids = DATA.ids[DATA.indices("valid")]
-    marks_for(DATA).add([str(ids[0])], "wrong_label", "happy")
-    marks_for(DATA).add([str(ids[1]), str(ids[2])], "not_a_face")
+    marks_for(DATA, Workspace.default()).add([str(ids[0])], "wrong_label", "happy")
+    marks_for(DATA, Workspace.default()).add([str(ids[1]), str(ids[2])], "not_a_face")
     app = open_page("evaluate")
     assert "70 faces" in words(app)
     app.toggle(key="evaluate-marks").set_value(True).run()
@@ -230,7 +230,7 @@ def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
     kept: dict[str, object] = {}
     monkeypatch.setattr(session.st, "session_state", kept)
     monkeypatch.setattr(marking.st, "toast", lambda *_, **__: None)
-    marks = marks_for(DATA)
+    marks = marks_for(DATA, Workspace.default())
     marking._mark(marks, ["face 1", "face 2"], "ambiguous", None)
     marking._mark(marks, ["face 2"], "wrong_label", "sad")
     marking._take_suggestions(marks, {"face 3": 0, "face 4": 5})
@@ -246,7 +246,7 @@ def test_marking_and_undoing_in_one_window(open_page, run, monkeypatch):
 
 
 def test_damaged_marks_are_told_of_and_the_evaluation_stays(open_page, run):
-    path = marks_for(DATA).path
+    path = marks_for(DATA, Workspace.default()).path
     path.parent.mkdir(parents=True)
     path.write_text("not a mark\nnor this\n")
     app = open_page("evaluate", errors=1)
@@ -255,7 +255,7 @@ def test_damaged_marks_are_told_of_and_the_evaluation_stays(open_page, run):
 
 
 def test_marks_for_faces_that_are_not_there_are_told_of_and_the_faces_stay(open_page, run):
-    marks_for(DATA).add(["nobody"], "ambiguous")
+    marks_for(DATA, Workspace.default()).add(["nobody"], "ambiguous")
     app = open_page("evaluate", errors=1)
     assert "name faces that are not in synthetic, e.g. 'nobody'" in app.error[0].value.replace("\\", "")
     assert faces(app)
@@ -267,7 +267,7 @@ def test_marks_for_faces_that_are_not_there_are_told_of_and_the_faces_stay(open_
 def test_other_weights_in_the_same_run_are_evaluated_anew(open_page, run):
     first = metric(open_page("evaluate"), "Accuracy")
     untrained_checkpoint(run.path / "best.safetensors", seed=3)
-    p = cached_predictions(run.id, DATA, "valid")
+    p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     second = metric(open_page("evaluate"), "Accuracy")
     assert second.startswith(f"{100 * (p.predicted == p.labels).mean():.1f} %")
     assert second != first

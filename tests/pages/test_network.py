@@ -179,7 +179,7 @@ def test_damaged_weights_are_told_of_in_a_sentence(open_page):
 
 
 def test_without_its_data_the_faces_are_missing_and_the_pattern_is_not(open_page, workspace):
-    write_json(workspace.root / "app.json", {"data": "/nowhere/faces.zip"})
+    write_json(workspace.app_state, {"data": "/nowhere/faces.zip"})
     app = open_page("network")
     app.segmented_control(key="network-view").set_value("filter").run()
     check(app, errors=1)

@@ -5,6 +5,7 @@ from fer_core.config import PRESETS, TrainConfig
 from fer_core.errors import BusyError
 from fer_core.training import background
 from fer_core.training.runs import list_runs
+from fer_core.workspace import Workspace
 from pages.ui.train.form import DRAWN_BY_HAND, GROUPS, remaining_fields
 from tests.pages.conftest import check, words
 from tests.run_factory import append_epoch, make_record, make_run, write_status
@@ -116,7 +117,7 @@ def test_settings_that_contradict_each_other_are_refused_before_anything_starts(
     check(app, errors=1)
     assert "at least 0.5" in app.error[0].value
     assert button(app, "Start training").disabled
-    assert list_runs() == []
+    assert list_runs(Workspace.default()) == []
 
 
 @pytest.mark.parametrize(("text", "complaint"), [("dropout", "model\\_args"), ("[1]", "model\\_args")])
@@ -144,8 +145,8 @@ def test_a_second_training_is_refused_in_a_sentence_that_names_the_first(open_pa
         check(app, errors=1)
         assert "the first" in app.error[0].value
         with pytest.raises(BusyError):
-            background.start(TrainConfig())
-    assert len(list_runs()) == 1
+            background.start(TrainConfig(), workspace=Workspace.default())
+    assert len(list_runs(Workspace.default())) == 1
 
 
 def test_a_running_training_shows_progress_speed_rate_curves_and_log(open_page):
@@ -209,7 +210,7 @@ def test_a_damaged_run_is_explained_and_can_only_be_deleted(open_page):
     button(app, "Delete").click().run()
     button(app, "Delete for good").click().run()
     check(app)
-    assert list_runs() == []
+    assert list_runs(Workspace.default()) == []
 
 
 def test_the_leaky_run_shows_the_honest_curve_and_why(open_page):

@@ -239,7 +239,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
     finish(app, "folder")
     found = {metric.label: metric.value for metric in app.metric}
     assert found == {"Done": "3", "Faces": "2", "Without a face": "1", "Refused": "1"}
-    assert len(list((Workspace.default().root / "predictions").iterdir())) == 1
+    assert len(list(Workspace.default().predictions.iterdir())) == 1
 
 
 def test_a_folder_that_is_not_there_is_refused_in_a_sentence(open_page, tmp_path):

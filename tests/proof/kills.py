@@ -118,14 +118,14 @@ def kill_and_resume(kills: int, folder: Path, seed: int = 0) -> Kills:
     torch.set_num_threads(1)  # a process with a pool of threads must not be forked
     rng, result, started = random.Random(seed), Kills(), time.monotonic()
     workspace = Workspace(folder)
-    undisturbed = create_run(_config(), "undisturbed", workspace)
+    undisturbed = create_run(_config(), "undisturbed", workspace=workspace)
     begun = time.monotonic()
     _, status = os.waitpid(_stretch(undisturbed, workspace), 0)
     assert status == 0, "the undisturbed training failed"
     whole = time.monotonic() - begun
     wanted = _final(undisturbed)
     while result.kills < kills:
-        run = create_run(_config(), f"run {result.runs}", workspace)
+        run = create_run(_config(), f"run {result.runs}", workspace=workspace)
         result.runs += 1
         for _ in range(rng.randint(1, 3)):
             if not _kill_somewhere(_stretch(run, workspace), run, rng, whole, result):

@@ -161,7 +161,7 @@ def test_a_zip_with_such_a_name_in_it_writes_nothing_outside_the_cache(tmp_path,
 
 @pytest.mark.parametrize("name", [CHILD, "..", "a/b", "\x1b[2J", "\u202e", "", "con", "~root", "-rf"])
 def test_runs_of_any_name_stay_where_runs_belong_and_links_are_not_followed(tmp_path, name, workspace):
-    run = create_run(tiny_config(), name)
+    run = create_run(tiny_config(), name, workspace=workspace)
     assert run.path.parent == workspace.runs
     assert run.path.name.isascii()
     if name.strip():
@@ -230,5 +230,5 @@ def test_a_workspace_under_a_link_is_still_one_folder(tmp_path):
     real = tmp_path / "real"
     real.mkdir()
     (tmp_path / "link").symlink_to(real)
-    run = create_run(tiny_config(), "linked", Workspace(tmp_path / "link"))
+    run = create_run(tiny_config(), "linked", workspace=Workspace(tmp_path / "link"))
     assert (real / "runs" / run.id / "config.json").is_file()

@@ -31,11 +31,11 @@ def filters(data: ReportData, step: Callable[[int, int], None], stop: Callable[[
     classifier = data.need_weights()
     first = convolutions(classifier.model)[0]
     kernels = weights(classifier.model, first)
-    patterns = cached_patterns(classifier, on_progress=step, should_stop=stop)
+    patterns = cached_patterns(classifier, workspace=data.workspace, on_progress=step, should_stop=stop)
     beside_faces: dict[str, Any] = {"no_faces": data.gaps.get("data")}
     if data.dataset is not None:
         split = next(s for s in ("valid", "test", "train") if data.dataset.counts()[s])
-        tops = cached_top_faces(classifier, data.dataset, split, should_stop=stop)
+        tops = cached_top_faces(classifier, data.dataset, split, workspace=data.workspace, should_stop=stop)
         chosen = [_beside_faces(patterns, tops, data.dataset, number) for number in _strongest(patterns, tops)]
         beside_faces |= {"chosen": chosen, "n_faces": tops.n, "split": SPLIT_NAMES[split]}
     return render(

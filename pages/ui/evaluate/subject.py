@@ -121,6 +121,6 @@ def _report(
     from fer_core.evaluation.report import report_of
 
     cleaned, positions, predictions = cleaned_predictions(
-        _predictions, _dataset, _split, _cleaning, session.workspace()
+        _predictions, _dataset, _split, _cleaning, workspace=session.workspace()
     )
     return cleaned, report_of(predictions, cleaned, positions, _split, _tta, _cleaning)

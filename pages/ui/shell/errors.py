@@ -66,7 +66,7 @@ def show_complaint() -> bool:
 
 def log_file() -> Path:
     """Where defects of the app are recorded."""
-    return session.workspace().root / "logs" / "app.log"
+    return session.workspace().logs / "app.log"
 
 
 def record_defect(error: BaseException, doing: str) -> tuple[str, Path | None]:

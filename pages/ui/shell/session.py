@@ -191,7 +191,7 @@ def _get(key: str, default: Callable[[], Any]) -> Any:
 
 def _remembered() -> dict[str, Any]:
     try:
-        found = json.loads((workspace().root / "app.json").read_bytes())
+        found = json.loads((workspace().app_state).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -207,4 +207,4 @@ def _save() -> None:
     }
     if record != _remembered():
         with suppress(FerError):
-            write_json(workspace().root / "app.json", record)
+            write_json(workspace().app_state, record)

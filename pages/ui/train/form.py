@@ -244,7 +244,7 @@ def start_controls(config: TrainConfig | None) -> None:
         return
     try:
         check(config)
-        run = background.start(config, name.strip() or None, session.workspace())
+        run = background.start(config, name.strip() or None, workspace=session.workspace())
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return

@@ -77,7 +77,7 @@ def folder(model: Model) -> None:
 def _table_of(path: Path, model: Model) -> Path:
     """One table for each folder and model, whatever the folder's name is made of."""
     identity = f"{path.resolve()}\0{model.name}\0{model.changed}"
-    return session.workspace().root / "predictions" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.csv"
+    return session.workspace().predictions / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.csv"
 
 
 def _show_table(table: Path) -> None:

@@ -21,7 +21,7 @@ def dataset():
 
 @pytest.fixture
 def marks(dataset, workspace) -> Marks:
-    return marks_for(dataset)
+    return marks_for(dataset, workspace)
 
 
 def test_nothing_is_written_before_the_first_mark(marks, workspace):
@@ -48,7 +48,7 @@ def test_undoing_brings_back_what_held_before(marks):
 
 def test_two_writers_at_once_both_keep_their_marks(dataset, workspace):
     def mark(start: int) -> None:
-        journal = Marks(dataset.fingerprint)
+        journal = Marks(dataset.fingerprint, workspace)
         for i in range(start, start + 20):
             journal.add([f"face {i}"], "ambiguous")
 
@@ -57,7 +57,7 @@ def test_two_writers_at_once_both_keep_their_marks(dataset, workspace):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(marks_for(dataset).current()) == 80
+    assert len(marks_for(dataset, workspace).current()) == 80
 
 
 def test_a_line_cut_short_by_a_crash_loses_only_itself(marks):
@@ -111,7 +111,7 @@ def with_copies() -> FaceDataset:
 
 def test_dropping_duplicates_keeps_one_copy_and_none_that_stands_in_another_split(workspace):
     dataset = with_copies()
-    _, split = clean_split(dataset, make_split(dataset, "official", 0.1, 0), Cleaning(drop_duplicates=True))
+    _, split = clean_split(dataset, make_split(dataset, "official", 0.1, 0), Cleaning(drop_duplicates=True), workspace)
     assert split.train.tolist() == [0, 4, 5, 6, 7, 8, 9]
     assert split.valid.tolist() == [10, 11, 12, 13, 14]
 
@@ -125,26 +125,26 @@ def test_deduplicated_faces_stand_in_no_other_split_that_was_seen():
 def test_blank_images_are_dropped_everywhere(workspace):
     dataset = with_copies()
     assert np.flatnonzero(blank(dataset.images)).tolist() == [4]
-    _, split = clean_split(dataset, make_split(dataset, "official", 0.1, 0), Cleaning(drop_blank=True))
+    _, split = clean_split(dataset, make_split(dataset, "official", 0.1, 0), Cleaning(drop_blank=True), workspace)
     assert 4 not in split.train
 
 
 def test_marks_relabel_and_leave_out_in_training_and_evaluation(workspace):
     dataset = with_copies()
-    marks = marks_for(dataset)
+    marks = marks_for(dataset, workspace)
     marks.add(["face 5"], "wrong_label", "angry")
     marks.add(["face 6"], "not_a_face")
     marks.add(["face 17"], "ambiguous")
-    cleaned, split = clean_split(dataset, make_split(dataset, "official", 0.1, 0), Cleaning(use_marks=True))
+    cleaned, split = clean_split(dataset, make_split(dataset, "official", 0.1, 0), Cleaning(use_marks=True), workspace)
     assert cleaned.labels[5] == 0
     assert 6 not in split.train
     assert cleaned.fingerprint == dataset.fingerprint
-    _, test = clean_indices(dataset, "test", Cleaning(use_marks=True))
+    _, test = clean_indices(dataset, "test", Cleaning(use_marks=True), workspace)
     assert test.tolist() == [15, 16, 18, 19]
 
 
 def test_cleaning_everything_away_is_refused(workspace):
     dataset = make_dataset(train=7, valid=7, test=7)
-    marks_for(dataset).add([f"face {i}" for i in range(14, 21)], "not_a_face")
+    marks_for(dataset, workspace).add([f"face {i}" for i in range(14, 21)], "not_a_face")
     with pytest.raises(DataError, match="nothing is left"):
-        clean_indices(dataset, "test", Cleaning(use_marks=True))
+        clean_indices(dataset, "test", Cleaning(use_marks=True), workspace)

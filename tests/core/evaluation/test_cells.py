@@ -102,16 +102,18 @@ def test_marks_relabel_and_drop_predictions_without_computing_them_again(workspa
     marks = marks_for(dataset, workspace)
     marks.add([ids[0]], "wrong_label", "happy")
     marks.add([ids[2]], "not_a_face")
-    cleaned, kept, after = cleaned_predictions(predictions, dataset, "test", Cleaning(use_marks=True), workspace)
+    cleaned, kept, after = cleaned_predictions(
+        predictions, dataset, "test", Cleaning(use_marks=True), workspace=workspace
+    )
     assert after.ids.tolist() == [ids[0], ids[1], *ids[3:]]
     assert LABELS[int(after.labels[0])] == "happy"
     assert (cleaned.ids[kept] == after.ids).all()
     assert (after.logits[1:] == np.delete(predictions.logits, [0, 2], axis=0)).all()
-    assert cleaned_predictions(predictions, dataset, "test")[2] is predictions
+    assert cleaned_predictions(predictions, dataset, "test", workspace=workspace)[2] is predictions
 
 
 def test_predictions_of_other_faces_are_refused(workspace):
     dataset = make_dataset()
     predictions = some_predictions(dataset)
     with pytest.raises(DataError, match="other faces"):
-        cleaned_predictions(replace(predictions, ids=predictions.ids[::-1]), dataset, "test", None, workspace)
+        cleaned_predictions(replace(predictions, ids=predictions.ids[::-1]), dataset, "test", None, workspace=workspace)

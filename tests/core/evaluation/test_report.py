@@ -13,6 +13,7 @@ from fer_core.errors import DataError
 from fer_core.evaluation import Evaluation, Predictions
 from fer_core.evaluation.report import evaluate_split, fear_sentence, report_of
 from fer_core.inference import Classifier
+from fer_core.workspace import Workspace
 from tests.factories import make_dataset, untrained_checkpoint
 
 
@@ -47,7 +48,9 @@ def test_the_accuracy_appears_twice(classifier):
     images = base.images.copy()
     test = base.indices("test")
     images[test[:20]] = images[:20]  # 20 test faces also stand in train
-    report = evaluate_split(classifier, replace(base, images=images, fingerprint=""), "test")
+    report = evaluate_split(
+        classifier, replace(base, images=images, fingerprint=""), "test", workspace=Workspace.default()
+    )
     assert report.evaluation.n == 70
     assert report.deduplicated.n == 50
     right = report.predictions.predicted[20:] == report.predictions.labels[20:]
@@ -55,7 +58,7 @@ def test_the_accuracy_appears_twice(classifier):
 
 
 def test_the_record_is_plain_json_with_calibration_and_abstention(classifier):
-    report = evaluate_split(classifier, make_dataset(), "test")
+    report = evaluate_split(classifier, make_dataset(), "test", workspace=Workspace.default())
     record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert record["temperature"] == 1.5
     assert record["abstain_below"] == 0.2
@@ -68,20 +71,23 @@ def test_votes_bring_people_into_the_report(classifier):
     base = make_dataset()
     votes = np.zeros((len(base), 10), np.int64)
     votes[:, FERPLUS_COLUMNS.index("happiness")] = 10
-    report = evaluate_split(classifier, replace(base, votes=votes), "test")
+    report = evaluate_split(classifier, replace(base, votes=votes), "test", workspace=Workspace.default())
     wrong = (report.predictions.predicted != report.predictions.labels).sum()
     assert sum(report.to_dict()["errors"].values()) == wrong
 
 
 def test_marks_change_what_is_evaluated_only_when_asked(classifier, workspace):
     dataset = make_dataset()
-    marks_for(dataset).add([str(dataset.ids[dataset.indices("test")[0]])], "not_a_face")
-    assert evaluate_split(classifier, dataset, "test").evaluation.n == 70
-    assert evaluate_split(classifier, dataset, "test", cleaning=Cleaning(use_marks=True)).evaluation.n == 69
+    marks_for(dataset, workspace).add([str(dataset.ids[dataset.indices("test")[0]])], "not_a_face")
+    assert evaluate_split(classifier, dataset, "test", workspace=workspace).evaluation.n == 70
+    assert (
+        evaluate_split(classifier, dataset, "test", cleaning=Cleaning(use_marks=True), workspace=workspace).evaluation.n
+        == 69
+    )
 
 
 def test_predictions_of_other_faces_are_refused(classifier):
     dataset = make_dataset()
-    report = evaluate_split(classifier, dataset, "test")
+    report = evaluate_split(classifier, dataset, "test", workspace=Workspace.default())
     with pytest.raises(DataError, match="other faces"):
         report_of(report.predictions, dataset, dataset.indices("valid"), "valid")

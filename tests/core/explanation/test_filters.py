@@ -13,6 +13,7 @@ from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces,
 from fer_core.explanation.filters import Ascent, gaussian_blur, maximise, top_faces
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.models import ExpressionModel
+from fer_core.workspace import Workspace
 from tests.core.explanation.test_layers import classifier_of
 from tests.factories import entries, make_dataset
 
@@ -214,34 +215,36 @@ def test_few_faces_give_few_and_none_are_refused(one_layer):
 
 def test_results_are_kept_by_weights_and_data(monkeypatch, one_layer):
     dataset = make_dataset()
-    pictures = cached_patterns(one_layer, settings=PLAIN).pictures
-    faces = cached_top_faces(one_layer, dataset)
+    pictures = cached_patterns(one_layer, settings=PLAIN, workspace=Workspace.default()).pictures
+    faces = cached_top_faces(one_layer, dataset, workspace=Workspace.default())
     with monkeypatch.context() as patch:
         patch.setattr(filters, "maximise", raise_trip)
         patch.setattr(filters, "top_faces", raise_trip)
-        kept = cached_patterns(one_layer, "conv", PLAIN)
+        kept = cached_patterns(one_layer, "conv", PLAIN, workspace=Workspace.default())
         np.testing.assert_array_equal(kept.pictures, pictures)
         assert kept.field == (20, 20, 29, 29)
-        again = cached_top_faces(one_layer, dataset)
+        again = cached_top_faces(one_layer, dataset, workspace=Workspace.default())
         np.testing.assert_array_equal(again.positions, faces.positions)
         assert (again.n, again.side, again.layer) == (70, (48, 48), "conv")
         for other in (make_dataset(seed=1), replace(dataset, split=dataset.split[::-1].copy(), fingerprint="")):
             with pytest.raises(Trip):
-                cached_top_faces(one_layer, other)
+                cached_top_faces(one_layer, other, workspace=Workspace.default())
         with pytest.raises(Trip):
-            cached_patterns(one_layer, settings=replace(PLAIN, steps=13))
+            cached_patterns(one_layer, settings=replace(PLAIN, steps=13), workspace=Workspace.default())
         with torch.no_grad():
             one_layer.model.conv.bias[0] += 1
         with pytest.raises(Trip):
-            cached_patterns(one_layer, settings=PLAIN)
+            cached_patterns(one_layer, settings=PLAIN, workspace=Workspace.default())
 
 
 def test_a_damaged_cache_is_computed_anew(one_layer, workspace):
-    first = cached_patterns(one_layer, settings=PLAIN)
+    first = cached_patterns(one_layer, settings=PLAIN, workspace=workspace)
     (file,) = entries(workspace, "patterns")
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    np.testing.assert_array_equal(cached_patterns(one_layer, settings=PLAIN).pictures, first.pictures)
+    np.testing.assert_array_equal(
+        cached_patterns(one_layer, settings=PLAIN, workspace=workspace).pictures, first.pictures
+    )
     assert file.read_bytes() == whole
 
 

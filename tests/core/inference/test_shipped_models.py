@@ -15,6 +15,7 @@ from fer_core.inference import Classifier, read_info, resolve_model, shipped_mod
 from fer_core.inference.checkpoint import update_info
 from fer_core.models import build, count_macs, count_parameters
 from fer_core.resources import asset
+from fer_core.workspace import Workspace
 from tests.benchmarks.calibrate import calibrate
 from tests.paths import PROJECT_ROOT
 
@@ -43,7 +44,7 @@ def test_accuracy_on_privatetest_is_not_below_the_card(name, fer2013_zip):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_record_in_the_file_agrees_with_the_card(name):
-    info = read_info(resolve_model(name))
+    info = read_info(resolve_model(name, Workspace.default()))
     assert info.protocol == "official"
     assert promised(name, "PublicTest (chosen on)") == pytest.approx(info.metrics["valid"]["accuracy"], abs=ROUNDING)
     assert f"{info.temperature:.2f}" in card(name)
@@ -55,8 +56,8 @@ def test_the_record_in_the_file_agrees_with_the_card(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.real_data
 def test_temperature_and_threshold_are_those_fitted_on_publictest(name, fer2013_zip, tmp_path):
-    shipped = read_info(resolve_model(name))
-    copy = Path(shutil.copy(resolve_model(name), tmp_path / "copy.safetensors"))
+    shipped = read_info(resolve_model(name, Workspace.default()))
+    copy = Path(shutil.copy(resolve_model(name, Workspace.default()), tmp_path / "copy.safetensors"))
     update_info(copy, temperature=1.0, abstain_below=0.0, metrics={})
     fitted = calibrate(copy, str(fer2013_zip))
     assert fitted.temperature == pytest.approx(shipped.temperature, abs=1e-3)
@@ -66,7 +67,7 @@ def test_temperature_and_threshold_are_those_fitted_on_publictest(name, fer2013_
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_names_the_size_of_the_network(name):
-    info = read_info(resolve_model(name))
+    info = read_info(resolve_model(name, Workspace.default()))
     model = build(info.architecture, **info.model_args)
     assert f"{count_parameters(model):,} parameters" in card(name)
     assert f"{count_macs(model) / 1e6:.1f} million multiply-accumulates" in card(name)

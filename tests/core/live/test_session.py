@@ -38,7 +38,7 @@ def test_everything_may_be_asked_before_the_first_frame(live, workspace):
     live.stop()
     live.stop()
     with pytest.raises(FerError, match="no picture yet"):
-        live.snapshot()
+        live.snapshot(workspace)
     assert not workspace.root.exists()
 
 
@@ -70,15 +70,15 @@ def test_a_snapshot_is_the_picture_that_was_shown(live, workspace):
     from PIL import Image
 
     shown = live.frame(frame())
-    first, second = live.snapshot(), live.snapshot()
+    first, second = live.snapshot(workspace), live.snapshot(workspace)
     assert first != second
     with Image.open(first) as saved:
         np.testing.assert_array_equal(np.asarray(saved), shown)
 
 
 def test_a_recording_holds_every_frame_and_every_face(live, workspace):
-    path = live.start_recording()
-    assert live.start_recording() == path
+    path = live.start_recording(workspace)
+    assert live.start_recording(workspace) == path
     for i in range(12):
         live.frame(frame(i), arrived=100 + i / 25)
     assert live.stop_recording() == path
@@ -92,7 +92,7 @@ def test_a_recording_holds_every_frame_and_every_face(live, workspace):
 
 
 def test_a_crash_keeps_what_was_recorded(live, workspace):
-    path = live.start_recording()
+    path = live.start_recording(workspace)
     for i in range(90):
         live.frame(frame(i % 4), arrived=100 + i / 30)
     data = path.read_bytes()  # as it lies on the disk while the recording goes on
@@ -108,7 +108,7 @@ def test_a_crash_keeps_what_was_recorded(live, workspace):
 
 
 def test_a_recording_without_a_frame_leaves_nothing(live, workspace):
-    live.start_recording()
+    live.start_recording(workspace)
     assert live.stop_recording() is None
     assert list(workspace.recordings.iterdir()) == []
 
@@ -159,9 +159,9 @@ def test_stop_may_come_while_frames_come(live, workspace):
     thread = threading.Thread(target=play)
     thread.start()
     for _ in range(10):
-        live.start_recording()
+        live.start_recording(workspace)
         with suppress(FerError):  # the picture may just have been forgotten
-            live.snapshot()
+            live.snapshot(workspace)
         live.stop()
     thread.join(timeout=60)
     assert not faults

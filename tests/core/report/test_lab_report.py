@@ -20,6 +20,7 @@ from fer_core.report.data import repeat_command
 from fer_core.report.lab_report import make_report
 from fer_core.training.runs import open_run, rename_run
 from fer_core.training.trainer import train
+from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config
 from tests.run_factory import make_run
 
@@ -93,7 +94,7 @@ def finished(dataset):
 def test_every_part_is_there_from_a_real_run(finished):
     rename_run(finished, "My run", "What I saw:\nfear < sad & more")
     seen = []
-    made = make_report(finished, on_progress=lambda *a: seen.append(a))
+    made = make_report(finished, on_progress=lambda *a: seen.append(a), workspace=Workspace.default())
     assert [part.name for part in made.parts] == PARTS
     assert made.gaps == []
     check_self_contained(made.html)
@@ -128,7 +129,7 @@ def test_every_part_is_there_from_a_real_run(finished):
 
 def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
     run = train(tiny_config(protocol="leaky", epochs=2), name="leaky", dataset=dataset).run
-    made = make_report(run)
+    made = make_report(run, workspace=Workspace.default())
     assert made.accuracy is not None
     assert made.accuracy["split"] == "honest"
     assert made.leaky_accuracy is not None
@@ -143,14 +144,14 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
 def test_names_and_notes_cannot_break_the_page(dataset):
     run = make_run("plain", epochs=1, weights=True)
     rename_run(run, EVIL[:80], EVIL)
-    html = make_report(run).html
+    html = make_report(run, workspace=Workspace.default()).html
     check_self_contained(html)
     assert "&lt;script&gt;" in html
 
 
 def test_a_run_without_evaluation_is_evaluated_for_the_report(dataset):
     run = make_run("stopped early", epochs=2, planned=9, state="stopped", weights=True)
-    made = make_report(run)
+    made = make_report(run, workspace=Workspace.default())
     assert made.gaps == []
     words = plain(made.html)
     assert "had not been evaluated; this was done for the report" in words
@@ -163,7 +164,7 @@ def test_a_run_still_training_before_its_first_epoch_says_so(dataset):
 
     run = make_run("young", epochs=0, planned=4, state="running")
     with FileLock(run.path / "run.lock"):
-        made = make_report(run)
+        made = make_report(run, workspace=Workspace.default())
     assert {part.name for part in made.parts if part.gap} == {"training", "confusion", "saliency", "filters"}
     assert "still training" in plain(made.html)
     assert "first epoch is not finished" in str(made.parts[2].gap)
@@ -173,13 +174,13 @@ def test_a_run_still_training_before_its_first_epoch_says_so(dataset):
 
 def test_without_its_data_the_parts_that_need_faces_say_so(dataset):
     run = make_run("lonely", epochs=2, weights=True, data="gone.zip")
-    made = make_report(run)
+    made = make_report(run, workspace=Workspace.default())
     gaps = {part.name: str(part.gap) for part in made.parts if part.gap}
     assert set(gaps) == {"confusion", "saliency"}
     assert "gone.zip" in gaps["saliency"]
     assert "cannot be shown" in made.parts[4].html
     assert "were not counted" in plain(made.parts[6].html)
-    assert make_report(run, "tiny.zip").gaps == []
+    assert make_report(run, "tiny.zip", workspace=Workspace.default()).gaps == []
 
 
 def test_other_faces_than_those_trained_on_are_refused(dataset):
@@ -187,7 +188,7 @@ def test_other_faces_than_those_trained_on_are_refused(dataset):
     from fer_core.inference import update_info
 
     update_info(run.path / "best.safetensors", data_fingerprint="0" * 64)
-    gaps = make_report(run).gaps
+    gaps = make_report(run, workspace=Workspace.default()).gaps
     assert any("is not the data this run was trained on" in gap for gap in gaps)
 
 
@@ -195,7 +196,7 @@ def test_damaged_weights_cost_their_parts_only(dataset):
     run = make_run("damaged", epochs=2, weights=True)
     file = run.path / "best.safetensors"
     file.write_bytes(file.read_bytes()[:3000])
-    made = make_report(run)
+    made = make_report(run, workspace=Workspace.default())
     assert {part.name for part in made.parts if part.gap} == {"confusion", "saliency", "filters"}
 
 
@@ -206,7 +207,7 @@ def test_a_network_with_other_layers_has_its_own_table_and_filters(dataset):
     save_checkpoint(
         run.path / "best.safetensors", build("compact").state_dict(), CheckpointInfo(architecture="compact")
     )
-    made = make_report(run)
+    made = make_report(run, workspace=Workspace.default())
     assert made.gaps == []
     assert "stages.4.excite.up" in made.html
     assert "192 filters of stages.4.conv2" in plain(made.html)
@@ -221,7 +222,7 @@ def test_it_can_be_stopped(dataset):
         return len(asked) > 4
 
     with pytest.raises(FerError, match="stopped"):
-        make_report(run, should_stop=stop)
+        make_report(run, should_stop=stop, workspace=Workspace.default())
 
 
 @pytest.mark.parametrize(
@@ -273,4 +274,4 @@ def test_a_damaged_run_is_refused(workspace):
     run = make_run("x", epochs=1)
     (run.path / "config.json").write_text("{")
     with pytest.raises(RunError):
-        make_report(open_run(run.path))
+        make_report(open_run(run.path, workspace), workspace=workspace)

@@ -16,7 +16,7 @@ CONFIG = tiny_config(epochs=3)
 def test_every_training_face_is_answered_by_a_network_that_never_saw_it(workspace):
     dataset = make_dataset()
     seen = []
-    job = out_of_fold.compute(dataset, CONFIG, on_progress=lambda *p: seen.append(p))
+    job = out_of_fold.compute(dataset, CONFIG, on_progress=lambda *p: seen.append(p), workspace=workspace)
     positions, probabilities = job.read()
     assert positions.tolist() == dataset.indices("train").tolist()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
@@ -27,9 +27,9 @@ def test_every_training_face_is_answered_by_a_network_that_never_saw_it(workspac
 
 def test_a_second_call_reads_the_cache(workspace):
     dataset = make_dataset()
-    first = out_of_fold.compute(dataset, CONFIG).read()[1]
+    first = out_of_fold.compute(dataset, CONFIG, workspace=workspace).read()[1]
     calls = []
-    again = out_of_fold.compute(dataset, CONFIG, on_progress=lambda *p: calls.append(p)).read()[1]
+    again = out_of_fold.compute(dataset, CONFIG, on_progress=lambda *p: calls.append(p), workspace=workspace).read()[1]
     assert calls == []
     np.testing.assert_array_equal(first, again)
 
@@ -53,10 +53,10 @@ def test_copies_share_a_fold_and_classes_are_spread(workspace):
 def test_a_stopped_search_says_so_and_can_begin_again(workspace):
     dataset = make_dataset()
     with pytest.raises(FerError, match="stopped"):
-        out_of_fold.compute(dataset, CONFIG, should_stop=lambda: True)
-    job = out_of_fold.find(dataset, CONFIG)
+        out_of_fold.compute(dataset, CONFIG, should_stop=lambda: True, workspace=workspace)
+    job = out_of_fold.find(dataset, CONFIG, workspace=workspace)
     assert job.state == "stopped"
-    assert out_of_fold.compute(dataset, CONFIG).state == "finished"
+    assert out_of_fold.compute(dataset, CONFIG, workspace=workspace).state == "finished"
 
 
 def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_never_stopped(workspace):
@@ -67,17 +67,17 @@ def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_
     def cancel(done, total):  # as the page does, in the second fold
         asked.append(done)
         if done == 4:
-            out_of_fold.find(dataset, CONFIG).request_stop()
+            out_of_fold.find(dataset, CONFIG, workspace=workspace).request_stop()
 
     with pytest.raises(FerError, match="1 of 3 folds are kept"):
-        out_of_fold.compute(dataset, CONFIG, on_progress=cancel)
-    job = out_of_fold.find(dataset, CONFIG)
+        out_of_fold.compute(dataset, CONFIG, on_progress=cancel, workspace=workspace)
+    job = out_of_fold.find(dataset, CONFIG, workspace=workspace)
     assert (job.state, job.status.done) == ("stopped", 4)
     with pytest.raises(DataError, match="missing"):
         job.read()  # nothing half done can be taken for a result
     (first,) = entries(workspace, "out-of-fold")
     again = []
-    out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: again.append(done))
+    out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: again.append(done), workspace=workspace)
     assert again[:2] == [0, 3], "the first fold was not trained again"
     positions, probabilities = job.read()
     np.testing.assert_array_equal(positions, whole[0])
@@ -90,47 +90,54 @@ def test_a_damaged_fold_is_trained_again(workspace):
     dataset, seen = make_dataset(), []
     whole = out_of_fold.compute(dataset, CONFIG, workspace=Workspace(workspace.root / "never stopped")).read()
     with pytest.raises(FerError, match="2 of 3 folds are kept"):
-        out_of_fold.compute(dataset, CONFIG, should_stop=lambda: out_of_fold.find(dataset, CONFIG).status.done == 7)
+        out_of_fold.compute(
+            dataset,
+            CONFIG,
+            should_stop=lambda: out_of_fold.find(dataset, CONFIG, workspace=workspace).status.done == 7,
+            workspace=workspace,
+        )
     for file in entries(workspace, "out-of-fold"):
         file.write_bytes(b"half a file")
-    job = out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: seen.append(done))
+    job = out_of_fold.compute(dataset, CONFIG, on_progress=lambda done, total: seen.append(done), workspace=workspace)
     assert seen[:2] == [0, 1], "nothing was taken from the damaged folds"
     np.testing.assert_array_equal(job.read()[1], whole[1])
 
 
 def test_a_result_that_the_store_gave_up_can_be_computed_again(workspace):
     dataset = make_dataset()
-    job = out_of_fold.compute(dataset, CONFIG)
+    job = out_of_fold.compute(dataset, CONFIG, workspace=workspace)
     Store(workspace).prune(0)
     assert job.state == "lost"
-    assert out_of_fold.compute(dataset, CONFIG).state == "finished"
+    assert out_of_fold.compute(dataset, CONFIG, workspace=workspace).state == "finished"
 
 
 def test_a_result_that_cannot_be_kept_is_told_of(workspace, monkeypatch):
     monkeypatch.setenv("FER_CACHE_LIMIT", "10")
     with pytest.raises(WorkspaceError, match="FER_CACHE_LIMIT"):
-        out_of_fold.compute(make_dataset(), CONFIG)
-    assert out_of_fold.find(make_dataset(), CONFIG).state == "failed"
+        out_of_fold.compute(make_dataset(), CONFIG, workspace=workspace)
+    assert out_of_fold.find(make_dataset(), CONFIG, workspace=workspace).state == "failed"
 
 
 def test_other_settings_or_data_are_another_computation(workspace):
     dataset = make_dataset()
     paths = {
-        out_of_fold.find(dataset, CONFIG).path,
-        out_of_fold.find(dataset, tiny_config(epochs=4)).path,
-        out_of_fold.find(make_dataset(seed=1), CONFIG).path,
+        out_of_fold.find(dataset, CONFIG, workspace=workspace).path,
+        out_of_fold.find(dataset, tiny_config(epochs=4), workspace=workspace).path,
+        out_of_fold.find(make_dataset(seed=1), CONFIG, workspace=workspace).path,
     }
     assert len(paths) == 3
-    assert out_of_fold.find(dataset, tiny_config(epochs=3, threads=2, precision="auto")).path in paths  # the machine's
+    assert (
+        out_of_fold.find(dataset, tiny_config(epochs=3, threads=2, precision="auto"), workspace=workspace).path in paths
+    )  # the machine's
 
 
 def test_too_few_faces_are_refused(workspace):
     with pytest.raises(DataError, match="too few"):
-        out_of_fold.compute(make_dataset(train=14), CONFIG)
+        out_of_fold.compute(make_dataset(train=14), CONFIG, workspace=workspace)
 
 
 def test_a_damaged_result_is_refused_with_what_to_do(workspace):
-    job = out_of_fold.find(make_dataset(), CONFIG)
+    job = out_of_fold.find(make_dataset(), CONFIG, workspace=workspace)
     place = Store(workspace).path("out-of-fold", job.key)
     place.parent.mkdir(parents=True)
     place.write_bytes(b"PK half")

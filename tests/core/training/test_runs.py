@@ -9,7 +9,7 @@ from filelock import FileLock
 from fer_core.errors import BusyError, ConfigError, RunError
 from fer_core.training import runs
 from fer_core.training.runs import EpochRecord, Status, create_run, list_runs, open_run
-from fer_core.workspace import write_json
+from fer_core.workspace import Workspace, write_json
 from tests.factories import tiny_config
 
 
@@ -22,7 +22,7 @@ def record(epoch: int, accuracy: float = 0.5, loss: float = 1.0) -> EpochRecord:
 
 @pytest.fixture
 def run(workspace):
-    return create_run(tiny_config(), "My first run!")
+    return create_run(tiny_config(), "My first run!", workspace=workspace)
 
 
 def set_state(run, state: str, **more) -> None:
@@ -48,7 +48,7 @@ def test_alive_means_that_the_lock_is_held(run):
         assert run.state == "running"
         run.request_stop()
         assert run.state == "stopping"
-        assert runs.running().id == run.id
+        assert runs.running(Workspace.default()).id == run.id
         with pytest.raises(RunError, match="stop it before deleting"):
             runs.delete_run(run)
         with pytest.raises(BusyError, match="My first run!"):
@@ -88,9 +88,9 @@ def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_comes
 def test_a_damaged_run_is_listed_as_such_and_refused_with_the_reason(run, content, words):
     (run.path / "config.json").write_bytes(content)
     assert run.state == "damaged"
-    assert [r.id for r in list_runs()] == [run.id]
+    assert [r.id for r in list_runs(Workspace.default())] == [run.id]
     with pytest.raises(RunError, match=words):
-        open_run(run.id)
+        open_run(run.id, Workspace.default())
 
 
 def test_damaged_status_and_label_do_not_hide_a_run(run):
@@ -98,19 +98,19 @@ def test_damaged_status_and_label_do_not_hide_a_run(run):
     (run.path / "label.json").write_text('{"name": 7}')
     assert run.label.name == run.id
     assert run.status == Status()
-    assert open_run(run.id).id == run.id
+    assert open_run(run.id, Workspace.default()).id == run.id
 
 
 def test_runs_are_found_by_id_by_name_and_by_path(run):
     for key in (run.id, "My first run!", str(run.path)):
-        assert open_run(key).path == run.path
-    create_run(tiny_config(), "My first run!")
+        assert open_run(key, Workspace.default()).path == run.path
+    create_run(tiny_config(), "My first run!", workspace=Workspace.default())
     with pytest.raises(RunError, match="Several runs"):
-        open_run("My first run!")
+        open_run("My first run!", Workspace.default())
     with pytest.raises(RunError, match="There is no run"):
-        open_run("nothing")
+        open_run("nothing", Workspace.default())
     with pytest.raises(RunError):
-        open_run("..")
+        open_run("..", Workspace.default())
 
 
 def test_renaming_keeps_notes_and_refuses_an_empty_name(run):
@@ -130,7 +130,7 @@ def test_deleting_removes_the_directory_and_nothing_a_link_points_to(run, worksp
     assert (tmp_path / "precious").is_dir()
     set_state(run, "finished")
     runs.delete_run(run)
-    assert list_runs() == []
+    assert list_runs(workspace) == []
 
 
 def test_looking_at_a_run_never_disturbs_its_trainer(run):
@@ -147,6 +147,6 @@ def test_looking_at_a_run_never_disturbs_its_trainer(run):
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc/passwd", "a\x00b", "<b>x</b>", "名前", "." * 50, "x" * 300])
 def test_any_name_gives_a_harmless_directory(name, workspace):
-    run = create_run(tiny_config(), name)
+    run = create_run(tiny_config(), name, workspace=workspace)
     assert run.path.parent == workspace.runs
     assert len(run.id) < 80

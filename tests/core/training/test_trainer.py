@@ -18,6 +18,7 @@ from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
 from fer_core.training import Hooks, background, list_runs, train
 from fer_core.training.runs import create_run
+from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config
 from tests.paths import PROJECT_ROOT
 
@@ -109,7 +110,7 @@ def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_wei
     monkeypatch.setattr(Training, "train_step", poisoned)
     with pytest.raises(TrainingError, match="Lower the learning rate"):
         train(tiny_config(epochs=3), dataset=make_dataset())
-    run = list_runs()[0]
+    run = list_runs(workspace)[0]
     assert run.state == "failed"
     assert "learning rate" in run.status.error
     assert len(run.records()) == 1
@@ -137,13 +138,13 @@ def test_impossible_settings_are_refused_before_anything_is_written(changes, err
 
 
 def test_a_second_training_is_refused_by_the_name_of_the_first(workspace):
-    first = create_run(tiny_config(), "The first")
+    first = create_run(tiny_config(), "The first", workspace=workspace)
     with FileLock(first.path / "run.lock"):
         with pytest.raises(BusyError, match="The first"):
             train(tiny_config(), dataset=make_dataset())
         with pytest.raises(BusyError, match="The first"):
-            background.start(tiny_config())
-    assert len(list_runs()) == 1
+            background.start(tiny_config(), workspace=workspace)
+    assert len(list_runs(workspace)) == 1
 
 
 def test_other_data_under_the_same_name_cannot_be_resumed(workspace):
@@ -179,7 +180,7 @@ def test_a_full_disk_ends_in_a_failed_run_with_the_reason(workspace, monkeypatch
     monkeypatch.setattr(trainer._Writer, "epoch", full)
     with pytest.raises(TrainingError, match="No space left"):
         train(tiny_config(), dataset=make_dataset())
-    run = list_runs()[0]
+    run = list_runs(workspace)[0]
     assert run.state == "failed"
     assert "Free some space" in run.status.error
 
@@ -201,26 +202,26 @@ QUICK = {"data": "synthetic:420", "batch_size": 32, "threads": 1}
 
 
 def test_a_background_training_outlives_its_starter_and_can_be_stopped_and_resumed(workspace):
-    run = background.start(TrainConfig.parse({**QUICK, "epochs": 40}), "background")
+    run = background.start(TrainConfig.parse({**QUICK, "epochs": 40}), "background", workspace=workspace)
     wait_for(lambda: len(run.records()) >= 1)
     assert run.state == "running"
     run.request_stop()
     wait_for(lambda: run.state == "stopped")
     done = len(run.records())
     assert 1 <= done < 40
-    background.resume(run)
+    background.resume(run, workspace)
     wait_for(lambda: len(run.records()) > done)
     run.request_stop()
     wait_for(lambda: run.state == "stopped")
     run.path.joinpath("status.json").write_text(json.dumps({"state": "finished"}))
     with pytest.raises(RunError, match="only a stopped"):
-        background.resume(run)
+        background.resume(run, workspace)
 
 
 def killed_and_whole(config: TrainConfig) -> None:
     """Train once undisturbed and once with SIGKILL in the middle; the weights must be the same to the last bit."""
     whole = train(config)
-    run = create_run(config, "killed")
+    run = create_run(config, "killed", workspace=Workspace.default())
     process = subprocess.Popen([sys.executable, "-m", "fer_core", "train", "--run", str(run.path)], cwd=PROJECT_ROOT)
     wait_for(lambda: len(run.records()) >= 2)
     os.kill(process.pid, signal.SIGKILL)
