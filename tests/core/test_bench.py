@@ -8,6 +8,7 @@ import pytest
 from fer_core.bench import inference
 from fer_core.cli import main
 from fer_core.inference.export import TOLERANCE
+from fer_core.workspace import Workspace
 from tests.factories import untrained_checkpoint
 
 
@@ -33,7 +34,7 @@ def test_the_figures_are_medians_over_the_rounds_without_the_warm_up(tmp_path, m
         return {1: [9, 0.004, 0.001, 0.002], 64: [9, 0.016, 0.064, 0.032]}[len(faces)][turn]
 
     monkeypatch.setattr(inference, "_seconds", seconds)
-    for figures in inference.bench_infer([checkpoint], rounds=3)[checkpoint].values():
+    for figures in inference.bench_infer([checkpoint], rounds=3, workspace=Workspace.default())[checkpoint].values():
         assert figures["batch1_ms"] == pytest.approx(2)
         assert figures["batch1_spread_ms"] == pytest.approx([1, 4])
         assert figures["batch64_images_per_second"] == pytest.approx(2000)

@@ -122,7 +122,7 @@ FILES = (
 @pytest.mark.parametrize("name", FILES)
 def test_a_half_written_file_of_any_kind_leaves_the_run_readable(whole, name, share, workspace):
     path = workspace.runs / whole.name
-    whole_run = open_run(whole)
+    whole_run = open_run(whole, workspace)
     shutil.copytree(whole, path)
     content = (path / name).read_bytes()
     (path / name).write_bytes(content[: int(share * len(content))])
