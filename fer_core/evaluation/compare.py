@@ -45,12 +45,12 @@ class McNemar:
 
 def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> McNemar:
     """The exact test; both bool (N,)."""
-    from scipy.stats import binom
+    from scipy.stats import binomtest
 
     only_first = int((first_right & ~second_right).sum())
     only_second = int((~first_right & second_right).sum())
     n = only_first + only_second
-    p_value = min(1.0, 2 * float(binom.cdf(min(only_first, only_second), n, 0.5))) if n else 1.0
+    p_value = float(binomtest(only_first, n).pvalue) if n else 1.0
     return McNemar(only_first, only_second, p_value)
 
 

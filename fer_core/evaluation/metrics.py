@@ -5,7 +5,6 @@ A class without examples has no precision, recall or F1: it is None and left out
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,14 +20,14 @@ def accuracy(labels: Ints, predicted: Ints) -> float:
     return float(np.mean(labels == predicted))
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson score interval for a proportion (Wilson 1927), 95 % by default; (0, 1) for n = 0."""
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """95 % Wilson score interval for a proportion (Wilson 1927); (0, 1) for n = 0."""
+    from scipy.stats import binomtest
+
     if n == 0:
         return 0.0, 1.0
-    p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def confusion_matrix(labels: Ints, predicted: Ints, classes: int) -> Ints:

@@ -204,12 +204,11 @@ def scramble(classifier: Classifier, seed: int = 0) -> Classifier:
 
 def rank_correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
     """Spearman's rank correlation of two maps, in -1…1; 0 where one of them is constant."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    x, y = rankdata(a.ravel()), rankdata(b.ravel())
-    x, y = x - x.mean(), y - y.mean()
-    norm = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / norm if norm else 0.0
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(spearmanr(a.ravel(), b.ravel()).statistic)
 
 
 def _most_important_first(positive: npt.NDArray[np.floating], rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import logging
 import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +75,20 @@ def record_defect(error: BaseException, doing: str) -> tuple[str, Path | None]:
     """Append the traceback to the log; returns the reference and the file, None where it cannot be written."""
     reference = secrets.token_hex(3).upper()
     entry = "".join(traceback.format_exception(error))
+    text = f"--- {reference} {time.strftime('%Y-%m-%d %H:%M:%S')} while {doing}\n{entry}"
     path = log_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            if path.stat().st_size > _LARGEST_LOG:
-                path.replace(path.with_name("app.log.1"))
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"--- {reference} {time.strftime('%Y-%m-%d %H:%M:%S')} while {doing}\n{entry}\n")
+        with closing(_Log(path, maxBytes=_LARGEST_LOG, backupCount=1, encoding="utf-8", delay=True)) as log:
+            log.emit(logging.makeLogRecord({"msg": text}))
     except OSError:
         return reference, None
     return reference, path
+
+
+class _Log(RotatingFileHandler):
+    """Raises what goes wrong, so that nobody is sent to a file in which nothing stands."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called where writing failed, while the exception is handled."""
+        raise  # noqa: PLE0704

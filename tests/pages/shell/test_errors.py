@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from pages.ui.shell import errors
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "logs" / "app.log"
+    monkeypatch.setattr(errors, "log_file", lambda: path)
+    return path
+
+
+def defect(words: str) -> ValueError:
+    try:
+        raise ValueError(words)
+    except ValueError as error:
+        return error
+
+
+def test_a_defect_stands_in_the_log_under_its_reference(log):
+    reference, path = errors.record_defect(defect("100 % wrong"), "drawing")
+    assert path == log
+    first, *rest = log.read_text().splitlines()
+    assert first.startswith(f"--- {reference} ")
+    assert first.endswith(" while drawing")
+    assert rest[0] == "Traceback (most recent call last):"
+    assert rest[-2:] == ["ValueError: 100 % wrong", ""]
+
+
+def test_a_full_log_makes_room_and_the_one_before_stays(log, monkeypatch):
+    monkeypatch.setattr(errors, "_LARGEST_LOG", 1000)
+    references = [errors.record_defect(defect("x" * 400), "drawing")[0] for _ in range(5)]
+    kept = [path.read_text() for path in sorted(log.parent.iterdir())]
+    assert [path.name for path in sorted(log.parent.iterdir())] == ["app.log", "app.log.1"]
+    assert all(len(text) <= 1000 for text in kept)
+    assert references[-1] in kept[0]
+    assert references[0] not in "".join(kept)
+
+
+def test_where_nothing_can_be_written_no_file_is_named(log):
+    log.mkdir(parents=True)  # a folder stands in the way
+    reference, path = errors.record_defect(defect("lost"), "drawing")
+    assert path is None
+    assert len(reference) == 6
