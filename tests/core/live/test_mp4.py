@@ -53,6 +53,10 @@ def test_two_pictures_of_one_moment_are_both_kept(tmp_path):
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path):
     writer = Mp4Writer(tmp_path / "nowhere" / "a.mp4", 64, 48)
     with pytest.raises((OSError, av.FFmpegError)):
-        for number in range(60):
-            writer.add(picture(64, 48), number / 30)
+        write(writer, frames=60)
     writer.close()
+
+
+def write(writer: Mp4Writer, frames: int) -> None:
+    for number in range(frames):
+        writer.add(picture(64, 48), number / 30)
