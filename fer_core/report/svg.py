@@ -16,18 +16,27 @@ from markupsafe import Markup, escape
 
 from fer_core.charts import Curve, Quantity
 from fer_core.charts.theme import ROLE_COLORS, ROLE_DASHES
+from fer_core.formatting import percent
 
 _DASHES: Final = {"solid": "", "dot": "2 4", "dash": "7 4"}
 """Plotly's names of dashes -> those of SVG."""
 
+# Of the report's page: see templates/lab_report.css.
+_INK: Final = "#1d2333"
+_SOFT: Final = "#5b6275"
+_ACCENT: Final = "#4b4fb5"
+_WRONG: Final = "#a61e4d"
+_AREA: Final = "#b9bfcf"
+_GRID: Final = "#e3e6ee"
+
 
 def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Markup:
     """Curves over epochs, from epoch 1: names at their ends, round numbers on the axis."""
-    percent = quantity == "accuracy"
+    accuracy = quantity == "accuracy"
     width, height, left, right, top, bottom = 460, 262, 46, 88, 10, 36
     values = [v for line in lines for v in line.values]
     epochs = max([2, *(len(line.values) for line in lines)])
-    low, high = (0.0, 1.0) if not values else (min(0.0, *values) if not percent else min(values), max(values))
+    low, high = (0.0, 1.0) if not values else (min(0.0, *values) if not accuracy else min(values), max(values))
     ticks = _ticks(low, high)
     low, high = min(low, ticks[0]), max(high, ticks[-1])
 
@@ -39,8 +48,8 @@ def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Mar
 
     parts = []
     for tick in ticks:
-        name = f"{100 * tick:.0f} %" if percent else f"{tick:g}"
-        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#e3e6ee"/>')
+        name = percent(tick, 0) if accuracy else f"{tick:g}"
+        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{_GRID}"/>')
         parts.append(_label(left - 6, y(tick) + 3.5, name, "end"))
     step = max(1, math.ceil(epochs / 8))
     parts += [_label(x(epoch), height - bottom + 16, str(epoch), "middle") for epoch in range(1, epochs + 1, step)]
@@ -64,22 +73,22 @@ def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: 
     cell, tall, left, top = 62, 38, 86, 40
     n = len(names)
     width, height = left + n * cell + 4, top + n * tall + 24
-    parts = [_label(left + n * cell / 2, 12, "answered", "middle", "#5b6275")]
+    parts = [_label(left + n * cell / 2, 12, "answered", "middle", _SOFT)]
     for i, name in enumerate(names):
         parts.append(_label(left + (i + 0.5) * cell, top - 8, name, "middle"))
         parts.append(_label(left - 8, top + (i + 0.5) * tall + 4, name, "end"))
         total = int(counts[i].sum())
         for j in range(n):
             share = counts[i, j] / total if total else 0.0
-            shade = _mix("#4b4fb5" if i == j else "#a61e4d", float(share) ** 0.8)
-            ink = "#ffffff" if share > 0.55 else "#1d2333"
+            shade = _mix(_ACCENT if i == j else _WRONG, float(share) ** 0.8)
+            ink = "#ffffff" if share > 0.55 else _INK
             px, py = left + j * cell, top + i * tall
             parts.append(
                 f'<rect x="{px}" y="{py}" width="{cell - 2}" height="{tall - 2}" rx="3" fill="{shade}"/>'
-                + _label(px + cell / 2 - 1, py + tall / 2 - 1, f"{100 * share:.0f} %", "middle", ink, 600, 12.5)
+                + _label(px + cell / 2 - 1, py + tall / 2 - 1, percent(share, 0), "middle", ink, 600, 12.5)
                 + _label(px + cell / 2 - 1, py + tall / 2 + 13, f"{int(counts[i, j]):,}", "middle", ink, 400, 9.5)
             )
-    parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100 %.", "start", "#5b6275"))
+    parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100 %.", "start", _SOFT))
     return _svg(width, height, title, parts)
 
 
@@ -92,16 +101,14 @@ def share_chart(shares: Mapping[str, float], areas: Mapping[str, float], *, titl
         top = 8 + i * row
         parts.append(_label(left - 8, top + 15, name, "end"))
         parts.append(
-            f'<rect x="{left}" y="{top}" width="{shares[name] * scale:.1f}" height="13" rx="2" fill="#4b4fb5"/>'
+            f'<rect x="{left}" y="{top}" width="{shares[name] * scale:.1f}" height="13" rx="2" fill="{_ACCENT}"/>'
         )
         parts.append(
-            f'<rect x="{left}" y="{top + 15}" width="{areas[name] * scale:.1f}" height="7" rx="2" fill="#b9bfcf"/>'
+            f'<rect x="{left}" y="{top + 15}" width="{areas[name] * scale:.1f}" height="7" rx="2" fill="{_AREA}"/>'
         )
-        parts.append(
-            _label(left + shares[name] * scale + 6, top + 11, f"{100 * shares[name]:.1f} %", "start", weight=600)
-        )
+        parts.append(_label(left + shares[name] * scale + 6, top + 11, percent(shares[name]), "start", weight=600))
     foot = 8 + len(shares) * row + 14
-    parts.append(_label(left, foot, "Blue: share of the attribution. Grey: share of the area.", "start", "#5b6275"))
+    parts.append(_label(left, foot, "Blue: share of the attribution. Grey: share of the area.", "start", _SOFT))
     return _svg(width, foot + 8, title, parts)
 
 
@@ -113,9 +120,7 @@ def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> Marku
     )
 
 
-def _label(
-    x: float, y: float, words: str, anchor: str, color: str = "#1d2333", weight: int = 400, size: float = 11
-) -> str:
+def _label(x: float, y: float, words: str, anchor: str, color: str = _INK, weight: int = 400, size: float = 11) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}" font-size="{size:g}" '
         f'font-weight="{weight}">{escape(words)}</text>'
