@@ -12,6 +12,7 @@ from fer_core.charts.theme import DIVERGING, HIGHLIGHT, SEQUENTIAL, TICK_ANGLES,
 from fer_core.classes import LABELS
 from fer_core.evaluation.cells import MatrixView, normalised
 from fer_core.evaluation.metrics import most_confused
+from fer_core.formatting import percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -129,7 +130,7 @@ def _written(
 def _cell_text(value: float, whole: bool) -> str:
     if whole:
         return f"{int(value):,}" if value else "·"
-    return f"{100 * value:.0f} %" if value >= 0.005 else ("<1 %" if value else "·")
+    return percent(value, 0) if value >= 0.005 else ("<1 %" if value else "·")
 
 
 def _hover(

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.classes import COLOURS
+from fer_core.formatting import percent
 from fer_core.live import LiveFace
 from fer_core.live.session import HISTORY_SECONDS
 from pages.ui.components.files import component
@@ -57,7 +58,7 @@ def faces_data(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: Hi
         shown.append(
             {
                 "number": face.number,
-                "title": f"Face {face.number}: {answer}, {100 * face.probability:.0f} %",
+                "title": f"Face {face.number}: {answer}, {percent(face.probability, 0)}",
                 "bars": [round(100 * float(p)) for p in face.probabilities],
                 "times": [round(float(t), 2) for t in times[picked]],
                 "lines": (100 * probabilities[picked]).round().astype(int).tolist(),
