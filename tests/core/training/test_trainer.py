@@ -17,6 +17,7 @@ from fer_core.errors import BusyError, ConfigError, DataError, FerError, RunErro
 from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
 from fer_core.training import Hooks, background, list_runs, train
+from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import create_run
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config
@@ -172,12 +173,11 @@ def test_retraining_starts_from_the_weights_of_an_earlier_run(workspace):
 
 
 def test_a_full_disk_ends_in_a_failed_run_with_the_reason(workspace, monkeypatch):
-    from fer_core.training import trainer
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trainer._Writer, "epoch", full)
+    monkeypatch.setattr(RunWriter, "epoch", full)
     with pytest.raises(TrainingError, match="No space left"):
         train(tiny_config(), dataset=make_dataset())
     run = list_runs(workspace)[0]
