@@ -1,34 +1,39 @@
-"""The trainer's side of the run directory."""
+"""The trainer's side of the run directory: what it writes there, and what it reads back to resume."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from typing import IO, Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import torch
 
 from fer_core.config import TrainConfig
-from fer_core.errors import FerError
+from fer_core.errors import CheckpointError, FerError, RunError
+from fer_core.evaluation import Evaluation, Predictions, wilson_interval
+from fer_core.inference import CheckpointInfo, save_checkpoint
+from fer_core.inference.checkpoint import load_plain
 from fer_core.training.loop import Training
 from fer_core.training.runs import EpochRecord, Run, Status
-from fer_core.workspace import atomic_write
+from fer_core.workspace import atomic_write, write_json
 
-_STATUS_EVERY = 0.5  # seconds between writes of status.json
-_CHECKPOINT_EVERY = {"cpu": 0.0, "cuda": 10.0}  # seconds, at epochs' ends: on a GPU an epoch is shorter than a write
-_CHECKPOINT_SCHEMA = 1
+_STATUS_EVERY: Final = 0.5  # seconds between writes of status.json
+_CHECKPOINT_EVERY: Final = {"cpu": 0.0, "cuda": 10.0}
+"""Seconds, at epochs' ends: on a GPU an epoch is shorter than a write."""
+_CHECKPOINT_SCHEMA: Final = 1
 
 
 class RunWriter:
-    """The trainer's side of the run directory."""
+    """Writes every file of one run but ``config.json`` and ``label.json``; the process holds the run's lock."""
 
     def __init__(self, run: Run, config: TrainConfig) -> None:
-        self.run, self.config = run, config
+        self.run = run
         self.status = Status(state="running", epochs=config.epochs, heartbeat=time.time())
         self._last_write = 0.0
         self._last_checkpoint = -math.inf
-        self._log: IO[str] | None = None
         self.write_status(force=True)
 
     def write_status(self, force: bool = False, **changes: Any) -> None:
@@ -51,12 +56,9 @@ class RunWriter:
         with (self.run.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def rewrite(self, records: list[EpochRecord]) -> None:
-        """Bring metrics and log back to what the checkpoint knows, after an interruption."""
-        with atomic_write(self.run.path / "metrics.jsonl") as file:
-            file.write("".join(record.model_dump_json() + "\n" for record in records).encode())
-        with atomic_write(self.run.path / "log.txt") as file:
-            file.write("".join(line + "\n" for record in records for line in record.log_lines()).encode())
+    def environment(self, environment: dict[str, Any]) -> None:
+        """Write what the training runs on."""
+        write_json(self.run.path / "environment.json", environment)
 
     def epoch(self, record: EpochRecord) -> None:
         """Append an epoch to ``metrics.jsonl`` and ``log.txt``."""
@@ -64,6 +66,25 @@ class RunWriter:
             file.write(record.model_dump_json() + "\n")
         for line in record.log_lines():
             self.log(line)
+
+    def restore(self, training: Training, fingerprint: str) -> bool:
+        """Bring a training back to where ``last.ckpt`` was written, and metrics and log to what it knows.
+
+        Args:
+            training: new, with the run's settings.
+            fingerprint: of its data.
+
+        Returns:
+            whether there was a checkpoint to go on from.
+
+        Raises:
+            RunError: the checkpoint is damaged, of a newer version, or belongs to other data.
+        """
+        found = (self.run.path / "last.ckpt").exists()
+        if found:
+            self._load(training, fingerprint)
+        self._rewrite(training.records())
+        return found
 
     def checkpoint(self, training: Training, fingerprint: str, force: bool = True) -> None:
         """Write ``last.ckpt``; unless forced, only when the last one has grown old."""
@@ -78,3 +99,55 @@ class RunWriter:
         }
         with atomic_write(self.run.path / "last.ckpt") as file:
             torch.save(state, file)
+
+    def best(self, training: Training, info: CheckpointInfo, record: EpochRecord) -> None:
+        """Write ``best.safetensors``: the weights as they are now, with the figures of the epoch."""
+        figures: dict[str, Any] = {
+            "valid": {**_accuracy(record.valid_accuracy, len(training.split.valid)), "loss": record.valid_loss}
+        }
+        if training.split.honest is not None and record.honest_accuracy is not None:
+            figures["honest"] = _accuracy(record.honest_accuracy, len(training.split.honest))
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        best = info.model_copy(update={"epoch": record.epoch, "metrics": figures, "created": created})
+        save_checkpoint(self.run.path / "best.safetensors", training.weights(), best)
+
+    def calibrated(self, weights: dict[str, torch.Tensor], info: CheckpointInfo) -> None:
+        """Write ``best.safetensors`` again, with its temperature."""
+        save_checkpoint(self.run.path / "best.safetensors", weights, info)
+
+    def evaluation(self, name: str, predictions: Predictions) -> Evaluation:
+        """Write the predictions for a split, and the figures that follow from them."""
+        predictions.save(self.run.path / f"predictions-{name}.npz")
+        evaluation = Evaluation.of(predictions, name)
+        write_json(self.run.path / f"evaluation-{name}.json", evaluation.to_dict())
+        return evaluation
+
+    def _load(self, training: Training, fingerprint: str) -> None:
+        name = f"The run '{self.run.label.name}'"
+        try:
+            state = load_plain(self.run.path / "last.ckpt", training.compute.device)
+            if state["schema_version"] > _CHECKPOINT_SCHEMA:
+                raise RunError(f"{name} was written by a newer FER Lab. Update FER Lab to resume it.")
+            if state["fingerprint"] != fingerprint:
+                raise RunError(
+                    f"The data at '{training.config.data}' is no longer what the run '{self.run.label.name}' began with. "
+                    "Bring the same data back, or start a new run from its weights."
+                )
+            training.load_state_dict(state["training"])
+        except RunError:
+            raise
+        except (CheckpointError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{name} cannot be resumed: last.ckpt is damaged. Start a new run from its best weights instead."
+            ) from error
+
+    def _rewrite(self, records: Sequence[EpochRecord]) -> None:
+        with atomic_write(self.run.path / "metrics.jsonl") as file:
+            file.write("".join(record.model_dump_json() + "\n" for record in records).encode())
+        with atomic_write(self.run.path / "log.txt") as file:
+            file.write("".join(line + "\n" for record in records for line in record.log_lines()).encode())
+
+
+def _accuracy(accuracy: float, n: int) -> dict[str, Any]:
+    """An accuracy with its interval, as a checkpoint carries it."""
+    return {"n": n, "accuracy": accuracy, "accuracy_ci95": list(wilson_interval(round(accuracy * n), n))}

@@ -1,27 +1,25 @@
-"""A training in a run directory: writes status, log, metrics, checkpoints and evaluations while the loop runs."""
+"""``train``: prepares a training, runs its epochs with everything written to a run directory, evaluates the best weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
-from fer_core.errors import CheckpointError, FerError, RunError, TrainingError
+from fer_core.errors import FerError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
-from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model, save_checkpoint
-from fer_core.inference.checkpoint import load_plain
+from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model
 from fer_core.models import ExpressionModel
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
-from fer_core.training.run_writer import _CHECKPOINT_SCHEMA, RunWriter
+from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
-from fer_core.workspace import Workspace, script_workspace, write_json
+from fer_core.workspace import Workspace, script_workspace
 
 
 @dataclass(frozen=True)
@@ -196,12 +194,9 @@ def _train(
 ) -> TrainResult:
     dataset, training = prepared
     compute, split = training.compute, training.split
-    resumed = (run.path / "last.ckpt").exists()
-    if resumed:
-        _resume(run, training, dataset.fingerprint)
-    writer.rewrite(training.records())
+    resumed = writer.restore(training, dataset.fingerprint)
     environment = {**compute.to_dict(), "versions": library_versions(), "data": dataset.name}
-    write_json(run.path / "environment.json", environment)
+    writer.environment(environment)
     if split.warning and not resumed:
         writer.log(f"Note: {split.warning}")
     info = training.info.model_copy(
@@ -214,47 +209,9 @@ def _train(
             "versions": environment["versions"],
         }
     )
-
-    def should_stop() -> bool:
-        return run.stop_requested or bool(hooks.should_stop and hooks.should_stop())
-
-    def on_step(p: Progress, rate: float) -> None:
-        speed = p.seen / p.seconds
-        steps_left = training.total_steps - p.epoch * training.steps_per_epoch - p.step
-        writer.write_status(
-            epoch=p.epoch,
-            step=p.step,
-            steps_per_epoch=training.steps_per_epoch,
-            images_per_second=speed,
-            seconds_left=steps_left * config.batch_size / speed,
-            learning_rate=rate,
-            train_loss=p.loss_sum / p.seen,
-            train_accuracy=p.correct / p.seen,
-        )
-        if hooks.on_step:
-            hooks.on_step(writer.status)
-
-    state = "finished"
     with torch_settings(compute):
-        while not training.finished:
-            record = training.run_epoch(on_step, should_stop)
-            if record is None:
-                state = "stopped"
-                break
-            records = training.records()
-            if best_record(records) == record:
-                _save_best(run, training, info, record, len(split.valid))
-            writer.checkpoint(training, dataset.fingerprint, force=training.finished)
-            writer.epoch(record)
-            writer.write_status(force=True, epoch=record.epoch, step=0)
-            if hooks.on_epoch:
-                hooks.on_epoch(record)
-            if should_stop() and not training.finished:
-                state = "stopped"
-                break
-        if state == "stopped":
-            writer.checkpoint(training, dataset.fingerprint)
-        test = _evaluate_best(run, dataset, training) if state == "finished" else None
+        state = _run_epochs(training, info, dataset.fingerprint, writer, hooks)
+        test = _evaluate_best(dataset, training, writer) if state == "finished" else None
     writer.write_status(force=True, state=state, seconds_left=None, error=None)
     return TrainResult(
         run,
@@ -268,61 +225,63 @@ def _train(
     )
 
 
-def _resume(run: Run, training: Training, fingerprint: str) -> None:
-    """Bring the training back to where ``last.ckpt`` was written."""
-    path = run.path / "last.ckpt"
-    try:
-        state = load_plain(path, training.compute.device)
-        if state["schema_version"] > _CHECKPOINT_SCHEMA:
-            raise RunError(f"The run '{run.label.name}' was written by a newer FER Lab. Update FER Lab to resume it.")
-        if state["fingerprint"] != fingerprint:
-            raise RunError(
-                f"The data at '{training.config.data}' is no longer what the run '{run.label.name}' began with. "
-                "Bring the same data back, or start a new run from its weights."
-            )
-        training.load_state_dict(state["training"])
-    except RunError:
-        raise
-    except (CheckpointError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"The run '{run.label.name}' cannot be resumed: last.ckpt is damaged. Start a new run from its best weights instead."
-        ) from error
+def _run_epochs(
+    training: Training, info: CheckpointInfo, fingerprint: str, writer: RunWriter, hooks: Hooks
+) -> Literal["finished", "stopped"]:
+    """Train until the last epoch is done or somebody asks to stop; what is done is written."""
+
+    def should_stop() -> bool:
+        return writer.run.stop_requested or bool(hooks.should_stop and hooks.should_stop())
+
+    def on_step(p: Progress, rate: float) -> None:
+        speed = p.seen / p.seconds
+        steps_left = training.total_steps - p.epoch * training.steps_per_epoch - p.step
+        writer.write_status(
+            epoch=p.epoch,
+            step=p.step,
+            steps_per_epoch=training.steps_per_epoch,
+            images_per_second=speed,
+            seconds_left=steps_left * training.config.batch_size / speed,
+            learning_rate=rate,
+            train_loss=p.loss_sum / p.seen,
+            train_accuracy=p.correct / p.seen,
+        )
+        if hooks.on_step:
+            hooks.on_step(writer.status)
+
+    while not training.finished:
+        record = training.run_epoch(on_step, should_stop)
+        if record is not None:
+            if best_record(training.records()) == record:
+                writer.best(training, info, record)
+            writer.checkpoint(training, fingerprint, force=training.finished)
+            writer.epoch(record)
+            writer.write_status(force=True, epoch=record.epoch, step=0)
+            if hooks.on_epoch:
+                hooks.on_epoch(record)
+        if record is None or (should_stop() and not training.finished):
+            writer.checkpoint(training, fingerprint)
+            return "stopped"
+    return "finished"
 
 
-def _save_best(run: Run, training: Training, info: CheckpointInfo, record: EpochRecord, n: int) -> None:
-    interval = wilson_interval(round(record.valid_accuracy * n), n)
-    valid = {"n": n, "accuracy": record.valid_accuracy, "accuracy_ci95": list(interval), "loss": record.valid_loss}
-    figures: dict[str, Any] = {"valid": valid}
-    if training.split.honest is not None and record.honest_accuracy is not None:
-        m = len(training.split.honest)
-        honest = wilson_interval(round(record.honest_accuracy * m), m)
-        figures["honest"] = {"n": m, "accuracy": record.honest_accuracy, "accuracy_ci95": list(honest)}
-    best = info.model_copy(
-        update={"epoch": record.epoch, "metrics": figures, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-    )
-    save_checkpoint(run.path / "best.safetensors", training.weights(), best)
-
-
-def _evaluate_best(run: Run, dataset: FaceDataset, training: Training) -> Evaluation | None:
+def _evaluate_best(dataset: FaceDataset, training: Training, writer: RunWriter) -> Evaluation | None:
     """Calibrate the best weights on the validation faces, then evaluate them and keep their predictions.
 
     The test split is read only when the settings ask for it.
     """
-    path = run.path / "best.safetensors"
-    model, info = load_checkpoint(path)
-    on_valid = predict_indices(Classifier(model, info, training.compute.device), dataset, training.split.valid)
+    device = training.compute.device
+    model, info = load_checkpoint(writer.run.path / "best.safetensors")
+    on_valid = predict_indices(Classifier(model, info, device), dataset, training.split.valid)
     info = info.model_copy(update={"temperature": fit_temperature(on_valid.logits, on_valid.labels)})
-    save_checkpoint(path, model.state_dict(), info)
-    classifier = Classifier(model, info, training.compute.device)
+    writer.calibrated(model.state_dict(), info)
+    classifier = Classifier(model, info, device)
     parts = {"valid": training.split.valid}
     if training.split.honest is not None:
         parts["honest"] = training.split.honest
     if training.config.evaluate_test:
         parts["test"] = dataset.indices("test")
-    results = {}
-    for name, indices in parts.items():
-        predictions = predict_indices(classifier, dataset, indices)
-        predictions.save(run.path / f"predictions-{name}.npz")
-        results[name] = Evaluation.of(predictions, name)
-        write_json(run.path / f"evaluation-{name}.json", results[name].to_dict())
+    results = {
+        name: writer.evaluation(name, predict_indices(classifier, dataset, indices)) for name, indices in parts.items()
+    }
     return results.get("test")
