@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer_core.jobs import ACTIVE
+from fer_core.store import Store
 from fer_core.training.runs import Run, running
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
@@ -89,3 +90,6 @@ def _workspace() -> None:
         help="Runs, marks, recordings and uploads are kept in this folder. To use another one, set the environment "
         "variable FER_HOME before you start the app.",
     )
+    with calm("looking at the cache"):
+        if problem := Store(session.workspace()).problem:
+            st.warning(plain(f"Results cannot be kept. {problem}"), icon=":material/save:")
