@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import ImageError
+from fer_core.images import enlarge
 
 Grey = npt.NDArray[np.uint8]
 
@@ -56,7 +57,6 @@ def sheet(
     columns = min(columns, len(pictures))
     wide, high = side + _GAP, side + _GAP + _LINE
     page = np.full((-(-len(pictures) // columns) * high + _GAP, columns * wide + _GAP), 255, dtype=np.uint8)
-    method = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         top, left = _GAP + number // columns * high, _GAP + number % columns * wide
         cv2.putText(page, caption, (left, top + _LINE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 60, 1, cv2.LINE_AA)
@@ -66,5 +66,5 @@ def sheet(
             cv2.line(box, (0, 0), (side - 1, side - 1), 170, 1, cv2.LINE_AA)
             cv2.line(box, (0, side - 1), (side - 1, 0), 170, 1, cv2.LINE_AA)
         else:
-            box[:] = cv2.resize(picture, (side, side), interpolation=method)
+            box[:] = enlarge(picture, side, smooth=smooth)
     return page

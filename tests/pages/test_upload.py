@@ -15,6 +15,7 @@ from fer_core.workspace import Workspace
 from pages.ui.shell.navigation import UploadWay
 from pages.ui.upload.ways import SAMPLES
 from tests.pages.conftest import check, wait_for_work, words
+from tests.source_factory import heic
 
 SAMPLE = asset("samples")
 
@@ -104,6 +105,15 @@ def test_hostile_files_are_refused_one_by_one_and_the_others_go_on(open_page):
     assert r"\<img" in words(app)
     assert any(alt.startswith("2 faces") for alt in images(app))
     assert next(box for box in app.selectbox if box.label == "Photograph").options[1].endswith("(no face)")
+
+
+def test_a_heic_of_a_phone_is_read(open_page):
+    app = open_page("upload")
+    with Image.open(SAMPLE / "two-portraits.jpg") as sample:
+        data = heic(np.asarray(sample.convert("RGB")))
+    app.file_uploader[0].set_value([("IMG_0001.HEIC", data, "image/heic")]).run()
+    check(app)
+    assert any(alt.startswith("2 faces") for alt in images(app))
 
 
 def test_many_files_show_few_refusals_and_a_table(open_page):

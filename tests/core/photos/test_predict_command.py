@@ -5,11 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_core import cli
 from fer_core.classes import LABELS
 from fer_core.inference import default_model
 from tests.core.faces.conftest import encode, scene
+from tests.source_factory import heic
 
 
 @pytest.fixture
@@ -39,6 +41,20 @@ def test_json_is_one_document_on_stdout(capsys, folder, checkpoint):
     }  # fmt: skip
     assert [name for name, record in records.items() if "error" in record] == ["text.jpg"]
     assert tuple(records["one.png"]["faces"][0]["probabilities"]) == LABELS
+
+
+def test_a_heic_of_a_phone_held_upright_is_read_like_any_other(capsys, tmp_path, checkpoint):
+    upright = scene((200, 100, 200), width=480, height=640)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side, to be turned clockwise
+    (tmp_path / "IMG_0001.HEIC").write_bytes(heic(np.ascontiguousarray(np.rot90(upright)), exif=exif.tobytes()))
+    (tmp_path / "IMG_0002.HEIC").write_bytes(heic(upright)[:-200])
+    code, out, _ = run(capsys, tmp_path, "--model", checkpoint, "--json")
+    assert code == 0
+    read, cut = json.loads(out)
+    assert (read["width"], read["height"]) == (480, 640)
+    assert len(read["faces"]) == 1
+    assert "damaged or cut short" in cut["error"]
 
 
 def test_text_for_people_has_one_line_for_each_photograph(capsys, folder, checkpoint):
