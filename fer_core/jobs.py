@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field
 
 from fer_core.config import Config
-from fer_core.errors import ConfigError, RunError
+from fer_core.errors import ConfigError, RunError, WorkspaceError
 from fer_core.resources import python_path
 from fer_core.workspace import Workspace, make_directory, write_json
 
@@ -151,12 +151,20 @@ def held(lock: Path, refusal: Callable[[], RunError]) -> Iterator[None]:
     Args:
         lock: its file.
         refusal: makes the error that is raised where another process holds it.
+
+    Raises:
+        RunError: another process holds it.
+        WorkspaceError: the file cannot be written.
     """
     lock_file = FileLock(lock, timeout=_LOCK_SECONDS)
     try:
         lock_file.acquire()
     except Timeout as error:
         raise refusal() from error
+    except OSError as error:
+        raise WorkspaceError(
+            f"{lock} cannot be written ({error.strerror or error}). Choose a writable place with FER_HOME."
+        ) from error
     try:
         yield
     finally:

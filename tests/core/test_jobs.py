@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from fer_core import jobs
-from fer_core.errors import BusyError, RunError
+from fer_core.errors import BusyError, RunError, WorkspaceError
 from fer_core.jobs import ACTIVE, RESUMABLE, Job, JobStatus, child_environment, held
 from fer_core.resources import checkout
 from fer_core.workspace import Workspace
@@ -97,6 +97,15 @@ def test_a_lock_is_released_after_an_error_and_the_error_comes_through(tmp_path)
         _ = 1 / 0
     with FileLock(lock, timeout=0), pytest.raises(BusyError, match="busy"), held(lock, lambda: BusyError("busy")):
         pytest.fail("two hold it")
+
+
+def test_a_place_where_no_lock_can_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(WorkspaceError, match=r"lock cannot be written .* FER_HOME"),
+        held(tmp_path / "file" / "lock", lambda: BusyError("busy")),
+    ):
+        pytest.fail("it was held")
 
 
 def test_many_looks_at_once_never_disturb_the_process(job):

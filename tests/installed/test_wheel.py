@@ -107,6 +107,22 @@ def test_the_wheel_predicts_in_an_empty_folder(installed, elsewhere):
     assert str(PROJECT_ROOT) not in where.stdout
 
 
+def test_the_wheel_keeps_its_data_in_the_platforms_folder_and_says_when_it_cannot(installed, elsewhere):
+    environment = clean_environment(elsewhere / "home", XDG_DATA_HOME=str(elsewhere / "data"))
+    del environment["FER_HOME"]
+    run(installed / "fer-lab", "data", "synthetic:70", cwd=elsewhere, env=environment)
+    assert (elsewhere / "data" / "fer-lab" / "cache").is_dir()
+    assert not (elsewhere / "workspace").exists()
+    (elsewhere / "file").write_text("in the way")
+    environment["XDG_DATA_HOME"] = str(elsewhere / "file")
+    train = [str(installed / "fer-lab"), "train", "--data", "synthetic:140", "--epochs", "1", "--set", "batch_size=32"]
+    refused = subprocess.run(
+        train, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert refused.returncode == 2
+    assert "FER_HOME" in refused.stderr.splitlines()[-1]
+
+
 @needs_browser
 def test_the_wheel_serves_its_pages(installed, elsewhere):
     with app(installed, elsewhere, "--port", str(free_port(21000))) as process, chromium() as browser:
