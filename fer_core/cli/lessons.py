@@ -52,7 +52,7 @@ def experiment(
     """Break something on purpose: two small trainings that differ in one thing, and a paragraph on what came of it."""
     from fer_core.errors import FerError
     from fer_core.lessons.experiments import experiments, find
-    from fer_core.lessons.experiments.background import ExperimentJob
+    from fer_core.lessons.experiments.job import ExperimentJob
 
     if name is None:
         known = experiments()

@@ -150,7 +150,14 @@ def test_the_size_is_told_by_kind(workspace):
 
 
 def test_entries_of_the_first_layout_go_and_foreign_files_stay(workspace):
-    for name in ("data/x.npz", "evaluations/x.predictions.npz", "filters/x.npz", "experiments/x.json", "mine/x.txt"):
+    for name in (
+        "data/x.npz",
+        "evaluations/x.predictions.npz",
+        "filters/x.npz",
+        "experiments/x.json",
+        "out-of-fold/x/status.json",
+        "mine/x.txt",
+    ):
         path = workspace.cache / name
         path.parent.mkdir(parents=True)
         path.write_bytes(b"old")

@@ -8,8 +8,8 @@ import streamlit as st
 
 from fer_core.formatting import duration
 from fer_core.lessons.experiments import Experiment, Result, experiments, results
-from fer_core.lessons.experiments.background import run_in_subprocess
 from fer_core.lessons.experiments.curves import experiment_figure
+from fer_core.lessons.experiments.job import run_in_subprocess
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background, forget
 from pages.ui.shell.charts import chart

@@ -14,7 +14,7 @@ from fer_core.data.duplicates import has_copy, pixel_groups
 from fer_core.errors import DataError, FerError
 from fer_core.lessons.experiments import Trained, experiments, find, results, run, small_set
 from fer_core.lessons.experiments import __path__ as folder
-from fer_core.lessons.experiments.background import run_in_subprocess
+from fer_core.lessons.experiments.job import run_in_subprocess
 from fer_core.training.runs import EpochRecord
 from fer_core.workspace import Workspace
 from tests.factories import entries, make_dataset
