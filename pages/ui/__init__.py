@@ -1,1 +1,1 @@
-"""What pages share: state, cached resources, forms, charts and calm errors."""
+"""The parts of the pages: what all of them use in shell, components and review, and a folder for each page."""

@@ -34,15 +34,15 @@ def tree() -> str:
 
 def _folder(folder: Path, indent: str) -> list[str]:
     inner = indent + "  "
-    lines = [f"{indent}{folder.name}/"]
+    lines = [_line(indent, folder / "__init__.py", f"{folder.name}/")]
     lines += [_line(inner, path) for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
     for child in sorted(path for path in folder.iterdir() if (path / "__init__.py").is_file()):
         lines += _folder(child, inner)
     return lines
 
 
-def _line(indent: str, path: Path) -> str:
-    name = f"{indent}{path.name}"
+def _line(indent: str, path: Path, name: str = "") -> str:
+    name = indent + (name or path.name)
     return f"{name:<{_COLUMN}}{sentence(path)}" if len(name) < _COLUMN else f"{name} {sentence(path)}"
 
 

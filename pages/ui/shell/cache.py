@@ -183,14 +183,15 @@ def untrained(architecture: str) -> Classifier:
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
-    """Begin to import torch in the background, once for the process: the first page that needs it then has it sooner."""
-    threading.Thread(target=_import_torch, name="import torch", daemon=True).start()
+    """Begin to import what takes long in the background, once for the process: the first page that needs it has it sooner."""
+    threading.Thread(target=_import_slow_libraries, name="import torch", daemon=True).start()
 
 
-def _import_torch() -> None:
-    """Runs in the background thread; an error comes up again, with its message, where torch is needed."""
+def _import_slow_libraries() -> None:
+    """Runs in the background thread; an error comes up again, with its message, where the library is needed."""
     with suppress(Exception):
-        importlib.import_module("fer_core.models")
+        importlib.import_module("fer_core.models")  # brings torch
+        importlib.import_module("scipy.stats")  # intervals of every evaluation
 
 
 @st.cache_resource(show_spinner="Loading PyTorch…")
