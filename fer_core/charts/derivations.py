@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.charts.theme import ACCENT, margins
-from fer_core.models import output_side
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -66,6 +65,8 @@ def kernel_positions(side: int, kernel: int, stride: int, padding: int, place: i
         ModelError: the sizes are impossible.
     """
     import plotly.graph_objects as go
+
+    from fer_core.models import output_side  # brings torch, which other charts need not wait for
 
     out = output_side(side, kernel, stride, padding)
     row, column = divmod(place, out)

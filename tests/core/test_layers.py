@@ -155,3 +155,9 @@ def test_the_command_line_starts_without_heavy_libraries():
 
 def test_looking_at_runs_needs_no_torch():
     assert "torch" not in loaded_by("from fer_core.training import list_runs; import fer_core.training.background")
+
+
+def test_the_first_page_needs_no_torch():
+    """It is imported in the background; whoever opens the app does not wait for it."""
+    loaded = loaded_by("import fer_core.charts, pages.ui.shell.sidebar, pages.ui.overview.sections")
+    assert not loaded & {"torch", "cv2", "scipy", "captum"}
