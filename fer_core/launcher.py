@@ -65,16 +65,18 @@ def launch(workspace: Workspace, *, port: int | None = None, window: bool = Fals
     """
     from filelock import FileLock, Timeout
 
+    lock = FileLock(workspace.app_lock, timeout=0)
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(workspace.app_lock, timeout=0)
-        with lock:
-            return _serve(workspace, port, window, say)
+        lock.acquire()
     except Timeout:
         return _open_running(workspace, window, say)
-    except PermissionError:
+    except OSError:  # a read-only disk, a file in the way, no permission
         say(f"{workspace.root} cannot be written: nothing will be kept. Choose another folder with FER_HOME.")
+    try:
         return _serve(workspace, port, window, say)
+    finally:
+        lock.release()
 
 
 def _serve(workspace: Workspace, port: int | None, window: bool, say: Say) -> int:

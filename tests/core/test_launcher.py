@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import json
 import os
@@ -157,15 +158,31 @@ def test_the_sandbox_is_only_given_up_where_the_environment_says_so(browser, mon
     window.close()
 
 
-def test_a_workspace_that_cannot_be_written_is_served_and_named(tmp_path, monkeypatch, said):
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.ENOSPC])
+def test_a_workspace_that_cannot_be_written_is_served_and_named(number, tmp_path, monkeypatch, said):
     def refused(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("pathlib.Path.mkdir", refused)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(FerError, match="ended while it started"):
         launcher.launch(Workspace(tmp_path / "closed"), say=said.append)
     assert "FER_HOME" in said[0]
+
+
+def test_an_error_while_serving_is_not_taken_for_a_closed_workspace(workspace, monkeypatch, said):
+    served = []
+
+    def fail(*_):
+        served.append(1)
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(launcher, "_serve", fail)
+    with pytest.raises(PermissionError):
+        launcher.launch(workspace, say=said.append)
+    assert (served, said) == ([1], [])
+    with FileLock(workspace.app_lock, timeout=0) as lock:  # the lock was let go
+        assert lock.is_locked
 
 
 def test_the_command_line_passes_port_and_window_on(monkeypatch, workspace):
