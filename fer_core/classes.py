@@ -1,89 +1,245 @@
-"""The emotion vocabulary: order, names, colours and aliases. Nothing else may define a label order.
+"""Classes as a value: a list of names in order, with a color each. It belongs to a data set or to a checkpoint.
 
-Three orders are in the wild (the ids of ``fer2013.csv``, alphabetical folders, the columns of FER+),
-so everything is mapped by *name*; the order below, that of ``fer2013.csv``, is the only one inside.
+Nothing in the program owns *the* list of classes. Two lists meet by name (:meth:`ClassList.find`), never by position:
+three orders of the same emotions are in the wild (the ids of ``fer2013.csv``, alphabetical folders, FER+'s columns).
+What is fixed is a vocabulary: the eight emotions that FER2013 and FER+ name, with their other names and colors.
 """
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cached_property
+from typing import Final, overload
 
 from fer_core.errors import DataError
+from fer_core.formatting import display_safe
+
+MIN_CLASSES: Final = 2
+MAX_CLASSES: Final = 100
+MAX_NAME: Final = 80
+"""Longest name of a class, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emotion:
-    """One class: its position in every probability vector, its name, colour and other names."""
+    """An emotion of FER2013 or FER+, as people who label faces use the word."""
 
-    index: int
     name: str
-    colour: str
-    """Hex colour from the colour-blind-safe Okabe–Ito set, the same in every chart and box."""
+    color: str
+    """Hex color, the same in every chart and box."""
     aliases: tuple[str, ...]
+    """Other names that data sets use, in lower case."""
     action_units: str
     """What the face does, in plain words with FACS action units (Ekman & Friesen 1978)."""
 
 
-EMOTIONS: Final[tuple[Emotion, ...]] = (
+_EMOTIONS: Final[tuple[Emotion, ...]] = (
     Emotion(
-        0,
         "angry",
         "#D55E00",
         ("anger", "an", "ang"),
         "brows lowered (AU4), lids tight (AU7), lips pressed (AU23/24)",
     ),
-    Emotion(1, "disgust", "#009E73", ("disgusted", "di", "dis"), "nose wrinkled (AU9), upper lip raised (AU10)"),
+    Emotion("disgust", "#009E73", ("disgusted", "di", "dis"), "nose wrinkled (AU9), upper lip raised (AU10)"),
     Emotion(
-        2,
         "fear",
         "#CC79A7",
         ("fearful", "afraid", "scared", "fe", "fea"),
         "brows raised and drawn together (AU1+2+4), eyes wide (AU5), mouth stretched (AU20)",
     ),
     Emotion(
-        3,
         "happy",
         "#E69F00",
         ("happiness", "joy", "smile", "ha", "hap"),
         "cheeks raised (AU6), lip corners pulled up (AU12)",
     ),
-    Emotion(4, "sad", "#0072B2", ("sadness", "sa"), "inner brows raised (AU1+4), lip corners down (AU15)"),
+    Emotion("sad", "#0072B2", ("sadness", "sa"), "inner brows raised (AU1+4), lip corners down (AU15)"),
     Emotion(
-        5,
         "surprise",
         "#56B4E9",
         ("surprised", "su", "sur"),
         "brows raised (AU1+2), eyes wide (AU5), jaw dropped (AU26)",
     ),
-    Emotion(6, "neutral", "#8A8A8A", ("neutrality", "normal", "ne", "neu"), "no action unit at work"),
+    Emotion("neutral", "#8A8A8A", ("neutrality", "normal", "ne", "neu"), "no action unit at work"),
+    Emotion("contempt", "#882255", ("contemptuous", "co", "con"), "one lip corner tightened (AU14)"),
 )
+"""FER2013's seven in the order of its ids, contempt last. Seven colors are Okabe and Ito's; contempt's is Paul Tol's."""
 
-LABELS: Final[tuple[str, ...]] = tuple(e.name for e in EMOTIONS)
-"""The seven names in the one order used everywhere."""
+_BY_NAME: Final[Mapping[str, Emotion]] = {name: e for e in _EMOTIONS for name in (e.name, *e.aliases)}
 
-COLOURS: Final[dict[str, str]] = {e.name: e.colour for e in EMOTIONS}
+_PALETTE: Final = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9",
+    "#332288", "#AA4499", "#117733", "#CC6677", "#44AA99", "#999933", "#661100", "#6699CC",
+)  # fmt: skip
+"""Colors for other classes: Okabe and Ito's, then Paul Tol's *muted*; both sets are made for color-blind readers."""
+
+
+def find_emotion(name: str) -> Emotion | None:
+    """The emotion called ``name`` (any case, any alias); None where it is the name of something else."""
+    return _BY_NAME.get(_folded(name))
+
+
+def class_key(name: str) -> str:
+    """What two names must share to mean the same class: the emotion's own name, else the name without case."""
+    emotion = find_emotion(name)
+    return emotion.name if emotion is not None else _folded(name)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
+
+
+@dataclass(frozen=True)
+class ClassList(Sequence[str]):
+    """The classes of a data set or a model: between 2 and 100 names in the order of labels and logits.
+
+    Attributes:
+        names: unique also without regard to case and Unicode form; as the data set writes them.
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        for name in self.names:
+            check_class_name(name)
+        if not MIN_CLASSES <= len(self.names) <= MAX_CLASSES:
+            what = "is one class" if len(self.names) == 1 else f"are {len(self.names):,} classes"
+            only = f" ('{self.names[0]}')" if len(self.names) == 1 else ""
+            raise DataError(f"There {what}{only}; a data set or model has {MIN_CLASSES} to {MAX_CLASSES}.")
+        seen: dict[str, str] = {}
+        for name in self.names:
+            if (other := seen.setdefault(_folded(name), name)) is not name:
+                raise DataError(f"Two classes have the same name but for case or spelling: '{other}' and '{name}'.")
+
+    @classmethod
+    def fer2013(cls) -> ClassList:
+        """FER2013's seven, in the order of the ids in ``fer2013.csv``."""
+        return cls(tuple(e.name for e in _EMOTIONS[:7]))
+
+    @classmethod
+    def ferplus(cls) -> ClassList:
+        """FER+'s eight: FER2013's seven, then contempt."""
+        return cls(tuple(e.name for e in _EMOTIONS))
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return self.names[index]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def find(self, name: str) -> int | None:
+        """Position of the class called ``name``: by the same name, else but for case, else by an emotion's alias."""
+        if name in self._exact:
+            return self._exact[name]
+        return self._keys.get(class_key(name))
+
+    def position(self, name: str) -> int:
+        """As :meth:`find`.
+
+        Raises:
+            DataError: there is no such class; the message lists those that exist.
+        """
+        found = self.find(name)
+        if found is None:
+            raise DataError(f"'{display_safe(name[:MAX_NAME])}' is not a class here. Known: {', '.join(self.names)}.")
+        return found
+
+    def color(self, name: str) -> str:
+        """Hex color of the class called ``name``; grey for a name that is not a class."""
+        found = self.find(name)
+        return OTHER_COLOR if found is None else self.colors[found]
+
+    @cached_property
+    def colors(self) -> tuple[str, ...]:
+        """A hex color for each class: an emotion has its own, others take the next that is free.
+
+        With more classes than colors, colors repeat.
+        """
+        own = [e.color if (e := find_emotion(name)) else None for name in self.names]
+        free = [color for color in _PALETTE if color not in own] or list(_PALETTE)
+        others = iter(range(len(own)))
+        return tuple(color or free[next(others) % len(free)] for color in own)
+
+    @cached_property
+    def emotions(self) -> tuple[Emotion | None, ...]:
+        """For each class the emotion of that name, or None."""
+        return tuple(find_emotion(name) for name in self.names)
+
+    @property
+    def all_emotions(self) -> bool:
+        """Whether every class is one of the eight emotions."""
+        return None not in self.emotions
+
+    def same_as(self, other: ClassList) -> bool:
+        """Whether the classes are the same, in any order and by any of their names."""
+        found = {other.find(name) for name in self} - {None}
+        return len(found) == len(self) == len(other)
+
+    @cached_property
+    def _exact(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    @cached_property
+    def _keys(self) -> dict[str, int]:
+        keys: dict[str, int] = {}
+        for i, name in enumerate(self.names):
+            keys.setdefault(class_key(name), i)
+        return keys
+
+
+OTHER_COLOR: Final = "#8A8A8A"
+"""Color of what is no class: a prediction below the threshold, a name that is not known."""
+
+
+def check_class_name(name: str) -> str:
+    """``name``, when it can be the name of a class: 1 to 80 characters that can be printed.
+
+    Raises:
+        DataError: it is empty, too long or holds control characters.
+    """
+    if not name.strip():
+        raise DataError("A class has an empty name; give it one.")
+    if len(name) > MAX_NAME:
+        raise DataError(f"The class name '{display_safe(name[:20])}…' has {len(name)} characters; at most {MAX_NAME}.")
+    if display_safe(name) != name:
+        raise DataError(f"The class name '{display_safe(name)}' has characters that cannot be printed. Rename it.")
+    return name
+
+
+def in_emotion_order(names: Iterable[str]) -> list[str]:
+    """Names of emotions in FER2013's order, contempt last; names that are no emotions keep their order, at the end."""
+    order = {e.name: i for i, e in enumerate(_EMOTIONS)}
+    return sorted(names, key=lambda name: order.get(class_key(name), len(order)))
+
 
 FERPLUS_COLUMNS: Final[tuple[str, ...]] = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
 )  # fmt: skip
 """The ten vote columns of FER+ (``fer2013new.csv``) in the file's own order."""
 
-_INDEX: Final[dict[str, int]] = {name: e.index for e in EMOTIONS for name in (e.name, *e.aliases)}
+# What follows goes as its users take the class list from their data set or model.
+LABELS: Final[tuple[str, ...]] = ClassList.fer2013().names
+EMOTIONS: Final[tuple[Emotion, ...]] = _EMOTIONS[:7]
+COLOURS: Final[dict[str, str]] = {e.name: e.color for e in EMOTIONS}
 
 
 def find_label(name: str) -> int | None:
-    """Index of the emotion called ``name`` (any case, any alias), or None if there is no such emotion."""
-    return _INDEX.get(name.strip().lower())
+    """Index of the emotion called ``name`` among FER2013's seven, or None."""
+    return ClassList.fer2013().find(name)
 
 
 def label_index(name: str) -> int:
-    """Index of the emotion called ``name``.
-
-    Raises:
-        DataError: no emotion has this name; the message lists those that exist.
-    """
-    index = find_label(name)
-    if index is None:
-        raise DataError(f"'{name}' is not an emotion this program knows. Known names: {', '.join(LABELS)}.")
-    return index
+    """As :func:`find_label`; DataError where there is none."""
+    return ClassList.fer2013().position(name)

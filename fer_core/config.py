@@ -116,6 +116,13 @@ class AugmentConfig(Config):
         return cls(flip=False, shift=0, scale=0, rotation=0)
 
 
+class MappedClass(Config):
+    """One class of a class map: its name, and the classes of the source that it is made of."""
+
+    name: str
+    sources: tuple[str, ...] = Field(min_length=1)
+
+
 class TrainConfig(Config):
     """All that decides the outcome of a training; saved in the run and in the checkpoint."""
 

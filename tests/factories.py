@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_core.classes import LABELS
+from fer_core.classes import LABELS, ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset
 from fer_core.inference import CheckpointInfo, save_checkpoint
@@ -23,7 +23,7 @@ def make_dataset(train: int = 140, valid: int = 70, test: int = 70, seed: int = 
     for image, label in zip(images, labels, strict=True):
         image[3 + 6 * label : 8 + 6 * label, 8:40] += 150
     split = np.array(["train"] * train + ["valid"] * valid + ["test"] * test)
-    return FaceDataset(name, images, labels, split, np.array([f"face {i}" for i in range(n)]))
+    return FaceDataset(name, images, labels, split, np.array([f"face {i}" for i in range(n)]), ClassList.fer2013())
 
 
 def tiny_config(**changes: object) -> TrainConfig:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from fer_core.classes import ClassList
 from fer_core.data.dataset import FaceDataset
 from fer_core.store import Entry, Store
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the readers would make something else of the same source."""
 
 
@@ -23,7 +24,10 @@ def read(store: Store, key: str, name: str) -> FaceDataset | None:
             labels=entry.arrays["labels"],
             split=entry.arrays["split"],
             ids=entry.arrays["ids"],
+            classes=ClassList(tuple(entry.values["classes"])),
             votes=entry.arrays.get("votes"),
+            vote_columns=tuple(entry.values["vote_columns"]),
+            groups=entry.arrays.get("groups"),
             warnings=tuple(entry.values["warnings"]),
             fingerprint=entry.values["fingerprint"],
         )
@@ -41,4 +45,10 @@ def write(store: Store, key: str, dataset: FaceDataset) -> str | None:
     }
     if dataset.votes is not None:
         arrays["votes"] = dataset.votes
-    return store.put("data", key, arrays, fingerprint=dataset.fingerprint, warnings=list(dataset.warnings))
+    if dataset.groups is not None:
+        arrays["groups"] = dataset.groups
+    return store.put(
+        "data", key, arrays,
+        fingerprint=dataset.fingerprint, warnings=list(dataset.warnings),
+        classes=list(dataset.classes), vote_columns=list(dataset.vote_columns),
+    )  # fmt: skip

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS
+from fer_core.classes import ClassList
+from fer_core.config import MappedClass
 from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
 
 SplitName = Literal["train", "valid", "test"]
+Truth = Literal["labels", "votes"]
+"""What a face's label is: the one its source gives, or the majority of people's votes."""
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
 _SPLIT_ALIASES: dict[str, SplitName] = {
@@ -35,13 +39,20 @@ class FaceDataset:
     Attributes:
         name: short name for people, e.g. ``fer2013.zip``.
         images: uint8 (N, 48, 48).
-        labels: int64 (N,), indices into :data:`fer_core.classes.LABELS`.
+        labels: int64 (N,), positions in ``classes``.
         split: str (N,), each of ``train``, ``valid``, ``test``.
         ids: str (N,), unique and stable: ``train/angry/Training_1426440.jpg`` or ``row 17``.
-        votes: FER+ counts, int64 (N, 10) in the order of ``FERPLUS_COLUMNS``; a row of zeros where a face has
-            none; None where no votes are loaded.
+        classes: the classes that the labels mean.
+        votes: how many people named each of ``vote_columns``, int64 (N, K); a row of zeros where a face has no
+            votes; None where none are loaded.
+        vote_columns: what can be voted for, K names: FER+'s ten columns, or those of a ``votes.csv``.
+        groups: str (N,), the person, session or take of each face, ``""`` where it has none; None where nothing is
+            known. No automatic split divides one.
+        truth: where the labels come from: ``labels`` as the source gives them, ``votes`` the majority of the votes.
+        class_map: how the classes were made from those of the source; empty where they are the source's own.
         warnings: sentences for the user (a class is missing, broken images were skipped).
-        fingerprint: sha-256 hex over images, labels, split and ids: the identity of the content.
+        fingerprint: sha-256 hex over images, labels, split and ids of the source, before ``truth`` and
+            ``class_map``: the identity of the content, to which a person's marks belong.
     """
 
     name: str
@@ -49,7 +60,12 @@ class FaceDataset:
     labels: npt.NDArray[np.int64]
     split: npt.NDArray[np.str_]
     ids: npt.NDArray[np.str_]
+    classes: ClassList
     votes: npt.NDArray[np.int64] | None = None
+    vote_columns: tuple[str, ...] = ()
+    groups: npt.NDArray[np.str_] | None = None
+    truth: Truth = "labels"
+    class_map: tuple[MappedClass, ...] = ()
     warnings: tuple[str, ...] = ()
     fingerprint: str = field(default="")
 
@@ -61,26 +77,28 @@ class FaceDataset:
             raise DataError(
                 f"{self.name}: images must be uint8 (N, {FACE_SIZE}, {FACE_SIZE}), they are {self.images.dtype} {self.images.shape}."
             )
-        for what, array in (("labels", self.labels), ("split", self.split), ("ids", self.ids)):
-            if array.shape != (n,):
+        for what, array in (
+            ("labels", self.labels), ("split", self.split), ("ids", self.ids), ("groups", self.groups),
+        ):  # fmt: skip
+            if array is not None and array.shape != (n,):
                 raise DataError(f"{self.name}: {what} must have shape ({n},), it has {array.shape}.")
         if self.labels.dtype != np.int64:
             raise DataError(f"{self.name}: labels must be int64, they are {self.labels.dtype}.")
         if len(set(self.ids.tolist())) != n:
             raise DataError(f"{self.name}: two faces have the same id; ids must be unique.")
-        if self.labels.min() < 0 or self.labels.max() >= len(LABELS):
-            raise DataError(f"{self.name}: labels must lie in 0…{len(LABELS) - 1}.")
+        if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
+            raise DataError(f"{self.name}: labels must lie in 0…{len(self.classes) - 1}.")
         if unknown := set(np.unique(self.split)) - set(SPLITS):
             raise DataError(f"{self.name}: unknown splits {sorted(unknown)}; expected {', '.join(SPLITS)}.")
-        if self.votes is not None and self.votes.shape != (n, len(FERPLUS_COLUMNS)):
+        if self.votes is not None and self.votes.shape != (n, len(self.vote_columns)):
             raise DataError(
-                f"{self.name}: votes must have shape ({n}, {len(FERPLUS_COLUMNS)}), they have {self.votes.shape}."
+                f"{self.name}: votes must have shape ({n}, {len(self.vote_columns)}), they have {self.votes.shape}."
             )
-        for values in (self.images, self.labels, self.split, self.ids, self.votes):
+        for values in (self.images, self.labels, self.split, self.ids, self.votes, self.groups):
             if values is not None:
                 values.flags.writeable = False
         if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", content_fingerprint(self.images, self.labels, self.split, self.ids))
+            object.__setattr__(self, "fingerprint", content_fingerprint(self))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,19 +127,28 @@ class FaceDataset:
 
     def per_class(self) -> dict[str, dict[str, int]]:
         """Faces for each split and label."""
-        tables = {s: np.bincount(self.labels[self.split == s], minlength=len(LABELS)) for s in SPLITS}
-        return {s: {name: int(table[i]) for i, name in enumerate(LABELS)} for s, table in tables.items()}
+        tables = {s: np.bincount(self.labels[self.split == s], minlength=len(self.classes)) for s in SPLITS}
+        return {s: {name: int(table[i]) for i, name in enumerate(self.classes)} for s, table in tables.items()}
+
+    def label_name(self, index: int) -> str:
+        """Name of the class that the face at ``index`` is labelled as."""
+        return self.classes[int(self.labels[index])]
+
+    @property
+    def cache_key(self) -> str:
+        """What results computed from these faces are kept under: the fingerprint, and how the labels were made."""
+        if self.truth == "labels" and not self.class_map:
+            return self.fingerprint
+        view = json.dumps([self.truth, [mapped.to_dict() for mapped in self.class_map]])
+        return hashlib.sha256(f"{self.fingerprint} {view}".encode()).hexdigest()
 
 
-def content_fingerprint(
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
-    split: npt.NDArray[np.str_],
-    ids: npt.NDArray[np.str_],
-) -> str:
+def content_fingerprint(dataset: FaceDataset) -> str:
     """sha-256 hex over the content of a data set, independent of where it was read from."""
-    digest = hashlib.sha256(np.ascontiguousarray(images).data)
-    digest.update(np.ascontiguousarray(labels.astype("<i8")).data)
-    digest.update("\n".join(split.tolist()).encode())
-    digest.update("\n".join(ids.tolist()).encode())
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.images).data)
+    digest.update(np.ascontiguousarray(dataset.labels.astype("<i8")).data)
+    digest.update("\n".join(dataset.split.tolist()).encode())
+    digest.update("\n".join(dataset.ids.tolist()).encode())
+    if dataset.classes != ClassList.fer2013():  # the only list there was when the first fingerprints were kept
+        digest.update("\n".join(["", *dataset.classes]).encode())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from fer_core.classes import LABELS
+from fer_core.classes import FERPLUS_COLUMNS, LABELS, ClassList
 from fer_core.data import cache, synthetic
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.parsed import Parsed, Progress
@@ -266,6 +266,8 @@ def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles 
         labels=parsed.labels,
         split=parsed.split,
         ids=parsed.ids,
+        classes=ClassList.fer2013(),
         votes=votes,
+        vote_columns=FERPLUS_COLUMNS if votes is not None else (),
         warnings=tuple(notes),
     )

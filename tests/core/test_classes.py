@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from fer_core.classes import COLOURS, EMOTIONS, FERPLUS_COLUMNS, LABELS, find_label, label_index
+from fer_core.classes import ClassList, class_key, find_emotion, in_emotion_order
 from fer_core.errors import DataError
 
+SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
-def test_the_order_is_that_of_the_original_csv():
-    assert LABELS == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-    assert [e.index for e in EMOTIONS] == list(range(7))
+
+def test_the_order_is_that_of_the_original_csv_and_contempt_comes_last():
+    assert ClassList.fer2013().names == SEVEN
+    assert ClassList.ferplus().names == (*SEVEN, "contempt")
 
 
 @pytest.mark.parametrize(
@@ -22,23 +24,72 @@ def test_the_order_is_that_of_the_original_csv():
     ],
 )
 def test_names_are_found_in_any_case_and_by_alias(name, label):
-    assert LABELS[label_index(name)] == label
+    seven = ClassList.fer2013()
+    assert seven[seven.position(name)] == label
+
+
+def test_the_name_itself_goes_before_an_alias():
+    classes = ClassList(("joy", "happy", "tired"))
+    assert [classes.find(name) for name in ("joy", "happy", "Tired", "smile")] == [0, 1, 2, 0]
 
 
 def test_no_alias_means_two_emotions():
-    names = [name for e in EMOTIONS for name in (e.name, *e.aliases)]
+    names = [name for e in ClassList.ferplus().emotions for name in (e.name, *e.aliases)]
     assert len(names) == len(set(names))
+    assert all(find_emotion(name) is not None for name in names)
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist():
-    assert find_label("contempt") is None
+    assert ClassList.fer2013().find("contempt") is None
     with pytest.raises(DataError, match=r"contempt.*angry.*neutral"):
-        label_index("contempt")
+        ClassList.fer2013().position("contempt")
 
 
-def test_each_emotion_has_a_colour_of_its_own():
-    assert len(set(COLOURS.values())) == 7
+def test_emotions_keep_their_colors_and_others_take_free_ones():
+    seven = dict(zip(SEVEN, ClassList.fer2013().colors, strict=True))
+    own = ClassList(("calm", "happy", "sleepy", "neutral"))
+    assert (own.color("happy"), own.color("Neutral")) == (seven["happy"], seven["neutral"])
+    assert len(set(own.colors)) == 4
+    assert own.color("no class") == "#8A8A8A"
 
 
-def test_seven_of_the_ferplus_columns_are_emotions_we_know():
-    assert sorted(i for c in FERPLUS_COLUMNS if (i := find_label(c)) is not None) == list(range(7))
+@pytest.mark.parametrize("count", [2, 3, 8, 14, 40, 100])
+def test_any_number_of_classes_has_colors_of_which_neighbors_differ(count):
+    classes = ClassList(tuple(f"class {i}" for i in range(count)))
+    assert len(set(classes.colors)) == min(count, 14)
+    assert all(a != b for a, b in zip(classes.colors, classes.colors[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("happy",), r"one class \('happy'\).* 2 to 100"),
+        ((), "0 classes"),
+        (tuple(f"c{i}" for i in range(101)), "101 classes"),
+        (("calm", "Calm"), "'calm' and 'Calm'"),
+        (("caf\u00e9", "cafe\u0301"), "but for case or spelling"),
+        (("a", " "), "empty name"),
+        (("a", "x" * 200), "200 characters; at most 80"),
+        (("a", "b\nc"), "cannot be printed"),
+        (("a", "b\u202ec"), "cannot be printed"),
+    ],
+)
+def test_names_that_make_no_class_list_are_refused(names, message):
+    with pytest.raises(DataError, match=message):
+        ClassList(names)
+
+
+def test_names_in_any_script_are_kept_as_they_are():
+    names = ("<b>calm</b>", "😀", "שמח", "**bold**", "=1+1")
+    assert tuple(ClassList(names)) == names
+
+
+def test_lists_are_the_same_by_name_not_by_order():
+    assert ClassList.fer2013().same_as(ClassList(("neutral", "Happiness", *SEVEN[:3], "sad", "surprised")))
+    assert not ClassList.fer2013().same_as(ClassList.ferplus())
+    assert not ClassList(("joy", "happy")).same_as(ClassList(("happy", "sad")))
+
+
+def test_emotions_are_put_in_the_order_of_fer2013():
+    assert in_emotion_order(["contempt", "neutral", "Anger", "x"]) == ["Anger", "neutral", "contempt", "x"]
+    assert class_key("HAPPINESS") == class_key("joy") == "happy"

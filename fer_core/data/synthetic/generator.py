@@ -17,7 +17,7 @@ from typing import IO, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS
+from fer_core.classes import LABELS, ClassList
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.parsed import Progress
 from fer_core.errors import DataError
@@ -76,6 +76,7 @@ def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None
         labels=labels,
         split=split.astype(np.str_),
         ids=np.array(ids, dtype=np.str_),
+        classes=ClassList.fer2013(),
     )
 
 

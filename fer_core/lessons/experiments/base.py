@@ -118,7 +118,9 @@ def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
         )
     chosen = np.concatenate([train, valid])
     split = np.array(["train"] * len(train) + ["valid"] * len(valid))
-    return FaceDataset(dataset.name, dataset.images[chosen], dataset.labels[chosen], split, dataset.ids[chosen])
+    return FaceDataset(
+        dataset.name, dataset.images[chosen], dataset.labels[chosen], split, dataset.ids[chosen], dataset.classes
+    )
 
 
 def run(

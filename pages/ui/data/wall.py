@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from fer_core.classes import EMOTIONS, LABELS
+from fer_core.classes import Emotion
 from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.data.state import DataState
 from pages.ui.review.face import enlarged_face, votes_for
@@ -28,7 +28,7 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
     present = [split for split, n in dataset.counts().items() if n]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         split = st.selectbox("Split", ["all", *present], key="wall-split", width=140)
-        only = st.selectbox("Emotion", ["all", *LABELS], key="wall-emotion", width=160)
+        only = st.selectbox("Emotion", ["all", *dataset.classes], key="wall-emotion", width=160)
         size = one_of("Size", _SIZES, default=84, key="wall-size", show_label=True)
         st.button(
             "Reshuffle",
@@ -38,10 +38,11 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
         )
     rng = np.random.default_rng(state_of(DataState).seed)
     rows = []
-    for emotion in EMOTIONS:
-        if only not in ("all", emotion.name):
+    for label, name in enumerate(dataset.classes):
+        if only not in ("all", name):
             continue
-        here = dataset.labels == emotion.index
+        emotion = dataset.classes.emotions[label]
+        here = dataset.labels == label
         if split != "all":
             here = here & (dataset.split == split)
         indices = np.flatnonzero(here)
@@ -49,13 +50,10 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
         chosen = rng.permutation(indices)[:shown]
         rows.append(
             Group(
-                [
-                    Tile(str(i), dataset.images[i], f"{emotion.name}, {dataset.split[i]}: {dataset.ids[i]}")
-                    for i in chosen
-                ],
-                title=emotion.name,
-                note=f"{len(indices):,} faces · {emotion.action_units}" if len(indices) else "no faces here",
-                color=emotion.colour,
+                [Tile(str(i), dataset.images[i], f"{name}, {dataset.split[i]}: {dataset.ids[i]}") for i in chosen],
+                title=name,
+                note=_note(len(indices), emotion),
+                color=dataset.classes.colors[label],
             )
         )
     opened = gallery(rows, key="data-wall", size=size, whole_rows=True).opened
@@ -66,7 +64,7 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
 @st.dialog("One face", width="medium")
 def _enlarged(dataset: FaceDataset, index: int) -> None:
     pixels = st.toggle("Show the pixels", help="Off: enlarged smoothly, as a person would see the face.")
-    name = LABELS[int(dataset.labels[index])]
+    name = dataset.label_name(index)
     left, right = st.columns([3, 2])
     with left:
         enlarged_face(dataset.images[index], name, smooth=not pixels)
@@ -79,3 +77,10 @@ def _enlarged(dataset: FaceDataset, index: int) -> None:
             total = sum(votes.values())
             for column, n in votes.items():
                 st.progress(n / total, text=f"{column}: {n}")
+
+
+def _note(faces: int, emotion: Emotion | None) -> str:
+    """How many faces there are, and for an emotion what the face does."""
+    if not faces:
+        return "no faces here"
+    return f"{faces:,} faces · {emotion.action_units}" if emotion else f"{faces:,} faces"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_core.classes import COLOURS, EMOTIONS, LABELS
 from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.shell import cache
 from pages.ui.shell.formatting import is_built_in, source_name
@@ -17,12 +16,14 @@ if TYPE_CHECKING:
 
 def face_tile(dataset: FaceDataset, index: int, caption: str) -> Tile:
     """A face of a data set, named for people and colored by its label."""
-    label = LABELS[int(dataset.labels[index])]
-    return Tile(str(index), dataset.images[index], f"{label}, {dataset.ids[index]}", caption, COLOURS[label])
+    label = dataset.label_name(index)
+    return Tile(
+        str(index), dataset.images[index], f"{label}, {dataset.ids[index]}", caption, dataset.classes.color(label)
+    )
 
 
 def sample_faces(source: str, *, key: str, title: str | None = None, each: int = 2) -> bool:
-    """Some faces of each emotion of a data set, loaded with a progress bar; whether one was clicked just now.
+    """Some faces of each class of a data set, loaded with a progress bar; whether one was clicked just now.
 
     Raises:
         DataError: the source cannot be read.
@@ -30,9 +31,9 @@ def sample_faces(source: str, *, key: str, title: str | None = None, each: int =
     dataset = cache.dataset(source)
     rng = np.random.default_rng(0)
     tiles = [
-        Tile(str(i), dataset.images[i], emotion.name)
-        for emotion in EMOTIONS
-        for i in rng.permutation(np.flatnonzero(dataset.labels == emotion.index))[:each]
+        Tile(str(i), dataset.images[i], name)
+        for label, name in enumerate(dataset.classes)
+        for i in rng.permutation(np.flatnonzero(dataset.labels == label))[:each]
     ]
     name = title or (source_name(source) if is_built_in(source) else dataset.name)
     group = Group(tiles, name, dataset.counts_text())

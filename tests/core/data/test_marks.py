@@ -106,7 +106,7 @@ def with_copies() -> FaceDataset:
     images[15] = images[3]
     images[4] = 7
     images[16] = images[10]
-    return FaceDataset("copies", images, base.labels.copy(), base.split.copy(), base.ids.copy())
+    return FaceDataset("copies", images, base.labels.copy(), base.split.copy(), base.ids.copy(), base.classes)
 
 
 def test_dropping_duplicates_keeps_one_copy_and_none_that_stands_in_another_split(workspace):

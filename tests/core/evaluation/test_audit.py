@@ -20,7 +20,7 @@ def with_faults() -> FaceDataset:
     labels[21] = 6
     images[5] = 0
     ids[5] = "<script>alert(1)</script>"
-    return FaceDataset("faulty <b>", images, labels, base.split.copy(), ids)
+    return FaceDataset("faulty <b>", images, labels, base.split.copy(), ids, base.classes)
 
 
 def test_exact_faults_are_counted_by_hand():
@@ -50,7 +50,7 @@ def test_near_duplicates_are_found_and_different_faces_are_not():
     images[21] = np.clip(images[4] + np.random.default_rng(1).normal(0, 4, (48, 48)), 0, 255)  # noisy
     images[22] = images[5]  # exact copies are not near ones
     base = make_dataset(train=30, valid=0, test=0)
-    dataset = FaceDataset("near", images, base.labels.copy(), base.split.copy(), base.ids.copy())
+    dataset = FaceDataset("near", images, base.labels.copy(), base.split.copy(), base.ids.copy(), base.classes)
     pairs = near_duplicates(dataset, audit_exact(dataset).groups, largest=6)
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {(3, 20), (4, 21)}
     assert (np.diff(pairs.distance) >= 0).all()
@@ -59,7 +59,7 @@ def test_near_duplicates_are_found_and_different_faces_are_not():
 def test_pairs_agree_with_a_slow_plain_search():
     images = smooth_faces(200, seed=2) // 64 * 64  # coarse, so that some come close
     base = make_dataset(train=200, valid=0, test=0)
-    dataset = FaceDataset("plain", images, base.labels.copy(), base.split.copy(), base.ids.copy())
+    dataset = FaceDataset("plain", images, base.labels.copy(), base.split.copy(), base.ids.copy(), base.classes)
     pairs = near_duplicates(dataset, np.arange(200), largest=16)
     hashes = [int(h) for h in perceptual_hashes(images)]
     plain = {(i, j) for i in range(200) for j in range(i + 1, 200) if (hashes[i] ^ hashes[j]).bit_count() <= 16}
