@@ -57,6 +57,11 @@ class Workspace:
         return self.root / "marks"
 
     @property
+    def classes(self) -> Path:
+        """A person's class maps: merged, renamed, dropped and reordered classes."""
+        return self.root / "classes"
+
+    @property
     def recordings(self) -> Path:
         """Snapshots and recordings of the webcam."""
         return self.root / "recordings"
