@@ -111,8 +111,9 @@ class ClassList(Sequence[str]):
             raise DataError(f"There {what}{only}; a data set or model has {MIN_CLASSES} to {MAX_CLASSES}.")
         seen: dict[str, str] = {}
         for name in self.names:
-            if (other := seen.setdefault(_folded(name), name)) is not name:
+            if (other := seen.get(_folded(name))) is not None:
                 raise DataError(f"Two classes have the same name but for case or spelling: '{other}' and '{name}'.")
+            seen[_folded(name)] = name
 
     @classmethod
     def fer2013(cls) -> ClassList:

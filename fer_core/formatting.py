@@ -26,6 +26,11 @@ def percent_with_interval(share: float, interval: Sequence[float] | None, digits
     return f"{percent(share, digits)} ({100 * low:.{digits}f}–{100 * high:.{digits}f})"
 
 
+def csv_cell(text: str) -> str:
+    """Text from outside as a cell of a csv: a leading ``'`` where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def duration(seconds: float) -> str:
     """``75`` -> ``1 min 15 s``; hours without seconds."""
     total = max(0, round(seconds))

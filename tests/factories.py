@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fer_core.classes import LABELS, ClassList
+from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset
 from fer_core.inference import CheckpointInfo, save_checkpoint
@@ -14,16 +15,28 @@ from fer_core.store import Kind, Store
 from fer_core.workspace import Workspace
 
 
-def make_dataset(train: int = 140, valid: int = 70, test: int = 70, seed: int = 0, name: str = "tiny") -> FaceDataset:
-    """Faces that a network can learn: a bright bar whose height gives the class, under noise."""
+def make_dataset(
+    train: int = 140,
+    valid: int = 70,
+    test: int = 70,
+    seed: int = 0,
+    name: str = "tiny",
+    classes: tuple[str, ...] | None = None,
+) -> FaceDataset:
+    """Faces that a network can learn: a bright bar whose height (and side) gives the class, under noise.
+
+    ``classes``: FER2013's seven when None.
+    """
     rng = np.random.default_rng(seed)
+    names = ClassList.fer2013() if classes is None else ClassList(classes)
     n = train + valid + test
-    labels = (np.arange(n) % len(LABELS)).astype(np.int64)
+    labels = (np.arange(n) % len(names)).astype(np.int64)
     images = rng.integers(0, 90, (n, 48, 48)).astype(np.uint8)
     for image, label in zip(images, labels, strict=True):
-        image[3 + 6 * label : 8 + 6 * label, 8:40] += 150
+        row, side = 3 + 6 * (label % 7), label // 7
+        image[row : row + 5, 8 + 3 * side : 40 - 3 * side] += 150
     split = np.array(["train"] * train + ["valid"] * valid + ["test"] * test)
-    return FaceDataset(name, images, labels, split, np.array([f"face {i}" for i in range(n)]), ClassList.fer2013())
+    return FaceDataset(name, images, labels, split, np.array([f"face {i}" for i in range(n)]), names)
 
 
 def tiny_config(**changes: object) -> TrainConfig:
@@ -33,15 +46,18 @@ def tiny_config(**changes: object) -> TrainConfig:
 
 
 def untrained_checkpoint(path: Path, architecture: str = "seed", seed: int = 0, **info: object) -> Path:
-    """A checkpoint with random weights, the same for the same seed."""
+    """A checkpoint with random weights, the same for the same seed; of FER2013's seven where ``labels`` is not given."""
     import torch
 
     from fer_core.models import build
 
+    values: dict[str, Any] = {"architecture": architecture, "labels": ClassList.fer2013().names, **info}
+    if len(values["labels"]) != 7:
+        values["model_args"] = {"classes": len(values["labels"]), **values.get("model_args", {})}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build(architecture)
-    save_checkpoint(path, model.state_dict(), CheckpointInfo.parse({"architecture": architecture, **info}))
+        model = build(architecture, **values.get("model_args", {}))
+    save_checkpoint(path, model.state_dict(), CheckpointInfo.parse(values))
     return path
 
 

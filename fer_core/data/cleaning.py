@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.duplicates import pixel_groups
-from fer_core.data.marks import marks_for, positions, relabelled
+from fer_core.data.marks import corrected_label, marks_for, positions, relabelled
 from fer_core.data.protocols import ProtocolSplit
 from fer_core.errors import DataError
 from fer_core.workspace import Workspace
@@ -52,7 +52,8 @@ def blank(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 
 def apply_marks(dataset: FaceDataset, workspace: Workspace) -> tuple[FaceDataset, Indices]:
-    """The data set with corrected labels, and the positions of faces marked as not usable.
+    """The data set with corrected labels, and the positions of faces to leave out: marked as not
+    usable, or corrected to a class that the class map drops.
 
     The fingerprint stays that of the source: the faces are the same.
 
@@ -61,8 +62,10 @@ def apply_marks(dataset: FaceDataset, workspace: Workspace) -> tuple[FaceDataset
     """
     marks = marks_for(dataset, workspace)
     current = positions(dataset, marks.current(), marks.path)
-    unusable = np.array(sorted(i for i, mark in current.items() if mark.kind != "wrong_label"), dtype=np.int64)
-    return replace(dataset, labels=relabelled(dataset, current)), unusable
+    unusable = sorted(
+        i for i, mark in current.items() if mark.kind != "wrong_label" or corrected_label(dataset, mark) is None
+    )
+    return replace(dataset, labels=relabelled(dataset, current)), np.array(unusable, dtype=np.int64)
 
 
 def clean_split(

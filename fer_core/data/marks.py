@@ -19,9 +19,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from fer_core.classes import LABELS, label_index
+from fer_core.classes import ClassList, check_class_name
 from fer_core.data.dataset import FaceDataset
 from fer_core.errors import DataError, WorkspaceError
+from fer_core.formatting import csv_cell
 from fer_core.workspace import Workspace, make_directory
 
 MarkKind = Literal["wrong_label", "not_a_face", "ambiguous"]
@@ -36,7 +37,7 @@ class Mark:
     Attributes:
         face: the face's id in the data set.
         kind: ``wrong_label`` (then ``label`` is the right one), ``not_a_face`` or ``ambiguous``.
-        label: name of the right emotion, or None.
+        label: name of the right class, or None.
         act: id of the act, for undoing.
         time: UTC seconds since 1970.
     """
@@ -52,14 +53,16 @@ class Mark:
             raise DataError(f"'{self.kind}' is not a kind of mark; choose one of {', '.join(KINDS)}.")
         if (self.kind == "wrong_label") != (self.label is not None):
             raise DataError("A mark 'wrong_label' needs the right label, and only that kind takes one.")
-        if self.label is not None and self.label not in LABELS:
-            raise DataError(f"'{self.label}' is not an emotion; choose one of {', '.join(LABELS)}.")
+        if self.label is not None:
+            check_class_name(self.label)
 
 
 class Marks:
     """The journal of one data set."""
 
-    def __init__(self, fingerprint: str, workspace: Workspace) -> None:
+    def __init__(self, fingerprint: str, classes: ClassList, workspace: Workspace) -> None:
+        """For the content of that fingerprint, whose faces can be relabelled as one of ``classes``."""
+        self.classes = classes
         self.path = workspace.marks / f"{fingerprint[:16]}.jsonl"
 
     def current(self) -> dict[str, Mark]:
@@ -87,7 +90,7 @@ class Marks:
             DataError: the kind or label makes no sense.
             WorkspaceError: the file cannot be written.
         """
-        name = LABELS[label_index(label)] if label is not None else None
+        name = self.classes[self.classes.position(label)] if label is not None else None
         now = time.time()
         marks = [Mark(face, kind, name, secrets.token_hex(6), now) for face in faces]
         self._append([{"act": m.act, "face": m.face, "kind": m.kind, "label": m.label, "time": m.time} for m in marks])
@@ -103,9 +106,7 @@ class Marks:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["face", "kind", "label"])
         for mark in self.current().values():
-            # A cell beginning with one of these would be run as a formula by spreadsheets.
-            face = f"'{mark.face}" if mark.face[:1] in "=+-@\t\r" else mark.face
-            writer.writerow([face, mark.kind, mark.label or ""])
+            writer.writerow([csv_cell(mark.face), mark.kind, csv_cell(mark.label or "")])
         return text.getvalue()
 
     def _append(self, records: list[dict[str, object]]) -> None:
@@ -158,28 +159,52 @@ class Marks:
 
 def marks_for(dataset: FaceDataset, workspace: Workspace) -> Marks:
     """The journal that belongs to a data set's content."""
-    return Marks(dataset.fingerprint, workspace)
+    return Marks(dataset.fingerprint, dataset.classes, workspace)
 
 
 def positions(dataset: FaceDataset, marks: dict[str, Mark], file: Path | None = None) -> dict[int, Mark]:
-    """Marks by position in the data set.
+    """Marks by position in the data set. Marks on faces that a class map or the votes leave out are passed over.
 
     Raises:
         DataError: a mark names a face that is not there.
     """
     order = {str(face): index for index, face in enumerate(dataset.ids)}
-    if missing := [face for face in marks if face not in order]:
+    missing = [face for face in marks if face not in order]
+    if missing and dataset.truth == "labels" and not dataset.class_map:
         raise DataError(
             f"{len(missing)} of the marks{f' in {file}' if file else ''} name faces that are not in {dataset.name}, "
             f"e.g. '{missing[0][:80]}'. They belong to other data."
         )
-    return {order[face]: mark for face, mark in marks.items()}
+    return {order[face]: mark for face, mark in marks.items() if face in order}
 
 
 def relabelled(dataset: FaceDataset, marks: dict[int, Mark]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The labels with the marks ``wrong_label`` put right, int64 (N,)."""
+    """The labels corrected by the marks ``wrong_label``, int64 (N,); where the class is dropped, the label stays.
+
+    Raises:
+        DataError: a mark names a class that the data, as they are read, do not have.
+    """
     labels = dataset.labels.copy()
     for index, mark in marks.items():
-        if mark.label is not None:
-            labels[index] = LABELS.index(mark.label)
+        if mark.label is not None and (label := corrected_label(dataset, mark)) is not None:
+            labels[index] = label
     return labels
+
+
+def corrected_label(dataset: FaceDataset, mark: Mark) -> int | None:
+    """The class that a mark ``wrong_label`` names, as a label; None where the data set's class map drops it.
+
+    A mark may name a class of the source: then the class that the class map makes of it counts.
+
+    Raises:
+        DataError: the data, as they are read, do not have the class.
+    """
+    name = mark.label or ""
+    mapped = [i for i, one in enumerate(dataset.class_map) if name in one.sources]
+    found = mapped[0] if mapped else dataset.classes.find(name)
+    if found is None and not dataset.class_map:
+        raise DataError(
+            f"A mark relabels a face as '{name}', but {dataset.name}, as it is read now, has only "
+            f"{', '.join(dataset.classes)}. Use the classes the mark was made with (class map), or remove that mark."
+        )
+    return found

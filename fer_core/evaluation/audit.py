@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.data.cleaning import blank
 from fer_core.data.dataset import SPLITS
@@ -169,7 +168,7 @@ def suspect_labels(labels: Ints, probabilities: npt.NDArray[np.floating], positi
 
     Args:
         labels: int64 (N,).
-        probabilities: out-of-fold, float (N, 7).
+        probabilities: out-of-fold, float (N, C).
         positions: int64 (N,), where the faces stand in the data set.
 
     Raises:
@@ -177,8 +176,10 @@ def suspect_labels(labels: Ints, probabilities: npt.NDArray[np.floating], positi
     """
     from cleanlab.filter import find_label_issues
 
-    if probabilities.shape != (len(labels), len(LABELS)) or positions.shape != labels.shape:
+    if probabilities.ndim != 2 or len(probabilities) != len(labels) or positions.shape != labels.shape:
         raise DataError("Labels, probabilities and positions must belong to the same faces; compute them anew.")
+    if len(labels) and labels.max() >= probabilities.shape[1]:
+        raise DataError("The probabilities are of fewer classes than the labels; compute them anew.")
     present = np.unique(labels)
     if len(present) < 2:
         raise DataError("Suspect labels need at least two classes in the data.")

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from fer_core.data import FaceDataset
 from fer_core.errors import DataError
-from fer_core.evaluation.evaluate import Predictions, Tta, predict_indices
+from fer_core.evaluation.evaluate import Outputs, Predictions, Tta, model_outputs
+from fer_core.evaluation.matching import ExtraClasses, match_classes
 from fer_core.inference import Classifier, resolve_model
 from fer_core.inference.classifier import Progress
 from fer_core.store import Entry, Store
@@ -24,7 +25,7 @@ def weights_key(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cached_predictions(
+def cached_outputs(
     model: str | Path,
     dataset: FaceDataset,
     split: str,
@@ -32,31 +33,52 @@ def cached_predictions(
     *,
     workspace: Workspace,
     on_progress: Progress | None = None,
-) -> Predictions:
-    """Predictions of a model for one whole split; computed once for each content.
-
-    Labels are the data set's own: marks are applied by the caller, on what comes back.
+) -> Outputs:
+    """Outputs of a model for one whole split, in its own classes; computed once for each content.
 
     Raises:
         DataError: the split is unknown or empty.
-        ModelError: there is no such model, or its classes differ.
+        ModelError: there is no such model.
     """
     path = resolve_model(model, workspace)
     store = Store(workspace)
-    key = f"{weights_key(path)} {dataset.fingerprint} {split} {tta}"
+    key = f"{weights_key(path)} {dataset.cache_key} {split} {tta} outputs"
     indices = dataset.indices(split)
 
-    def read(entry: Entry) -> Predictions:
-        found = Predictions.of_arrays(entry.arrays)
+    def read(entry: Entry) -> Outputs:
+        found = Outputs.of_arrays(entry.arrays)
         if not np.array_equal(found.ids, dataset.ids[indices]):
-            raise DataError("predictions of other faces")
+            raise DataError("outputs for other faces")
         return found
 
-    predictions = store.get("predictions", key, read)
-    if predictions is None:
-        predictions = predict_indices(Classifier.from_file(path), dataset, indices, tta, on_progress)
-        store.put("predictions", key, predictions.to_arrays())
-    return predictions
+    outputs = store.get("predictions", key, read)
+    if outputs is None:
+        outputs = model_outputs(Classifier.from_file(path), dataset, indices, tta, on_progress)
+        store.put("predictions", key, outputs.to_arrays())
+    return outputs
+
+
+def cached_predictions(
+    model: str | Path,
+    dataset: FaceDataset,
+    split: str,
+    tta: Tta = "none",
+    extra: ExtraClasses = "count",
+    *,
+    workspace: Workspace,
+    on_progress: Progress | None = None,
+) -> Predictions:
+    """Predictions for those faces of a whole split whose class the model knows, see :func:`cached_outputs`.
+
+    Labels are the data set's own: :func:`fer_core.evaluation.cells.cleaned_predictions` applies marks.
+
+    Raises:
+        DataError: the split is unknown or empty.
+        ModelError: there is no such model, or model and data have no class in common.
+    """
+    outputs = cached_outputs(model, dataset, split, tta, workspace=workspace, on_progress=on_progress)
+    match = match_classes(outputs.classes, dataset.classes, extra)
+    return outputs.predictions(match, dataset.labels[dataset.indices(split)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +99,7 @@ def training_features(
     """Penultimate features of the train split, each of length 1, float32 (n, D); computed once for each content."""
     path = resolve_model(model, workspace)
     store = Store(workspace)
-    key = f"{weights_key(path)} {dataset.fingerprint}"
+    key = f"{weights_key(path)} {dataset.cache_key}"
     indices = dataset.indices("train")
 
     def read(entry: Entry) -> npt.NDArray[np.float32]:

@@ -10,13 +10,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data import FaceDataset
 from fer_core.data.cleaning import Cleaning, clean_indices
 from fer_core.errors import DataError
-from fer_core.evaluation.evaluate import Predictions
+from fer_core.evaluation.evaluate import MatchedPredictions, Outputs, Predictions, known_faces
 from fer_core.evaluation.human import emotion_votes
+from fer_core.evaluation.matching import ExtraClasses, match_classes
 from fer_core.evaluation.metrics import cross_entropy_each
+from fer_core.formatting import csv_cell
 from fer_core.workspace import Workspace
 
 Ints = npt.NDArray[np.int64]
@@ -55,12 +57,13 @@ def most_confused_cell(confusion: Ints) -> tuple[int, int] | None:
     return int(row), int(column)
 
 
-def matrix_csv(confusion: npt.NDArray[np.generic]) -> str:
+def matrix_csv(confusion: npt.NDArray[np.generic], classes: ClassList) -> str:
     """The matrix as csv: a row for each true class, a column for each predicted one."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true \\ predicted", *LABELS])
-    for name, row in zip(LABELS, np.asarray(confusion).tolist(), strict=True):
+    names = [csv_cell(name) for name in classes]
+    writer.writerow(["true \\ predicted", *names])
+    for name, row in zip(names, np.asarray(confusion).tolist(), strict=True):
         writer.writerow([name, *row])
     return text.getvalue()
 
@@ -69,13 +72,13 @@ def disagreement(predictions: Predictions, votes: Ints | None) -> Floats:
     """How far the model's probabilities lie from people's answers, float64 (n,) in 0…1.
 
     The total variation distance ½ Σ |p_k − q_k| between the model's probabilities p and the shares q of the FER+
-    votes for the seven emotions; for a face nobody voted on, q puts everything on the label.
+    votes for the classes; for a face nobody voted on, q puts everything on the label.
 
     Args:
         predictions: of n faces.
         votes: FER+ counts of the same faces, int64 (n, 10), or None.
     """
-    people = np.eye(len(LABELS))[predictions.labels]
+    people = np.eye(len(predictions.classes))[predictions.labels]
     if votes is not None:
         counts = emotion_votes(votes).astype(np.float64)
         voted = counts.sum(axis=1) > 0
@@ -111,28 +114,29 @@ def cell_faces(predictions: Predictions, true: int, predicted: int) -> Ints:
 
 
 def cleaned_predictions(
-    predictions: Predictions,
+    outputs: Outputs,
     dataset: FaceDataset,
     split: str,
     cleaning: Cleaning | None = None,
+    extra: ExtraClasses = "count",
     *,
     workspace: Workspace,
-) -> tuple[FaceDataset, Ints, Predictions]:
-    """Predictions for a whole split, after cleaning: faces left out, labels put right, nothing computed again.
+) -> MatchedPredictions:
+    """Predictions after cleaning from a model's outputs for a whole split; the model is not asked again.
 
-    Returns:
-        The data set with corrected labels, the positions of the faces kept, and their predictions.
+    Faces are left out and labels corrected as ``cleaning`` says; faces whose class the model lacks are left out too.
 
     Raises:
-        DataError: the predictions are not those of this split, nothing is left, or the marks are damaged.
+        DataError: the outputs are not those of this split, nothing is left, or the marks are damaged.
+        ModelError: model and data have no class in common.
     """
     whole = dataset.indices(split)
-    if not np.array_equal(predictions.ids, dataset.ids[whole]):
+    if not np.array_equal(outputs.ids, dataset.ids[whole]):
         raise DataError("These predictions belong to other faces; evaluate again.")
-    if not cleaning:
-        return dataset, whole, predictions
-    cleaned, kept = clean_indices(dataset, split, cleaning, workspace)
+    match = match_classes(outputs.classes, dataset.classes, extra)
+    cleaned, kept = clean_indices(dataset, split, cleaning, workspace) if cleaning else (dataset, whole)
+    left_out = match.left_out(cleaned.labels[kept])
+    kept = known_faces(match, cleaned, kept)
     at = np.searchsorted(whole, kept)
-    return cleaned, kept, replace(
-        predictions, ids=predictions.ids[at], labels=cleaned.labels[kept], logits=predictions.logits[at]
-    )  # fmt: skip
+    chosen = replace(outputs, ids=outputs.ids[at], logits=outputs.logits[at])
+    return MatchedPredictions(cleaned, kept, chosen.predictions(match, cleaned.labels[kept]), match, left_out)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.errors import DataError
 from fer_core.evaluation.evaluate import Predictions
 from fer_core.evaluation.metrics import confusion_matrix
@@ -64,7 +64,8 @@ class Comparison:
         gained: positions (in the common order) the second got right and the first did not.
         lost: positions the first got right and the second did not.
         changed: positions where the two answers differ.
-        matrix_difference: confusion of the second minus that of the first, int64 (7, 7).
+        classes: those of the second, then those that only the first can predict; C in all.
+        matrix_difference: confusion of the second minus that of the first, int64 (C, C).
         test: McNemar's test.
         relabelled: faces whose label differs between the two (marks were used by one of them).
         ids, labels, first, second: of the faces compared; predicted classes int64 (n,).
@@ -75,6 +76,7 @@ class Comparison:
     gained: Ints
     lost: Ints
     changed: Ints
+    classes: ClassList
     matrix_difference: Ints
     test: McNemar
     relabelled: int
@@ -92,6 +94,7 @@ class Comparison:
             "lost": self.ids[self.lost].tolist(),
             "changed": len(self.changed),
             "relabelled": self.relabelled,
+            "classes": list(self.classes),
             "matrix_difference": self.matrix_difference.tolist(),
             "mcnemar": {
                 "only_first": self.test.only_first,
@@ -113,8 +116,11 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
         raise DataError("The two sets of predictions have no face in common; evaluate both on the same data and split.")
     order = np.argsort(at_second)
     at_first, at_second = at_first[order], at_second[order]
-    labels = second.labels[at_second]
-    a, b = first.predicted[at_first], second.predicted[at_second]
+    # both axes begin with classes of the data, by the data's names; the models' own others follow
+    classes = ClassList((*second.classes, *(name for name in first.classes if second.classes.find(name) is None)))
+    place = np.array([classes.position(name) for name in first.classes], dtype=np.int64)
+    first_labels, labels = place[first.labels[at_first]], second.labels[at_second]
+    a, b = place[first.predicted[at_first]], second.predicted[at_second]
     a_right, b_right = a == labels, b == labels
     return Comparison(
         n=len(labels),
@@ -122,9 +128,10 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
         gained=np.flatnonzero(~a_right & b_right),
         lost=np.flatnonzero(a_right & ~b_right),
         changed=np.flatnonzero(a != b),
-        matrix_difference=confusion_matrix(labels, b, len(LABELS)) - confusion_matrix(labels, a, len(LABELS)),
+        classes=classes,
+        matrix_difference=confusion_matrix(labels, b, len(classes)) - confusion_matrix(labels, a, len(classes)),
         test=mcnemar(a_right, b_right),
-        relabelled=int((first.labels[at_first] != labels).sum()),
+        relabelled=int((first_labels != labels).sum()),
         ids=second.ids[at_second],
         labels=labels,
         first=a,

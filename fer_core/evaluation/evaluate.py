@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data import FaceDataset
-from fer_core.errors import DataError, ModelError
+from fer_core.errors import DataError
 from fer_core.evaluation import metrics
+from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
 from fer_core.inference import Classifier, softmax
 from fer_core.inference.classifier import Progress
 from fer_core.workspace import atomic_write
@@ -22,24 +23,75 @@ Tta = Literal["none", "flip"]
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a classifier said about some faces of a data set, in the order of :data:`fer_core.classes.LABELS`.
+class Outputs:
+    """What a model puts out for some faces, before its classes meet those of the data.
 
     Attributes:
         ids: str (n,), the faces' ids.
-        labels: int64 (n,), the data set's labels.
-        logits: float32 (n, 7).
+        logits: float32 (n, C) in the model's order.
+        classes: of the model.
+        temperature: divides the logits before softmax.
+    """
+
+    ids: npt.NDArray[np.str_]
+    logits: npt.NDArray[np.float32]
+    classes: ClassList
+    temperature: float = 1.0
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """As plain arrays by name, for a file."""
+        return {
+            "ids": self.ids,
+            "logits": self.logits,
+            "classes": np.array(self.classes.names, dtype=np.str_),
+            "temperature": np.array(self.temperature, dtype=np.float64),
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Outputs:
+        """What :meth:`to_arrays` gave.
+
+        Raises:
+            DataError: the arrays do not belong together.
+            KeyError: one of them is missing.
+        """
+        classes = ClassList(tuple(arrays["classes"].tolist()))
+        found = cls(arrays["ids"], arrays["logits"], classes, float(arrays["temperature"]))
+        n = len(found.ids)
+        if found.ids.shape != (n,) or found.logits.shape != (n, len(classes)) or found.logits.dtype != np.float32:
+            raise DataError("The arrays of outputs do not belong together.")
+        return found
+
+    def predictions(self, match: ClassMatch, labels: npt.NDArray[np.int64]) -> Predictions:
+        """Predictions for the faces whose class the model knows; ``labels`` int64 (n,) are the data's."""
+        on_axis = match.axis_labels(labels)
+        known = on_axis >= 0
+        logits = self.logits[known][:, list(match.column)]
+        return Predictions(self.ids[known], on_axis[known], logits, match.axis, self.temperature)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a classifier predicts for some faces of a data set.
+
+    Attributes:
+        ids: str (n,), the faces' ids.
+        labels: int64 (n,), the data set's labels, positions in ``classes``.
+        logits: float32 (n, C).
+        classes: the C classes of labels and logits: the data's, as far as the model knows them, then the model's
+            others (see :class:`fer_core.evaluation.matching.ClassMatch`).
         temperature: divides the logits before softmax.
     """
 
     ids: npt.NDArray[np.str_]
     labels: npt.NDArray[np.int64]
     logits: npt.NDArray[np.float32]
+    classes: ClassList
     temperature: float = 1.0
 
     @property
     def probabilities(self) -> npt.NDArray[np.float32]:
-        """softmax(logits / temperature), float32 (n, 7)."""
+        """softmax(logits / temperature), float32 (n, C)."""
         return softmax(self.logits, self.temperature)
 
     @property
@@ -68,7 +120,10 @@ class Predictions:
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """As plain arrays by name, for a file."""
         temperature = np.array(self.temperature, dtype=np.float64)
-        return {"ids": self.ids, "labels": self.labels, "logits": self.logits, "temperature": temperature}
+        classes = np.array(self.classes.names, dtype=np.str_)
+        return {
+            "ids": self.ids, "labels": self.labels, "logits": self.logits, "temperature": temperature, "classes": classes,
+        }  # fmt: skip
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Predictions:
@@ -78,11 +133,39 @@ class Predictions:
             DataError: the arrays do not belong together.
             KeyError: one of them is missing.
         """
-        found = cls(arrays["ids"], arrays["labels"], arrays["logits"], float(arrays["temperature"]))
-        n = len(found.ids)
-        if found.ids.shape != (n,) or found.labels.shape != (n,) or found.logits.shape != (n, len(LABELS)):
+        # files of the first version name no classes; they were FER2013's
+        classes = ClassList(tuple(arrays["classes"].tolist())) if "classes" in arrays else ClassList.fer2013()
+        found = cls(arrays["ids"], arrays["labels"], arrays["logits"], classes, float(arrays["temperature"]))
+        n, labels = len(found.ids), found.labels
+        if found.ids.shape != (n,) or labels.shape != (n,) or found.logits.shape != (n, len(classes)):
+            raise DataError("The arrays of predictions do not belong together.")
+        if n and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
             raise DataError("The arrays of predictions do not belong together.")
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedPredictions:
+    """Predictions for faces of a data set, with what became of the classes that only one side has.
+
+    Attributes:
+        dataset: the faces, with the labels that count.
+        positions: int64 (n,), where the predicted faces stand in it.
+        predictions: of these n faces.
+        match: the classes of model and data.
+        left_out: faces left out because the model lacks their class, by class.
+    """
+
+    dataset: FaceDataset
+    positions: npt.NDArray[np.int64]
+    predictions: Predictions
+    match: ClassMatch
+    left_out: dict[str, int]
+
+    @property
+    def caption(self) -> str:
+        """What a reader of the figures must know about the classes; empty where both sides have the same."""
+        return self.match.caption(self.left_out)
 
 
 @dataclass(frozen=True)
@@ -90,6 +173,7 @@ class Evaluation:
     """The figures of one classifier on one split; every one follows from the predictions alone."""
 
     split: str
+    classes: ClassList
     n: int
     accuracy: float
     accuracy_ci95: tuple[float, float]
@@ -103,15 +187,16 @@ class Evaluation:
     def of(cls, predictions: Predictions, split: str) -> Evaluation:
         """Compute all figures from predictions."""
         labels, predicted = predictions.labels, predictions.predicted
-        confusion = metrics.confusion_matrix(labels, predicted, len(LABELS))
+        confusion = metrics.confusion_matrix(labels, predicted, len(predictions.classes))
         return cls(
             split=split,
+            classes=predictions.classes,
             n=len(labels),
             accuracy=metrics.accuracy(labels, predicted),
             accuracy_ci95=metrics.wilson_interval(int((labels == predicted).sum()), len(labels)),
             loss=metrics.cross_entropy(predictions.logits / predictions.temperature, labels),
             macro_f1=metrics.macro_f1(confusion),
-            per_class=dict(zip(LABELS, metrics.class_scores(confusion), strict=True)),
+            per_class=dict(zip(predictions.classes, metrics.class_scores(confusion), strict=True)),
             confusion=confusion,
             ece=metrics.expected_calibration_error(predictions.probabilities, labels),
         )
@@ -130,36 +215,19 @@ class Evaluation:
                 for name, s in self.per_class.items()
             },
             "confusion": self.confusion.tolist(),
-            "labels": list(LABELS),
+            "labels": list(self.classes),
             "ece": self.ece,
         }
 
 
-def label_order(names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Columns that bring logits in the order ``names`` into the order of LABELS, mapped by name.
-
-    Raises:
-        ModelError: the classes differ; both lists are given.
-    """
-    from fer_core.classes import find_label
-
-    found = [find_label(name) for name in names]
-    if sorted(index for index in found if index is not None) != list(range(len(LABELS))) or None in found:
-        raise ModelError(
-            f"The model's classes ({', '.join(names)}) differ from the data's ({', '.join(LABELS)}), so it cannot be evaluated on it."
-        )
-    return np.array([found.index(index) for index in range(len(LABELS))], dtype=np.int64)
-
-
-def predict_indices(
+def model_outputs(
     classifier: Classifier,
     dataset: FaceDataset,
     indices: npt.NDArray[np.int64],
     tta: Tta = "none",
     on_progress: Progress | None = None,
-) -> Predictions:
-    """Predictions for some faces of a data set. ``tta="flip"`` averages the logits of a face and its mirror image."""
-    order = label_order(classifier.labels)
+) -> Outputs:
+    """The model's outputs for some faces. ``tta="flip"`` averages the logits of a face and its mirror image."""
     faces = dataset.images[indices]
     passes = 2 if tta == "flip" else 1
 
@@ -171,9 +239,41 @@ def predict_indices(
     if tta == "flip":
         mirrored = classifier.logits(faces[:, :, ::-1], on_progress=lambda done, _: report(len(faces), done))
         logits = np.asarray((logits + mirrored) / 2, dtype=np.float32)
-    return Predictions(
-        dataset.ids[indices], dataset.labels[indices], logits[:, order], temperature=classifier.info.temperature
-    )
+    return Outputs(dataset.ids[indices], logits, classifier.classes, classifier.info.temperature)
+
+
+def predict_indices(
+    classifier: Classifier,
+    dataset: FaceDataset,
+    indices: npt.NDArray[np.int64],
+    tta: Tta = "none",
+    on_progress: Progress | None = None,
+    extra: ExtraClasses = "count",
+) -> Predictions:
+    """Predictions for those of the faces whose class the model knows, see :func:`model_outputs`.
+
+    Raises:
+        ModelError: model and data have no class in common.
+        DataError: the model knows the class of none of the faces.
+    """
+    match = match_classes(classifier.classes, dataset.classes, extra)
+    known = known_faces(match, dataset, indices)
+    return model_outputs(classifier, dataset, known, tta, on_progress).predictions(match, dataset.labels[known])
+
+
+def known_faces(match: ClassMatch, dataset: FaceDataset, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Those of ``indices`` whose class the model knows.
+
+    Raises:
+        DataError: there are none.
+    """
+    known = indices[match.axis_labels(dataset.labels[indices]) >= 0]
+    if len(indices) and not len(known):
+        raise DataError(
+            f"The model knows none of these faces' classes; it has {', '.join(match.model)}, and shares with "
+            f"{dataset.name} only {', '.join(match.shared)}."
+        )
+    return known
 
 
 def evaluate(
@@ -182,12 +282,13 @@ def evaluate(
     split: str,
     tta: Tta = "none",
     on_progress: Progress | None = None,
+    extra: ExtraClasses = "count",
 ) -> tuple[Evaluation, Predictions]:
     """Evaluate on one split.
 
     Raises:
         DataError: the split is unknown or empty.
-        ModelError: the model's classes differ from the data's.
+        ModelError: model and data have no class in common.
     """
-    predictions = predict_indices(classifier, dataset, dataset.indices(split), tta, on_progress)
+    predictions = predict_indices(classifier, dataset, dataset.indices(split), tta, on_progress, extra)
     return Evaluation.of(predictions, split), predictions

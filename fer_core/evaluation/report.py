@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.data.cleaning import Cleaning, clean_indices, deduplicated
 from fer_core.errors import DataError
 from fer_core.evaluation import metrics
 from fer_core.evaluation.calibration import RiskCoverage, risk_coverage
-from fer_core.evaluation.evaluate import Evaluation, Predictions, Tta, predict_indices
+from fer_core.evaluation.evaluate import Evaluation, MatchedPredictions, Predictions, Tta, known_faces, model_outputs
 from fer_core.evaluation.human import ERROR_KINDS, HumanView, human_view, sort_errors
+from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
 from fer_core.inference import Classifier
 from fer_core.inference.classifier import Progress
 from fer_core.workspace import Workspace
@@ -37,6 +37,7 @@ class EvaluationReport:
         evaluation: the figures on the split as it is (after cleaning, if any was asked for).
         deduplicated: the accuracy again, without copies of faces in train or valid.
         predictions: what they were made of; ``positions`` are the faces' places in the data set.
+        match: the classes of model and data; ``left_out`` counts the faces whose class the model lacks, by class.
         risk: what abstaining buys.
         human: people's answers, where votes are loaded.
         error_kinds: str (n,), the kind of each error, where votes are loaded.
@@ -47,6 +48,8 @@ class EvaluationReport:
     deduplicated: Deduplicated
     predictions: Predictions
     positions: np.ndarray[Any, np.dtype[np.int64]]
+    match: ClassMatch
+    left_out: dict[str, int]
     risk: RiskCoverage
     human: HumanView | None
     error_kinds: np.ndarray[Any, np.dtype[np.str_]] | None
@@ -56,8 +59,14 @@ class EvaluationReport:
 
     @property
     def sentences(self) -> list[str]:
-        """Findings in plain words."""
-        return [fear_sentence(self.evaluation), *confusion_sentences(self.evaluation)]
+        """Findings in plain words; the lab report's claim about fear only where the classes are emotions."""
+        claim = [fear_sentence(self.evaluation)] if self.evaluation.classes.all_emotions else []
+        return [*claim, *confusion_sentences(self.evaluation), *([self.caption] if self.caption else [])]
+
+    @property
+    def caption(self) -> str:
+        """What a reader of the figures must know about the classes; empty where model and data have the same."""
+        return self.match.caption(self.left_out)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -65,6 +74,9 @@ class EvaluationReport:
         coverage, risk = self.risk.at(self.abstain_below)
         record = {
             **self.evaluation.to_dict(),
+            "classes": self.match.to_dict(),
+            "masked": list(self.match.masked),
+            "left_out": self.left_out,
             "tta": self.tta,
             "deduplicated": {
                 "n": d.n,
@@ -91,6 +103,7 @@ def evaluate_split(
     tta: Tta = "none",
     cleaning: Cleaning | None = None,
     on_progress: Progress | None = None,
+    extra: ExtraClasses = "count",
     *,
     workspace: Workspace,
 ) -> EvaluationReport:
@@ -98,28 +111,31 @@ def evaluate_split(
 
     Raises:
         DataError: the split is unknown or empty, or nothing is left of it after cleaning.
-        ModelError: the model's classes differ from the data's.
+        ModelError: model and data have no class in common.
     """
     cleaning = cleaning or Cleaning()
-    labelled, positions = clean_indices(dataset, split, cleaning, workspace)
-    predictions = predict_indices(classifier, labelled, positions, tta, on_progress)
-    return report_of(predictions, labelled, positions, split, tta, cleaning, classifier.info.abstain_below)
+    match = match_classes(classifier.classes, dataset.classes, extra)
+    labelled, asked = clean_indices(dataset, split, cleaning, workspace)
+    positions = known_faces(match, labelled, asked)
+    outputs = model_outputs(classifier, labelled, positions, tta, on_progress)
+    predictions = outputs.predictions(match, labelled.labels[positions])
+    found = MatchedPredictions(labelled, positions, predictions, match, match.left_out(labelled.labels[asked]))
+    return report_of(found, split, tta, cleaning, classifier.info.abstain_below)
 
 
 def report_of(
-    predictions: Predictions,
-    dataset: FaceDataset,
-    positions: np.ndarray[Any, np.dtype[np.int64]],
+    found: MatchedPredictions,
     split: str,
     tta: Tta = "none",
     cleaning: Cleaning | None = None,
     abstain_below: float = 0.0,
 ) -> EvaluationReport:
-    """The report that follows from predictions for the faces at ``positions``.
+    """The report that follows from predictions for faces of one split.
 
     Raises:
         DataError: the predictions are not those of these faces.
     """
+    predictions, dataset, positions = found.predictions, found.dataset, found.positions
     if not np.array_equal(predictions.ids, dataset.ids[positions]):
         raise DataError("These predictions belong to other faces; evaluate again.")
     alone = np.isin(positions, deduplicated(dataset, positions))
@@ -135,6 +151,8 @@ def report_of(
         deduplicated=Deduplicated(n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None),
         predictions=predictions,
         positions=positions,
+        match=found.match,
+        left_out=found.left_out,
         risk=risk_coverage(predictions.probabilities, predictions.labels),
         human=human,
         error_kinds=kinds,
@@ -148,7 +166,7 @@ def confusion_sentences(evaluation: Evaluation, top: int = 3) -> list[str]:
     """The most confused pairs in words."""
     return [
         f"{count:,} of {evaluation.per_class[true].n:,} {true} faces ({share:.0%}) are taken for {predicted}."
-        for true, predicted, count, share in metrics.most_confused(evaluation.confusion, LABELS, top)
+        for true, predicted, count, share in metrics.most_confused(evaluation.confusion, evaluation.classes, top)
     ]
 
 

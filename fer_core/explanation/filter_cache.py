@@ -123,4 +123,4 @@ def _patterns_key(classifier: Classifier, label: str, settings: Ascent | None) -
 
 
 def _faces_key(classifier: Classifier, dataset: FaceDataset, split: str, label: str) -> str:
-    return f"{network_key(classifier)} {dataset.fingerprint} {split} {label}"
+    return f"{network_key(classifier)} {dataset.cache_key} {split} {label}"

@@ -170,8 +170,6 @@ def study_regions(
     found = sums[good] / sums[good].sum(axis=1, keepdims=True)
     mean, half = found.mean(axis=0), 1.96 * found.std(axis=0, ddof=1 if len(found) > 1 else 0) / math.sqrt(len(found))
     labels = dataset.labels[indices][good]
-    from fer_core.classes import LABELS
-
     return RegionStudy(
         method=method,
         n=len(found),
@@ -180,7 +178,7 @@ def study_regions(
         ci95={name: (float(mean[i] - half[i]), float(mean[i] + half[i])) for i, name in enumerate(REGIONS)},
         area=areas(masks),
         per_class={
-            LABELS[label]: {name: float(found[labels == label][:, i].mean()) for i, name in enumerate(REGIONS)}
+            dataset.classes[label]: {name: float(found[labels == label][:, i].mean()) for i, name in enumerate(REGIONS)}
             for label in np.unique(labels)
         },
     )

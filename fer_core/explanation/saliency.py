@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import find_label
 from fer_core.errors import FerError
+from fer_core.formatting import display_safe
 from fer_core.inference import Classifier
 from fer_core.preprocess import as_faces, to_tensor
 
@@ -136,11 +136,10 @@ def target_index(classifier: Classifier, target: str | int | None, logits: npt.N
     if target is None:
         return int(np.argmax(logits))
     if isinstance(target, str):
-        wanted = find_label(target)
-        names = [find_label(name) for name in labels]
-        if wanted is None or wanted not in names:
-            raise FerError(f"The model has no class '{target}'. It knows: {', '.join(labels)}.")
-        return names.index(wanted)
+        wanted = classifier.classes.find(target)
+        if wanted is None:
+            raise FerError(f"The model has no class '{display_safe(target)}'. It knows: {', '.join(labels)}.")
+        return wanted
     if not 0 <= target < len(labels):
         raise FerError(f"The model has {len(labels)} classes; {target} is not one of 0…{len(labels) - 1}.")
     return int(target)

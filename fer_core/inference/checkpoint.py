@@ -7,14 +7,15 @@ settings, data fingerprint, protocol, metrics, temperature, abstain threshold an
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from fer_core.classes import LABELS
-from fer_core.config import Config, PreprocessConfig
-from fer_core.errors import CheckpointError
+from fer_core.classes import ClassList
+from fer_core.config import Config, MappedClass, PreprocessConfig
+from fer_core.errors import CheckpointError, DataError
 from fer_core.workspace import atomic_write
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from fer_core.models import ExpressionModel
 
-SCHEMA = 1
+SCHEMA = 2
 _KEY = "fer_lab"
 _LARGEST_HEADER = 4 << 20  # bytes; ours are a few kilobytes
 
@@ -33,7 +34,7 @@ class CheckpointInfo(Config):
     schema_version: int = Field(SCHEMA, description="Version of this record.")
     architecture: str = Field(description="Name in the registry of fer_core.models.")
     model_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the architecture.")
-    labels: tuple[str, ...] = Field(LABELS, description="Class names in the order of the logits.")
+    labels: tuple[str, ...] = Field(description="Class names in the order of the logits.")
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="How pixels become a tensor.")
     temperature: float = Field(1.0, gt=0, description="Logits are divided by this before softmax (Guo et al. 2017).")
     abstain_below: float = Field(0.0, ge=0, le=1, description="Below this top probability the answer is 'not sure'.")
@@ -46,6 +47,21 @@ class CheckpointInfo(Config):
     run: str = Field("", description="Run the weights come from.")
     created: str = Field("", description="UTC time, ISO 8601.")
     versions: dict[str, str] = Field(default_factory=dict, description="Versions of the libraries used.")
+    truth: str = Field("labels", description="What the labels of training were: the data's own, or people's votes.")
+    class_map: tuple[MappedClass, ...] = Field((), description="How the classes were made from those of the source.")
+
+    @field_validator("labels")
+    @classmethod
+    def _make_a_class_list(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return ClassList(value).names
+        except DataError as error:
+            raise ValueError(str(error)) from error
+
+    @cached_property
+    def classes(self) -> ClassList:
+        """The classes in the order of the logits."""
+        return ClassList(self.labels)
 
 
 def save_checkpoint(path: Path, weights: dict[str, torch.Tensor], info: CheckpointInfo, half: bool = False) -> None:
@@ -97,9 +113,16 @@ def read_info(path: Path) -> CheckpointInfo:
             f"{path} was written by a newer FER Lab (record version {version}, this one reads {SCHEMA}). Update FER Lab."
         )
     try:
-        return CheckpointInfo.parse(record)
+        return CheckpointInfo.parse(_current(record))
     except Exception as error:
         raise CheckpointError(f"{path}: its record is damaged. {error}") from error
+
+
+def _current(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of any version as one of today's. Version 1 could leave the labels out: they were FER2013's seven."""
+    if record.get("schema_version") == 1:
+        return {"labels": ClassList.fer2013().names, **record, "schema_version": SCHEMA}
+    return record
 
 
 def load_checkpoint(path: Path) -> tuple[ExpressionModel, CheckpointInfo]:

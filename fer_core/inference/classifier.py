@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import ClassList
 from fer_core.errors import ModelError
 from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint
 from fer_core.preprocess import as_faces, to_tensor
@@ -106,6 +107,11 @@ class Classifier:
         found = cls(network, info, device)
         found._forward = fold_batch_norm(found.model)  # the weights of a file do not change any more
         return found
+
+    @property
+    def classes(self) -> ClassList:
+        """The classes in the order of the logits, with their colors."""
+        return self.info.classes
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -134,7 +134,10 @@ class Training:
         self.progress = Progress()
         # Validation goes through the one inference path, on a copy, so that nothing is switched on the model.
         self.info = CheckpointInfo(
-            architecture=config.model, model_args=config.model_args, preprocess=config.preprocess
+            architecture=config.model,
+            model_args=config.model_args,
+            labels=dataset.classes.names,
+            preprocess=config.preprocess,
         )
         self.classifier = Classifier(copy.deepcopy(self.model), self.info, compute.device)
 

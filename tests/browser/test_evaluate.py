@@ -14,7 +14,7 @@ from fer_core.classes import LABELS
 from fer_core.data import load
 from fer_core.data.cleaning import Cleaning, deduplicated
 from fer_core.data.marks import marks_for
-from fer_core.evaluation.cache import cached_predictions
+from fer_core.evaluation.cache import cached_outputs, cached_predictions
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.evaluation.cells import cell_faces, cleaned_predictions, rank
 from fer_core.evaluation.compare import compare
@@ -295,10 +295,10 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_role("radio", name="Compare").or_(page.get_by_text("Compare", exact=True)).first.click()
     cleaning = Cleaning(use_marks=True)
     before, after = (
-        cleaned_predictions(cached_predictions(model, dataset, "test", workspace=workspace), dataset, "test", cleaning, workspace=workspace)
+        cleaned_predictions(cached_outputs(model, dataset, "test", workspace=workspace), dataset, "test", cleaning, workspace=workspace)
         for model in (begun_with, run.id)
     )  # fmt: skip
-    found = compare(before[2], after[2])
+    found = compare(before.predictions, after.predictions)
     assert len(found.gained)
     assert len(found.lost)
     page.get_by_text(f"alone is right on {len(found.lost):,} faces").wait_for()

@@ -66,6 +66,7 @@ def test_any_number_of_classes_has_colors_of_which_neighbors_differ(count):
         (("happy",), r"one class \('happy'\).* 2 to 100"),
         ((), "0 classes"),
         (tuple(f"c{i}" for i in range(101)), "101 classes"),
+        (("calm", "sad", "calm"), "'calm' and 'calm'"),
         (("calm", "Calm"), "'calm' and 'Calm'"),
         (("caf\u00e9", "cafe\u0301"), "but for case or spelling"),
         (("a", " "), "empty name"),

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from fer_core.classes import ClassList
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
 from fer_core.workspace import write_json
@@ -160,7 +161,11 @@ def test_a_dead_filter_is_told_of(open_page, workspace):
     with torch.no_grad():
         model.block4[0].weight[3] = 0
     run = make_run("with a dead filter", epochs=1)
-    save_checkpoint(run.path / "best.safetensors", model.state_dict(), CheckpointInfo(architecture="seed"))
+    save_checkpoint(
+        run.path / "best.safetensors",
+        model.state_dict(),
+        CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names),
+    )
     app = view(open_page("network"), "filter")
     network_box(app).set_value(run.id).run()
     app.number_input(key="network-filter").set_value(3).run()

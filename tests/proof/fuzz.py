@@ -198,7 +198,7 @@ class Kinds:
         return TrainConfig.parse(path.read_bytes())
 
     def _marks(self, path: Path) -> object:
-        marks = Marks(self.dataset.fingerprint, self.workspace)
+        marks = Marks(self.dataset.fingerprint, self.dataset.classes, self.workspace)
         shutil.copyfile(path, marks.path)
         marks.to_csv()
         return positions(self.dataset, marks.current())

@@ -102,7 +102,7 @@ def _matrix(subject: Subject) -> None:
         st.caption("Click a cell to see its faces. The camera above the matrix saves it as a picture.", width="stretch")
         st.download_button(
             "csv",
-            matrix_csv(confusion),
+            matrix_csv(confusion, subject.predictions.classes),
             f"confusion-{subject.split}.csv",
             "text/csv",
             icon=":material/download:",

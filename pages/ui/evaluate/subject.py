@@ -14,16 +14,14 @@ import streamlit as st
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.evaluation import Predictions
-from fer_core.evaluation.cells import (
-    cleaned_predictions,
-)
+from fer_core.evaluation.cells import cleaned_predictions
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.runs import all_runs, started
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
-    from fer_core.evaluation.evaluate import Tta
+    from fer_core.evaluation.evaluate import Outputs, Tta
     from fer_core.evaluation.report import EvaluationReport
 
 
@@ -80,18 +78,18 @@ def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta,
     """
     from fer_core.inference import resolve_model
 
-    predictions = predictions_of(model, name, dataset, split, tta)
+    outputs = outputs_of(model, name, dataset, split, tta)
     path = resolve_model(model, session.workspace())
     votes = None if dataset.votes is None else zlib.crc32(dataset.votes.tobytes())  # not in the fingerprint
-    parts = [path, path.stat().st_mtime_ns, dataset.fingerprint, votes, split, tta, cleaning]
+    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, votes, split, tta, cleaning]
     key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
-    cleaned, report = _report(key, predictions, dataset, split, tta, cleaning)
+    cleaned, report = _report(key, outputs, dataset, split, tta, cleaning)
     return Subject(model, name, path, cleaned, split, report, tta, cleaning, key)
 
 
-def predictions_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Predictions:
-    """The model's answers for a whole split, with progress on the page the first time."""
-    from fer_core.evaluation.cache import cached_predictions
+def outputs_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Outputs:
+    """The model's outputs for a whole split, with progress on the page the first time."""
+    from fer_core.evaluation.cache import cached_outputs
 
     place = st.empty()
 
@@ -99,9 +97,18 @@ def predictions_of(model: str, name: str, dataset: FaceDataset, split: str, tta:
         place.progress(done / total, text=f"Evaluating {plain(name)}: {done:,} of {total:,} faces")
 
     try:
-        return cached_predictions(model, dataset, split, tta, workspace=session.workspace(), on_progress=report)
+        return cached_outputs(model, dataset, split, tta, workspace=session.workspace(), on_progress=report)
     finally:
         place.empty()
+
+
+def predictions_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Predictions:
+    """The model's predictions for the faces of a split whose class it knows."""
+    from fer_core.evaluation.matching import match_classes
+
+    outputs = outputs_of(model, name, dataset, split, tta)
+    match = match_classes(outputs.classes, dataset.classes)
+    return outputs.predictions(match, dataset.labels[dataset.indices(split)])
 
 
 def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | None:
@@ -116,11 +123,9 @@ def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _report(
-    key: str, _predictions: Predictions, _dataset: FaceDataset, _split: str, _tta: Tta, _cleaning: Cleaning
+    key: str, _outputs: Outputs, _dataset: FaceDataset, _split: str, _tta: Tta, _cleaning: Cleaning
 ) -> tuple[FaceDataset, EvaluationReport]:
     from fer_core.evaluation.report import report_of
 
-    cleaned, positions, predictions = cleaned_predictions(
-        _predictions, _dataset, _split, _cleaning, workspace=session.workspace()
-    )
-    return cleaned, report_of(predictions, cleaned, positions, _split, _tta, _cleaning)
+    found = cleaned_predictions(_outputs, _dataset, _split, _cleaning, workspace=session.workspace())
+    return found.dataset, report_of(found, _split, _tta, _cleaning)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from fer_core.classes import ClassList
 from fer_core.training.runs import list_runs
 from pages.ui.shell import session
 from pages.ui.shell.formatting import distinct, plain, source_name
@@ -178,7 +179,7 @@ def untrained(architecture: str) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build(architecture)
-    return Classifier(model, CheckpointInfo(architecture=architecture))
+    return Classifier(model, CheckpointInfo(architecture=architecture, labels=ClassList.fer2013().names))
 
 
 @st.cache_resource(show_spinner=False)

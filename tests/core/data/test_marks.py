@@ -48,7 +48,7 @@ def test_undoing_brings_back_what_held_before(marks):
 
 def test_two_writers_at_once_both_keep_their_marks(dataset, workspace):
     def mark(start: int) -> None:
-        journal = Marks(dataset.fingerprint, workspace)
+        journal = Marks(dataset.fingerprint, dataset.classes, workspace)
         for i in range(start, start + 20):
             journal.add([f"face {i}"], "ambiguous")
 

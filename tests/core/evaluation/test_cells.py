@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS
+from fer_core.classes import FERPLUS_COLUMNS, ClassList
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.errors import DataError
@@ -20,8 +20,10 @@ from fer_core.evaluation.cells import (
     normalised,
     rank,
 )
+from fer_core.evaluation.evaluate import Outputs
 from tests.factories import make_dataset
 
+SEVEN = ClassList.fer2013()
 CONFUSION = np.zeros((7, 7), dtype=np.int64)
 CONFUSION[0, :3] = [6, 2, 2]
 CONFUSION[2, [2, 4]] = [1, 3]
@@ -31,7 +33,12 @@ CONFUSION[3, 3] = 5
 def some_predictions(dataset, split="test", temperature=1.0):
     indices = dataset.indices(split)
     logits = np.random.default_rng(1).normal(size=(len(indices), 7)).astype(np.float32) * 2
-    return Predictions(dataset.ids[indices], dataset.labels[indices], logits, temperature)
+    return Predictions(dataset.ids[indices], dataset.labels[indices], logits, SEVEN, temperature)
+
+
+def some_outputs(dataset):
+    predictions = some_predictions(dataset)
+    return Outputs(predictions.ids, predictions.logits, SEVEN)
 
 
 def test_rows_and_columns_sum_to_one_and_empty_ones_stay_zero():
@@ -50,8 +57,8 @@ def test_the_most_confused_class_stands_first_and_classes_without_faces_last():
 
 
 def test_the_csv_names_its_rows_and_columns():
-    lines = matrix_csv(CONFUSION).splitlines()
-    assert lines[0].split(",")[1:] == list(LABELS)
+    lines = matrix_csv(CONFUSION, SEVEN).splitlines()
+    assert lines[0].split(",")[1:] == list(SEVEN)
     assert lines[1] == "angry,6,2,2,0,0,0,0"
 
 
@@ -87,7 +94,7 @@ def test_faces_are_ordered_by_the_figure_that_is_asked_for(temperature):
 def test_disagreement_follows_the_votes_where_there_are_some():
     logits = np.full((2, 7), -50, np.float32)
     logits[:, 3] = 50  # the model is sure of happy
-    predictions = Predictions(np.array(["a", "b"]), np.array([0, 0]), logits)
+    predictions = Predictions(np.array(["a", "b"]), np.array([0, 0]), logits, SEVEN)
     votes = np.zeros((2, 10), dtype=np.int64)
     votes[0, FERPLUS_COLUMNS.index("happiness")] = 5
     votes[0, FERPLUS_COLUMNS.index("anger")] = 5
@@ -97,23 +104,24 @@ def test_disagreement_follows_the_votes_where_there_are_some():
 
 def test_marks_relabel_and_drop_predictions_without_computing_them_again(workspace):
     dataset = make_dataset()
-    predictions = some_predictions(dataset)
+    predictions = some_outputs(dataset)
     ids = [str(i) for i in predictions.ids]
     marks = marks_for(dataset, workspace)
     marks.add([ids[0]], "wrong_label", "happy")
     marks.add([ids[2]], "not_a_face")
-    cleaned, kept, after = cleaned_predictions(
-        predictions, dataset, "test", Cleaning(use_marks=True), workspace=workspace
-    )
+    found = cleaned_predictions(predictions, dataset, "test", Cleaning(use_marks=True), workspace=workspace)
+    after = found.predictions
     assert after.ids.tolist() == [ids[0], ids[1], *ids[3:]]
-    assert LABELS[int(after.labels[0])] == "happy"
-    assert (cleaned.ids[kept] == after.ids).all()
+    assert SEVEN[int(after.labels[0])] == "happy"
+    assert (found.dataset.ids[found.positions] == after.ids).all()
     assert (after.logits[1:] == np.delete(predictions.logits, [0, 2], axis=0)).all()
-    assert cleaned_predictions(predictions, dataset, "test", workspace=workspace)[2] is predictions
+    plain = cleaned_predictions(predictions, dataset, "test", workspace=workspace)
+    assert (plain.predictions.logits == predictions.logits).all()
+    assert (plain.positions == dataset.indices("test")).all()
 
 
 def test_predictions_of_other_faces_are_refused(workspace):
     dataset = make_dataset()
-    predictions = some_predictions(dataset)
+    outputs = some_outputs(dataset)
     with pytest.raises(DataError, match="other faces"):
-        cleaned_predictions(replace(predictions, ids=predictions.ids[::-1]), dataset, "test", None, workspace=workspace)
+        cleaned_predictions(replace(outputs, ids=outputs.ids[::-1]), dataset, "test", None, workspace=workspace)

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from fer_core.classes import ClassList
 from fer_core.errors import DataError
 from fer_core.evaluation import Predictions
 from fer_core.evaluation.compare import compare, mcnemar
+
+SEVEN = ClassList.fer2013()
 
 
 def predictions(answers, labels, ids=None) -> Predictions:
     logits = np.eye(7, dtype=np.float32)[np.array(answers)] * 5
     ids = np.array(ids or [f"f{i}" for i in range(len(answers))])
-    return Predictions(ids, np.array(labels, dtype=np.int64), logits)
+    return Predictions(ids, np.array(labels, dtype=np.int64), logits, SEVEN)
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (5, 15), (10, 10), (120, 80), (3, 40)])

@@ -6,15 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS
+from fer_core.classes import FERPLUS_COLUMNS, ClassList
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.errors import DataError
 from fer_core.evaluation import Evaluation, Predictions
+from fer_core.evaluation.evaluate import MatchedPredictions
 from fer_core.evaluation.report import evaluate_split, fear_sentence, report_of
 from fer_core.inference import Classifier
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, untrained_checkpoint
+
+SEVEN = ClassList.fer2013()
 
 
 @pytest.fixture
@@ -26,10 +29,11 @@ def evaluation(confusion_rows: dict[str, dict[str, int]]) -> Evaluation:
     labels, answers = [], []
     for true, row in confusion_rows.items():
         for predicted, count in row.items():
-            labels += [LABELS.index(true)] * count
-            answers += [LABELS.index(predicted)] * count
+            labels += [SEVEN.position(true)] * count
+            answers += [SEVEN.position(predicted)] * count
     logits = np.eye(7, dtype=np.float32)[answers]
-    return Evaluation.of(Predictions(np.array([str(i) for i in range(len(labels))]), np.array(labels), logits), "test")
+    ids = np.array([str(i) for i in range(len(labels))])
+    return Evaluation.of(Predictions(ids, np.array(labels), logits, SEVEN), "test")
 
 
 def test_the_sentence_about_fear_is_decided_by_the_figures():
@@ -71,7 +75,9 @@ def test_votes_bring_people_into_the_report(classifier):
     base = make_dataset()
     votes = np.zeros((len(base), 10), np.int64)
     votes[:, FERPLUS_COLUMNS.index("happiness")] = 10
-    report = evaluate_split(classifier, replace(base, votes=votes), "test", workspace=Workspace.default())
+    report = evaluate_split(
+        classifier, replace(base, votes=votes, vote_columns=FERPLUS_COLUMNS), "test", workspace=Workspace.default()
+    )
     wrong = (report.predictions.predicted != report.predictions.labels).sum()
     assert sum(report.to_dict()["errors"].values()) == wrong
 
@@ -90,4 +96,4 @@ def test_predictions_of_other_faces_are_refused(classifier):
     dataset = make_dataset()
     report = evaluate_split(classifier, dataset, "test", workspace=Workspace.default())
     with pytest.raises(DataError, match="other faces"):
-        report_of(report.predictions, dataset, dataset.indices("valid"), "valid")
+        report_of(MatchedPredictions(dataset, dataset.indices("valid"), report.predictions, report.match, {}), "valid")

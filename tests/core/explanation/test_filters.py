@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from fer_core.classes import ClassList
 from fer_core.errors import DataError, FerError, ModelError
 from fer_core.explanation import filters
 from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces, network_key
@@ -19,6 +20,8 @@ from tests.factories import entries, make_dataset
 
 PLAIN = Ascent(steps=12, rate=0.08, jitter=0, blur=(0, 0), fade=0, smoothness=0)
 QUICK = Ascent(steps=3)
+
+SEVEN = ClassList.fer2013().names
 
 
 def gabor(angle: float) -> np.ndarray:
@@ -52,7 +55,7 @@ class OneLayer(ExpressionModel):
 
 @pytest.fixture
 def one_layer():
-    return Classifier(OneLayer(), CheckpointInfo.parse({"architecture": "seed"}))
+    return Classifier(OneLayer(), CheckpointInfo.parse({"architecture": "seed", "labels": SEVEN}))
 
 
 def likeness(patterns, place, kernel):
@@ -251,7 +254,7 @@ def test_a_damaged_cache_is_computed_anew(one_layer, workspace):
 def test_the_key_follows_weights_and_preprocessing():
     a = classifier_of()
     assert network_key(a) == network_key(classifier_of())
-    info = CheckpointInfo.parse({"architecture": "seed", "preprocess": {"mean": 0.4}})
+    info = CheckpointInfo.parse({"architecture": "seed", "labels": SEVEN, "preprocess": {"mean": 0.4}})
     assert network_key(Classifier(a.model, info)) != network_key(a)
 
 

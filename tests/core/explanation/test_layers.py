@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fer_core.classes import ClassList
 from fer_core.errors import ImageError, ModelError
 from fer_core.explanation.layers import (
     FilterProbe,
@@ -26,7 +27,7 @@ def classifier_of(architecture="seed"):
             if isinstance(module, torch.nn.BatchNorm2d):
                 torch.nn.init.normal_(module.weight)
                 torch.nn.init.normal_(module.bias)
-    return Classifier(model, CheckpointInfo.parse({"architecture": architecture}))
+    return Classifier(model, CheckpointInfo.parse({"architecture": architecture, "labels": ClassList.fer2013().names}))
 
 
 @pytest.mark.parametrize("architecture", ["seed", "compact"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_core.classes import LABELS
+from fer_core.classes import LABELS, ClassList
 from fer_core.config import PreprocessConfig
 from fer_core.errors import FerError
 from fer_core.explanation.saliency import METHODS, explain, explain_batch, make_saliency
@@ -36,7 +36,9 @@ class Linear(ExpressionModel):
 def linear_classifier(planes=None) -> Classifier:
     if planes is None:
         planes = torch.randn(7, 48, 48, generator=torch.Generator().manual_seed(0))
-    return Classifier(Linear(planes), CheckpointInfo(architecture="seed", preprocess=PLAIN))
+    return Classifier(
+        Linear(planes), CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names, preprocess=PLAIN)
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fer_core.classes import ClassList
 from fer_core.errors import CheckpointError, ModelError
 from fer_core.inference import (
     CheckpointInfo,
@@ -31,7 +32,11 @@ class Bomb:
 def test_a_checkpoint_brings_back_the_same_network_and_record(tmp_path):
     model = build("seed", dropout=0.3).eval()
     info = CheckpointInfo(
-        architecture="seed", model_args={"dropout": 0.3}, temperature=1.7, metrics={"valid": {"n": 3}}
+        architecture="seed",
+        model_args={"dropout": 0.3},
+        labels=ClassList.fer2013().names,
+        temperature=1.7,
+        metrics={"valid": {"n": 3}},
     )
     save_checkpoint(tmp_path / "m.safetensors", model.state_dict(), info)
     again, read = load_checkpoint(tmp_path / "m.safetensors")
@@ -43,7 +48,7 @@ def test_a_checkpoint_brings_back_the_same_network_and_record(tmp_path):
 
 def test_half_precision_on_disk_gives_nearly_the_same_probabilities(tmp_path):
     model = build("seed").eval()
-    info = CheckpointInfo(architecture="seed")
+    info = CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names)
     save_checkpoint(tmp_path / "full.safetensors", model.state_dict(), info)
     save_checkpoint(tmp_path / "half.safetensors", model.state_dict(), info, half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "full.safetensors").stat().st_size
@@ -86,12 +91,14 @@ def test_weights_cut_short_are_refused(tmp_path):
 
 def test_weights_of_another_architecture_or_not_finite_are_refused(tmp_path):
     state = build("seed").state_dict()
-    record = {"fer_lab": json.dumps(CheckpointInfo(architecture="compact").to_dict())}
+    record = {"fer_lab": json.dumps(CheckpointInfo(architecture="compact", labels=ClassList.fer2013().names).to_dict())}
     save_file(state, tmp_path / "a.safetensors", metadata=record)
     with pytest.raises(CheckpointError, match="do not fit"):
         load_checkpoint(tmp_path / "a.safetensors")
     state["fc.bias"][0] = float("nan")
-    save_checkpoint(tmp_path / "b.safetensors", state, CheckpointInfo(architecture="seed"))
+    save_checkpoint(
+        tmp_path / "b.safetensors", state, CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names)
+    )
     with pytest.raises(CheckpointError, match="not finite"):
         load_checkpoint(tmp_path / "b.safetensors")
 
@@ -129,3 +136,50 @@ def test_models_are_found_by_path_and_run_and_refused_with_what_exists(tmp_path,
         Classifier.load("nothing")
     with pytest.raises(ModelError):
         Classifier.load("..")
+
+
+def test_a_record_of_version_1_without_labels_means_the_seven(tmp_path):
+    path = untrained_checkpoint(tmp_path / "m.safetensors")
+    old = {
+        key: value for key, value in read_info(path).to_dict().items() if key not in ("labels", "truth", "class_map")
+    }
+    write_record(path, {**old, "schema_version": 1})
+    info = read_info(path)
+    assert info.labels == ClassList.fer2013().names
+    assert info.schema_version == 2
+    assert load_checkpoint(path)[1].classes.colors == ClassList.fer2013().colors
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "b", "c", "d", "e", "f", "a"], "'a' and 'a'"),
+        (["Happy", "happy"], "'Happy' and 'happy'"),
+        (["only"], "one class"),
+        (["a", "b\nc"], "cannot be printed"),
+        (["a", "x" * 200], "200 characters"),
+        (["a", "b", "c"], "7 outputs but 3 labels"),
+        ([], "0 classes"),
+    ],
+)
+def test_labels_that_make_no_class_list_are_refused(tmp_path, labels, message):
+    path = untrained_checkpoint(tmp_path / "m.safetensors")
+    write_record(path, {**read_info(path).to_dict(), "labels": labels})
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_a_network_of_any_number_of_classes_comes_back(tmp_path, count):
+    names = tuple(f"class {i} <b>😀" for i in range(count))
+    path = untrained_checkpoint(tmp_path / "m.safetensors", labels=names)
+    classifier = Classifier.load(path)
+    assert classifier.labels == classifier.classes.names == names
+    assert classifier.probabilities(make_dataset().images[:3]).shape == (3, count)
+
+
+def write_record(path, record):
+    """Put another record into a checkpoint's header; the weights stay."""
+    from safetensors.torch import load_file, save_file
+
+    save_file(load_file(path), path, metadata={"fer_lab": json.dumps(record)})

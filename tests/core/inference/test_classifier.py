@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from fer_core.classes import ClassList
 from fer_core.errors import ImageError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, softmax
 from fer_core.inference.classifier import fold_batch_norm
@@ -58,7 +59,9 @@ def test_features_feed_the_last_linear_layer(classifier):
 
 
 def test_a_network_in_training_mode_is_set_to_evaluation_and_keeps_no_gradients():
-    classifier = Classifier(build("seed").train(), CheckpointInfo(architecture="seed"))
+    classifier = Classifier(
+        build("seed").train(), CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names)
+    )
     assert not classifier.model.training
     assert not any(p.requires_grad for p in classifier.model.parameters())
     faces = make_dataset().images[:2]

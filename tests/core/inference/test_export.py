@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import LABELS, ClassList
 from fer_core.cli import main
 from fer_core.errors import ConfigError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, shipped_models
@@ -57,7 +57,7 @@ def test_what_cannot_be_exported_is_said_in_a_sentence(tmp_path, monkeypatch):
         export_onnx(classifier, tmp_path / "m.bin")
     monkeypatch.setattr("importlib.import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
     with pytest.raises(ConfigError, match="pip install"):
-        OnnxClassifier(b"", CheckpointInfo(architecture="seed"))
+        OnnxClassifier(b"", CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names))
 
 
 def test_the_command_prints_one_document_and_refuses_an_unknown_model(tmp_path, capsys):

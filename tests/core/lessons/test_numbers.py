@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fer_core.classes import ClassList
 from fer_core.errors import FerError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.lessons.formulas import FORMULAS, TOPICS, check, check_report
@@ -18,7 +19,9 @@ RNG = np.random.default_rng(5)
 def classifiers() -> dict[str, Classifier]:
     torch.manual_seed(0)
     return {
-        name: Classifier(build(name), CheckpointInfo(architecture=name, temperature=1.3))
+        name: Classifier(
+            build(name), CheckpointInfo(architecture=name, labels=ClassList.fer2013().names, temperature=1.3)
+        )
         for name in ("seed", "compact")
     }
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from fer_core.classes import ClassList
 from fer_core.cli import main, training
 from fer_core.config import AugmentConfig, TrainConfig, make_train_config
 from fer_core.data import load
@@ -205,7 +206,9 @@ def test_a_network_with_other_layers_has_its_own_table_and_filters(dataset):
 
     run = make_run("compact", epochs=1, model="compact")
     save_checkpoint(
-        run.path / "best.safetensors", build("compact").state_dict(), CheckpointInfo(architecture="compact")
+        run.path / "best.safetensors",
+        build("compact").state_dict(),
+        CheckpointInfo(architecture="compact", labels=ClassList.fer2013().names),
     )
     made = make_report(run, workspace=Workspace.default())
     assert made.gaps == []
