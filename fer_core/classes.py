@@ -78,16 +78,17 @@ _PALETTE: Final = (
 
 def find_emotion(name: str) -> Emotion | None:
     """The emotion called ``name`` (any case, any alias); None where it is the name of something else."""
-    return _BY_NAME.get(_folded(name))
+    return _BY_NAME.get(folded(name))
 
 
 def class_key(name: str) -> str:
     """What two names must share to mean the same class: the emotion's own name, else the name without case."""
     emotion = find_emotion(name)
-    return emotion.name if emotion is not None else _folded(name)
+    return emotion.name if emotion is not None else folded(name)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """The name without regard to case, Unicode form and outer spaces: what must differ between classes of one list."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
@@ -111,9 +112,9 @@ class ClassList(Sequence[str]):
             raise DataError(f"There {what}{only}; a data set or model has {MIN_CLASSES} to {MAX_CLASSES}.")
         seen: dict[str, str] = {}
         for name in self.names:
-            if (other := seen.get(_folded(name))) is not None:
+            if (other := seen.get(folded(name))) is not None:
                 raise DataError(f"Two classes have the same name but for case or spelling: '{other}' and '{name}'.")
-            seen[_folded(name)] = name
+            seen[folded(name)] = name
 
     @classmethod
     def fer2013(cls) -> ClassList:

@@ -10,7 +10,7 @@ from fer_core.classes import ClassList
 from fer_core.data.dataset import FaceDataset
 from fer_core.store import Entry, Store
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the readers would make something else of the same source."""
 
 

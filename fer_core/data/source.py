@@ -7,25 +7,34 @@ import hashlib
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS, ClassList
+from fer_core.classes import FERPLUS_COLUMNS, class_key
 from fer_core.data import cache, synthetic
+from fer_core.data.class_map import ClassMap, apply_class_map
 from fer_core.data.dataset import FaceDataset
-from fer_core.data.parsed import Parsed, Progress
+from fer_core.data.parsed import ClassReading, Parsed, Progress, unusable
+from fer_core.data.sources.class_folders import ClassFolders
 from fer_core.data.sources.container import Container, Folder, open_zip, zip_content_key
 from fer_core.data.sources.fer2013 import find_columns, missing_columns, read_csv, read_header
 from fer_core.data.sources.ferplus import VoteFiles, attach, find_vote_files
-from fer_core.data.sources.image_folder import find_images, is_image_name, nothing_found, read_images
-from fer_core.errors import DataError
+from fer_core.data.sources.image_folder import (
+    FoundImages,
+    find_images,
+    is_image_name,
+    left_out_notes,
+    nothing_found,
+    read_images,
+)
+from fer_core.errors import ConfigError, DataError
 from fer_core.images import looks_like_image
 from fer_core.store import Store
 from fer_core.workspace import Workspace, script_workspace
 
 ACCEPTED = (
-    "FER2013 as Kaggle's zip or folder, a csv such as fer2013.csv, a folder or zip with one sub-folder per emotion, "
+    "FER2013 as Kaggle's zip or folder, a csv such as fer2013.csv, a folder or zip with one sub-folder per class, "
     "or the word synthetic"
 )
 """The forms of a source, for messages and help."""
@@ -49,6 +58,8 @@ def load(
     on_progress: Progress | None = None,
     skip_broken: bool = False,
     votes: str | Path | None = None,
+    classes: ClassReading = "auto",
+    class_map: ClassMap | Callable[[FaceDataset], ClassMap] = (),
 ) -> FaceDataset:
     """Faces from a zip, a folder, a csv, or ``synthetic``; the second load of the same content comes from the cache.
 
@@ -60,11 +71,35 @@ def load(
         on_progress: called with (done, total) faces; whatever it raises ends the loading.
         skip_broken: leave out faces that cannot be read (``warnings`` names them) instead of refusing the source.
         votes: FER+'s ``fer2013new.csv``; if None, it is used where it lies in or beside the source.
+        classes: ``auto``: the emotions that are there where all folders (labels of a csv) name one of the eight, else
+            their own names; ``emotions``: what names no emotion is left out; ``folders``: always their own names.
+        class_map: how to change the classes, see :mod:`fer_core.data.class_map`; or a function that makes the map
+            from the data set before it.
 
     Raises:
-        DataError: the source is missing, is none of the accepted kinds, is damaged, or holds broken faces.
+        DataError: the source is missing, is none of the accepted kinds, is damaged, holds broken faces or no usable
+            classes, or the class map does not fit.
+        ConfigError: ``classes`` is none of the three words.
     """
-    workspace = script_workspace(workspace)
+    if classes not in get_args(ClassReading):
+        raise ConfigError(f"'{classes}' is no way to read classes; choose one of {', '.join(get_args(ClassReading))}.")
+    dataset = _load_source(source, script_workspace(workspace), on_progress, skip_broken, votes, classes)
+    wanted = class_map(dataset) if callable(class_map) else class_map
+    if classes != "folders":
+        _refuse_doubled_emotions(dataset, wanted)
+    dataset = apply_class_map(dataset, wanted)
+    return dataclasses.replace(dataset, warnings=(*dataset.warnings, *_missing_classes(dataset)))
+
+
+def _load_source(
+    source: str | Path,
+    workspace: Workspace,
+    on_progress: Progress | None,
+    skip_broken: bool,
+    votes: str | Path | None,
+    classes: ClassReading,
+) -> FaceDataset:
+    """The faces of the source with its own labels and classes, from the cache if they are there."""
     wanted = synthetic.parse_source(str(source))
     if wanted is not None:
         if votes is not None:
@@ -78,7 +113,7 @@ def load(
         raise DataError(f"There is nothing at '{source}'. Give {ACCEPTED}.") from error
     kind = recognise(path)
     vote_files = find_vote_files(path, votes)
-    options = f"skip_broken={skip_broken} votes={_votes_key(vote_files)}"
+    options = f"skip_broken={skip_broken} votes={_votes_key(vote_files)} classes={classes}"
 
     def finish(parsed: Parsed) -> FaceDataset:
         return _finish(path.name, parsed, skip_broken, vote_files)
@@ -86,20 +121,20 @@ def load(
     try:
         if kind == "folder":
             folder = Folder(path)
-            chosen = choose(folder, f"The folder {path}")
+            chosen = choose(folder, f"The folder {path}", classes)
             key = _key(kind, folder.content_key(chosen.names), options)
             return _cached(workspace, key, path.name, on_progress, lambda: finish(chosen.read(folder, on_progress)))
         if kind == "zip":
 
             def read_zip() -> FaceDataset:
                 with open_zip(path) as archive:
-                    return finish(choose(archive, path.name).read(archive, on_progress))
+                    return finish(choose(archive, path.name, classes).read(archive, on_progress))
 
             key = _key(kind, zip_content_key(path), options)
             return _cached(workspace, key, path.name, on_progress, read_zip)
 
         def read_file() -> FaceDataset:
-            return finish(read_csv(lambda: open(path, "rb"), path.stat().st_size, path.name, on_progress))
+            return finish(read_csv(lambda: open(path, "rb"), path.stat().st_size, path.name, on_progress, classes))
 
         return _cached(workspace, _key(kind, _sha256(path), options), path.name, on_progress, read_file)
     except OSError as error:
@@ -146,47 +181,59 @@ def recognise(path: Path) -> Literal["folder", "zip", "csv"]:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What of a folder or zip is read: images in folders of emotions, or one csv."""
+    """What of a folder or zip is read: images in folders of classes, or one csv."""
 
     where: str
-    images: dict[str, int]
-    """Label of each image by its name; empty where a csv is read."""
+    classes: ClassReading
+    images: ClassFolders | None
+    """None where a csv is read."""
     csv: str | None
-    note: str | None
+    notes: tuple[str, ...]
     """What else there was, for the user."""
 
     @property
     def names(self) -> list[str]:
         """The files that are read."""
-        return [self.csv] if self.csv else list(self.images)
+        return list(self.images.labels) if self.images is not None else [self.csv or ""]
 
     def read(self, container: Container, on_progress: Progress | None) -> Parsed:
         """Read the faces."""
-        name = self.csv
-        if name is None:
+        if self.images is not None:
             parsed = read_images(container, self.images, self.where, on_progress)
         else:
-            parsed = read_csv(lambda: container.open(name), container.files[name], f"{self.where}: {name}", on_progress)
-            parsed = dataclasses.replace(parsed, warnings=(*container.warnings, *parsed.warnings))
-        return dataclasses.replace(parsed, warnings=(*parsed.warnings, *([self.note] if self.note else ())))
+            name = self.csv or ""
+            where = f"{self.where}: {name}"
+            parsed = read_csv(lambda: container.open(name), container.files[name], where, on_progress, self.classes)
+        return dataclasses.replace(parsed, warnings=(*container.warnings, *parsed.warnings, *self.notes))
 
 
-def choose(container: Container, where: str) -> Choice:
-    """Find the faces in a folder or zip. Images in folders of emotions go before csv files.
+def choose(container: Container, where: str, classes: ClassReading) -> Choice:
+    """Find the faces in a folder or zip. Images in folders of emotions go before csv files, and these before others.
 
     Raises:
-        DataError: there are neither.
+        DataError: there are neither, or the folders make no classes.
     """
-    images = find_images(container)
     csvs = _find_csvs(container)
-    if images:
-        return Choice(where, images, None, f"The images were read, not {csvs[0]}." if csvs else None)
+    notes: list[str] = []
+    try:
+        found = find_images(container, classes, where)
+    except DataError as error:
+        if not csvs:
+            raise
+        found = FoundImages(None, ())
+        notes = [f"The images beside {csvs[0]} are no data set: {error}"]
+    if found.folders is not None and (found.folders.by_emotion or not csvs):
+        others = FoundImages(found.folders, tuple(name for name in found.others if name not in csvs))
+        notes += [f"The images were read, not {csvs[0]}."] if csvs else []
+        notes += left_out_notes(others, container.hidden, classes)
+        return Choice(where, classes, found.folders, None, tuple(notes))
     if csvs:
-        rest = ", ".join(csvs[1:4])
-        return Choice(where, {}, csvs[0], f"{csvs[0]} was read, not {rest}." if rest else None)
+        notes += [f"{csvs[0]} was read, not {', '.join(csvs[1:4])}."] if csvs[1:] else []
+        notes += [f"{csvs[0]} was read, not the images beside it."] if found.folders is not None else []
+        return Choice(where, classes, None, csvs[0], tuple(notes))
     zips = [name for name in container.files if name.lower().endswith(".zip")]
     hint = f" It holds {zips[0]}: give that file itself." if zips else ""
-    raise DataError(nothing_found(container, where) + hint)
+    raise DataError(nothing_found(container, where, classes) + hint)
 
 
 def _find_csvs(container: Container) -> list[str]:
@@ -240,22 +287,16 @@ def _cached(
 
 
 def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles | None) -> FaceDataset:
-    """Refuse or skip broken faces, say what is missing, add the votes."""
+    """Refuse or skip broken faces, add the votes."""
     total = len(parsed.images) + len(parsed.broken)
     notes = list(parsed.warnings)
     if parsed.broken:
-        shown = "; ".join(f"{who} {why}" for who, why in parsed.broken[:3])
-        more = f"; and {len(parsed.broken) - 3:,} more" if len(parsed.broken) > 3 else ""
-        what = f"{len(parsed.broken):,} of {total:,} faces cannot be used: {shown}{more}"
+        what = unusable(parsed.broken, total)
         if not len(parsed.images):
             raise DataError(f"{name}: {what}.")
         if not skip_broken:
             raise DataError(f"{name}: {what}. Mend them, or choose to skip broken faces (--skip-broken).")
         notes.append(f"Skipped: {what}.")
-    for split in dict.fromkeys(parsed.split.tolist()):
-        counts = np.bincount(parsed.labels[parsed.split == split], minlength=len(LABELS))
-        if missing := [LABELS[i] for i in np.flatnonzero(counts == 0)]:
-            notes.append(f"The {split} split has no faces of: {', '.join(missing)}.")
     votes = None
     if vote_files is not None:
         votes, note = attach(parsed, vote_files)
@@ -266,8 +307,38 @@ def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles 
         labels=parsed.labels,
         split=parsed.split,
         ids=parsed.ids,
-        classes=ClassList.fer2013(),
+        classes=parsed.classes,
         votes=votes,
         vote_columns=FERPLUS_COLUMNS if votes is not None else (),
+        groups=parsed.groups,
         warnings=tuple(notes),
     )
+
+
+def _refuse_doubled_emotions(dataset: FaceDataset, class_map: ClassMap) -> None:
+    """Two folders side by side name one emotion: somebody must say that they are one class."""
+    classes = dataset.classes
+    if not classes.all_emotions:
+        return
+    target = {classes.find(source): mapped.name for mapped in class_map for source in mapped.sources}
+    by_emotion: dict[str, list[int]] = {}
+    for position, name in enumerate(classes):
+        by_emotion.setdefault(class_key(name), []).append(position)
+    for emotion, positions in by_emotion.items():
+        ends = {target.get(i, None if class_map else classes[i]) for i in positions} - {None}
+        if len(ends) > 1:
+            both = [classes[i] for i in positions]
+            quoted = " and ".join(f"'{name}'" for name in both)
+            raise DataError(
+                f"{dataset.name}: the folders {quoted} both mean {emotion}. Merge them "
+                f'(--merge "{emotion}={",".join(both)}"), or read the folders by their own names (--classes folders).'
+            )
+
+
+def _missing_classes(dataset: FaceDataset) -> list[str]:
+    notes = []
+    for split in dict.fromkeys(dataset.split.tolist()):
+        counts = np.bincount(dataset.labels[dataset.split == split], minlength=len(dataset.classes))
+        if missing := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:
+            notes.append(f"The {split} split has no faces of: {', '.join(missing)}.")
+    return notes

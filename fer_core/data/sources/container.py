@@ -24,6 +24,9 @@ MAX_EXPANSION = 100
 shrink and the pixels of a csv shrink to a third."""
 SMALL = 64 * 2**20
 
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+"""What reading a damaged zip raises."""
+
 _END_RECORD = b"PK\x05\x06"
 _END_LENGTH = 22
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini"))
@@ -36,6 +39,8 @@ class Container(Protocol):
     """Name and size in bytes of each file that may be read; system files and links are left out."""
     warnings: tuple[str, ...]
     """Sentences for the user on what was left out."""
+    hidden: tuple[str, ...]
+    """Hidden folders, which are not read."""
 
     def read(self, name: str, limit: int) -> bytes:
         """The content of one file.
@@ -51,6 +56,13 @@ class Container(Protocol):
 def _is_system_file(name: str) -> bool:
     parts = name.split("/")
     return any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1].lower() in _SYSTEM_FILES
+
+
+def _hidden_folder(name: str) -> str | None:
+    """The outermost folder in the name of a file that is hidden; None if none is, or only what macOS adds to zips."""
+    folders = name.split("/")[:-1]
+    at = next((i for i, folder in enumerate(folders) if folder.startswith(".")), None)
+    return None if at is None or "__MACOSX" in folders else "/".join(folders[: at + 1])
 
 
 def _check_name_length(where: str, name: str) -> None:
@@ -78,6 +90,7 @@ class Folder:
         self.files = {}
         root = path.resolve()
         left_out = 0
+        hidden = []
         directories = [""]
         while directories:
             directory = directories.pop()
@@ -90,6 +103,8 @@ class Folder:
             for entry in entries:
                 name = f"{directory}/{entry.name}" if directory else entry.name
                 if _is_system_file(entry.name):
+                    if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                        hidden.append(name)
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     inner.append(name)
@@ -103,6 +118,7 @@ class Folder:
             if len(self.files) + len(directories) + len(inner) > MAX_FILES:
                 raise DataError(f"The folder {path} holds more than {MAX_FILES:,} files. Give a smaller folder.")
             directories += reversed(inner)
+        self.hidden: tuple[str, ...] = tuple(hidden)
         self.warnings: tuple[str, ...] = ()
         if left_out:
             self.warnings = (f"Links that lead outside the folder, or special files, were left out ({left_out:,}).",)
@@ -147,6 +163,7 @@ class ZipArchive:
         self._members: dict[str, zipfile.ZipInfo] = {}
         links = 0
         declared = 0
+        hidden: dict[str, None] = {}
         for info in archive.infolist():
             name = info.filename.replace("\\", "/")
             if name.startswith("/") or ".." in name.split("/") or (len(name) > 1 and name[1] == ":"):
@@ -155,6 +172,8 @@ class ZipArchive:
                     "as no data set's does. Get the file again from a source you trust."
                 )
             declared += info.file_size
+            if (folder := _hidden_folder(name)) is not None:
+                hidden[folder] = None
             if info.is_dir() or _is_system_file(name):
                 continue
             if stat.S_ISLNK(info.external_attr >> 16):
@@ -167,6 +186,7 @@ class ZipArchive:
             self._members[name] = info
         _check_expansion(path.name, "all its files together", declared, path.stat().st_size)
         self.files = {name: info.file_size for name, info in self._members.items()}
+        self.hidden: tuple[str, ...] = tuple(hidden)
         self.warnings: tuple[str, ...] = ()
         if links:
             self.warnings = (f"Links in the zip were left out ({links:,}).",)
@@ -181,7 +201,7 @@ class ZipArchive:
         try:
             with self._archive.open(info) as file:
                 data = file.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as error:
+        except (*ZIP_ERRORS, OSError) as error:
             raise BrokenFile("is damaged in the zip") from error
         if len(data) > limit:
             raise BrokenFile(f"is larger than {limit // 2**20} MB")
@@ -217,7 +237,7 @@ def open_zip(path: Path) -> Iterator[ZipArchive]:
     with archive:
         try:
             yield ZipArchive(path, archive)
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise _damaged(path) from error
 
 

@@ -12,9 +12,9 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS, find_label
 from fer_core.data.dataset import find_split
-from fer_core.data.parsed import MAX_FACES, BrokenFile, Parsed, Progress
+from fer_core.data.parsed import MAX_FACES, BrokenFile, ClassReading, Parsed, Progress, unusable
+from fer_core.data.sources.csv_labels import Label, classes_of_labels, parse_label
 from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
 
@@ -69,7 +69,11 @@ def missing_columns(where: str, header: str) -> DataError:
 
 
 def read_csv(
-    open_stream: Callable[[], IO[bytes]], size: int, where: str, on_progress: Progress | None = None
+    open_stream: Callable[[], IO[bytes]],
+    size: int,
+    where: str,
+    on_progress: Progress | None = None,
+    how: ClassReading = "auto",
 ) -> Parsed:
     """Read a csv of faces as a stream, so that memory holds the faces and not the text.
 
@@ -78,16 +82,18 @@ def read_csv(
         size: its length in bytes, for the progress.
         where: what to call the file in messages.
         on_progress: called with (rows done, rows in all); the second is an estimate until the end.
+        how: what the classes are, see :func:`classes_of_labels`.
 
     Raises:
-        DataError: the first line does not name the columns, a line is no text of faces, or there are no or too
-            many rows. Single rows that are wrong come back as ``broken``.
+        DataError: the first line does not name the columns, a line is no text of faces, there are no or too many
+            rows, or the labels make no classes. Single rows that are wrong come back as ``broken``.
     """
     images: list[npt.NDArray[np.uint8]] = []
-    labels: list[int] = []
+    labels: list[Label] = []
     splits: list[str] = []
     rows: list[int] = []
-    broken: list[tuple[str, str]] = []
+    lines: list[int] = []
+    broken: list[tuple[int, int, str]] = []  # row, line, reason
     # Before version 2.3 NumPy warns of text that is no number and goes on; here it is an error in any version.
     with open_stream() as stream, warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
@@ -108,12 +114,13 @@ def read_csv(
                 try:
                     label, pixels, split = _parse_row(cells, columns)
                 except BrokenFile as fault:
-                    broken.append((f"row {row} (line {reader.line_num + 1})", str(fault)))
+                    broken.append((row, reader.line_num + 1, str(fault)))
                     continue
                 images.append(pixels)
                 labels.append(label)
                 splits.append(split)
                 rows.append(row)
+                lines.append(reader.line_num + 1)
                 if on_progress is not None and row % _REPORT_EVERY == _REPORT_EVERY - 1:
                     on_progress(row + 1, max(row + 1, round((row + 1) * size / max(stream.tell(), 1))))
         except csv.Error as error:
@@ -125,16 +132,36 @@ def read_csv(
         raise DataError(f"{where} names its columns but holds no rows.")
     if on_progress is not None:
         on_progress(row + 1, row + 1)
+    notes = () if columns.usage is not None else ("The csv has no column Usage: all its faces count as train.",)
+    found = classes_of_labels(labels, how, where)
+    if found is None:
+        if labels:
+            raise DataError(
+                f"{where}: no label names an emotion. Read the labels by their own names (--classes folders)."
+            )
+        raise DataError(f"{where}: {unusable(_in_order(broken), row + 1)}.")
+    broken += [
+        (row, at, found.broken[label])
+        for row, at, label in zip(rows, lines, labels, strict=True)
+        if label in found.broken
+    ]
+    kept = [i for i, label in enumerate(labels) if label in found.position]
     return Parsed(
-        images=np.stack(images) if images else np.empty((0, FACE_SIZE, FACE_SIZE), np.uint8),
-        labels=np.array(labels, dtype=np.int64),
-        split=np.array(splits, dtype=np.str_),
-        ids=np.array([f"row {i}" for i in rows], dtype=np.str_),
-        broken=tuple(broken),
-        warnings=() if columns.usage is not None else ("The csv has no column Usage: all its faces count as train.",),
-        rows=np.array(rows, dtype=np.int64),
+        images=np.stack([images[i] for i in kept]),
+        classes=found.classes,
+        labels=np.array([found.position[labels[i]] for i in kept], dtype=np.int64),
+        split=np.array([splits[i] for i in kept], dtype=np.str_),
+        ids=np.array([f"row {rows[i]}" for i in kept], dtype=np.str_),
+        broken=_in_order(broken),
+        warnings=(*notes, *found.notes),
+        rows=np.array([rows[i] for i in kept], dtype=np.int64),
         row_count=row + 1,
+        left_out=tuple(f"row {row}" for row, label in zip(rows, labels, strict=True) if label in found.left_out),
     )
+
+
+def _in_order(broken: list[tuple[int, int, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((f"row {row} (line {line})", reason) for row, line, reason in sorted(broken))
 
 
 def _short_lines(text: io.TextIOWrapper, where: str) -> Iterator[str]:
@@ -147,11 +174,11 @@ def _short_lines(text: io.TextIOWrapper, where: str) -> Iterator[str]:
         yield line
 
 
-def _parse_row(cells: list[str], columns: Columns) -> tuple[int, npt.NDArray[np.uint8], str]:
+def _parse_row(cells: list[str], columns: Columns) -> tuple[Label, npt.NDArray[np.uint8], str]:
     """Label, pixels (48, 48) and split of one row."""
     if len(cells) != columns.width:
         raise BrokenFile(f"has {len(cells)} columns instead of {columns.width}")
-    label = _parse_label(cells[columns.label])
+    label = parse_label(cells[columns.label])
     split = "train" if columns.usage is None else find_split(cells[columns.usage])
     if split is None:
         raise BrokenFile(
@@ -168,19 +195,6 @@ def _parse_row(cells: list[str], columns: Columns) -> tuple[int, npt.NDArray[np.
         outside = values[(values < 0) | (values > 255)][0]
         raise BrokenFile(f"has a pixel of {outside}, outside 0…255")
     return label, values.astype(np.uint8).reshape(FACE_SIZE, FACE_SIZE), split
-
-
-def _parse_label(cell: str) -> int:
-    named = find_label(cell)
-    if named is not None:
-        return named
-    try:
-        label = int(cell)
-    except ValueError:
-        label = -1
-    if not 0 <= label < len(LABELS):
-        raise BrokenFile(f"has the label '{_short(cell)}', expected 0…{len(LABELS) - 1} or the name of an emotion")
-    return label
 
 
 def _short(text: str) -> str:

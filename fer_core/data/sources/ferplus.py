@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import FERPLUS_COLUMNS
+from fer_core.classes import FERPLUS_COLUMNS, ClassList
 from fer_core.data.dataset import find_split
 from fer_core.data.parsed import Parsed
 from fer_core.errors import DataError
@@ -95,7 +95,9 @@ def _match_names(parsed: Parsed, files: VoteFiles) -> npt.NDArray[np.int64]:
         )
     splits, table = read_votes(files.votes)
     row_of = read_order(files.order)
-    names = zip(parsed.labels.tolist(), parsed.ids.tolist(), strict=True)
+    fer2013 = ClassList.fer2013()
+    ids = [fer2013.find(name) for name in parsed.classes]
+    names = zip([ids[label] for label in parsed.labels.tolist()], parsed.ids.tolist(), strict=True)
     rows = np.array([row_of.get((label, name.rpartition("/")[2]), -1) for label, name in names], dtype=np.int64)
     if rows.max(initial=-1) >= len(table):
         raise DataError(f"{files.order.name} names row {rows.max()}, but {files.votes.name} has {len(table):,} rows.")
@@ -141,7 +143,7 @@ def read_votes(path: Path) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]
     return np.array(splits, dtype=np.str_), np.array(table, dtype=np.int64)
 
 
-def read_order(path: Path) -> dict[tuple[int, str], int]:
+def read_order(path: Path) -> dict[tuple[int | None, str], int]:
     """The row in ``fer2013.csv`` of each image file, by its label and its name without folders.
 
     The name alone is not enough: some stand in the folders of two emotions.
@@ -149,7 +151,7 @@ def read_order(path: Path) -> dict[tuple[int, str], int]:
     Raises:
         DataError: the file is not in the form ``row,usage,emotion,file,exact``.
     """
-    rows: dict[tuple[int, str], int] = {}
+    rows: dict[tuple[int | None, str], int] = {}
     for number, cells in enumerate(_rows(path, ("row", "usage", "emotion", "file", "exact"))):
         row, _, emotion, file, _ = cells
         if not (row.isdecimal() and len(row) < 10 and emotion.isdecimal() and len(emotion) == 1):

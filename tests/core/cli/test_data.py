@@ -24,14 +24,16 @@ def test_json_is_one_document_with_all_that_was_counted(tmp_path, capsys):
 
 
 def test_people_get_a_table_with_warnings(tmp_path, capsys):
-    path = write_folder(tmp_path / "faces", {"happy/1.png": png(1), "sad/1.png": png(2), "sad/2.png": png(3)})
+    path = write_folder(
+        tmp_path / "faces", {"happy/1.png": png(1), "sad/1.png": png(2), "sad/2.png": png(3), "test/sad/1.png": png(4)}
+    )
     assert main(["data", str(path)]) == 0
     out = capsys.readouterr().out
-    assert "faces: 3 faces" in out
+    assert "faces: 4 faces" in out
     lines = [line.split() for line in out.splitlines()]
-    assert ["sad", "2", "2"] in lines
-    assert ["all", "3", "3"] in lines
-    assert "warning: The train split has no faces of: angry, disgust, fear, surprise, neutral." in out
+    assert ["sad", "2", "1", "3"] in lines
+    assert ["all", "3", "1", "4"] in lines
+    assert "warning: The test split has no faces of: happy." in out
 
 
 def test_a_missing_source_is_one_sentence_and_status_two(capsys):
@@ -43,11 +45,11 @@ def test_a_missing_source_is_one_sentence_and_status_two(capsys):
 
 
 def test_broken_images_are_skipped_with_the_option(tmp_path, capsys):
-    path = write_folder(tmp_path / "faces", {"happy/1.png": png(1), "happy/2.png": b""})
+    path = write_folder(tmp_path / "faces", {"happy/1.png": png(1), "happy/2.png": b"", "sad/1.png": png(2)})
     assert main(["data", str(path)]) == 2
     assert "happy/2.png is empty" in capsys.readouterr().err
     assert main(["data", str(path), "--skip-broken"]) == 0
-    assert "Skipped: 1 of 2" in capsys.readouterr().out
+    assert "Skipped: 1 of 3" in capsys.readouterr().out
 
 
 def test_votes_that_do_not_exist_are_refused(tmp_path, capsys):

@@ -77,7 +77,7 @@ def test_a_split_without_labels_is_refused_and_the_images_left_out_are_named(cla
     unlabelled = {f"test/to be sorted/{i}.png": png(90 + i) for i in range(7)}
     source = write_folder(tmp_path / "faces", {**tree(splits=("train", "valid")), **unlabelled})
     with pytest.raises(DataError, match=r"no faces in its test split.*left out \(7\): 'test/to be sorted'"):
-        evaluate(classifier, load(str(source)), "test")
+        evaluate(classifier, load(str(source), classes="emotions"), "test")
 
 
 def test_a_csv_without_labels_in_one_split_is_refused_by_its_rows_and_skipped_only_when_asked(tmp_path, capsys):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS
+from fer_core.classes import FERPLUS_COLUMNS, ClassList
 from fer_core.data import load
 from fer_core.data.sources.ferplus import read_order, read_votes
 from fer_core.errors import DataError
@@ -33,7 +33,7 @@ def write_votes(path: Path, count: int = 21, header: str = HEADER) -> Path:
 def image_names(count: int = 21) -> list[str]:
     """The file of each row; every name stands in the folders of several emotions, as some do in FER2013."""
     folders = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
-    return [f"{folders[usage(i)]}/{LABELS[i % 7]}/{usage(i)}_{i // 7}.png" for i in range(count)]
+    return [f"{folders[usage(i)]}/{ClassList.fer2013()[i % 7]}/{usage(i)}_{i // 7}.png" for i in range(count)]
 
 
 def write_order(path: Path, names: list[str]) -> Path:
@@ -126,7 +126,9 @@ def test_images_of_fer2013_with_votes_but_no_order_get_a_hint(kaggle_zip, tmp_pa
 
 def test_other_images_beside_votes_are_left_alone(tmp_path):
     write_votes(tmp_path / "fer2013new.csv")
-    dataset = load(write_zip(tmp_path / "mine.zip", {f"{label}/1.png": png(i) for i, label in enumerate(LABELS)}))
+    dataset = load(
+        write_zip(tmp_path / "mine.zip", {f"{label}/1.png": png(i) for i, label in enumerate(ClassList.fer2013())})
+    )
     assert dataset.votes is None
     assert dataset.warnings == ()
 

@@ -5,12 +5,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data import load
-from fer_core.data.sources.image_folder import emotion_of, face_id, split_of
-from fer_core.errors import DataError
+from fer_core.data.class_map import make_class_map
+from fer_core.data.parsed import face_id
+from fer_core.data.sources.image_folder import split_of
+from fer_core.errors import ConfigError, DataError
 from fer_core.preprocess import to_face
 from tests.source_factory import encode, face, png, tree, write_folder, write_zip
+
+SEVEN = ClassList.fer2013()
 
 
 @pytest.mark.parametrize(
@@ -32,29 +36,9 @@ def test_the_split_is_told_by_file_name_then_by_the_innermost_folder(name, split
     assert split_of(name) == split
 
 
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [
-        ("anger/x.jpg", "angry"),
-        ("CK+48/Happiness/x.png", "happy"),
-        ("train/Sadness/subject 5/x.png", "sad"),
-        ("contempt/x.png", None),
-        ("happy.png", None),
-        ("happy faces/x.png", None),
-    ],
-)
-def test_the_emotion_is_told_by_the_folder_in_any_of_its_names(name, label):
-    assert emotion_of(name) == (None if label is None else LABELS.index(label))
-
-
-def test_a_file_under_two_emotions_is_refused():
-    with pytest.raises(DataError, match="two emotions, happy and sad"):
-        emotion_of("sad/happy/x.png")
-
-
 def test_kaggles_zip_is_read_with_both_of_its_test_sets(tmp_path):
     files = {}
-    for i, label in enumerate(LABELS):
+    for i, label in enumerate(SEVEN):
         files[f"train/{label}/Training_{i}.jpg"] = encode(face(i), "JPEG")
         files[f"test/{label}/PublicTest_{i}.jpg"] = encode(face(10 + i), "JPEG")
         files[f"test/{label}/PrivateTest_{i}.jpg"] = encode(face(20 + i), "JPEG")
@@ -63,23 +47,23 @@ def test_kaggles_zip_is_read_with_both_of_its_test_sets(tmp_path):
     assert dataset.counts() == {"train": 7, "valid": 7, "test": 7}
     assert dataset.warnings == ()
     for name, label, split in zip(dataset.ids, dataset.labels, dataset.split, strict=True):
-        assert LABELS[label] in name
+        assert SEVEN[label] in name
         assert {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}[
             name.split("/")[2].split("_")[0]
         ] == split
 
 
 def test_pixels_labels_and_ids_stay_together(tmp_path):
-    files = {f"{label}/{i}.png": png(10 * k + i) for k, label in enumerate(LABELS) for i in range(5)}
+    files = {f"{label}/{i}.png": png(10 * k + i) for k, label in enumerate(SEVEN) for i in range(5)}
     dataset = load(write_folder(tmp_path / "faces", files))
     for image, label, name in zip(dataset.images, dataset.labels, dataset.ids, strict=True):
         emotion, number = name.removesuffix(".png").split("/")
-        assert LABELS[label] == emotion
+        assert SEVEN[label] == emotion
         assert (image == face(10 * label + int(number))).all()
 
 
 def test_more_files_than_one_thread_takes_at_a_time_keep_their_order(tmp_path):
-    files = {f"{LABELS[i % 7]}/{i}.png": png(i % 11) for i in range(600)}
+    files = {f"{SEVEN[i % 7]}/{i}.png": png(i % 11) for i in range(600)}
     calls: list[tuple[int, int]] = []
     dataset = load(write_zip(tmp_path / "a.zip", files), on_progress=lambda done, total: calls.append((done, total)))
     assert calls == [(256, 600), (512, 600), (600, 600)]
@@ -107,26 +91,53 @@ def test_colour_images_of_any_size_become_faces(tmp_path):
     assert dataset.per_class()["train"]["happy"] == 1
 
 
-def test_without_split_folders_everything_trains_and_missing_classes_are_said(tmp_path):
-    dataset = load(write_folder(tmp_path / "faces", {f"{label}/1.png": png(i) for i, label in enumerate(LABELS[:5])}))
+def test_without_split_folders_everything_trains(tmp_path):
+    dataset = load(write_folder(tmp_path / "faces", {f"{label}/1.png": png(i) for i, label in enumerate(SEVEN[:5])}))
     assert dataset.counts() == {"train": 5, "valid": 0, "test": 0}
-    assert dataset.warnings == ("The train split has no faces of: surprise, neutral.",)
+    assert dataset.classes.names == SEVEN[:5]
+    assert dataset.warnings == ()
 
 
-def test_images_outside_the_folders_of_emotions_are_left_out_and_said(tmp_path):
-    extra = {f"train/contempt/{i}.png": png(90 + i) for i in range(3)}
-    dataset = load(write_folder(tmp_path / "faces", {**tree(), **extra, "cover.jpg": png(99), "README.txt": b"hi"}))
-    assert len(dataset) == 21
+def test_classes_that_a_split_lacks_are_said(tmp_path):
+    dataset = load(write_folder(tmp_path / "faces", {**tree(splits=["train"]), "test/sad/1.png": png(99)}))
+    assert dataset.warnings == ("The test split has no faces of: angry, disgust, fear, happy, surprise, neutral.",)
+
+
+def test_what_is_no_class_is_left_out_and_said(tmp_path):
+    extra = {f"train/selfies/{i}.png": png(90 + i) for i in range(3)}
+    files = {**tree(), **extra, "cover.jpg": png(99), "README.txt": b"hi", ".thumbs/x.png": png(5)}
+    for path in (write_folder(tmp_path / "faces", files), write_zip(tmp_path / "faces.zip", files)):
+        dataset = load(path, classes="emotions")
+        assert dataset.classes == SEVEN
+        assert len(dataset) == 21
+        assert dataset.warnings == (
+            "Images in folders that name no emotion were left out (4): 'train/selfies', '(top level)'.",
+            "Files that are no images were left out (1).",
+            "Hidden folders were left out (1): '.thumbs'.",
+        )
+
+
+def test_a_stray_folder_among_emotions_is_a_class_and_the_reason_is_said(tmp_path):
+    dataset = load(write_folder(tmp_path / "faces", {**tree(), "train/selfies/1.png": png(90), "cover.jpg": png(99)}))
+    assert len(dataset) == 22
+    assert dataset.classes.names == ("angry", "disgust", "fear", "happy", "neutral", "sad", "selfies", "surprise")
     assert dataset.warnings == (
-        "Images in folders that name no emotion were left out (4): 'train/contempt', '(top level)'.",
+        "Not all folders name an emotion ('selfies' does not), so the classes are the folders' own names. To leave it "
+        "out, choose to read emotions only (--classes emotions).",
+        "Images that lie in no class's folder were left out (1): '(top level)'.",
+        "The test split has no faces of: selfies.",
+        "The valid split has no faces of: selfies.",
     )
 
 
 def test_images_are_told_by_content_and_not_by_their_ending(tmp_path):
     dataset = load(
-        write_folder(tmp_path / "faces", {"happy/a": png(0), "sad/b.jpg": png(1), "sad/notes.txt": b"no image"})
+        write_folder(
+            tmp_path / "faces",
+            {"happy/a": png(0), "sad/b.jpg": png(1), "sad/c.dat": png(2), "sad/notes.txt": b"no image"},
+        )
     )
-    assert dataset.ids.tolist() == ["happy/a", "sad/b.jpg"]
+    assert dataset.ids.tolist() == ["happy/a", "sad/b.jpg", "sad/c.dat"]
     assert "Files that are no images were left out (1)." in dataset.warnings
 
 
@@ -166,7 +177,8 @@ def test_nothing_but_broken_images_is_refused_even_when_they_may_be_skipped(tmp_
         ({"a.txt": b"x"}, "holds no images"),
         ({}, "holds no images"),
         ({"a.png": png(0)}, "they lie in no folder"),
-        ({"0/a.png": png(0), "1/b.png": png(1)}, r"no folder named after an emotion \(found: 0, 1\)"),
+        ({"train/a.png": png(0), "test/b.png": png(1)}, r"no folder that can be a class \(found: test, train\)"),
+        ({"happy/a.png": png(0)}, r"There is one class \('happy'\).*Found as classes: the folders 'happy'"),
         ({"happy/a.txt": b"x"}, "holds no images"),
         ({"fer2013.zip": b"PK"}, "It holds fer2013.zip: give that file itself"),
     ],
@@ -179,13 +191,19 @@ def test_folders_and_zips_without_faces_are_refused_with_what_was_found(tmp_path
             load(source)
 
 
+def test_reading_emotions_only_says_which_folders_there_were(tmp_path):
+    with pytest.raises(DataError, match=r"no folder named after an emotion \(found: 0, 1\)"):
+        load(write_folder(tmp_path / "faces", {"0/a.png": png(0), "1/b.png": png(1)}), classes="emotions")
+
+
 def test_names_that_are_no_utf8_can_be_stored_and_printed(tmp_path):
     folder = tmp_path / "faces"
     (folder / "happy").mkdir(parents=True)
     with open(bytes(folder / "happy") + b"/\xff\xfe.png", "wb") as file:
         file.write(png(0))
+    write_folder(folder, {"sad/1.png": png(1)})
     dataset = load(folder)
-    assert dataset.ids.tolist() == ["happy/\\xff\\xfe.png"]
+    assert dataset.ids.tolist() == ["happy/\\xff\\xfe.png", "sad/1.png"]
     assert face_id("häppy/ほ.png") == "häppy/ほ.png"
 
 
@@ -201,6 +219,55 @@ def test_loading_can_be_cancelled_from_the_progress(tmp_path, workspace):
     assert not workspace.root.exists()
 
 
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_any_number_of_own_classes_is_read(tmp_path, count):
+    names = [f"class {i:02}" for i in range(count)]
+    files = {f"{split}/{name}/{i}.png": png(i) for split in ("train", "test") for i, name in enumerate(names)}
+    for path in (write_folder(tmp_path / "faces", files), write_zip(tmp_path / "faces.zip", files)):
+        for _ in range(2):  # the second time from the cache
+            dataset = load(path)
+            assert dataset.classes.names == tuple(names)
+            assert [dataset.label_name(i) for i in range(len(dataset))] == [i.split("/")[1] for i in dataset.ids]
+            assert dataset.warnings == ()
+
+
+def test_persons_become_groups(tmp_path):
+    files = {f"{who}/{what}/{i}.png": png(i) for who in ("anna", "ben") for what in ("on", "off") for i in range(2)}
+    for _ in range(2):
+        dataset = load(write_folder(tmp_path / "faces", files))
+        assert dataset.classes.names == ("off", "on")
+        assert dataset.groups is not None
+        assert [who == i.split("/")[0] for who, i in zip(dataset.groups, dataset.ids, strict=True)] == [True] * 8
+
+
+def test_two_folders_of_one_emotion_are_refused_unless_a_class_map_says_what_to_do(tmp_path):
+    path = write_folder(tmp_path / "faces", {f"{name}/1.png": png(i) for i, name in enumerate(("happy", "joy", "sad"))})
+    with pytest.raises(DataError, match=r"'happy' and 'joy' both mean happy.*--merge \"happy=happy,joy\""):
+        load(path)
+    assert load(path, classes="folders").classes.names == ("happy", "joy", "sad")
+    merged = load(path, class_map=lambda faces: make_class_map(faces.classes, [("happy", ("happy", "joy"))]))
+    assert merged.classes.names == ("happy", "sad")
+    assert merged.labels.tolist() == [0, 0, 1]
+    dropped = load(path, class_map=lambda faces: make_class_map(faces.classes, drop=["joy"]))
+    assert dropped.ids.tolist() == ["happy/1.png", "sad/1.png"]
+    with pytest.raises(DataError, match="both mean happy"):
+        load(path, class_map=lambda faces: make_class_map(faces.classes, [("gloomy", ("sad",))]))
+
+
+def test_a_class_map_is_applied_after_reading(tmp_path):
+    path = write_folder(tmp_path / "faces", tree())
+    whole = load(path)
+    mapped = load(path, class_map=make_class_map(whole.classes, [("bad", ("angry", "sad"))], ["fear"]))
+    assert mapped.classes.names == ("bad", "disgust", "happy", "surprise", "neutral")
+    assert mapped.fingerprint == whole.fingerprint
+    assert load(path).classes == whole.classes  # the cache holds the source's own classes
+
+
+def test_an_unknown_way_to_read_classes_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="choose one of auto, emotions, folders"):
+        load(tmp_path, classes="emotion")  # type: ignore[arg-type]
+
+
 @pytest.mark.real_data
 def test_fer2013_has_its_known_counts(fer2013):
     counts = fer2013.per_class()
@@ -209,6 +276,8 @@ def test_fer2013_has_its_known_counts(fer2013):
     assert list(counts["valid"].values()) == [467, 56, 496, 895, 653, 415, 607]
     assert list(counts["test"].values()) == [491, 55, 528, 879, 594, 416, 626]
     assert fer2013.warnings == ()
+    assert fer2013.classes == SEVEN
+    assert fer2013.fingerprint == "41de197450ccc29a140d1a97f31cbbdf7d5a0925997f5aaf18507e1c963a7eee"  # marks hang on it
 
 
 @pytest.mark.real_data
