@@ -13,6 +13,10 @@ SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation"
 _BIDI_CONTROLS: Final = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
 
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+"""Text that begins so is a formula to spreadsheet programs (the apostrophe guards it, and so needs guarding too)."""
+
+
 def percent(share: float, digits: int = 1) -> str:
     """``0.6213`` -> ``62.1 %``."""
     return f"{100 * share:.{digits}f} %"
@@ -27,8 +31,13 @@ def percent_with_interval(share: float, interval: Sequence[float] | None, digits
 
 
 def csv_cell(text: str) -> str:
-    """Text from outside as a cell of a csv: a leading ``'`` where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """``text`` as a spreadsheet will show it and never run it; :func:`from_csv_cell` gives it back."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def from_csv_cell(text: str) -> str:
+    """What :func:`csv_cell` was given."""
+    return text[1:] if text.startswith("'") else text
 
 
 def duration(seconds: float) -> str:

@@ -8,33 +8,32 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption, SkipBroken, workspace
+from fer_core.cli.options import FaceOptions, JsonOption, reads_faces, workspace
 from fer_core.cli.output import emit, progress, table
 
 commands = typer.Typer()
 
 
 @commands.command()
+@reads_faces
 def data(
     source: Annotated[str, typer.Argument(help="A zip, a folder, a csv, 'synthetic' or 'synthetic:N'.")],
-    skip_broken: SkipBroken = False,
-    votes: Annotated[
-        str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
-    ] = None,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Read a data set: faces in each split and class, fingerprint, and what is wrong with it."""
-    import time
-
-    from fer_core.data import load
-
     start = time.perf_counter()
     with progress("Reading faces") as on_progress:
-        dataset = load(source, on_progress=on_progress, skip_broken=skip_broken, votes=votes, workspace=workspace())
+        dataset = faces.load(source, on_progress)
     seconds = time.perf_counter() - start
     record = {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
+        "classes": list(dataset.classes),
+        "class_map": [mapped.to_dict() for mapped in dataset.class_map],
+        "truth": dataset.truth,
+        "groups": None if dataset.groups is None else len(set(dataset.groups.tolist()) - {""}),
         "counts": dataset.counts(),
         "per_class": dataset.per_class(),
         "votes": dataset.votes is not None,
@@ -46,7 +45,11 @@ def data(
 
 def _data_text(dataset: Any, seconds: float) -> str:
     """A table of splits and classes, with what else there is to say about a data set."""
+    from fer_core.data.class_map import describe
+
     counts, per_class = dataset.counts(), dataset.per_class()
+    truth = "; the labels are their majority" if dataset.truth == "votes" else ""
+    groups = 0 if dataset.groups is None else len(set(dataset.groups.tolist()) - {""})
     splits = [split for split, count in counts.items() if count]
     rows = []
     for label in per_class["train"]:
@@ -60,13 +63,16 @@ def _data_text(dataset: Any, seconds: float) -> str:
             table(["", *splits, "all"], rows, total=True),
             "",
             f"fingerprint {dataset.fingerprint}",
-            f"FER+ votes  {'yes' if dataset.votes is not None else 'none'}",
+            f"votes       {'yes' if dataset.votes is not None else 'none'}{truth}",
+            *([f"class map   {describe(dataset.class_map)}"] if dataset.class_map else []),
+            *([f"groups      {groups:,} persons or sessions"] if groups else []),
             *(f"warning: {warning}" for warning in dataset.warnings),
         ]
     )
 
 
 @commands.command()
+@reads_faces
 def audit(
     source: Annotated[str, typer.Argument(help="A path, or 'synthetic'.")],
     suspects: Annotated[
@@ -76,16 +82,16 @@ def audit(
         int, typer.Option(min=0, max=16, help="Near duplicates: bits of 64 in which two faces may differ.")
     ] = 4,
     html: Annotated[str | None, typer.Option(help="Also write the findings, with pictures, to this file.")] = None,
-    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Find duplicates, leaks across splits, label conflicts, blanks and suspect labels."""
-    from fer_core.data import load
     from fer_core.evaluation.audit import audit_exact, near_duplicates, suspect_labels
 
     started = time.perf_counter()
     with progress("Loading faces") as on_load:
-        dataset = load(source, on_progress=on_load, skip_broken=skip_broken, workspace=workspace())
+        dataset = faces.load(source, on_load)
     exact = audit_exact(dataset)
     pairs = near_duplicates(dataset, exact.groups, near)
     record: dict[str, Any] = {"data": dataset.name, "fingerprint": dataset.fingerprint, **exact.to_dict()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_core.cli.options import JsonOption, SkipBroken, setting, workspace
+from fer_core.cli.options import FaceOptions, JsonOption, reads_faces, setting, workspace
 from fer_core.cli.output import emit, progress, table
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ def _checks_table(checks: Sequence[tuple[str, CheckResult]]) -> str:
 
 
 @commands.command()
+@reads_faces
 def experiment(
     name: Annotated[str | None, typer.Argument(help="Which one; without it all are listed.")] = None,
     data: Annotated[str, setting("data", "--data")] = "synthetic",
     epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Instead of the experiment's own number.")] = None,
-    skip_broken: SkipBroken = False,
     job: Annotated[Path | None, typer.Option(hidden=True, help="Work as the job of this directory.")] = None,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Break something on purpose: two small trainings that differ in one thing, and a paragraph on what came of it."""
     from fer_core.errors import FerError
@@ -64,13 +66,13 @@ def experiment(
         return
     if job is None:
         chosen = find(name)
-        result = _run(chosen, data, epochs, skip_broken, lambda done, total: None)
+        result = _run(chosen, data, epochs, faces, lambda done, total: None)
     else:
         work = ExperimentJob(job)
         with work.hold("The experiment"):
             try:
                 chosen = find(name)
-                result = _run(chosen, data, epochs, skip_broken, work.report)
+                result = _run(chosen, data, epochs, faces, work.report)
                 work.finish(result)
             except FerError as error:
                 work.fail(str(error))
@@ -80,13 +82,12 @@ def experiment(
     emit({**result.to_dict(), "answer": answer, "explanation": explanation}, as_json, text)
 
 
-def _run(experiment: Experiment, data: str, epochs: int | None, skip_broken: bool, report: Progress) -> Result:
+def _run(experiment: Experiment, data: str, epochs: int | None, faces: FaceOptions, report: Progress) -> Result:
     """Run an experiment, with its progress on the terminal and to whoever watches; keep its result."""
-    from fer_core.data import load
     from fer_core.lessons.experiments import results, run
 
     with progress("Reading faces") as on_progress:
-        dataset = load(data, on_progress=on_progress, skip_broken=skip_broken, workspace=workspace())
+        dataset = faces.load(data, on_progress)
     with progress("Training") as show:
 
         def told(done: int, total: int) -> None:

@@ -8,47 +8,62 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import DropBlank, DropDuplicates, JsonOption, SkipBroken, UseMarks, setting, workspace
+from fer_core.cli.options import (
+    DropBlank,
+    DropDuplicates,
+    FaceOptions,
+    JsonOption,
+    UseMarks,
+    reads_faces,
+    setting,
+    workspace,
+)
 from fer_core.cli.output import emit, progress, table
 
 commands = typer.Typer()
 
 
 @commands.command()
+@reads_faces
 def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
     data: Annotated[str, setting("data", "--data")] = "synthetic",
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     tta: Annotated[str, typer.Option(help="none, or flip: average each face with its mirror image.")] = "none",
-    votes: Annotated[
-        str | None, typer.Option(help="FER+ votes (fer2013new.csv), where they do not lie beside the data.")
-    ] = None,
+    extra_classes: Annotated[
+        str,
+        typer.Option(help="Classes of the model that the data lack: count their predictions, or mask them."),
+    ] = "count",
     drop_duplicates: DropDuplicates = False,
     drop_blank: DropBlank = False,
     use_marks: UseMarks = False,
-    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Evaluate a model on one split of a data set."""
-    from fer_core.data import load
     from fer_core.data.cleaning import Cleaning
     from fer_core.errors import ConfigError
+    from fer_core.evaluation.matching import EXTRA_CLASSES
     from fer_core.evaluation.report import evaluate_split
     from fer_core.inference import Classifier
 
     if tta not in ("none", "flip"):
         raise ConfigError(f"--tta takes none or flip, not '{tta}'.")
+    extra = next((known for known in EXTRA_CLASSES if known == extra_classes), None)
+    if extra is None:
+        raise ConfigError(f"--extra-classes takes {' or '.join(EXTRA_CLASSES)}, not '{extra_classes}'.")
     classifier = Classifier.load(model, workspace=workspace())
     with progress("Loading faces") as on_load:
-        dataset = load(data, on_progress=on_load, votes=votes, skip_broken=skip_broken, workspace=workspace())
+        dataset = faces.load(data, on_load)
     with progress("Evaluating") as on_progress:
         report = evaluate_split(
             classifier, dataset, split, "flip" if tta == "flip" else "none",
             cleaning=Cleaning(drop_duplicates, drop_blank, use_marks), on_progress=on_progress,
-            workspace=workspace(),
+            extra=extra, workspace=workspace(),
         )  # fmt: skip
     emit(
-        {"model": model, "data": dataset.name, **report.to_dict()},
+        {"model": model, "data": dataset.name, "truth": dataset.truth, **report.to_dict()},
         as_json,
         _evaluation_text(model, dataset.name, report),
     )
@@ -93,6 +108,7 @@ def export(
 
 
 @commands.command()
+@reads_faces
 def filters(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
     output: Annotated[str | None, typer.Option("--output", "-o", help="Write the sheet to this image file.")] = None,
@@ -103,8 +119,9 @@ def filters(
         str | None, typer.Option(help="Also name the nine faces of this data that excite each filter most.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
-    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
     from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
@@ -117,10 +134,8 @@ def filters(
     classifier = Classifier.load(model, workspace=workspace())
     dataset = None
     if data is not None:
-        from fer_core.data import load
-
         with progress("Loading faces") as on_load:
-            dataset = load(data, on_progress=on_load, skip_broken=skip_broken, workspace=workspace())
+            dataset = faces.load(data, on_load)
         dataset.indices(split)
     started = time.perf_counter()
     with progress("Climbing") as on_progress:

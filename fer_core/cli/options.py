@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.data.parsed import Progress
+    from fer_core.data.reading import Reading
     from fer_core.workspace import Workspace
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
-SkipBroken = Annotated[
-    bool, typer.Option("--skip-broken", help="Leave out faces that cannot be read, instead of refusing them all.")
-]
 DropDuplicates = Annotated[
     bool, typer.Option("--drop-duplicates", help="Leave out faces with a copy in train or valid.")
 ]
@@ -39,3 +44,111 @@ def workspace() -> Workspace:
     from fer_core.workspace import Workspace
 
     return Workspace.default()
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """How labeled faces are read, as the command line says; None where an option was not given."""
+
+    skip_broken: Annotated[
+        bool | None,
+        typer.Option("--skip-broken", help="Leave out faces that cannot be read, instead of refusing them all."),
+    ]
+    classes: Annotated[
+        Literal["auto", "emotions", "folders"] | None,
+        typer.Option(
+            help="What the classes of a folder are. auto: emotions where every folder names one, else the folders' own "
+            "names. emotions: other folders are left out. folders: their names as they are. Default: auto."
+        ),
+    ]
+    truth: Annotated[
+        Literal["labels", "votes"] | None,
+        typer.Option(
+            help="labels: as the source says. votes: what the majority of people voted for; FER+ has eight classes. "
+            "Default: labels."
+        ),
+    ]
+    votes: Annotated[
+        str | None,
+        typer.Option(
+            help="People's votes (FER+'s fer2013new.csv, or a votes.csv), where they do not lie beside the data."
+        ),
+    ]
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(help='Make one class of several, or rename one, e.g. --merge "negative=angry,disgust,fear,sad".'),
+    ]
+    drop: Annotated[list[str] | None, typer.Option(help="Leave out this class and its faces.")]
+    use_class_map: Annotated[
+        bool | None, typer.Option("--use-class-map", help="Use the classes as arranged on the Data page.")
+    ]
+    class_map: Annotated[str | None, typer.Option(hidden=True, help="A whole class map, as JSON.")]
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them was given."""
+        return any(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def maps_classes(self) -> bool:
+        """Whether the classes of the source are changed."""
+        return bool(self.merge or self.drop or self.use_class_map or self.class_map)
+
+    def reading(self) -> Reading:
+        """Everything but the changes of classes.
+
+        Raises:
+            ConfigError: a value makes no sense.
+        """
+        from fer_core.data.reading import Reading
+        from fer_core.errors import ConfigError
+
+        names = ("skip_broken", "classes", "truth", "votes")
+        values: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.class_map is not None:
+            try:
+                values["class_map"] = json.loads(self.class_map)
+            except ValueError as error:
+                raise ConfigError("--class-map is not JSON.") from error
+        return Reading.parse(values)
+
+    def load(self, source: str, on_progress: Progress | None = None) -> FaceDataset:
+        """The faces of ``source``, with the classes as asked for.
+
+        Raises:
+            DataError: the source cannot be read, or has not the classes named.
+            ConfigError: a value makes no sense.
+        """
+        from fer_core.data.class_map import parse_merge
+        from fer_core.data.reading import load_mapped
+
+        return load_mapped(
+            source, self.reading(),
+            merge=[parse_merge(text) for text in self.merge or []], drop=self.drop or [],
+            use_saved=bool(self.use_class_map), workspace=workspace(), on_progress=on_progress,
+        )  # fmt: skip
+
+
+def reads_faces(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of :class:`FaceOptions`; it takes them as one argument, ``faces``."""
+    types = get_type_hints(command, include_extras=True)
+    own = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[p.name])
+        for p in inspect.signature(command).parameters.values()
+        if p.name != "faces"
+    ]
+    hints = get_type_hints(FaceOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hints[field.name])
+        for field in fields(FaceOptions)
+    ]
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        faces = FaceOptions(**{field.name: values.pop(field.name) for field in fields(FaceOptions)})
+        command(**values, faces=faces)
+
+    signature = inspect.Signature([*own, *shared])
+    with_options.__signature__ = signature  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return with_options

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption, SkipBroken, workspace
+from fer_core.cli.options import FaceOptions, JsonOption, reads_faces, workspace
 from fer_core.cli.output import emit, note, progress
 
 commands = typer.Typer()
@@ -32,19 +32,30 @@ def predict(
     """Find the faces in photographs and name their expressions."""
     from fer_core.errors import ImageError
     from fer_core.faces import FaceDetector
+    from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model, share_processor
     from fer_core.photos import find_photos, predict_paths
 
-    total = len(find_photos(paths))
+    files = find_photos(paths)
     share_processor()
     name = model or default_model()
     classifier, detector = Classifier.load(name, workspace=workspace()), FaceDetector()
     with progress("Photographs") as on_progress:
         results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
         records = [result.to_dict() for result in results]
-    if total > len(records):
-        note(f"{total - len(records)} of {total} photographs stood in {csv} already and were skipped.")
-    emit(records, as_json, "\n".join(_photo_text(record) for record in records))
+    done = {record["file"] for record in records}
+    skipped = [file for file in map(valid_utf8, files) if file not in done]
+    if skipped:
+        note(f"{len(skipped)} of {len(files)} photographs stood in {csv} already and were skipped.")
+    document = {
+        "model": name,
+        "sensitivity": None,
+        "classes": list(classifier.classes),
+        "engine": classifier.engine,
+        "photos": records,
+        "skipped": skipped,
+    }
+    emit(document, as_json, "\n".join(_photo_text(record) for record in records))
     if records and all("error" in record for record in records):
         raise ImageError("None of these files could be read as a photograph; the reason stands beside each.")
 
@@ -64,6 +75,7 @@ def _photo_text(record: dict[str, Any]) -> str:
 
 
 @commands.command()
+@reads_faces
 def explain(
     photo: Annotated[str | None, typer.Argument(help="A photograph; its largest face is explained.")] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
@@ -78,8 +90,9 @@ def explain(
         str | None, typer.Option(help="Instead of a photograph: region shares over a whole split of this data.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
-    skip_broken: SkipBroken = False,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Show which parts of a face decide the answer, and whether the map is to be believed."""
     from fer_core.errors import ConfigError
@@ -90,11 +103,10 @@ def explain(
         raise ConfigError("Give either a photograph or --data, e.g. explain photo.jpg, or explain --data fer2013.zip.")
     classifier = Classifier.load(model or default_model(), workspace=workspace())
     if data is not None:
-        from fer_core.data import load
         from fer_core.explanation import study_regions
 
         with progress("Loading faces") as on_load:
-            dataset = load(data, on_progress=on_load, skip_broken=skip_broken, workspace=workspace())
+            dataset = faces.load(data, on_load)
         with progress("Explaining") as on_progress:
             study = study_regions(classifier, dataset, dataset.indices(split), method, on_progress=on_progress)
         emit({"data": dataset.name, "split": split, **study.to_dict()}, as_json, study.sentence())

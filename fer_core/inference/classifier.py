@@ -6,6 +6,7 @@ import copy
 import os
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -112,6 +113,11 @@ class Classifier:
     def classes(self) -> ClassList:
         """The classes in the order of the logits, with their colors."""
         return self.info.classes
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """What computes the logits: ``name`` and ``version`` of the library."""
+        return {"name": "torch", "version": version("torch")}
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from fer_core.errors import ImageError, WorkspaceError
+from fer_core.formatting import csv_cell, from_csv_cell
 from fer_core.workspace import atomic_write
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _BEFORE: Final = (
     "abstained",
 )
 _AFTER: Final = ("notes", "error")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-"""Text that begins so is a formula to spreadsheet programs (the apostrophe guards it, and so needs guarding too)."""
 
 
 class ResultTable:
@@ -55,10 +54,10 @@ class ResultTable:
         """
         self.path = path
         self.model = model
-        self.columns = (*_BEFORE, *map(guard, labels), *_AFTER)
+        self.columns = (*_BEFORE, *map(csv_cell, labels), *_AFTER)
         self._file: IO[bytes] | None = None
         self._rows, self._must_rewrite = self._read()
-        self.done = frozenset(unguard(row[0]) for row in self._rows)
+        self.done = frozenset(from_csv_cell(row[0]) for row in self._rows)
         """Photographs that stand in the table already, as their path was given."""
 
     def _read(self) -> tuple[list[list[str]], bool]:
@@ -87,9 +86,9 @@ class ResultTable:
             rows.pop()
         rows = self._complete(rows)
         for row in rows:
-            if row[1] != guard(self.model):
+            if row[1] != csv_cell(self.model):
                 raise ImageError(
-                    f"'{self.path}' holds results of the model '{unguard(row[1])}', not of '{self.model}'; "
+                    f"'{self.path}' holds results of the model '{from_csv_cell(row[1])}', not of '{self.model}'; "
                     "it is left as it is. Give another name."
                 )
         return rows, header + self._encode(rows) != content
@@ -145,8 +144,8 @@ class ResultTable:
             raise self._cannot_write(error) from error
 
     def _rows_of(self, result: PhotoResult) -> list[list[object]]:
-        begin = [guard(result.file), guard(self.model), result.width, result.height, len(result.faces)]
-        end = [guard("; ".join(result.notes)), guard(result.error or "")]
+        begin = [csv_cell(result.file), csv_cell(self.model), result.width, result.height, len(result.faces)]
+        end = [csv_cell("; ".join(result.notes)), csv_cell(result.error or "")]
         blank: list[object] = [""] * (len(self.columns) - len(begin) - len(end))
         faces: list[list[object]] = [
             self._face(number, face, result.width, result.height) for number, face in enumerate(result.faces, start=1)
@@ -156,7 +155,7 @@ class ResultTable:
     def _face(self, number: int, face: FacePrediction, width: int, height: int) -> list[object]:
         score = "" if face.score is None else f"{face.score:.4f}"
         probabilities = [f"{p:.6f}" for p in face.probabilities]
-        return [number, *face.box(width, height), score, guard(face.label), int(face.abstained), *probabilities]
+        return [number, *face.box(width, height), score, csv_cell(face.label), int(face.abstained), *probabilities]
 
     def _damaged(self) -> ImageError:
         return ImageError(f"The table '{self.path}' is damaged in its middle; it is left as it is. Give another name.")
@@ -187,13 +186,3 @@ def _count(row: list[str]) -> int:
     """How many rows the photograph of this row has."""
     column = _BEFORE.index("faces")
     return max(1, int(row[column])) if len(row) > column and row[column].isdecimal() else 1
-
-
-def guard(text: str) -> str:
-    """``text`` as a spreadsheet will show it and never run it; :func:`unguard` gives it back."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def unguard(text: str) -> str:
-    """What :func:`guard` was given."""
-    return text[1:] if text.startswith("'") else text

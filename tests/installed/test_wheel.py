@@ -100,9 +100,7 @@ def test_the_wheel_predicts_in_an_empty_folder(installed, elsewhere):
     shutil.copy(asset("samples", "two-portraits.jpg"), photo)
     environment = clean_environment(elsewhere / "home")
     found = run(installed / "fer-lab", "predict", photo, "--json", cwd=elsewhere, env=environment)
-    document = json.loads(found.stdout)
-    faces = document["photos"] if isinstance(document, dict) else document
-    assert len(faces[0]["faces"]) == 2
+    assert len(json.loads(found.stdout)["photos"][0]["faces"]) == 2
     where = run(installed / "python", "-c", "import fer_core; print(fer_core.__file__)", cwd=elsewhere, env=environment)
     assert str(PROJECT_ROOT) not in where.stdout
 

@@ -8,10 +8,13 @@ import pytest
 from PIL import Image
 
 from fer_core import cli
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.inference import default_model
 from tests.core.faces.conftest import encode, scene
+from tests.factories import untrained_checkpoint
 from tests.source_factory import heic
+
+SEVEN = ClassList.fer2013().names
 
 
 @pytest.fixture
@@ -34,13 +37,17 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
 def test_json_is_one_document_on_stdout(capsys, folder, checkpoint):
     code, out, _ = run(capsys, folder, "--model", checkpoint, "--json")
     assert code == 0
-    records = {record["file"].rsplit("/", 1)[1]: record for record in json.loads(out)}
+    document = json.loads(out)
+    assert (document["model"], document["classes"]) == (str(checkpoint), list(SEVEN))
+    assert document["sensitivity"] is None
+    assert document["engine"]["name"] == "torch"
+    records = {record["file"].rsplit("/", 1)[1]: record for record in json.loads(out)["photos"]}
     assert list(records) == ["one.png", "text.jpg", "two.png", "wall.png"]
     assert {name: len(record["faces"]) for name, record in records.items()} == {
         "one.png": 1, "text.jpg": 0, "two.png": 2, "wall.png": 0,
     }  # fmt: skip
     assert [name for name, record in records.items() if "error" in record] == ["text.jpg"]
-    assert tuple(records["one.png"]["faces"][0]["probabilities"]) == LABELS
+    assert tuple(records["one.png"]["faces"][0]["probabilities"]) == SEVEN
 
 
 def test_a_heic_of_a_phone_held_upright_is_read_like_any_other(capsys, tmp_path, checkpoint):
@@ -51,7 +58,7 @@ def test_a_heic_of_a_phone_held_upright_is_read_like_any_other(capsys, tmp_path,
     (tmp_path / "IMG_0002.HEIC").write_bytes(heic(upright)[:-200])
     code, out, _ = run(capsys, tmp_path, "--model", checkpoint, "--json")
     assert code == 0
-    read, cut = json.loads(out)
+    read, cut = json.loads(out)["photos"]
     assert (read["width"], read["height"]) == (480, 640)
     assert len(read["faces"]) == 1
     assert "damaged or cut short" in cut["error"]
@@ -61,7 +68,7 @@ def test_text_for_people_has_one_line_for_each_photograph(capsys, folder, checkp
     code, out, _ = run(capsys, folder, "--model", checkpoint)
     assert code == 0
     one, text, two, wall = out.splitlines()
-    assert one.split(": ")[1].split()[0] in LABELS
+    assert one.split(": ")[1].split()[0] in SEVEN
     assert "text file" in text
     assert two.split(": ")[1].startswith("1 ")
     assert ", 2 " in two
@@ -73,12 +80,14 @@ def test_a_second_run_continues_the_table(capsys, folder, checkpoint, tmp_path):
     assert run(capsys, folder / "one.png", "--model", checkpoint, "--csv", table)[0] == 0
     code, out, err = run(capsys, folder, "--model", checkpoint, "--csv", table, "--json")
     assert code == 0
-    assert [record["file"].rsplit("/", 1)[1] for record in json.loads(out)] == ["text.jpg", "two.png", "wall.png"]
+    document = json.loads(out)
+    assert [photo["file"].rsplit("/", 1)[1] for photo in document["photos"]] == ["text.jpg", "two.png", "wall.png"]
+    assert document["skipped"] == [str(folder / "one.png")]
     assert "1 of 4 photographs stood in" in err
     with table.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 5
     code, out, err = run(capsys, folder, "--model", checkpoint, "--csv", table, "--json")
-    assert (code, json.loads(out)) == (0, [])
+    assert (code, json.loads(out)["photos"], len(json.loads(out)["skipped"])) == (0, [], 4)
 
 
 @pytest.mark.parametrize("arguments", [["missing.jpg"], ["."], []])
@@ -94,7 +103,7 @@ def test_no_picture_is_status_2_and_one_sentence(capsys, checkpoint, tmp_path, m
 def test_when_nothing_could_be_read_the_reasons_are_printed_and_the_status_is_2(capsys, folder, checkpoint):
     code, out, err = run(capsys, folder / "text.jpg", "--model", checkpoint, "--json")
     assert code == 2
-    assert "text file" in json.loads(out)[0]["error"]
+    assert "text file" in json.loads(out)["photos"][0]["error"]
     assert err.startswith("error: None of these files")
 
 
@@ -114,4 +123,17 @@ def test_the_default_model_is_one_rule_that_one_variable_changes(capsys, folder,
     assert default_model() == str(checkpoint)
     code, out, _ = run(capsys, folder / "one.png", "--json")
     assert code == 0
-    assert len(json.loads(out)[0]["faces"]) == 1
+    assert len(json.loads(out)["photos"][0]["faces"]) == 1
+
+
+@pytest.mark.parametrize("names", [("calm", "=1+1 <b>"), tuple(f"class {i}" for i in range(40))])
+def test_a_model_names_its_own_classes(capsys, folder, tmp_path, names):
+    model = untrained_checkpoint(tmp_path / "own.safetensors", labels=names)
+    code, out, _ = run(capsys, folder / "one.png", "--model", model, "--csv", tmp_path / "t.csv", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["classes"] == list(names)
+    assert tuple(document["photos"][0]["faces"][0]["probabilities"]) == names
+    with (tmp_path / "t.csv").open(newline="") as file:
+        columns = csv.DictReader(file).fieldnames
+    assert columns[13:-2] == [f"'{name}" if name.startswith("=") else name for name in names]
