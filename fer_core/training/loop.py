@@ -31,6 +31,7 @@ from fer_core.preprocess import normalise
 from fer_core.training.augment import augment
 from fer_core.training.capture import CapturedStep
 from fer_core.training.device import Compute
+from fer_core.training.losses import distillation_loss, mixed_cross_entropy
 from fer_core.training.runs import EpochRecord
 
 _SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
@@ -295,9 +296,9 @@ class Training:
         with self.compute.autocast:
             logits = self.model(x)
         logits = logits.float()
-        plain = _mixed_cross_entropy(logits, targets, others, share, 0.0)
+        plain = mixed_cross_entropy(logits, targets, others, share, 0.0)
         smooth = config.label_smoothing
-        loss = _mixed_cross_entropy(logits, targets, others, share, smooth) if smooth else plain
+        loss = mixed_cross_entropy(logits, targets, others, share, smooth) if smooth else plain
         if self.teachers:
             answer = self._teachers_answer(x) if answer is None else answer
             distance = distillation_loss(logits, answer, config.teacher_temperature)
@@ -385,26 +386,6 @@ def _optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optim
     return torch.optim.SGD(
         groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True
     )
-
-
-def _mixed_cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, others: torch.Tensor | None, share: torch.Tensor, smoothing: float
-) -> torch.Tensor:
-    loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    if others is not None:
-        loss = share * loss + (1 - share) * F.cross_entropy(logits, others, label_smoothing=smoothing)
-    return loss
-
-
-def distillation_loss(logits: torch.Tensor, answer: torch.Tensor, temperature: float) -> torch.Tensor:
-    """T² · KL(answer ‖ softmax(z / T)), averaged over faces (Hinton et al. 2015).
-
-    Args:
-        logits: z, the student's, float (N, C).
-        answer: the teachers' softmax(z_t / T), averaged over teachers, float (N, C).
-        temperature: T; the factor T² keeps the gradient's size, which falls with 1 / T².
-    """
-    return temperature**2 * F.kl_div(F.log_softmax(logits / temperature, dim=1), answer, reduction="batchmean")
 
 
 def _ema_decay(decay: float, step: int) -> float:

@@ -10,14 +10,8 @@ from fer_core.config import TrainConfig
 from fer_core.data import make_split
 from fer_core.errors import TrainingError
 from fer_core.training.device import Compute, choose_compute
-from fer_core.training.loop import (
-    Training,
-    _mixed_cross_entropy,
-    distillation_loss,
-    learning_rate,
-    step_seed,
-    torch_settings,
-)
+from fer_core.training.loop import Training, learning_rate, step_seed, torch_settings
+from fer_core.training.losses import distillation_loss, mixed_cross_entropy
 from tests.factories import make_dataset, tiny_config
 
 CPU = Compute("cpu", "test", "float32", 1)
@@ -142,7 +136,7 @@ def test_mixed_loss_is_the_cross_entropy_with_the_mixed_target():
     soft = 0.7 * torch.eye(3)[targets] + 0.3 * torch.eye(3)[targets[partner]]
     smooth = soft * 0.9 + 0.1 / 3
     expected = -(smooth * logits.log_softmax(1)).sum(1).mean()
-    assert _mixed_cross_entropy(logits, targets, targets[partner], torch.tensor(0.7), 0.1).item() == pytest.approx(
+    assert mixed_cross_entropy(logits, targets, targets[partner], torch.tensor(0.7), 0.1).item() == pytest.approx(
         expected.item(), rel=1e-6
     )
 
