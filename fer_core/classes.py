@@ -189,6 +189,19 @@ class ClassList(Sequence[str]):
         found = {other.find(name) for name in self} - {None}
         return len(found) == len(self) == len(other)
 
+    def positions_in(self, other: ClassList) -> tuple[int | None, ...]:
+        """For each class the position of its counterpart in ``other``; None where it has none there.
+
+        The same name goes first, then the same but for case or by an emotion's alias; no two share a counterpart.
+        """
+        found: dict[int, int] = {}
+        for same in (str.__eq__, lambda a, b: class_key(a) == class_key(b)):
+            for i, name in enumerate(self):
+                free = (k for k, known in enumerate(other) if k not in found.values() and same(name, known))
+                if i not in found and (place := next(free, None)) is not None:
+                    found[i] = place
+        return tuple(found.get(i) for i in range(len(self)))
+
     @cached_property
     def _exact(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.names)}

@@ -94,3 +94,16 @@ def test_lists_are_the_same_by_name_not_by_order():
 def test_emotions_are_put_in_the_order_of_fer2013():
     assert in_emotion_order(["contempt", "neutral", "Anger", "x"]) == ["Anger", "neutral", "contempt", "x"]
     assert class_key("HAPPINESS") == class_key("joy") == "happy"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "places"),
+    [
+        (("sad", "happy"), ("happy", "sad", "fear"), (1, 0)),
+        (("Joy", "Sadness"), ("sad", "happy"), (1, 0)),
+        (("joy", "happy"), ("happy", "sad"), (None, 0)),  # the same name goes first; no two share one
+        (("bored", "SAD"), ("sad", "calm"), (None, 0)),
+    ],
+)
+def test_two_lists_meet_by_name(ours, theirs, places):
+    assert ClassList(ours).positions_in(ClassList(theirs)) == places
