@@ -137,6 +137,26 @@ class TrainConfig(Config):
         title="Leave out broken faces",
         description="Train without the faces that cannot be read, instead of refusing the data.",
     )
+    classes: Literal["auto", "emotions", "folders"] = Field(
+        "auto",
+        title="Classes",
+        description="What the class folders mean. auto: the emotions where every folder is named after one, else the folders' own names. emotions: folders that name no emotion are left out. folders: always their own names.",
+    )
+    truth: Literal["labels", "votes"] = Field(
+        "labels",
+        title="Truth",
+        description="labels: each face's label is the one its source gives. votes: the majority of people's votes; faces without a majority are left out.",
+    )
+    votes: str | None = Field(
+        None,
+        title="Votes",
+        description="A file of people's votes; empty takes one that lies beside the data.",
+    )
+    class_map: tuple[MappedClass, ...] = Field(
+        (),
+        title="Class map",
+        description="The classes made from those of the data, in order; empty takes them as they are.",
+    )
     model: str = Field("seed", min_length=1, title="Model", description="Name of the architecture.")
     model_args: dict[str, Any] = Field(
         default_factory=dict,
@@ -156,7 +176,20 @@ class TrainConfig(Config):
         description="Share of the training faces that validate, for the protocols holdout and leaky.",
     )
     epochs: int = Field(14, ge=1, le=10_000, title="Epochs", description="How often every training face is seen.")
-    batch_size: int = Field(128, ge=2, le=8192, title="Batch size", description="Faces per step.")
+    freeze_epochs: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        title="Frozen epochs",
+        description="So many of the epochs, the first ones, train the last layer alone; the layers below stay as they came, without dropout and with the statistics of their batch norms. The schedule of the learning rate runs over all epochs. For trainings that start from a model.",
+    )
+    batch_size: int = Field(
+        128,
+        ge=2,
+        le=8192,
+        title="Batch size",
+        description="Faces per step. With fewer training faces than that, all of them make one step.",
+    )
     optimizer: Literal["adamw", "sgd"] = Field(
         "adamw",
         title="Optimizer",
@@ -189,6 +222,11 @@ class TrainConfig(Config):
         lt=1,
         title="Label smoothing",
         description="Share of each target spread evenly over all classes (Szegedy et al. 2016).",
+    )
+    class_weights: Literal["none", "sqrt", "inverse"] = Field(
+        "none",
+        title="Class weights",
+        description="How much more a face of a rare class counts in the loss. inverse: by 1 / the number of its class's training faces, so that every class counts alike. sqrt: by the square root of that. The mean over the training faces is 1. Not applied to the distance from the teachers.",
     )
     mixup: float = Field(
         0.0,
@@ -303,6 +341,8 @@ class TrainConfig(Config):
             raise ValueError("ema_decay must be 0 (off) or at least 0.5; smaller values average nothing")
         if self.teacher_views and self.mixup:
             raise ValueError("teacher_views needs mixup 0: kept answers are of single faces, not of mixed ones")
+        if self.freeze_epochs and not self.init_from:
+            raise ValueError("freeze_epochs needs init_from: random layers are not worth keeping as they are")
         return self
 
 

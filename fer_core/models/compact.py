@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.models.base import ExpressionModel
 from fer_core.models.registry import register
 
@@ -55,7 +55,7 @@ class CompactNet(ExpressionModel):
 
     def __init__(
         self,
-        classes: int = len(LABELS),
+        classes: int = len(ClassList.fer2013()),
         stem: int = 32,
         widths: tuple[int, ...] = (48, 96, 192),
         blocks: tuple[int, ...] = (1, 2, 2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.models.base import ExpressionModel
 from fer_core.models.registry import register
 
@@ -22,7 +22,7 @@ def _block(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 class SeedNet(ExpressionModel):
     """The lab report's network: four conv blocks, two linear layers (538,439 parameters)."""
 
-    def __init__(self, classes: int = len(LABELS), dropout: float = 0.5) -> None:
+    def __init__(self, classes: int = len(ClassList.fer2013()), dropout: float = 0.5) -> None:
         super().__init__()
         self.block1 = _block(1, 32, 5)
         self.block2 = _block(32, 64, 3)

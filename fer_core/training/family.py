@@ -9,7 +9,7 @@ faces only, like everybody (Hinton et al. 2015; the recipe of the ensemble is th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ STUDENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "seed": {"preset": "standard", "batch_size": 256, "weight_decay": 0.05, "ema_decay": 0.998},
 }
 """Whom the teachers teach, and by which recipe."""
+
+READING: Final = ("classes", "truth", "votes", "class_map")
+"""Settings that decide the classes; networks of other classes are no members of the family."""
 
 _TEACHERS_SHARE: Final = 0.45  # of the time; the students see their teachers' answers, which costs more than their own
 _OVERHEAD: Final = 1.15  # what validating and saving take beyond the steps of an epoch
@@ -98,6 +101,7 @@ def train_family(
     students: Mapping[str, Mapping[str, Any]] = STUDENTS,
     teacher: Mapping[str, Any] = TEACHER,
     limits: tuple[int, int] = (_FEWEST, _MOST),
+    reading: Mapping[str, Any] | None = None,
     dataset: FaceDataset | None = None,
     workspace: Workspace,
     hooks: Hooks | None = None,
@@ -114,6 +118,7 @@ def train_family(
         students: architecture -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``.
         teacher: settings on top of ``compact-gpu``.
         limits: fewest and most epochs of a network.
+        reading: the settings that decide the classes (:data:`READING`), where they are not the defaults.
         dataset: the faces, when they are loaded already.
         workspace: where the runs are written and looked for.
         hooks: as of :func:`fer_core.training.train`; a stop ends the whole.
@@ -125,12 +130,16 @@ def train_family(
         FerError: as :func:`fer_core.training.train`.
     """
     started, fewest, most = clock(), *limits
+    given = {"data": data, **(reading or {})}
+    if dataset is not None:
+        given |= {"truth": dataset.truth, "class_map": dataset.class_map}
+    usual = TrainConfig.parse(given)
 
     def left() -> float:
         return 60 * minutes - (clock() - started)
 
     def run(name: str, config: TrainConfig) -> Member:
-        began, old = clock(), _find(workspace, name)
+        began, old = clock(), _find(workspace, name, usual)
         if old is None or old.state != "finished":
             say(f"{name}: {(old.config if old else config).epochs} epochs, {max(0.0, left()):.0f} s left")
             resumable = old is not None and (old.path / "last.ckpt").is_file()
@@ -155,11 +164,11 @@ def train_family(
         return _OVERHEAD * seconds[2], views
 
     def teacher_config(seed: int, epochs: int) -> TrainConfig:
-        return make_train_config("compact-gpu", **{**teacher, "data": data, "seed": seed, "epochs": epochs})
+        return make_train_config("compact-gpu", **{**teacher, **given, "seed": seed, "epochs": epochs})
 
     seconds, _ = costs("Teacher", teacher_config(0, 3))
     for_teachers = _TEACHERS_SHARE * left()
-    begun = sum(_find(workspace, f"Teacher {number}") is not None for number in range(1, teachers + 1))
+    begun = sum(_find(workspace, f"Teacher {number}", usual) is not None for number in range(1, teachers + 1))
     count = max(begun, teachers_for(for_teachers, seconds, teachers, fewest))  # a later call has less time and as many
     epochs = epochs_for(for_teachers / count, seconds, fewest, most)
     taught = tuple(run(f"Teacher {number}", teacher_config(number, epochs)) for number in range(1, count + 1))
@@ -168,7 +177,7 @@ def train_family(
         own = dict(students[model])
         preset = own.pop("preset", None)
         names = tuple(member.run for member in taught)
-        changes = {"data": data, "model": model, "seed": seed, "epochs": epochs, "teachers": names}
+        changes = {**given, "model": model, "seed": seed, "epochs": epochs, "teachers": names}
         return make_train_config(preset, **{**STUDENT, **own, **changes})
 
     timed = {model: costs(f"Student {model}", student_config(model, 0, 3)) for model in students}
@@ -183,7 +192,13 @@ def train_family(
     return Family(taught, tuple(learned))
 
 
-def _find(workspace: Workspace, name: str) -> Run | None:
-    """The newest run of this name that is finished, else the newest that can go on."""
-    named: Sequence[Run] = [run for run in list_runs(workspace) if run.label.name == name and run.state != "damaged"]
+def _find(workspace: Workspace, name: str, usual: TrainConfig) -> Run | None:
+    """The newest run of this name and these classes that is finished, else the newest that can go on."""
+
+    def belongs(run: Run) -> bool:
+        if run.label.name != name or run.state == "damaged":
+            return False
+        return all(getattr(run.config, setting) == getattr(usual, setting) for setting in READING)
+
+    named = [run for run in list_runs(workspace) if belongs(run)]
     return next((run for run in named if run.state == "finished"), next(iter(named), None))

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
-from fer_core.errors import ModelError, TrainingError
+from fer_core.errors import ConfigError, ModelError, TrainingError
 from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.inference.classifier import fold_batch_norm
@@ -31,7 +31,7 @@ from fer_core.preprocess import normalise
 from fer_core.training.augment import augment
 from fer_core.training.capture import CapturedStep
 from fer_core.training.device import Compute
-from fer_core.training.losses import distillation_loss, mixed_cross_entropy
+from fer_core.training.losses import class_weights, distillation_loss, mixed_cross_entropy
 from fer_core.training.runs import EpochRecord
 
 _SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
@@ -96,6 +96,21 @@ def step_seed(seed: int, stream: int, step: int) -> int:
     return (value ^ (value >> 31)) >> 1
 
 
+def network_args(config: TrainConfig, classes: ClassList) -> dict[str, Any]:
+    """Arguments of the architecture for a network with one output for each class.
+
+    Raises:
+        ConfigError: the settings ask for another number of outputs.
+    """
+    asked = config.model_args.get("classes", len(classes))
+    if asked != len(classes):
+        raise ConfigError(
+            f"model_args asks for {asked} classes, the data has {len(classes)} ({', '.join(classes)}). "
+            "Leave 'classes' out of model_args; it follows the data."
+        )
+    return {**config.model_args, "classes": len(classes)}
+
+
 class Training:
     """One training, driven epoch by epoch: ``while not t.finished: record = t.run_epoch()``."""
 
@@ -111,9 +126,10 @@ class Training:
         self.config, self.compute, self.split, self.dataset = config, compute, split, dataset
         device = torch.device(compute.device)
         torch.manual_seed(config.seed)
-        model = build(config.model, **config.model_args)
+        model_args = network_args(config, dataset.classes)
+        model = build(config.model, **model_args)
         if start_weights is not None:
-            model.load_state_dict(start_weights)
+            model.load_state_dict({**model.state_dict(), **start_weights})
         self.model: ExpressionModel = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         # Each training has its own copy of its teachers, so that nothing is switched on a model others use.
@@ -125,18 +141,22 @@ class Training:
         # The whole set lies on the device as bytes: 66 MB for FER2013.
         self.images = torch.from_numpy(dataset.images[split.train].copy()).to(device)
         self.targets = torch.from_numpy(dataset.labels[split.train].copy()).to(device)
-        self.steps_per_epoch = max(1, len(self.images) // config.batch_size)
+        counts = torch.bincount(self.targets, minlength=len(dataset.classes))
+        self._class_weights = class_weights(config.class_weights, counts)
+        self.batch_size = min(config.batch_size, len(self.images))
+        self.steps_per_epoch = len(self.images) // self.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
         self.generator = torch.Generator(device)
         self._recording = compute.device == "cuda"
         self._captured: CapturedStep | None = None
+        self._frozen = False  # whether the last layer trains alone in the running epoch
         self._views: dict[int, View] = {}
         self._view: View | None = None  # of the running epoch, always in the same place: a recorded step reads there
         self.progress = Progress()
         # Validation goes through the one inference path, on a copy, so that nothing is switched on the model.
         self.info = CheckpointInfo(
             architecture=config.model,
-            model_args=config.model_args,
+            model_args=model_args,
             labels=dataset.classes.names,
             preprocess=config.preprocess,
         )
@@ -183,13 +203,13 @@ class Training:
         order = self.epoch_order(p.epoch)
         if self.teachers and config.teacher_views and not self._show(p.epoch % config.teacher_views, should_stop):
             return None
-        self.model.train()
+        self._freeze(p.epoch < config.freeze_epochs)
         loss_sum = torch.tensor(p.loss_sum, dtype=torch.float64, device=self.images.device)
         correct = torch.tensor(p.correct, dtype=torch.float64, device=self.images.device)
         rate = 0.0
         while p.step < self.steps_per_epoch:
             rate = learning_rate(config, p.epoch * self.steps_per_epoch + p.step, self.total_steps)
-            batch = order[p.step * config.batch_size : (p.step + 1) * config.batch_size]
+            batch = order[p.step * self.batch_size : (p.step + 1) * self.batch_size]
             loss, hits = self.train_step(batch, p.epoch * self.steps_per_epoch + p.step, rate)
             loss_sum += loss * len(batch)
             correct += hits
@@ -213,6 +233,15 @@ class Training:
                 return None
         return self._close_epoch(rate)
 
+    def _freeze(self, frozen: bool) -> None:
+        """Train the last layer alone, or all layers; a step recorded for the other is recorded anew.
+
+        Layers that are kept get no gradients, so the optimizer leaves them, their decay included.
+        """
+        self.model.train(not frozen)  # without dropout, and batch norm's statistics stay
+        if frozen != self._frozen:
+            self._frozen, self._captured = frozen, None
+
     def epoch_order(self, epoch: int) -> torch.Tensor:
         """Positions of the training faces in the order of an epoch, int64 (N,): a function of seed and epoch."""
         generator = torch.Generator().manual_seed(step_seed(self.config.seed, 1, epoch))
@@ -224,7 +253,7 @@ class Training:
             config, n = self.config, len(self.images)
             self.generator.manual_seed(step_seed(config.seed, 5, number))
             pixels = torch.empty_like(self.images).unsqueeze(1)
-            answers = torch.empty(n, len(LABELS), device=self.images.device)
+            answers = torch.empty(n, len(self.dataset.classes), device=self.images.device)
             for start in range(0, n, _ASKED_AT_ONCE):
                 if should_stop and should_stop():
                     return False
@@ -294,11 +323,14 @@ class Training:
             pixels, others = share * pixels + (1 - share) * pixels.roll(1, 0), targets.roll(1, 0)
         x = self._as_input(pixels)
         with self.compute.autocast:
-            logits = self.model(x)
+            logits = self._head_alone(x) if self._frozen else self.model(x)
         logits = logits.float()
         plain = mixed_cross_entropy(logits, targets, others, share, 0.0)
         smooth = config.label_smoothing
-        loss = mixed_cross_entropy(logits, targets, others, share, smooth) if smooth else plain
+        weights = self._class_weights
+        loss = plain
+        if smooth or weights is not None:
+            loss = mixed_cross_entropy(logits, targets, others, share, smooth, weights)
         if self.teachers:
             answer = self._teachers_answer(x) if answer is None else answer
             distance = distillation_loss(logits, answer, config.teacher_temperature)
@@ -311,6 +343,13 @@ class Training:
             if others is not None:
                 hits = share * hits + (1 - share) * (predicted == others).sum()
         return plain.detach(), hits
+
+    def _head_alone(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits, with gradients for the last layer only."""
+        with torch.no_grad():
+            features = self.model.embedding(self.model.features(x))
+        logits: torch.Tensor = self.model.classifier(features)
+        return logits
 
     def _as_input(self, pixels: torch.Tensor) -> torch.Tensor:
         return normalise(pixels, self.config.preprocess).contiguous(memory_format=torch.channels_last)

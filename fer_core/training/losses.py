@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 
+ClassWeights = Literal["none", "sqrt", "inverse"]
+
+
+def class_weights(kind: ClassWeights, counts: torch.Tensor) -> torch.Tensor | None:
+    """What a face of each class counts in the loss, float (C,); None where all count alike.
+
+    Args:
+        kind: ``inverse``: in proportion to 1 / n, for the n training faces of the class; ``sqrt``: to 1 / √n.
+        counts: int64 (C,), training faces of each class.
+
+    Returns:
+        weights whose mean over the training faces is 1; 0 for a class without a training face.
+    """
+    if kind == "none":
+        return None
+    present = counts > 0
+    n = counts.clamp(min=1).double()
+    weights = torch.where(present, 1 / n if kind == "inverse" else n.rsqrt(), torch.zeros_like(n))
+    scale = counts.sum() / (weights * counts).sum()
+    return (weights * scale).float()
+
 
 def mixed_cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, others: torch.Tensor | None, share: torch.Tensor, smoothing: float
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    others: torch.Tensor | None,
+    share: torch.Tensor,
+    smoothing: float,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy to the labels; under mixup a mean of two, weighed by ``share``.
+    """Cross-entropy to the labels, averaged over faces; under mixup a mean of two, weighed by ``share``.
 
     Args:
         logits: float (N, C).
@@ -17,11 +45,21 @@ def mixed_cross_entropy(
         others: int64 (N,), the labels of the faces mixed in; None without mixup.
         share: float (), how much of each face remains under mixup.
         smoothing: share of each target that is spread evenly over all classes.
+        weights: float (C,), what a face of each class counts; None where all count alike.
     """
-    loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    loss = _cross_entropy(logits, targets, smoothing, weights)
     if others is not None:
-        loss = share * loss + (1 - share) * F.cross_entropy(logits, others, label_smoothing=smoothing)
+        loss = share * loss + (1 - share) * _cross_entropy(logits, others, smoothing, weights)
     return loss
+
+
+def _cross_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, smoothing: float, weights: torch.Tensor | None
+) -> torch.Tensor:
+    if weights is None:
+        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    # Not PyTorch's own argument ``weight``: it divides by the weights of the batch, and weighs the smoothed part by class.
+    return (weights[targets] * F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")).mean()
 
 
 def distillation_loss(logits: torch.Tensor, answer: torch.Tensor, temperature: float) -> torch.Tensor:

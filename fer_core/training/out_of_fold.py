@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from fer_core.classes import LABELS
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.data.duplicates import pixel_groups
@@ -46,10 +45,12 @@ class OutOfFold(Job):
     Attributes:
         workspace: whose store keeps the result.
         key: names data and settings.
+        classes: how many the data has.
     """
 
     workspace: Workspace
     key: str
+    classes: int
 
     status_type = FoldStatus
 
@@ -71,7 +72,7 @@ class OutOfFold(Job):
         return "lost" if state == "finished" else state  # the store gave its result up
 
     def keep(self, positions: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep the result: positions int64 (n,) in the data set and probabilities float32 (n, 7).
+        """Keep the result: positions int64 (n,) in the data set and probabilities float32 (n, C).
 
         Raises:
             WorkspaceError: it cannot be kept.
@@ -82,7 +83,7 @@ class OutOfFold(Job):
             raise WorkspaceError(f"The out-of-fold probabilities cannot be kept. {problem}")
 
     def read(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Positions int64 (n,) in the data set and probabilities float32 (n, 7).
+        """Positions int64 (n,) in the data set and probabilities float32 (n, C).
 
         Raises:
             DataError: there is no result, or it is damaged.
@@ -90,7 +91,7 @@ class OutOfFold(Job):
 
         def result(entry: Entry) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
             positions, probabilities = entry.arrays["positions"], entry.arrays["probabilities"]
-            if probabilities.shape != (len(positions), len(LABELS)):
+            if probabilities.shape != (len(positions), self.classes):
                 raise DataError("not one row of probabilities for each face")
             return positions, probabilities
 
@@ -104,11 +105,11 @@ class OutOfFold(Job):
         self._store.put("out-of-fold", self._fold_key(number), {"probabilities": probabilities})
 
     def kept_fold(self, number: int, faces: int) -> npt.NDArray[np.float32] | None:
-        """The predictions of a fold finished earlier, float32 (faces, 7); None where none can be used."""
+        """The predictions of a fold finished earlier, float32 (faces, C); None where none can be used."""
 
         def fold(entry: Entry) -> npt.NDArray[np.float32]:
             probabilities = entry.arrays["probabilities"]
-            if probabilities.shape != (faces, len(LABELS)) or probabilities.dtype != np.float32:
+            if probabilities.shape != (faces, self.classes) or probabilities.dtype != np.float32:
                 raise DataError("the fold of other faces")
             return probabilities
 
@@ -139,8 +140,8 @@ def find(dataset: FaceDataset, config: TrainConfig | None = None, *, workspace: 
     """
     machine = {"data", "device", "threads", "precision"}
     settings = (config or default_config()).model_dump(mode="json", exclude_defaults=True, exclude=machine)
-    key = hashlib.sha256(f"{dataset.fingerprint} {FOLDS} {json.dumps(settings, sort_keys=True)}".encode()).hexdigest()
-    return OutOfFold(workspace.jobs / f"out-of-fold-{key[:20]}", workspace, key)
+    key = hashlib.sha256(f"{dataset.cache_key} {FOLDS} {json.dumps(settings, sort_keys=True)}".encode()).hexdigest()
+    return OutOfFold(workspace.jobs / f"out-of-fold-{key[:20]}", workspace, key, len(dataset.classes))
 
 
 def fold_of_each(dataset: FaceDataset, indices: npt.NDArray[np.int64], seed: int = 0) -> npt.NDArray[np.int64]:
@@ -179,8 +180,7 @@ def compute(
         return job
     indices = dataset.indices("train")
     fold = fold_of_each(dataset, indices)
-    if min(np.bincount(fold, minlength=FOLDS)) == 0 or len(indices) * (FOLDS - 1) // FOLDS < config.batch_size:
-        raise DataError(f"{dataset.name} has too few training faces ({len(indices)}) for {FOLDS} folds.")
+    _refuse_too_few(dataset, indices, fold)
     refuse_if_busy(workspace)
     make_directory(job.path)
     with only_training(workspace, job, "The search for suspect labels"):
@@ -197,6 +197,21 @@ def compute(
             work.write("failed", str(error))
             raise
     return job
+
+
+def _refuse_too_few(dataset: FaceDataset, indices: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> None:
+    """A class must stand in every fold: a network that never saw it would suspect each of its faces."""
+    labels = dataset.labels[indices]
+    few = [
+        f"{dataset.classes[label]} ({np.sum(labels == label)})"
+        for label in np.unique(labels)
+        if len(np.unique(fold[labels == label])) < FOLDS
+    ]
+    if few:
+        raise DataError(
+            f"{dataset.name} has too few different training faces for {FOLDS} folds in: {', '.join(few)}. "
+            "Merge these classes into others, or drop them."
+        )
 
 
 class _Stopped(Exception):
@@ -233,8 +248,8 @@ class _Work:
             self._on_progress(self._done, self._total)
 
     def predict_all(self, indices: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Probabilities float32 (n, 7) of the faces at ``indices``, each by the network of its fold."""
-        probabilities = np.zeros((len(indices), len(LABELS)), dtype=np.float32)
+        """Probabilities float32 (n, C) of the faces at ``indices``, each by the network of its fold."""
+        probabilities = np.zeros((len(indices), len(self._dataset.classes)), dtype=np.float32)
         for number in range(FOLDS):
             held_out = indices[fold == number]
             predicted = self._job.kept_fold(number, len(held_out))
@@ -271,7 +286,14 @@ class _Work:
         return self._job.stop_requested or bool(self._should_stop and self._should_stop())
 
 
-def start(source: str, dataset: FaceDataset, *, workspace: Workspace, skip_broken: bool = False) -> OutOfFold:
+def start(
+    source: str,
+    dataset: FaceDataset,
+    *,
+    workspace: Workspace,
+    skip_broken: bool = False,
+    reading: Sequence[str] = (),
+) -> OutOfFold:
     """Start the computation in a process of its own; follow it with :func:`find`.
 
     Args:
@@ -279,6 +301,7 @@ def start(source: str, dataset: FaceDataset, *, workspace: Workspace, skip_broke
         dataset: the same faces, read.
         workspace: where the work lies.
         skip_broken: leave out faces that cannot be read, as ``dataset`` did.
+        reading: the command line's options that give ``dataset`` its classes, such as ``--classes folders``.
 
     Raises:
         BusyError: a training runs in this workspace.
@@ -290,5 +313,5 @@ def start(source: str, dataset: FaceDataset, *, workspace: Workspace, skip_broke
         return job
     refuse_if_busy(workspace)
     skip = ["--skip-broken"] if skip_broken else []
-    job.start(["audit", source, "--suspects", "--json", *skip], workspace, FoldStatus())
+    job.start(["audit", source, "--suspects", "--json", *skip, *reading], workspace, FoldStatus())
     return job

@@ -67,26 +67,21 @@ class RunWriter:
         for line in record.log_lines():
             self.log(line)
 
-    def restore(self, training: Training, fingerprint: str) -> bool:
-        """Bring a training back to where ``last.ckpt`` was written, and metrics and log to what it knows.
+    def restore(self, training: Training, notes: Sequence[str]) -> None:
+        """Bring a training back to where ``last.ckpt`` was written, if it was, and metrics and log to what it knows.
 
         Args:
             training: new, with the run's settings.
-            fingerprint: of its data.
-
-        Returns:
-            whether there was a checkpoint to go on from.
+            notes: sentences that stand at the top of the log.
 
         Raises:
-            RunError: the checkpoint is damaged, of a newer version, or belongs to other data.
+            RunError: the checkpoint is damaged, of a newer version, or belongs to other data or classes.
         """
-        found = (self.run.path / "last.ckpt").exists()
-        if found:
-            self._load(training, fingerprint)
-        self._rewrite(training.records())
-        return found
+        if (self.run.path / "last.ckpt").exists():
+            self._load(training)
+        self._rewrite(training.records(), notes)
 
-    def checkpoint(self, training: Training, fingerprint: str, force: bool = True) -> None:
+    def checkpoint(self, training: Training, force: bool = True) -> None:
         """Write ``last.ckpt``; unless forced, only when the last one has grown old."""
         now = time.monotonic()
         if not force and now - self._last_checkpoint < _CHECKPOINT_EVERY[training.compute.device]:
@@ -94,7 +89,9 @@ class RunWriter:
         self._last_checkpoint = now
         state = {
             "schema_version": _CHECKPOINT_SCHEMA,
-            "fingerprint": fingerprint,
+            "fingerprint": training.dataset.fingerprint,
+            "classes": list(training.dataset.classes),
+            "data": training.dataset.cache_key,
             "training": training.state_dict(),
         }
         with atomic_write(self.run.path / "last.ckpt") as file:
@@ -122,16 +119,23 @@ class RunWriter:
         write_json(self.run.path / f"evaluation-{name}.json", evaluation.to_dict())
         return evaluation
 
-    def _load(self, training: Training, fingerprint: str) -> None:
+    def _load(self, training: Training) -> None:
+        data = training.dataset
         name = f"The run '{self.run.label.name}'"
         try:
             state = load_plain(self.run.path / "last.ckpt", training.compute.device)
             if state["schema_version"] > _CHECKPOINT_SCHEMA:
                 raise RunError(f"{name} was written by a newer FER Lab. Update FER Lab to resume it.")
-            if state["fingerprint"] != fingerprint:
+            if state["fingerprint"] != data.fingerprint:
                 raise RunError(
                     f"The data at '{training.config.data}' is no longer what the run '{self.run.label.name}' began with. "
                     "Bring the same data back, or start a new run from its weights."
+                )
+            began = tuple(state.get("classes", data.classes))  # missing in the files of older versions
+            if began != data.classes.names or state.get("data", data.cache_key) != data.cache_key:
+                raise RunError(
+                    f"{name} began with the classes {', '.join(began)}, made in another way than its settings say now "
+                    f"({', '.join(data.classes)}). Bring its config.json back, or start a new run from its weights."
                 )
             training.load_state_dict(state["training"])
         except RunError:
@@ -141,11 +145,12 @@ class RunWriter:
                 f"{name} cannot be resumed: last.ckpt is damaged. Start a new run from its best weights instead."
             ) from error
 
-    def _rewrite(self, records: Sequence[EpochRecord]) -> None:
+    def _rewrite(self, records: Sequence[EpochRecord], notes: Sequence[str]) -> None:
         with atomic_write(self.run.path / "metrics.jsonl") as file:
             file.write("".join(record.model_dump_json() + "\n" for record in records).encode())
         with atomic_write(self.run.path / "log.txt") as file:
-            file.write("".join(line + "\n" for record in records for line in record.log_lines()).encode())
+            lines = [*(f"Note: {note}" for note in notes), *(line for r in records for line in r.log_lines())]
+            file.write("".join(line + "\n" for line in lines).encode())
 
 
 def _accuracy(accuracy: float, n: int) -> dict[str, Any]:

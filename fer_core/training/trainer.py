@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
@@ -14,12 +14,16 @@ from fer_core.errors import FerError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model
-from fer_core.models import ExpressionModel
+from fer_core.models import ExpressionModel, build
+from fer_core.models.outputs import select_outputs
 from fer_core.training.device import choose_compute, library_versions
-from fer_core.training.loop import Progress, Training, torch_settings
+from fer_core.training.loop import Progress, Training, network_args, torch_settings
 from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
 from fer_core.workspace import Workspace, script_workspace
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class TrainResult:
 
     run: Run
     config: TrainConfig
+    classes: tuple[str, ...]
     state: str
     records: list[EpochRecord]
     test: Evaluation | None
@@ -57,6 +62,7 @@ class TrainResult:
             "run": self.run.id,
             "state": self.state,
             "protocol": self.config.protocol,
+            "classes": list(self.classes),
             "epochs": len(self.records),
             "best_epoch": best.epoch if best else None,
             "train": {"loss": best.train_loss, "accuracy": best.train_accuracy} if best else None,
@@ -100,7 +106,8 @@ def train(
         config: all settings; a run that exists keeps its own.
         name: what people call the run.
         run: a run made by :func:`fer_core.training.runs.create_run`, new or to be resumed; made here when None.
-        dataset: the faces, when they are loaded already; else ``config.data`` is loaded.
+        dataset: the faces, when they are loaded already; else ``config.data`` is loaded. How its classes were made
+            becomes part of a new run's settings.
         workspace: where to write; that of a script, :func:`script_workspace`, when None.
         hooks: callbacks for progress and stopping.
 
@@ -114,6 +121,8 @@ def train(
     hooks = hooks or Hooks()
     if run is None:
         refuse_if_busy(workspace)
+        if dataset is not None:
+            config = config.model_copy(update={"truth": dataset.truth, "class_map": dataset.class_map})
         prepared = _prepare(config, dataset, workspace, hooks, threads=0)  # bad input changes nothing on disk
         run = create_run(config, name, workspace=workspace)
     else:
@@ -144,43 +153,103 @@ def train(
             raise
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """What a training needs, all of it checked.
+
+    Attributes:
+        dataset: its faces, with corrected labels where marks are used.
+        training: ready for its first epoch, or to be brought to where it was stopped.
+        notes: sentences for the run's log.
+    """
+
+    dataset: FaceDataset
+    training: Training
+    notes: tuple[str, ...]
+
+
 def _prepare(
     config: TrainConfig, dataset: FaceDataset | None, workspace: Workspace, hooks: Hooks, threads: int
-) -> tuple[FaceDataset, Training]:
+) -> _Prepared:
     compute = choose_compute(config, threads)
     if dataset is None:
-        dataset = load(config.data, workspace=workspace, on_progress=hooks.on_load, skip_broken=config.skip_broken)
+        dataset = load_for(config, workspace=workspace, on_progress=hooks.on_load)
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
+    notes = [split.warning] if split.warning else []
     cleaning = Cleaning(config.drop_duplicates, config.drop_blank, config.use_marks)
     if cleaning:
         dataset, split = clean_split(dataset, split, cleaning, workspace)
     if len(split.train) < config.batch_size:
-        raise FerError(
-            f"{dataset.name} has {len(split.train)} training faces, fewer than one batch of {config.batch_size}. "
-            "Choose a smaller batch size."
+        notes.append(
+            f"There are {len(split.train):,} training faces, fewer than one batch of {config.batch_size:,}: "
+            "all of them make one step."
         )
     if config.evaluate_test:
         dataset.indices("test")
     start_weights = None
     if config.init_from:
-        start, info = load_checkpoint(resolve_model(config.init_from, workspace))
-        if info.architecture != config.model:
-            raise FerError(
-                f"'{config.init_from}' is a {info.architecture} network; a {config.model} cannot start from its weights."
-            )
-        start_weights = start.state_dict()
-    teachers = [_teacher(name, workspace) for name in config.teachers]
+        start_weights, note = _start_weights(config, dataset.classes, workspace)
+        notes.append(note)
+    teachers = [_teacher(name, dataset.classes, workspace) for name in config.teachers]
     with torch_settings(compute):
-        return dataset, Training(config, dataset, split, compute, start_weights, teachers)
+        training = Training(config, dataset, split, compute, start_weights, teachers)
+    return _Prepared(dataset, training, tuple(notes))
 
 
-def _teacher(name: str, workspace: Workspace) -> ExpressionModel:
-    network, info = load_checkpoint(resolve_model(name, workspace))
-    if info.labels != LABELS:
+def load_for(
+    config: TrainConfig, *, workspace: Workspace, on_progress: Callable[[int, int], None] | None = None
+) -> FaceDataset:
+    """The faces of a training, with the classes that its settings say.
+
+    Raises:
+        DataError: as :func:`fer_core.data.load`.
+    """
+    usual = TrainConfig()
+    reading = {name: getattr(config, name) for name in ("classes", "truth", "votes", "class_map")}
+    changed = {name: value for name, value in reading.items() if value != getattr(usual, name)}
+    return load(config.data, workspace=workspace, on_progress=on_progress, skip_broken=config.skip_broken, **changed)
+
+
+def _start_weights(
+    config: TrainConfig, classes: ClassList, workspace: Workspace
+) -> tuple[dict[str, torch.Tensor], str]:
+    """The weights to start from, without those of the last layer where the classes are others; and what was taken."""
+    model, info = load_checkpoint(resolve_model(str(config.init_from), workspace))
+    if info.architecture != config.model:
         raise FerError(
-            f"'{name}' cannot teach: it answers with {', '.join(info.labels)}, the data has {', '.join(LABELS)}."
+            f"'{config.init_from}' is a {info.architecture} network; a {config.model} cannot start from its weights."
         )
-    return network
+    known = ClassList(info.labels)
+    positions = [place for place in classes.positions_in(known) if place is not None]
+    if len(positions) == len(known) == len(classes):
+        weights = select_outputs(model, positions).state_dict()
+        note = f"All weights of '{config.init_from}' are taken; it has the same classes."
+    else:
+        weights = {name: value for name, value in model.state_dict().items() if not name.startswith("classifier.")}
+        note = (
+            f"The layers of '{config.init_from}' are taken except the last, which starts at random: "
+            f"it was trained for {', '.join(known)}, this training is for {', '.join(classes)}."
+        )
+    fresh = build(config.model, **network_args(config, classes)).state_dict()
+    if any(name not in fresh or fresh[name].shape != value.shape for name, value in weights.items()):
+        raise FerError(
+            f"The weights of '{config.init_from}' do not fit: it was built with {info.model_args or 'no arguments'}, "
+            f"this training asks for {config.model_args or 'none'}. Set model_args to the same."
+        )
+    return weights, note
+
+
+def _teacher(name: str, classes: ClassList, workspace: Workspace) -> ExpressionModel:
+    """A network whose outputs are ``classes`` in their order; those it has beyond them are left out."""
+    network, info = load_checkpoint(resolve_model(name, workspace))
+    positions = classes.positions_in(ClassList(info.labels))
+    missing = [wanted for wanted, place in zip(classes, positions, strict=True) if place is None]
+    if missing:
+        raise FerError(
+            f"'{name}' cannot teach these classes: it does not know {', '.join(missing)}; "
+            f"it was trained for {', '.join(info.labels)}."
+        )
+    return select_outputs(network, [place for place in positions if place is not None])
 
 
 def _threads_before(run: Run) -> int:
@@ -189,16 +258,12 @@ def _threads_before(run: Run) -> int:
     return threads if isinstance(threads, int) and 0 < threads <= 256 else 0
 
 
-def _train(
-    run: Run, config: TrainConfig, prepared: tuple[FaceDataset, Training], writer: RunWriter, hooks: Hooks
-) -> TrainResult:
-    dataset, training = prepared
+def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter, hooks: Hooks) -> TrainResult:
+    dataset, training = prepared.dataset, prepared.training
     compute, split = training.compute, training.split
-    resumed = writer.restore(training, dataset.fingerprint)
+    writer.restore(training, prepared.notes)
     environment = {**compute.to_dict(), "versions": library_versions(), "data": dataset.name}
     writer.environment(environment)
-    if split.warning and not resumed:
-        writer.log(f"Note: {split.warning}")
     info = training.info.model_copy(
         update={
             "protocol": config.protocol,
@@ -210,12 +275,13 @@ def _train(
         }
     )
     with torch_settings(compute):
-        state = _run_epochs(training, info, dataset.fingerprint, writer, hooks)
+        state = _run_epochs(training, info, writer, hooks)
         test = _evaluate_best(dataset, training, writer) if state == "finished" else None
     writer.write_status(force=True, state=state, seconds_left=None, error=None)
     return TrainResult(
         run,
         config,
+        dataset.classes.names,
         state,
         training.records(),
         test,
@@ -226,7 +292,7 @@ def _train(
 
 
 def _run_epochs(
-    training: Training, info: CheckpointInfo, fingerprint: str, writer: RunWriter, hooks: Hooks
+    training: Training, info: CheckpointInfo, writer: RunWriter, hooks: Hooks
 ) -> Literal["finished", "stopped"]:
     """Train until the last epoch is done or somebody asks to stop; what is done is written."""
 
@@ -241,7 +307,7 @@ def _run_epochs(
             step=p.step,
             steps_per_epoch=training.steps_per_epoch,
             images_per_second=speed,
-            seconds_left=steps_left * training.config.batch_size / speed,
+            seconds_left=steps_left * training.batch_size / speed,
             learning_rate=rate,
             train_loss=p.loss_sum / p.seen,
             train_accuracy=p.correct / p.seen,
@@ -254,13 +320,13 @@ def _run_epochs(
         if record is not None:
             if best_record(training.records()) == record:
                 writer.best(training, info, record)
-            writer.checkpoint(training, fingerprint, force=training.finished)
+            writer.checkpoint(training, force=training.finished)
             writer.epoch(record)
             writer.write_status(force=True, epoch=record.epoch, step=0)
             if hooks.on_epoch:
                 hooks.on_epoch(record)
         if record is None or (should_stop() and not training.finished):
-            writer.checkpoint(training, fingerprint)
+            writer.checkpoint(training)
             return "stopped"
     return "finished"
 

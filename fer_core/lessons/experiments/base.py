@@ -44,6 +44,7 @@ class Trained(Config):
     n_train: int
     n_valid: int
     n_honest: int | None
+    classes: int = 7  # as many as there were when the first results were kept
     records: tuple[EpochRecord, ...]
 
     @property
@@ -163,7 +164,14 @@ def run(
         honest = len(split.honest) if split.honest is not None else None
         records = tuple(training.records())
         arms.append(
-            Trained(name=arm.name, n_train=len(split.train), n_valid=len(split.valid), n_honest=honest, records=records)
+            Trained(
+                name=arm.name,
+                n_train=len(split.train),
+                n_valid=len(split.valid),
+                n_honest=honest,
+                classes=len(faces.classes),
+                records=records,
+            )
         )
     return Result(
         experiment=experiment.name,

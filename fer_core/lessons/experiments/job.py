@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -61,6 +61,7 @@ def run_in_subprocess(
     should_stop: Callable[[], bool],
     workspace: Workspace,
     skip_broken: bool = False,
+    reading: Sequence[str] = (),
 ) -> Result | None:
     """Run ``python -m fer_core experiment`` and wait for its result; None when stopped.
 
@@ -71,6 +72,7 @@ def run_in_subprocess(
         should_stop: asked a few times a second; the process ends within a moment.
         workspace: where the result is kept.
         skip_broken: leave out faces that cannot be read.
+        reading: the command line's options that give the data its classes, such as ``--classes folders``.
 
     Raises:
         FerError: what the process says went wrong, in its own sentence.
@@ -78,7 +80,7 @@ def run_in_subprocess(
     with tempfile.TemporaryDirectory(prefix="fer-experiment-", ignore_cleanup_errors=True) as folder:
         job = ExperimentJob(Path(folder))
         skip = ["--skip-broken"] if skip_broken else []
-        arguments = ["experiment", name, "--data", source, "--job", folder, *skip]
+        arguments = ["experiment", name, "--data", source, "--job", folder, *skip, *reading]
         process = job.start(arguments, workspace, ExperimentStatus())
         try:
             told = 0

@@ -28,4 +28,4 @@ def delete(experiment: Experiment, dataset: FaceDataset, workspace: Workspace) -
 
 def _key(experiment: Experiment, dataset: FaceDataset) -> str:
     settings = json.dumps([config.to_dict() for config in experiment.configs()], sort_keys=True)
-    return f"{experiment.name} {experiment.faces} {settings} {dataset.fingerprint}"
+    return f"{experiment.name} {experiment.faces} {settings} {dataset.cache_key}"

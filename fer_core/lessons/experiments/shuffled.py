@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_core.classes import LABELS
 from fer_core.config import PRESETS
 from fer_core.data import FaceDataset
 from fer_core.formatting import percent
@@ -32,7 +31,7 @@ def _explain(arms: Sequence[Trained]) -> str:
         f"With labels that mean nothing the network still gets {percent(shuffled.last.train_accuracy, 0)} of its "
         f"{shuffled.n_train:,} training faces “right” after {len(shuffled.records)} epochs, against "
         f"{percent(true.last.train_accuracy, 0)} with the true labels. It can only have learnt them by heart, for on faces it "
-        f"never saw it reaches {percent(shuffled.last.valid_accuracy, 0)}, no better than guessing among {len(LABELS)} classes "
+        f"never saw it reaches {percent(shuffled.last.valid_accuracy, 0)}, no better than guessing among {shuffled.classes} classes "
         f"of unequal size; with the true labels {percent(true.last.valid_accuracy, 0)}. So a high training accuracy says "
         "nothing by itself: only faces that were never trained on tell learning from memory."
     )

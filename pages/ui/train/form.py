@@ -36,6 +36,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 DRAWN_BY_HAND: Final = (
     "data",
     "skip_broken",
+    "classes",
+    "truth",
+    "votes",
+    "class_map",
     "protocol",
     "holdout_share",
     "model",
@@ -95,12 +99,7 @@ def check(config: TrainConfig) -> None:
     from fer_core.data import make_split
 
     dataset = cache.dataset(config.data)
-    split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
-    if len(split.train) < config.batch_size:
-        raise ConfigError(
-            f"The data has {len(split.train):,} training faces, fewer than one batch of {config.batch_size:,}. "
-            "Choose a smaller batch size."
-        )
+    make_split(dataset, config.protocol, config.holdout_share, config.seed)
     if config.evaluate_test and not dataset.counts()["test"]:
         raise DataError(f"{dataset.name} has no test faces, so the test split cannot be evaluated. Switch that off.")
 

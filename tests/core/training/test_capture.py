@@ -74,6 +74,27 @@ class Refusing(Recorder):
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
+def test_a_step_recorded_while_layers_are_frozen_is_recorded_anew_for_all_layers(monkeypatch):
+    monkeypatch.setattr(loop, "CapturedStep", Recorder)
+    trainings, recorded = [], []
+    for recording in (False, True):
+        config = tiny_config(epochs=3, freeze_epochs=1, init_from="seed", class_weights="sqrt", ema_decay=0.9)
+        dataset = make_dataset()
+        t = Training(config, dataset, make_split(dataset, "official", 0.1, 0), CPU)
+        t._recording = recording
+        with torch_settings(CPU):
+            while not t.finished:
+                t.run_epoch()
+                recorded.append(t._captured)
+        trainings.append(t)
+    assert recorded[:3] == [None] * 3
+    assert recorded[3] is not recorded[4]
+    assert recorded[4] is recorded[5]
+    for part in ("model", "average"):
+        plain, replayed = (getattr(t, part).state_dict() for t in trainings)
+        assert all(torch.equal(plain[name], replayed[name]) for name in plain)
+
+
 @pytest.mark.parametrize("recorder", [Recorder, Refusing])
 def test_recording_changes_no_number_and_neither_does_a_driver_that_cannot(recorder, monkeypatch):
     monkeypatch.setattr(loop, "CapturedStep", recorder)

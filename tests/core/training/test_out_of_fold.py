@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fer_core.data.class_map import apply_class_map, make_class_map
 from fer_core.data.duplicates import pixel_groups
 from fer_core.errors import DataError, FerError, WorkspaceError
 from fer_core.store import Store
@@ -38,8 +41,6 @@ def test_copies_share_a_fold_and_classes_are_spread(workspace):
     base = make_dataset()
     images = base.images.copy()
     images[70:140] = images[:70]
-    from dataclasses import replace
-
     dataset = replace(base, images=images, fingerprint="")
     indices = dataset.indices("train")
     fold = out_of_fold.fold_of_each(dataset, indices)
@@ -132,8 +133,26 @@ def test_other_settings_or_data_are_another_computation(workspace):
 
 
 def test_too_few_faces_are_refused(workspace):
-    with pytest.raises(DataError, match="too few"):
+    with pytest.raises(DataError, match=r"too few different training faces for 3 folds in: angry \(2\)"):
         out_of_fold.compute(make_dataset(train=14), CONFIG, workspace=workspace)
+
+
+def test_a_single_rare_class_is_named(workspace):
+    dataset = make_dataset(train=30, classes=("open", "closed"))
+    labels = np.where(np.arange(len(dataset)) == 1, 1, 0)  # one training face is closed
+    with pytest.raises(DataError, match=r"in: closed \(1\)\. Merge"):
+        out_of_fold.compute(replace(dataset, labels=labels, fingerprint=""), CONFIG, workspace=workspace)
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_probabilities_are_as_wide_as_the_classes_and_belong_to_them(count, workspace):
+    dataset = make_dataset(train=120, valid=40, test=0, classes=tuple(f"class {i}" for i in range(count)))
+    config = tiny_config(epochs=1, batch_size=40)
+    positions, probabilities = out_of_fold.compute(dataset, config, workspace=workspace).read()
+    assert probabilities.shape == (len(positions), count)
+    other = make_class_map(dataset.classes, merge=[("new", ["class 0"])])
+    mapped = apply_class_map(dataset, other)
+    assert out_of_fold.find(mapped, config, workspace=workspace).state == "none"
 
 
 def test_a_damaged_result_is_refused_with_what_to_do(workspace):

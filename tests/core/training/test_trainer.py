@@ -12,15 +12,18 @@ import pytest
 import torch
 from filelock import FileLock
 
+from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
+from fer_core.data.class_map import apply_class_map, make_class_map
 from fer_core.errors import BusyError, ConfigError, DataError, FerError, RunError, TrainingError
 from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
 from fer_core.training import Hooks, background, list_runs, train
 from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import create_run
+from fer_core.training.trainer import _prepare
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset, tiny_config
+from tests.factories import make_dataset, tiny_config, untrained_checkpoint
 from tests.paths import PROJECT_ROOT
 
 
@@ -123,7 +126,8 @@ def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_wei
     [
         ({"model": "vgg"}, FerError, "no architecture"),
         ({"model_args": {"depth": 3}}, FerError, "does not take"),
-        ({"batch_size": 500}, FerError, "smaller batch"),
+        ({"model_args": {"classes": 5}}, ConfigError, "5 classes, the data has 7"),
+        ({"freeze_epochs": 1}, ConfigError, "freeze_epochs needs init_from"),
         ({"device": "cuda"}, ConfigError, "no GPU"),
         ({"init_from": "nothing"}, FerError, "no model"),
         ({"teachers": ("seed", "nothing")}, FerError, "no model 'nothing'"),
@@ -148,6 +152,47 @@ def test_a_second_training_is_refused_by_the_name_of_the_first(workspace):
     assert len(list_runs(workspace)) == 1
 
 
+def test_a_class_map_that_changed_is_refused_and_nothing_of_the_training_is_touched(workspace):
+    dataset, config = make_dataset(), tiny_config(epochs=3)
+    stopped = train(config, dataset=dataset, hooks=Hooks(should_stop=stop_after(6)))
+    kept = {name: (stopped.run.path / name).read_bytes() for name in ("last.ckpt", "metrics.jsonl", "best.safetensors")}
+    merged = make_class_map(dataset.classes, merge=[("low", ["angry", "disgust"])])
+    with pytest.raises(RunError, match=r"began with the classes angry, disgust.*say now .low, fear"):
+        train(config, run=stopped.run, dataset=apply_class_map(dataset, merged))
+    assert kept == {name: (stopped.run.path / name).read_bytes() for name in kept}
+    assert train(config, run=stopped.run, dataset=dataset).state == "finished"
+
+
+def test_the_run_keeps_how_its_classes_were_made(workspace):
+    dataset = make_dataset()
+    merged = make_class_map(dataset.classes, merge=[("low", ["angry", "disgust"])], drop=["neutral"])
+    result = train(tiny_config(epochs=1), dataset=apply_class_map(dataset, merged))
+    assert result.run.config.class_map == merged
+    assert result.to_dict()["classes"] == ["low", "fear", "happy", "sad", "surprise"]
+    assert read_info(result.run.path / "best.safetensors").labels == result.classes
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_a_network_for_any_number_of_classes_trains_stops_and_resumes(count, workspace):
+    names = tuple(f"class {i}" for i in range(count))
+    dataset = make_dataset(train=80, valid=40, test=40, classes=names)
+    config = tiny_config(batch_size=20, class_weights="inverse", evaluate_test=True)
+    whole = train(config, dataset=dataset)
+    stopped = train(config, dataset=dataset, hooks=Hooks(should_stop=stop_after(6)))
+    resumed = train(config, run=stopped.run, dataset=dataset)
+    assert same(final_weights(whole.run), final_weights(resumed.run))
+    model, info = load_checkpoint(resumed.run.path / "best.safetensors")
+    assert info.labels == names
+    assert model.classifier.out_features == count
+    assert Classifier.load(resumed.run.id).probabilities(dataset.images[:3]).shape == (3, count)
+
+
+def test_fewer_faces_than_a_batch_make_one_step_and_the_log_says_so(workspace):
+    result = train(tiny_config(batch_size=500), dataset=make_dataset(train=30))
+    assert result.run.status.steps_per_epoch == 1
+    assert "fewer than one batch of 500" in result.run.log_tail()[0]
+
+
 def test_other_data_under_the_same_name_cannot_be_resumed(workspace):
     stopped = train(tiny_config(), dataset=make_dataset(), hooks=Hooks(should_stop=stop_after(2)))
     with pytest.raises(RunError, match="no longer what the run"):
@@ -170,6 +215,65 @@ def test_retraining_starts_from_the_weights_of_an_earlier_run(workspace):
     assert again.records[0].valid_accuracy == pytest.approx(first.best.valid_accuracy, abs=0.15)
     with pytest.raises(FerError, match="compact cannot start"):
         train(tiny_config(model="compact", init_from=first.run.id), dataset=dataset)
+
+
+def start_checkpoint(path, **changes):
+    return str(untrained_checkpoint(path / "start.safetensors", seed=5, **changes))
+
+
+def test_weights_for_the_same_classes_in_another_order_are_taken_by_name(workspace, tmp_path):
+    names = ClassList.fer2013().names
+    start, dataset = start_checkpoint(tmp_path), make_dataset(classes=names[::-1])
+    config = tiny_config(epochs=1, init_from=start, freeze_epochs=1, learning_rate=1e-9, weight_decay=0)
+    result = train(config, dataset=dataset)
+    before, after = Classifier.load(start), Classifier.load(result.run.id)
+    faces = dataset.images[:8]
+    np.testing.assert_allclose(after.logits(faces), before.logits(faces)[:, ::-1], atol=1e-5)
+    assert "the same classes" in result.run.log_tail()[0]
+
+
+def test_weights_for_other_classes_bring_all_layers_but_the_last(workspace, tmp_path):
+    start, dataset = start_checkpoint(tmp_path), make_dataset(classes=("open", "closed", "half"))
+    frozen = train(tiny_config(init_from=start, freeze_epochs=2), dataset=dataset)
+    before, after = load_checkpoint(tmp_path / "start.safetensors")[0].state_dict(), final_weights(frozen.run)
+    trunk = [name for name in before if not name.startswith("classifier.")]
+    assert all(torch.equal(before[name], after[name]) for name in trunk)
+    assert after["classifier.weight"].shape == (3, 256)
+    assert "except the last" in frozen.run.log_tail()[0]
+    thawed = train(tiny_config(init_from=start, freeze_epochs=1), dataset=dataset)
+    assert not any(torch.equal(before[name], final_weights(thawed.run)[name]) for name in trunk)
+
+
+@pytest.mark.parametrize("steps", [3, 4, 5])
+def test_a_run_stopped_around_the_end_of_its_frozen_epochs_resumes_bit_identically(steps, workspace, tmp_path):
+    dataset = make_dataset(classes=("open", "closed"))
+    config = tiny_config(init_from=start_checkpoint(tmp_path), freeze_epochs=1, ema_decay=0.9, mixup=0.2)
+    whole = train(config, dataset=dataset)
+    stopped = train(config, dataset=dataset, hooks=Hooks(should_stop=stop_after(steps)))
+    resumed = train(config, run=stopped.run, dataset=dataset)
+    assert same(final_weights(whole.run), final_weights(resumed.run))
+    assert resumed.run.log_tail() == whole.run.log_tail()
+
+
+def test_weights_of_another_shape_are_refused(workspace, tmp_path):
+    config = tiny_config(model="compact", init_from="compact", model_args={"stem": 8})
+    with pytest.raises(FerError, match="do not fit"):
+        train(config, dataset=make_dataset())
+
+
+def test_a_teacher_with_more_classes_in_another_order_answers_with_those_of_the_data(workspace, tmp_path):
+    start, x = start_checkpoint(tmp_path), torch.randn(2, 1, 48, 48)
+    dataset = make_dataset(classes=("sad", "Happy", "angry"))
+    training = _prepare(tiny_config(teachers=(start,)), dataset, workspace, Hooks(), threads=1).training
+    seven = load_checkpoint(tmp_path / "start.safetensors")[0](x)
+    wanted = (seven[:, [4, 3, 0]] / training.config.teacher_temperature).softmax(dim=1)
+    assert torch.allclose(training._teachers_answer(x), wanted, atol=1e-5)
+    assert train(training.config, dataset=dataset).state == "finished"
+
+
+def test_a_teacher_that_lacks_a_class_of_the_data_is_refused(workspace):
+    with pytest.raises(FerError, match="'seed' cannot teach these classes: it does not know bored"):
+        train(tiny_config(teachers=("seed",)), dataset=make_dataset(classes=("happy", "bored")))
 
 
 def test_a_full_disk_ends_in_a_failed_run_with_the_reason(workspace, monkeypatch):
