@@ -5,21 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from fer_core.classes import FERPLUS_COLUMNS, class_key
+from fer_core.classes import class_key
 from fer_core.data import cache, synthetic
 from fer_core.data.class_map import ClassMap, apply_class_map
-from fer_core.data.dataset import FaceDataset
+from fer_core.data.dataset import FaceDataset, Truth
 from fer_core.data.parsed import ClassReading, Parsed, Progress, unusable
 from fer_core.data.sources.class_folders import ClassFolders
 from fer_core.data.sources.container import Container, Folder, open_zip, zip_content_key
 from fer_core.data.sources.fer2013 import find_columns, missing_columns, read_csv, read_header
-from fer_core.data.sources.ferplus import VoteFiles, attach, find_vote_files
 from fer_core.data.sources.image_folder import (
     FoundImages,
     find_images,
@@ -28,6 +27,15 @@ from fer_core.data.sources.image_folder import (
     nothing_found,
     read_images,
 )
+from fer_core.data.sources.vote_files import (
+    VoteFile,
+    attach,
+    find_vote_files,
+    find_votes_inside,
+    is_vote_file,
+    votes_inside,
+)
+from fer_core.data.votes import label_by_votes
 from fer_core.errors import ConfigError, DataError
 from fer_core.images import looks_like_image
 from fer_core.store import Store
@@ -59,6 +67,7 @@ def load(
     skip_broken: bool = False,
     votes: str | Path | None = None,
     classes: ClassReading = "auto",
+    truth: Truth = "labels",
     class_map: ClassMap | Callable[[FaceDataset], ClassMap] = (),
 ) -> FaceDataset:
     """Faces from a zip, a folder, a csv, or ``synthetic``; the second load of the same content comes from the cache.
@@ -70,20 +79,27 @@ def load(
         workspace: where the cache lies; that of a script, :func:`script_workspace`, when None.
         on_progress: called with (done, total) faces; whatever it raises ends the loading.
         skip_broken: leave out faces that cannot be read (``warnings`` names them) instead of refusing the source.
-        votes: FER+'s ``fer2013new.csv``; if None, it is used where it lies in or beside the source.
+        votes: FER+'s ``fer2013new.csv``, or a csv with a column ``file`` and one for each class; if None, the first or
+            a ``votes.csv`` is used where it lies in or beside the source.
         classes: ``auto``: the emotions that are there where all folders (labels of a csv) name one of the eight, else
             their own names; ``emotions``: what names no emotion is left out; ``folders``: always their own names.
-        class_map: how to change the classes, see :mod:`fer_core.data.class_map`; or a function that makes the map
+        truth: ``labels`` as the source gives them, or ``votes``: the majority of people's votes, by
+            :func:`fer_core.data.votes.label_by_votes`.
+        class_map: how to change the classes, after ``truth``; see :mod:`fer_core.data.class_map`; or a function that makes the map
             from the data set before it.
 
     Raises:
         DataError: the source is missing, is none of the accepted kinds, is damaged, holds broken faces or no usable
             classes, or the class map does not fit.
-        ConfigError: ``classes`` is none of the three words.
+        ConfigError: ``classes`` or ``truth`` is none of its words.
     """
     if classes not in get_args(ClassReading):
         raise ConfigError(f"'{classes}' is no way to read classes; choose one of {', '.join(get_args(ClassReading))}.")
+    if truth not in get_args(Truth):
+        raise ConfigError(f"'{truth}' cannot be the truth; choose one of {', '.join(get_args(Truth))}.")
     dataset = _load_source(source, script_workspace(workspace), on_progress, skip_broken, votes, classes)
+    if truth == "votes":
+        dataset = label_by_votes(dataset)
     wanted = class_map(dataset) if callable(class_map) else class_map
     if classes != "folders":
         _refuse_doubled_emotions(dataset, wanted)
@@ -113,22 +129,27 @@ def _load_source(
         raise DataError(f"There is nothing at '{source}'. Give {ACCEPTED}.") from error
     kind = recognise(path)
     vote_files = find_vote_files(path, votes)
-    options = f"skip_broken={skip_broken} votes={_votes_key(vote_files)} classes={classes}"
+    options = f"skip_broken={skip_broken} votes={[file.key() for file in vote_files]} classes={classes}"
 
-    def finish(parsed: Parsed) -> FaceDataset:
-        return _finish(path.name, parsed, skip_broken, vote_files)
+    def finish(parsed: Parsed, inside: Sequence[VoteFile] = ()) -> FaceDataset:
+        return _finish(path.name, parsed, skip_broken, [*(inside if votes is None else ()), *vote_files])
 
     try:
         if kind == "folder":
             folder = Folder(path)
             chosen = choose(folder, f"The folder {path}", classes)
-            key = _key(kind, folder.content_key(chosen.names), options)
-            return _cached(workspace, key, path.name, on_progress, lambda: finish(chosen.read(folder, on_progress)))
+            own_votes = find_votes_inside(folder)
+            key = _key(kind, folder.content_key([*chosen.names, *([own_votes] if own_votes else [])]), options)
+
+            def read_folder() -> FaceDataset:
+                return finish(chosen.read(folder, on_progress), votes_inside(folder))
+
+            return _cached(workspace, key, path.name, on_progress, read_folder)
         if kind == "zip":
 
             def read_zip() -> FaceDataset:
                 with open_zip(path) as archive:
-                    return finish(choose(archive, path.name, classes).read(archive, on_progress))
+                    return finish(choose(archive, path.name, classes).read(archive, on_progress), votes_inside(archive))
 
             key = _key(kind, zip_content_key(path), options)
             return _cached(workspace, key, path.name, on_progress, read_zip)
@@ -223,9 +244,9 @@ def choose(container: Container, where: str, classes: ClassReading) -> Choice:
         found = FoundImages(None, ())
         notes = [f"The images beside {csvs[0]} are no data set: {error}"]
     if found.folders is not None and (found.folders.by_emotion or not csvs):
-        others = FoundImages(found.folders, tuple(name for name in found.others if name not in csvs))
+        others = tuple(name for name in found.others if name not in csvs and not is_vote_file(name))
         notes += [f"The images were read, not {csvs[0]}."] if csvs else []
-        notes += left_out_notes(others, container.hidden, classes)
+        notes += left_out_notes(FoundImages(found.folders, others), container.hidden, classes)
         return Choice(where, classes, found.folders, None, tuple(notes))
     if csvs:
         notes += [f"{csvs[0]} was read, not {', '.join(csvs[1:4])}."] if csvs[1:] else []
@@ -257,16 +278,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _votes_key(files: VoteFiles | None) -> str:
-    if files is None:
-        return "none"
-    try:
-        order = "none" if files.order is None else _sha256(files.order)
-        return f"{_sha256(files.votes)} {order} {files.asked_for}"
-    except OSError as error:
-        raise DataError(f"The votes in {files.votes.parent} cannot be read ({error.strerror or error}).") from error
-
-
 def _cached(
     workspace: Workspace, key: str, name: str, on_progress: Progress | None, make: Callable[[], FaceDataset]
 ) -> FaceDataset:
@@ -286,7 +297,7 @@ def _cached(
     return dataclasses.replace(dataset, warnings=(*dataset.warnings, note))
 
 
-def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles | None) -> FaceDataset:
+def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: Sequence[VoteFile]) -> FaceDataset:
     """Refuse or skip broken faces, add the votes."""
     total = len(parsed.images) + len(parsed.broken)
     notes = list(parsed.warnings)
@@ -297,10 +308,7 @@ def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles 
         if not skip_broken:
             raise DataError(f"{name}: {what}. Mend them, or choose to skip broken faces (--skip-broken).")
         notes.append(f"Skipped: {what}.")
-    votes = None
-    if vote_files is not None:
-        votes, note = attach(parsed, vote_files)
-        notes += [note] if note else []
+    votes, more = attach(parsed, vote_files)
     return FaceDataset(
         name=name,
         images=parsed.images,
@@ -308,10 +316,10 @@ def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: VoteFiles 
         split=parsed.split,
         ids=parsed.ids,
         classes=parsed.classes,
-        votes=votes,
-        vote_columns=FERPLUS_COLUMNS if votes is not None else (),
+        votes=votes.counts if votes is not None else None,
+        vote_columns=votes.columns if votes is not None else (),
         groups=parsed.groups,
-        warnings=tuple(notes),
+        warnings=(*notes, *more),
     )
 
 

@@ -15,7 +15,6 @@ from fer_core.data import FaceDataset
 from fer_core.data.cleaning import Cleaning, clean_indices
 from fer_core.errors import DataError
 from fer_core.evaluation.evaluate import MatchedPredictions, Outputs, Predictions, known_faces
-from fer_core.evaluation.human import emotion_votes
 from fer_core.evaluation.matching import ExtraClasses, match_classes
 from fer_core.evaluation.metrics import cross_entropy_each
 from fer_core.formatting import csv_cell
@@ -71,16 +70,16 @@ def matrix_csv(confusion: npt.NDArray[np.generic], classes: ClassList) -> str:
 def disagreement(predictions: Predictions, votes: Ints | None) -> Floats:
     """How far the model's probabilities lie from people's answers, float64 (n,) in 0…1.
 
-    The total variation distance ½ Σ |p_k − q_k| between the model's probabilities p and the shares q of the FER+
-    votes for the classes; for a face nobody voted on, q puts everything on the label.
+    The total variation distance ½ Σ |p_k − q_k| between the model's probabilities p and the shares q of
+    people's votes for the classes; for a face nobody voted on, q puts everything on the label.
 
     Args:
         predictions: of n faces.
-        votes: FER+ counts of the same faces, int64 (n, 10), or None.
+        votes: for each of ``predictions.classes``, of the same faces, int64 (n, C), or None.
     """
     people = np.eye(len(predictions.classes))[predictions.labels]
     if votes is not None:
-        counts = emotion_votes(votes).astype(np.float64)
+        counts = votes.astype(np.float64)
         voted = counts.sum(axis=1) > 0
         people[voted] = counts[voted] / counts[voted].sum(axis=1, keepdims=True)
     return np.asarray(np.abs(predictions.probabilities - people).sum(axis=1) / 2, dtype=np.float64)
@@ -93,7 +92,7 @@ def rank(predictions: Predictions, faces: Ints, order: FaceOrder, votes: Ints | 
         predictions: of n faces.
         faces: which of them, int64 (m,).
         order: ``confidence`` (top probability), ``loss`` (−ln p of the label, in nats) or ``disagreement``.
-        votes: FER+ counts of the n faces, int64 (n, 10), or None.
+        votes: for each of ``predictions.classes``, of the n faces, int64 (n, C), or None.
 
     Returns:
         ``faces`` reordered, ties as they were, and the figures, float64 (m,).

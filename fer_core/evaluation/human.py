@@ -1,26 +1,23 @@
-"""How people label the same faces: FER+'s ten votes beside the data set's label and the model's answer."""
+"""How people label the same faces: their votes beside the data set's label and the model's answer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS, find_label
+from fer_core.classes import ClassList
+from fer_core.data.votes import class_votes, columns_of
 from fer_core.errors import DataError
 
 Ints = npt.NDArray[np.int64]
 ErrorKind = Literal["model wrong", "label doubtful", "people disagree too"]
 ERROR_KINDS: tuple[ErrorKind, ...] = ("model wrong", "label doubtful", "people disagree too")
 
-_COLUMNS = np.array([[find_label(column) for column in FERPLUS_COLUMNS].index(i) for i in range(len(LABELS))])
-
-
-def emotion_votes(votes: Ints) -> Ints:
-    """Votes for the seven emotions in the order of LABELS, int64 (N, 7), from FER+ counts (N, 10)."""
-    return np.asarray(votes)[:, _COLUMNS]
+_NOT_A_FACE = ("nf", "not a face", "not_a_face", "no face")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +25,10 @@ class HumanView:
     """What people say about some faces.
 
     Attributes:
-        confusion: float64 (7, 7): row = data set's label, column = mean share of the ten votes for each emotion;
-            a row sums to less than 1 by the votes for contempt, unknown and "not a face". NaN-free: a class without
-            rated faces is all zero.
-        agreement: share of rated faces whose most voted emotion is the data set's label.
+        confusion: float64 (C, C): row = data set's label, column = mean share of the votes for each class; a row sums
+            to less than 1 by the votes for what is no class, such as unknown and "not a face". NaN-free: a class
+            without rated faces is all zero.
+        agreement: share of rated faces whose most voted class is the data set's label.
         top_share: mean share of the votes that the most voted choice gets: how much people agree.
         rated: number of faces with votes.
         not_faces: number of faces that all voters call "not a face".
@@ -54,8 +51,14 @@ class HumanView:
         }
 
 
-def human_view(votes: Ints, labels: Ints) -> HumanView:
-    """People's answers to the faces; votes int64 (N, 10), labels int64 (N,).
+def human_view(votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints) -> HumanView:
+    """People's answers to the faces.
+
+    Args:
+        votes: int64 (N, K).
+        columns: what the votes are for, K names.
+        classes: C classes, found among ``columns`` by name.
+        labels: int64 (N,), positions in ``classes``.
 
     Raises:
         DataError: no face has votes.
@@ -63,40 +66,49 @@ def human_view(votes: Ints, labels: Ints) -> HumanView:
     total = votes.sum(axis=1)
     rated = total > 0
     if not rated.any():
-        raise DataError("None of these faces has FER+ votes. Put fer2013new.csv beside the data and load it again.")
+        raise DataError(
+            "None of these faces has votes. Put fer2013new.csv (for FER2013) or votes.csv beside the data and load it again."
+        )
     votes, labels, total = votes[rated], labels[rated], total[rated]
-    shares = emotion_votes(votes) / total[:, None]
-    confusion = np.zeros((len(LABELS), len(LABELS)))
-    for index in range(len(LABELS)):
+    shares = class_votes(votes, columns, classes) / total[:, None]
+    not_a_face = [i for i, column in enumerate(columns) if column.lower() in _NOT_A_FACE]
+    confusion = np.zeros((len(classes), len(classes)))
+    for index in range(len(classes)):
         if (labels == index).any():
             confusion[index] = shares[labels == index].mean(axis=0)
     return HumanView(
         confusion=confusion,
-        agreement=float(np.mean(_plurality(votes) == labels)),
+        agreement=float(np.mean(_plurality(votes, columns, classes) == labels)),
         top_share=float((votes.max(axis=1) / total).mean()),
         rated=int(rated.sum()),
-        not_faces=int((votes[:, FERPLUS_COLUMNS.index("NF")] == total).sum()),
+        not_faces=int((votes[:, not_a_face].sum(axis=1) == total).sum()),
     )
 
 
-def _plurality(votes: Ints) -> Ints:
-    """Most voted choice as an index into LABELS; -1 for contempt, unknown or "not a face", and for ties."""
+def _plurality(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
+    """Most voted choice as a position in ``classes``; -1 for what is no class, and for ties."""
     top = votes.max(axis=1)
-    winner = votes.argmax(axis=1)
-    index = np.array([i if (i := find_label(column)) is not None else -1 for column in FERPLUS_COLUMNS])[winner]
+    class_of = np.full(len(columns), -1)
+    for position, column in enumerate(columns_of(columns, classes)):
+        if column is not None:
+            class_of[column] = position
     tie = (votes == top[:, None]).sum(axis=1) > 1
-    return np.where(tie, -1, index)
+    return np.where(tie, -1, class_of[votes.argmax(axis=1)])
 
 
-def sort_errors(votes: Ints, labels: Ints, predicted: Ints) -> npt.NDArray[np.str_]:
+def sort_errors(
+    votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints, predicted: Ints
+) -> npt.NDArray[np.str_]:
     """The kind of each error, str (N,); "" where the model agrees with the label or the face has no votes.
 
     * label doubtful: more than half of the voters chose the model's answer;
     * model wrong: more than half chose the data set's label;
     * people disagree too: neither.
+
+    Votes, columns and classes are as in :func:`human_view`; ``labels`` and ``predicted`` are positions in ``classes``.
     """
     total = np.maximum(votes.sum(axis=1), 1)
-    shares = emotion_votes(votes) / total[:, None]
+    shares = class_votes(votes, columns, classes) / total[:, None]
     rows = np.arange(len(labels))
     kinds = np.full(len(labels), "people disagree too", dtype="<U20")
     kinds[shares[rows, labels] > 0.5] = "model wrong"

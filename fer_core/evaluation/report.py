@@ -145,8 +145,9 @@ def report_of(
     human, kinds = None, None
     if dataset.votes is not None and dataset.votes[positions].any():
         votes = dataset.votes[positions]
-        human = human_view(votes, predictions.labels)
-        kinds = sort_errors(votes, predictions.labels, predictions.predicted)
+        people = (votes, dataset.vote_columns, predictions.classes, predictions.labels)
+        human = human_view(*people)
+        kinds = sort_errors(*people, predictions.predicted)
     return EvaluationReport(
         evaluation=Evaluation.of(predictions, split),
         deduplicated=Deduplicated(n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None),

@@ -7,17 +7,21 @@ The file has one row for each row of ``fer2013.csv``. FER2013 as image files has
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import FERPLUS_COLUMNS, ClassList
+from fer_core.classes import ClassList
 from fer_core.data.dataset import find_split
 from fer_core.data.parsed import Parsed
 from fer_core.errors import DataError
 
+FERPLUS_COLUMNS: Final[tuple[str, ...]] = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+"""The ten columns of votes in the file's own order; NF is "not a face"."""
 VOTES_FILE = "fer2013new.csv"
 ORDER_FILE = "fer2013_order.csv"
 
@@ -26,91 +30,55 @@ _MAX_VOTES = 1_000
 """Most votes in one cell; FER+ has ten for each face."""
 
 
-@dataclass(frozen=True)
-class VoteFiles:
-    """The files of votes that belong to a source."""
+def ferplus_votes(parsed: Parsed, votes: Path, order: Path | None) -> npt.NDArray[np.int64]:
+    """Votes int64 (N, 10) for the faces of FER2013; faces without a row of votes get zeros.
 
-    votes: Path
-    order: Path | None
-    """Which row each image file is; needed for images only."""
-    asked_for: bool
-    """The user named the file, so that a fault in it is an error; otherwise it is a warning."""
-
-
-def find_vote_files(source: Path, votes: str | Path | None) -> VoteFiles | None:
-    """The files of votes the user named, or those that lie in or beside the source; None if there are none.
+    Args:
+        parsed: the N faces, rows of a csv or image files.
+        votes: FER+'s ``fer2013new.csv``.
+        order: which row each image file is, ``fer2013_order.csv``; needed for images only.
 
     Raises:
-        DataError: the user named a file that is not there.
+        DataError: the votes do not fit the source.
     """
-    places = [source, source.parent] if source.is_dir() else [source.parent]
-    if votes is None:
-        found = _first(places, VOTES_FILE)
-        return None if found is None else VoteFiles(found, _first([found.parent, *places], ORDER_FILE), False)
-    path = Path(votes).expanduser()
-    if not path.is_file():
-        raise DataError(f"There is no file of votes at '{votes}'. Give FER+'s {VOTES_FILE}.")
-    return VoteFiles(path, _first([path.parent, *places], ORDER_FILE), True)
+    return _match_names(parsed, votes, order) if parsed.rows is None else _match_rows(parsed, votes)
 
 
-def _first(places: list[Path], name: str) -> Path | None:
-    return next((place / name for place in places if (place / name).is_file()), None)
-
-
-def attach(parsed: Parsed, files: VoteFiles) -> tuple[npt.NDArray[np.int64] | None, str | None]:
-    """Votes int64 (N, 10) for the faces of a source, and a sentence for the user if they could not be matched.
-
-    Faces without a row of votes get zeros.
-
-    Raises:
-        DataError: the user asked for these votes, and they do not fit the source.
-    """
-    try:
-        if parsed.rows is not None:
-            return _match_rows(parsed, files), None
-        if files.order is None and not files.asked_for and not _is_fer2013(parsed):
-            return None, None  # votes of FER2013 that lie beside some other data set
-        return _match_names(parsed, files), None
-    except DataError as error:
-        if files.asked_for:
-            raise
-        return None, f"The FER+ votes beside the source are not used: {error}"
-
-
-def _match_rows(parsed: Parsed, files: VoteFiles) -> npt.NDArray[np.int64]:
-    splits, table = read_votes(files.votes)
+def _match_rows(parsed: Parsed, votes: Path) -> npt.NDArray[np.int64]:
+    splits, table = read_votes(votes)
     if parsed.rows is None or parsed.row_count != len(table):
         raise DataError(
-            f"{files.votes.name} has {len(table):,} rows and the csv {parsed.row_count:,}; they must be the same faces "
+            f"{votes.name} has {len(table):,} rows and the csv {parsed.row_count:,}; they must be the same faces "
             "in the same order."
         )
-    _check_splits(parsed.split, splits[parsed.rows], files.votes.name)
+    _check_splits(parsed.split, splits[parsed.rows], votes.name)
     return table[parsed.rows]
 
 
-def _match_names(parsed: Parsed, files: VoteFiles) -> npt.NDArray[np.int64]:
-    if files.order is None:
+def _match_names(parsed: Parsed, votes: Path, order: Path | None) -> npt.NDArray[np.int64]:
+    if order is None:
         raise DataError(
-            f"for FER2013 as image files, {ORDER_FILE} (which row each file is) must lie beside {files.votes.name}."
+            f"for FER2013 as image files, {ORDER_FILE} (which row each file is) must lie beside {votes.name}."
         )
-    splits, table = read_votes(files.votes)
-    row_of = read_order(files.order)
+    splits, table = read_votes(votes)
+    row_of = read_order(order)
     fer2013 = ClassList.fer2013()
     ids = [fer2013.find(name) for name in parsed.classes]
     names = zip([ids[label] for label in parsed.labels.tolist()], parsed.ids.tolist(), strict=True)
     rows = np.array([row_of.get((label, name.rpartition("/")[2]), -1) for label, name in names], dtype=np.int64)
     if rows.max(initial=-1) >= len(table):
-        raise DataError(f"{files.order.name} names row {rows.max()}, but {files.votes.name} has {len(table):,} rows.")
+        raise DataError(f"{order.name} names row {rows.max()}, but {votes.name} has {len(table):,} rows.")
     known = rows >= 0
     if not known.any():
-        raise DataError(f"no image of the source is named in {files.order.name}, so no votes belong to it.")
-    _check_splits(parsed.split[known], splits[rows[known]], files.votes.name)
-    votes = np.zeros((len(rows), len(FERPLUS_COLUMNS)), np.int64)
-    votes[known] = table[rows[known]]
-    return votes
+        raise DataError(f"no image of the source is named in {order.name}, so no votes belong to it.")
+    _check_splits(parsed.split[known], splits[rows[known]], votes.name)
+    matched = np.zeros((len(rows), len(FERPLUS_COLUMNS)), np.int64)
+    matched[known] = table[rows[known]]
+    return matched
 
 
-def _is_fer2013(parsed: Parsed) -> bool:
+def is_fer2013(parsed: Parsed) -> bool:
+    """Whether the image files are named as those of FER2013."""
     return any(str(name).rpartition("/")[2].startswith("Training_") for name in parsed.ids)
 
 

@@ -13,6 +13,7 @@ import streamlit as st
 
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
+from fer_core.data.votes import class_votes
 from fer_core.evaluation import Predictions
 from fer_core.evaluation.cells import cleaned_predictions
 from pages.ui.shell import cache, session
@@ -59,8 +60,10 @@ class Subject:
 
     @property
     def votes(self) -> npt.NDArray[np.int64] | None:
-        """FER+ votes of the evaluated faces."""
-        return None if self.dataset.votes is None else self.dataset.votes[self.positions]
+        """People's votes for each class on the evaluated faces, int64 (n, C)."""
+        if self.dataset.votes is None:
+            return None
+        return class_votes(self.dataset.votes[self.positions], self.dataset.vote_columns, self.predictions.classes)
 
 
 def model_names() -> dict[str, str]:

@@ -128,6 +128,6 @@ def test_the_facts_of_fer2013(fer2013_zip):
 
     assert len(deduplicated(dataset, dataset.indices("test"))) == 3275
     if dataset.votes is not None:
-        view = human_view(dataset.votes, dataset.labels)
+        view = human_view(dataset.votes, dataset.vote_columns, dataset.classes, dataset.labels)
         assert view.not_faces == 176
         assert view.top_share == pytest.approx(0.74, abs=0.005)

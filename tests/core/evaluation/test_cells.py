@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, ClassList
+from fer_core.classes import ClassList
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.errors import DataError
@@ -95,9 +95,8 @@ def test_disagreement_follows_the_votes_where_there_are_some():
     logits = np.full((2, 7), -50, np.float32)
     logits[:, 3] = 50  # the model is sure of happy
     predictions = Predictions(np.array(["a", "b"]), np.array([0, 0]), logits, SEVEN)
-    votes = np.zeros((2, 10), dtype=np.int64)
-    votes[0, FERPLUS_COLUMNS.index("happiness")] = 5
-    votes[0, FERPLUS_COLUMNS.index("anger")] = 5
+    votes = np.zeros((2, 7), dtype=np.int64)
+    votes[0, [SEVEN.position("happy"), SEVEN.position("angry")]] = 5
     assert disagreement(predictions, votes) == pytest.approx([0.5, 1.0])
     assert disagreement(predictions, None) == pytest.approx([1.0, 1.0])
 

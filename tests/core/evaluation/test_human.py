@@ -3,27 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, LABELS
+from fer_core.classes import ClassList
+from fer_core.data.sources.ferplus import FERPLUS_COLUMNS
 from fer_core.errors import DataError
-from fer_core.evaluation.human import emotion_votes, human_view, sort_errors
+from fer_core.evaluation.human import human_view, sort_errors
+
+SEVEN = ClassList.fer2013()
 
 
 def votes(**counts: int) -> list[int]:
     return [counts.get(column, 0) for column in FERPLUS_COLUMNS]
 
 
-def test_votes_are_reordered_by_name():
-    row = emotion_votes(
-        np.array([votes(neutral=1, happiness=2, surprise=3, sadness=4, anger=5, disgust=6, fear=7, NF=9)])
-    )[0]
-    assert dict(zip(LABELS, row.tolist(), strict=True)) == {
-        "angry": 5, "disgust": 6, "fear": 7, "happy": 2, "sad": 4, "surprise": 3, "neutral": 1,
-    }  # fmt: skip
-
-
 def test_people_are_summed_up_by_hand():
     rows = np.array([votes(anger=10), votes(anger=4, fear=6), votes(NF=10), votes()])
-    view = human_view(rows, np.array([0, 0, 3, 3]))
+    view = human_view(rows, FERPLUS_COLUMNS, SEVEN, np.array([0, 0, 3, 3]))
     assert view.rated == 3
     assert view.not_faces == 1
     assert view.agreement == pytest.approx(1 / 3)
@@ -35,7 +29,7 @@ def test_people_are_summed_up_by_hand():
 def test_errors_are_sorted_by_what_most_people_say():
     rows = np.array([votes(anger=8, fear=2), votes(fear=8, anger=2), votes(fear=5, anger=5), votes(), votes(anger=10)])
     labels, predicted = np.array([0, 0, 0, 0, 0]), np.array([2, 2, 2, 2, 0])
-    assert sort_errors(rows, labels, predicted).tolist() == [
+    assert sort_errors(rows, FERPLUS_COLUMNS, SEVEN, labels, predicted).tolist() == [
         "model wrong",
         "label doubtful",
         "people disagree too",
@@ -46,4 +40,26 @@ def test_errors_are_sorted_by_what_most_people_say():
 
 def test_faces_without_votes_are_refused_with_what_to_do():
     with pytest.raises(DataError, match="fer2013new"):
-        human_view(np.array([votes()]), np.array([0]))
+        human_view(np.array([votes()]), FERPLUS_COLUMNS, SEVEN, np.array([0]))
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_votes_for_any_classes(count):
+    classes = ClassList(tuple(f"c{i}" for i in range(count)))
+    columns = ("other", *reversed(classes.names))
+    rows = np.zeros((count, count + 1), np.int64)
+    rows[:, 0] = 1
+    for i in range(count):
+        rows[i, columns.index(classes[i])] = 3
+    view = human_view(rows, columns, classes, np.arange(count))
+    np.testing.assert_allclose(view.confusion, 0.75 * np.eye(count))
+    assert view.agreement == 1
+    wrong = np.roll(np.arange(count), 1)
+    assert set(sort_errors(rows, columns, classes, np.arange(count), wrong)) == {"model wrong"}
+    assert set(sort_errors(rows, columns, classes, wrong, np.arange(count))) == {"label doubtful"}
+
+
+def test_contempt_is_a_class_where_the_data_have_it():
+    rows = np.array([votes(contempt=9, anger=1)])
+    assert human_view(rows, FERPLUS_COLUMNS, ClassList.ferplus(), np.array([7])).agreement == 1
+    assert human_view(rows, FERPLUS_COLUMNS, SEVEN, np.array([0])).agreement == 0

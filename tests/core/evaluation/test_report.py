@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, ClassList
+from fer_core.classes import ClassList
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
+from fer_core.data.sources.ferplus import FERPLUS_COLUMNS
 from fer_core.errors import DataError
 from fer_core.evaluation import Evaluation, Predictions
 from fer_core.evaluation.evaluate import MatchedPredictions

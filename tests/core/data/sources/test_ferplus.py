@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_core.classes import FERPLUS_COLUMNS, ClassList
+from fer_core.classes import ClassList
 from fer_core.data import load
-from fer_core.data.sources.ferplus import read_order, read_votes
+from fer_core.data.sources.ferplus import FERPLUS_COLUMNS, read_order, read_votes
 from fer_core.errors import DataError
 from tests.source_factory import png, rows, write_csv, write_folder, write_zip
 
