@@ -10,11 +10,9 @@ from typing import Final
 SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation", "honest": "honest", "test": "test"}
 """Name of a split in a data set or run -> the adjective in a sentence, as in "validation faces"."""
 
-_BIDI_CONTROLS: Final = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
-
-
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """Text that begins so is a formula to spreadsheet programs (the apostrophe guards it, and so needs guarding too)."""
+_BIDI_CONTROLS: Final = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -53,6 +51,16 @@ def duration(seconds: float) -> str:
 def joined(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def capitalized(text: str) -> str:
+    """``text`` with a capital letter at its beginning; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def shortened(text: str, most: int) -> str:
+    """``text`` with an ellipsis in place of its end where it has more than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def valid_utf8(path: str | Path) -> str:

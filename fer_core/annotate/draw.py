@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.annotate.mark import Mark
-from fer_core.classes import COLOURS
+from fer_core.annotate.text import draw_text, drawn_name, text_size
 from fer_core.faces.boxes import intersection
 
 UNSURE: Final = "not sure"
 _UNSURE_COLOR: Final = (150, 150, 150)
-_OTHER: Final = "#969696"  # a class that is no emotion
+MOST_BARS: Final = 8
+"""Bars beside a face; of more classes the most probable have one."""
 
 
 def rgb(color: str) -> tuple[int, int, int]:
@@ -31,7 +32,7 @@ def draw_marks(
         picture: uint8 RGB (H, W, 3) or gray (H, W).
         marks: The faces.
         mirror: Turn picture and boxes as in a mirror.
-        bars: Draw the probabilities beside each box.
+        bars: Draw the probabilities beside each box, of at most :data:`MOST_BARS` classes.
     """
     import cv2
 
@@ -44,7 +45,7 @@ def draw_marks(
         image = image.copy()
     unit = max(1, round(min(width, height) / 240))  # line width
     for mark in marks:
-        color = _UNSURE_COLOR if mark.abstained else rgb(COLOURS.get(mark.label, _OTHER))
+        color = _UNSURE_COLOR if mark.abstained else rgb(mark.classes.colors[mark.label])
         x, y, w, h = (round(v) for v in mark.box)
         cv2.rectangle(image, (x, y), (x + w, y + h), (0, 0, 0), unit + 2)
         cv2.rectangle(image, (x, y), (x + w, y + h), color, unit)
@@ -60,9 +61,10 @@ def _caption(
     import cv2
 
     percent = round(100 * mark.probabilities[mark.label])
-    text = f"{mark.number} {UNSURE}" if mark.abstained else f"{mark.number} {mark.label} {percent}%"
+    name = drawn_name(mark.classes, mark.label)
+    text = f"{mark.number} {UNSURE}" if mark.abstained else f"{mark.number} {name} {percent}%"
     scale = 0.28 * unit + 0.22
-    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, unit)
+    width, height, base = text_size(text, scale, unit)
     x = int(np.clip(x, 0, max(0, image.shape[1] - width - 2 * unit)))
     top = y - height - base - 2 * unit
     if top < 0:  # no room above the face
@@ -71,7 +73,7 @@ def _caption(
     cv2.rectangle(image, (x, top), (x + width + 2 * unit, top + height + base + 2 * unit), color, -1)
     ink = (0, 0, 0) if 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 120 else (255, 255, 255)
     place = (x + unit, top + height + unit)
-    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, unit, cv2.LINE_AA)
+    draw_text(image, text, place, scale=scale, color=ink, thickness=unit)
 
 
 def _bars(image: npt.NDArray[np.uint8], mark: Mark, others: list[Mark], unit: int) -> None:
@@ -79,8 +81,9 @@ def _bars(image: npt.NDArray[np.uint8], mark: Mark, others: list[Mark], unit: in
     import cv2
 
     x, y, w, h = (round(v) for v in mark.box)
-    length, thick = max(24, w // 3), max(3, h // (2 * len(mark.probabilities)))
-    tall = len(mark.probabilities) * (thick + unit)
+    shown = _most_probable(mark)
+    length, thick = max(24, w // 3), max(3, h // (2 * len(shown)))
+    tall = len(shown) * (thick + unit)
     places = [(x + w + 3 * unit, y), (x - length - 3 * unit, y), (x + 2 * unit, y + h - tall - unit)]
     for left, top in places[:2]:
         inside = left >= 0 and left + length <= image.shape[1]
@@ -88,12 +91,20 @@ def _bars(image: npt.NDArray[np.uint8], mark: Mark, others: list[Mark], unit: in
             break
     else:
         left, top = places[2]
-    for index, (label, probability) in enumerate(mark.probabilities.items()):
-        row = top + index * (thick + unit)
+    for place, index in enumerate(shown):
+        row = top + place * (thick + unit)
         patch = image[max(row, 0) : max(row + thick, 0), max(left, 0) : max(left + length, 0)]
         if not patch.size:
             continue
         patch[:] = patch // 2  # a dark ground, so that the bars read on any picture
-        end = left + round(length * probability)
+        end = left + round(length * mark.probabilities[index])
         if end > left:
-            cv2.rectangle(image, (left, row), (end - 1, row + thick - 1), rgb(COLOURS.get(label, _OTHER)), -1)
+            cv2.rectangle(image, (left, row), (end - 1, row + thick - 1), rgb(mark.classes.colors[index]), -1)
+
+
+def _most_probable(mark: Mark) -> list[int]:
+    """Positions of the classes that have a bar, from the top down: all in order, or the most probable of many."""
+    order = list(range(len(mark.probabilities)))
+    if len(order) <= MOST_BARS:
+        return order
+    return sorted(order, key=lambda i: -mark.probabilities[i])[:MOST_BARS]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fer_core.classes import ClassList
 from fer_core.faces.boxes import Box
 
 
@@ -15,15 +16,17 @@ class Mark:
     Attributes:
         box: left, top, width, height in pixels of the picture; may reach beyond its edges.
         number: stands before the label.
-        label: the predicted class.
-        probabilities: class name -> probability; the bars keep this order.
+        classes: C of them; they give names and colors.
+        label: position of the predicted class.
+        probabilities: one for each class; the bars keep this order.
         abstained: the probability of the label is below the threshold: the caption says "not sure".
     """
 
     box: Box
     number: int
-    label: str
-    probabilities: Mapping[str, float]
+    classes: ClassList
+    label: int
+    probabilities: Sequence[float]
     abstained: bool
 
     def mirrored(self, width: int) -> Mark:

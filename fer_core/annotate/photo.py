@@ -32,6 +32,6 @@ def photo_marks(result: PhotoResult, width: int) -> list[Mark]:
     marks = []
     for number, face in enumerate(result.faces, start=1):
         x, y, w, h = (v * scale for v in face.box(result.width, result.height))
-        probabilities = dict(zip(face.labels, map(float, face.probabilities), strict=True))
-        marks.append(Mark((x, y, w, h), number, face.label, probabilities, face.abstained))
+        probabilities = face.probabilities.tolist()
+        marks.append(Mark((x, y, w, h), number, face.classes, face.position, probabilities, face.abstained))
     return marks

@@ -106,9 +106,9 @@ def _plain_frame(frame: Any, detector: Any, classifier: Any) -> float:
     for number, face in enumerate(detector.detect(frame, fast=True), 1):
         crop = crop_face(frame, face)
         probabilities = classifier.probabilities(crop)[0]
-        label = classifier.labels[int(probabilities.argmax())]
-        named = dict(zip(classifier.labels, map(float, probabilities), strict=True))
-        found.append(Mark(face.box, number, label, named, False))
+        found.append(
+            Mark(face.box, number, classifier.classes, int(probabilities.argmax()), probabilities.tolist(), False)
+        )
     draw_marks(frame, found, mirror=True)
     return 1000 * (time.perf_counter() - started)
 

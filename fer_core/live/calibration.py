@@ -25,6 +25,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import ClassList
 from fer_core.errors import ModelError
 from fer_core.faces import Face
 from fer_core.faces.boxes import intersection_over_union
@@ -51,12 +52,12 @@ class Calibration:
     """What one resting face changes.
 
     Attributes:
-        labels: class names in the order of the logits.
+        classes: of the model, in the order of the logits.
         rest: float64 (C,), the mean of the raw logits of the resting face.
         lowered: float64 (C,), what is taken off each logit, from 0 to :data:`MOST`; 0 for neutral.
     """
 
-    labels: tuple[str, ...]
+    classes: ClassList
     rest: npt.NDArray[np.float64]
     lowered: npt.NDArray[np.float64]
 
@@ -65,32 +66,35 @@ class Calibration:
         order = [int(i) for i in np.argsort(-self.lowered) if self.lowered[i] >= _WORTH_SAYING]
         if not order:
             return "Your resting face already reads as neutral: nothing is changed."
-        read = self.labels[int(self.rest.argmax())]
-        found = f"read {read} into your face" if read != NEUTRAL else "read your face as neutral, but not clearly"
-        needs = [f"{self.lowered[i]:.1f} more to say {self.labels[i]}" for i in order]
+        neutral = self.classes.find(NEUTRAL)
+        read = int(self.rest.argmax())
+        found = (
+            f"read {self.classes[read]} into your face"
+            if read != neutral
+            else "read your face as neutral, but not clearly"
+        )
+        needs = [f"{self.lowered[i]:.1f} more to say {self.classes[i]}" for i in order]
         needed = " and ".join(filter(None, [", ".join(needs[:-1]), needs[-1]]))
         text = f"At rest the network {found}; it now needs {needed}."
-        left = self.labels[int((self.rest - self.lowered).argmax())]
-        if left != NEUTRAL:
-            text += (
-                f" It still says {left} at rest, since no more than {MOST:g} is taken off. Try light from the front."
-            )
+        left = int((self.rest - self.lowered).argmax())
+        if left != neutral:
+            text += f" It still says {self.classes[left]} at rest, since no more than {MOST:g} is taken off. Try light from the front."
         return text
 
 
-def calibration(rest: Logits, labels: Sequence[str], temperature: float) -> Calibration:
+def calibration(rest: Logits, classes: ClassList, temperature: float) -> Calibration:
     """The correction for a resting face.
 
     Args:
         rest: (C,), the mean of the raw logits.
-        labels: class names in their order, ``neutral`` among them.
+        classes: C of them, ``neutral`` among them.
         temperature: of the model, more than 0.
     """
     mean = np.asarray(rest, dtype=np.float64)
-    neutral = list(labels).index(NEUTRAL)
+    neutral = classes.position(NEUTRAL)
     lowered = np.clip(mean - mean[neutral] + temperature * math.log(ODDS), 0, MOST)
     lowered[neutral] = 0
-    return Calibration(tuple(labels), mean, lowered)
+    return Calibration(classes, mean, lowered)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +120,7 @@ class Calibrator:
 
     def __init__(self) -> None:
         self.state = CalibrationState()
-        self._labels: tuple[str, ...] = ()
+        self._classes: ClassList | None = None
         self._temperature = 1.0
         # The face the two seconds are of, once they have begun. It is known by its place and not by its number: a
         # machine that takes longer for a frame than a number outlives a gap would never come to an end.
@@ -131,18 +135,18 @@ class Calibrator:
         """What is to be taken off the logits (C,), or None."""
         return self.state.result.lowered if self.state.result else None
 
-    def begin(self, labels: Sequence[str], temperature: float) -> None:
+    def begin(self, classes: ClassList, temperature: float) -> None:
         """Take two seconds from the next frame on; the correction in force holds until they are over.
 
         Raises:
             ModelError: the model knows no neutral face.
         """
-        if NEUTRAL not in labels:
+        if classes.find(NEUTRAL) is None:
             raise ModelError(
                 f"This model cannot be calibrated to a resting face: it has no class '{NEUTRAL}', only "
-                f"{', '.join(labels)}. Choose another model in the sidebar."
+                f"{', '.join(classes)}. Choose another model in the sidebar."
             )
-        self._labels, self._temperature = tuple(labels), temperature
+        self._classes, self._temperature = classes, temperature
         self._face, self._interrupted = None, False
         self.state = CalibrationState(running=True, result=self.state.result)
 
@@ -173,8 +177,9 @@ class Calibrator:
             share = min(1.0, (time - self._began) / SECONDS, self._frames / FEWEST)
             self.state = replace(self.state, share=share)
             if share >= 1:
+                assert self._classes is not None, "begin() comes first"
                 rest = self._sum / self._frames
-                self.state = CalibrationState(result=calibration(rest, self._labels, self._temperature))
+                self.state = CalibrationState(result=calibration(rest, self._classes, self._temperature))
         self._last = time
 
     def _take(self, face: Face, logits: Logits, time: float) -> None:

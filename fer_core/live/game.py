@@ -16,7 +16,9 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import COLOURS
+from fer_core.annotate.draw import rgb
+from fer_core.annotate.text import draw_text, drawn_name, text_size
+from fer_core.classes import ClassList
 from fer_core.errors import ModelError
 from fer_core.live.calibration import LONGEST_GAP, NEUTRAL
 from fer_core.live.processor import FrameResult, LiveFace
@@ -27,6 +29,8 @@ PLAY: Final = 5.0
 """Seconds of a round."""
 HOLD: Final = 0.3
 """Seconds an expression must be held to count."""
+MOST_ROUNDS: Final = 8
+"""Of a model with more classes only so many are asked for, another choice in each game."""
 PHOTO: Final = 240
 """Side of a round's picture in pixels."""
 ANOTHER_MODEL: Final = "The model was changed, and its scores would not compare with those before."
@@ -59,6 +63,7 @@ class Scene:
         phase: getting ready, playing, or over.
         number: of the round, from 1.
         rounds: how many there are.
+        classes: of the model.
         asked: the expression of this round.
         left: seconds of this phase that are left.
         length: seconds this phase takes; 0 when the game is over.
@@ -72,6 +77,7 @@ class Scene:
     phase: Phase
     number: int
     rounds: int
+    classes: ClassList
     asked: str
     left: float
     length: float
@@ -91,19 +97,19 @@ class Game:
     """One game, fed frame by frame. Every method may be called from any thread at any moment.
 
     Args:
-        labels: the model's class names; each but ``neutral`` is asked for once.
-        seed: decides their order.
+        classes: the model's; each but ``neutral`` is asked for once, of many only :data:`MOST_ROUNDS`.
+        seed: decides which and in what order.
 
     Raises:
-        ModelError: the model knows no expression to ask for.
+        ModelError: the model has too few classes to ask for.
     """
 
-    def __init__(self, labels: Sequence[str], seed: int) -> None:
-        asked = [label for label in labels if label != NEUTRAL]
-        if not asked:
-            raise ModelError("This model knows no expression but neutral, so there is nothing to play. Choose another.")
-        self._labels = tuple(labels)
-        self._asked = [asked[i] for i in np.random.default_rng(seed).permutation(len(asked))]
+    def __init__(self, classes: ClassList, seed: int) -> None:
+        if why := no_game(classes):
+            raise ModelError(why)
+        asked = _expressions(classes)
+        self._classes = classes
+        self._asked = [asked[i] for i in np.random.default_rng(seed).permutation(len(asked))[:MOST_ROUNDS]]
         self._lock = threading.Lock()
         self._played: list[Round] = []
         self._phase: Phase = "ready"
@@ -128,7 +134,7 @@ class Game:
         with self._lock:
             if self._phase == "over":
                 return
-            if result.labels != self._labels:
+            if result.classes != self._classes:
                 self._end(ANOTHER_MODEL)
                 return
             time, last, self._last = result.time, self._last, result.time
@@ -155,7 +161,7 @@ class Game:
         if face is None:
             return
         asked = self._asked[len(self._played)]
-        self._now = float(face.probabilities[self._labels.index(asked)])
+        self._now = float(face.probabilities[self._classes.position(asked)])
         self._held.append((time, self._now))
         while len(self._held) > 1 and self._held[1][0] <= time - HOLD:
             self._held.popleft()
@@ -214,6 +220,7 @@ class Game:
                 phase=self._phase,
                 number=number + 1,
                 rounds=len(self._asked),
+                classes=self._classes,
                 asked=self._asked[number],
                 left=max(0.0, length - gone),
                 length=length,
@@ -223,6 +230,22 @@ class Game:
                 played=tuple(self._played),
                 ended=self._ended,
             )
+
+
+def no_game(classes: ClassList) -> str | None:
+    """Why a model with these classes cannot be played with, in words; None where it can."""
+    asked = _expressions(classes)
+    if len(asked) >= 2:
+        return None
+    return (
+        f"The game asks for at least two expressions other than {NEUTRAL}; this model has only "
+        f"'{asked[0]}' to ask for. Choose another model in the sidebar."
+    )
+
+
+def _expressions(classes: ClassList) -> list[str]:
+    neutral = classes.find(NEUTRAL)
+    return [name for i, name in enumerate(classes) if i != neutral]
 
 
 def _remark(faces: int) -> str:
@@ -252,37 +275,43 @@ _COLUMNS: Final = 3
 _GAP: Final = 16
 _TITLE: Final = 64
 _CAPTION: Final = 40
+_INK: Final = (29, 35, 51)
+_PALE: Final = (244, 245, 249)
 
 
-def photo_strip(rounds: Sequence[Round]) -> Picture:
+def photo_strip(rounds: Sequence[Round], classes: ClassList) -> Picture:
     """The pictures of the rounds on one sheet, three in a row, each with its expression and score; uint8 RGB (H, W, 3).
+
+    Args:
+        rounds: that were played, at least one.
+        classes: of the model they were played with.
 
     Raises:
         ValueError: there are no rounds.
     """
-    from PIL import Image, ImageDraw, ImageFont
-
     if not rounds:
         raise ValueError("a strip needs at least one round")
     columns = min(_COLUMNS, len(rounds))
     rows = -(-len(rounds) // columns)
     wide, high = PHOTO + _GAP, PHOTO + _CAPTION + _GAP
-    sheet = Image.new("RGB", (columns * wide + _GAP, _TITLE + rows * high), "white")
-    pen = ImageDraw.Draw(sheet)
-    large, small = ImageFont.load_default(30), ImageFont.load_default(22)
-    ink, pale = "#1D2333", "#F4F5F9"
+    sheet = np.full((_TITLE + rows * high, columns * wide + _GAP, 3), 255, dtype=np.uint8)
     total = f"{sum(played.score for played in rounds)} of {100 * len(rounds)}"
     title = f"Expression mirror: {total}" if columns > 1 else total
-    pen.text((_GAP, _TITLE / 2), title, fill=ink, font=large, anchor="lm")
+    draw_text(sheet, title, (_GAP, _TITLE // 2 + 10), scale=1.0, color=_INK, thickness=2)
     for place, played in enumerate(rounds):
         left, top = _GAP + place % columns * wide, _TITLE + place // columns * high
         if played.photo is None:
-            pen.rectangle((left, top, left + PHOTO - 1, top + PHOTO - 1), fill=pale)
-            pen.text((left + PHOTO / 2, top + PHOTO / 2), "not held", fill=ink, font=small, anchor="mm")
+            sheet[top : top + PHOTO, left : left + PHOTO] = _PALE
+            width = text_size("not held", 0.7)[0]
+            draw_text(sheet, "not held", (left + (PHOTO - width) // 2, top + PHOTO // 2), scale=0.7, color=_INK)
         else:
-            sheet.paste(Image.fromarray(played.photo), (left, top))
-        under = top + PHOTO + _CAPTION / 2
-        pen.rectangle((left, under - 11, left + 7, under + 11), fill=COLOURS.get(played.asked, "#8A8A8A"))
-        pen.text((left + 16, under), played.asked, fill=ink, font=small, anchor="lm")
-        pen.text((left + PHOTO, under), str(played.score), fill=ink, font=small, anchor="rm")
-    return np.asarray(sheet, dtype=np.uint8).copy()
+            sheet[top : top + PHOTO, left : left + PHOTO] = played.photo
+        under, asked = top + PHOTO + _CAPTION // 2, classes.position(played.asked)
+        sheet[under - 11 : under + 12, left : left + 8] = rgb(classes.colors[asked])
+        score = str(played.score)
+        room = PHOTO - 24 - text_size(score, 0.7)[0]
+        name = drawn_name(classes, asked)
+        scale = min(0.7, 0.7 * room / max(1, text_size(name, 0.7)[0]))
+        draw_text(sheet, name, (left + 16, under + 8), scale=scale, color=_INK)
+        draw_text(sheet, score, (left + PHOTO - text_size(score, 0.7)[0], under + 8), scale=0.7, color=_INK)
+    return sheet

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.annotate import Mark
+from fer_core.classes import ClassList
 from fer_core.config import LiveConfig
 from fer_core.faces import Face, FaceDetector, crop_box, crop_squares
 from fer_core.faces.boxes import Box
@@ -56,7 +57,7 @@ class FrameResult:
     Attributes:
         time: the frame's time in seconds.
         width, height: pixels of the frame.
-        labels: class names in the order of the probabilities.
+        classes: of the model, in the order of the probabilities.
         faces: from left to right.
         detected: whether faces were looked for in this frame, or followed from an earlier one.
         milliseconds: time spent, by stage (``detect``, ``classify``).
@@ -65,10 +66,15 @@ class FrameResult:
     time: float
     width: int
     height: int
-    labels: tuple[str, ...]
+    classes: ClassList
     faces: tuple[LiveFace, ...] = ()
     detected: bool = True
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.classes.names
 
     def marks(self) -> list[Mark]:
         """The faces as they are drawn."""
@@ -76,8 +82,9 @@ class FrameResult:
             Mark(
                 face.box,
                 face.number,
-                face.label,
-                dict(zip(self.labels, map(float, face.probabilities), strict=True)),
+                self.classes,
+                self.classes.position(face.label),
+                face.probabilities.tolist(),
                 face.abstained,
             )
             for face in self.faces
@@ -111,9 +118,9 @@ class LiveProcessor:
         return self._config
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Class names of the model in use."""
-        return self._classifier.labels
+    def classes(self) -> ClassList:
+        """Classes of the model in use."""
+        return self._classifier.classes
 
     def configure(self, config: LiveConfig) -> None:
         """Use other settings from the next frame on."""
@@ -156,7 +163,7 @@ class LiveProcessor:
             ModelError: the model knows no neutral face.
         """
         with self._lock:
-            self._calibrator.begin(self._classifier.labels, self._classifier.info.temperature)
+            self._calibrator.begin(self._classifier.classes, self._classifier.info.temperature)
 
     def stop_calibrating(self) -> None:
         """Give up the two seconds that are being taken; a calibration in force stays."""
@@ -215,7 +222,7 @@ class LiveProcessor:
         ]
         done = clock.perf_counter()
         stages = {"detect": 1000 * (found - started), "classify": 1000 * (done - found)}
-        return FrameResult(time, width, height, classifier.labels, tuple(results), detected, stages)
+        return FrameResult(time, width, height, classifier.classes, tuple(results), detected, stages)
 
     def _answer(
         self,
@@ -236,7 +243,7 @@ class LiveProcessor:
         return LiveFace(
             number=number,
             box=face.box,
-            label=classifier.labels[label],
+            label=classifier.classes[label],
             probability=float(probabilities[label]),
             abstained=bool(probabilities[label] < threshold),
             probabilities=probabilities,

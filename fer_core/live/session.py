@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.annotate import draw_marks
+from fer_core.classes import ClassList
 from fer_core.config import LiveConfig
 from fer_core.errors import FerError, WorkspaceError
 from fer_core.images import png
@@ -128,6 +129,8 @@ class LiveSession:
         with self._lock:
             self._frames += 1
             self._first_frame = self._first_frame or clock.monotonic()
+            if self._latest is not None and self._latest[1].classes != result.classes:
+                self._history.clear()  # another model: its probabilities mean other classes
             self._latest = (picture, result)
             self._error = None
             for face in result.faces:
@@ -194,10 +197,10 @@ class LiveSession:
             history = self._history.get(number)
             return None if history is None or history.crop is None else history.crop.copy()
 
-    def labels(self) -> tuple[str, ...]:
-        """Class names of the newest frame's probabilities."""
+    def classes(self) -> ClassList:
+        """Classes of the newest frame's probabilities; before the first frame those of the model in use."""
         with self._lock:
-            return self._latest[1].labels if self._latest else ()
+            return self._latest[1].classes if self._latest else self._processor.classes
 
     def history(self) -> dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]]:
         """For each face: seconds before now (negative, float64 (n,)) and probabilities float32 (n, C)."""
@@ -291,9 +294,9 @@ class LiveSession:
         """Begin a game from the next frame on, in place of any other; ``seed`` decides the order of its rounds.
 
         Raises:
-            ModelError: the model knows no expression to ask for.
+            ModelError: the model has too few classes to ask for.
         """
-        self._game = game = Game(self._processor.labels, seed)
+        self._game = game = Game(self._processor.classes, seed)
         return game
 
     def forget_game(self) -> None:
@@ -316,7 +319,8 @@ class LiveSession:
 class Recorder:
     """An annotated mp4 and a csv beside it, written while the camera runs.
 
-    The mp4 is fragmented, so that it plays up to the last second even when the program is killed.
+    The mp4 is fragmented, so that it plays up to the last second even when the program is killed. A model of other
+    classes that is put to use meanwhile has a csv of its own, ``… 2.csv``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -324,6 +328,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._file: Mp4Writer | None = None
         self._table: FaceTable | None = None
+        self._tables = 0
         self._started = 0.0
         self._closed = False
 
@@ -341,14 +346,22 @@ class Recorder:
             try:
                 if self._file is None:
                     self._file = Mp4Writer(self.path, picture.shape[1], picture.shape[0], live=True)
-                    self._table = FaceTable(self.path.with_suffix(".csv"), result.labels)
                     self._started = time
                 self._file.add(picture, time - self._started)
-                assert self._table is not None
-                self._table.add(result, time - self._started)
+                self._table_for(result).add(result, time - self._started)
             except (OSError, av.FFmpegError) as error:
                 self._finish()
                 raise WorkspaceError(f"The recording stopped: {self.path} cannot be written ({error}).") from error
+
+    def _table_for(self, result: FrameResult) -> FaceTable:
+        """The table whose columns are the classes of a frame."""
+        if self._table is None or self._table.labels != result.labels:
+            if self._table is not None:
+                self._table.close()
+            self._tables += 1
+            ending = ".csv" if self._tables == 1 else f" {self._tables}.csv"
+            self._table = FaceTable(self.path.with_name(self.path.stem + ending), result.labels)
+        return self._table
 
     def close(self) -> Path | None:
         """Finish the files; None when no frame came."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fer_core.errors import WorkspaceError
+from fer_core.formatting import csv_cell
 from fer_core.live.processor import FrameResult
 from fer_core.workspace import make_directory
 
@@ -15,7 +16,10 @@ COLUMNS: Final = ("time", "track", "x", "y", "width", "height", "label", "abstai
 
 
 class FaceTable:
-    """A row for each face in each frame; flushed every second, so that a crash keeps what came before."""
+    """A row for each face in each frame; flushed every second, so that a crash keeps what came before.
+
+    A label that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
 
     def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
         """Begin the file.
@@ -23,13 +27,14 @@ class FaceTable:
         Raises:
             WorkspaceError: it cannot be written.
         """
+        self.labels = labels
         make_directory(path.parent)
         try:
             self._file = path.open("w", newline="", encoding="utf-8")
         except OSError as error:
             raise WorkspaceError(f"{path} cannot be written ({error.strerror}).") from error
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow([*COLUMNS, *labels])
+        self._writer.writerow([*COLUMNS, *map(csv_cell, labels)])
         self._flushed = 0.0
 
     def add(self, result: FrameResult, seconds: float) -> None:
@@ -38,7 +43,7 @@ class FaceTable:
             box = [f"{v:.1f}" for v in face.box]
             probabilities = [f"{p:.4f}" for p in face.probabilities]
             self._writer.writerow(
-                [f"{seconds:.3f}", face.number, *box, face.label, int(face.abstained), *probabilities]
+                [f"{seconds:.3f}", face.number, *box, csv_cell(face.label), int(face.abstained), *probabilities]
             )
         if seconds - self._flushed > 1:
             self._flushed = seconds

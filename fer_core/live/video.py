@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.annotate import draw_marks
+from fer_core.classes import ClassList
 from fer_core.config import LiveConfig
-from fer_core.errors import ImageError, WorkspaceError
+from fer_core.errors import DataError, ImageError, WorkspaceError
+from fer_core.formatting import from_csv_cell
 from fer_core.inference import Classifier
 from fer_core.live.mp4 import Mp4Writer
 from fer_core.live.processor import LiveProcessor
@@ -286,11 +288,11 @@ class Timeline:
     """What the csv of a video says, thinned for a chart.
 
     Attributes:
-        labels: class names.
+        classes: of the model.
         tracks: number -> (times float64 (n,), probabilities float32 (n, C)).
     """
 
-    labels: tuple[str, ...]
+    classes: ClassList
     tracks: dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]]
 
 
@@ -308,7 +310,11 @@ def read_timeline(table: str | Path, points: int = 600) -> Timeline:
     header = next(reader, [])
     if tuple(header[: len(COLUMNS)]) != COLUMNS:
         raise ImageError(f"{table} is not a table of faces made from a video.")
-    labels = tuple(header[len(COLUMNS) :])
+    labels = tuple(map(from_csv_cell, header[len(COLUMNS) :]))
+    try:
+        classes = ClassList(labels)
+    except DataError as error:
+        raise ImageError(f"{table} is not a table of faces made from a video. {error}") from error
     rows: dict[int, list[list[float]]] = {}
     for row in reader:
         with suppress(ValueError):  # a last line cut short
@@ -320,7 +326,7 @@ def read_timeline(table: str | Path, points: int = 600) -> Timeline:
         picked = np.unique(np.linspace(0, len(found) - 1, min(points, len(found))).round().astype(int))
         array = np.array(found)[picked]
         tracks[number] = (array[:, 0], array[:, 1:].astype(np.float32))
-    return Timeline(labels, tracks)
+    return Timeline(classes, tracks)
 
 
 def _upright(frame: Any) -> npt.NDArray[np.uint8]:

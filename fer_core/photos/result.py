@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_core.classes import ClassList
 from fer_core.faces.boxes import Box
 from fer_core.faces.crop import Square
 from fer_core.faces.detector import Face
@@ -21,8 +22,8 @@ class FacePrediction:
     """The region that was cut out."""
     crop: npt.NDArray[np.uint8]
     """uint8 (48, 48): what the network saw."""
-    labels: tuple[str, ...]
-    """Class names in the order of ``probabilities``."""
+    classes: ClassList
+    """Of the model, in the order of ``probabilities``."""
     probabilities: npt.NDArray[np.float32]
     """(C,), sums to 1."""
     abstained: bool
@@ -31,9 +32,19 @@ class FacePrediction:
     """What the detector found; None for a box marked by hand."""
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of ``probabilities``."""
+        return self.classes.names
+
+    @property
+    def position(self) -> int:
+        """Position of the most probable class, also where ``abstained``."""
+        return int(self.probabilities.argmax())
+
+    @property
     def label(self) -> str:
         """The most probable class, also where ``abstained``."""
-        return self.labels[int(self.probabilities.argmax())]
+        return self.classes[self.position]
 
     @property
     def probability(self) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data.synthetic import draw_face
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
@@ -66,7 +66,7 @@ def player_clip(path: Path, seconds_each: float = 0.7, rate: int = 10) -> Path:
     """Write a y4m clip: one face, never away, that makes one expression after the other. Small and slow, since it is for
     what happens and not for how fast."""
     rng = np.random.default_rng(5)
-    faces = [draw_face(emotion, rng, size=140) for emotion in LABELS]
+    faces = [draw_face(emotion, rng, size=140) for emotion in ClassList.fer2013()]
 
     def frames() -> Iterator[np.ndarray]:
         for face in faces:

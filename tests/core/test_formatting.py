@@ -1,4 +1,16 @@
-from fer_core.formatting import display_safe, duration, joined, percent, percent_with_interval, valid_utf8
+import pytest
+
+from fer_core.formatting import (
+    csv_cell,
+    display_safe,
+    duration,
+    from_csv_cell,
+    joined,
+    percent,
+    percent_with_interval,
+    shortened,
+    valid_utf8,
+)
 
 
 def test_shares_are_written_in_percent():
@@ -24,3 +36,14 @@ def test_names_that_are_displayed_show_what_would_steer_a_terminal():
 def test_names_that_are_stored_stay_as_they_are_but_for_bytes_that_are_no_utf8():
     assert valid_utf8("\u202ea\n") == "\u202ea\n"
     assert valid_utf8("\udcff.png") == r"\udcff.png"
+
+
+def test_a_long_text_is_shortened_visibly():
+    assert shortened("contempt", 8) == "contempt"
+    assert shortened("contempt of court", 10) == "contempt…"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "\nx", "'x", "''=x", "", "x=1", "حسن"])
+def test_guarding_can_be_undone(text):
+    assert from_csv_cell(csv_cell(text)) == text
+    assert not csv_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from fer_core.classes import ClassList
 from fer_core.live import LiveFace, Rates
 from pages.ui.components.face_bars import MOST_FACES, faces_data
 from pages.ui.webcam.camera import ice_servers
@@ -15,7 +16,8 @@ from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
 from pages.ui.webcam.state import Camera, WebcamState
 from tests.pages.conftest import state_in
 
-LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+SEVEN = ClassList.fer2013()
+
 SILENCE = Rates(received=0, shown=0, dropped=0, age=0, stages={}, faces=0)
 RUNNING = Rates(received=30, shown=28, dropped=2, age=12, stages={"detect": 3.0}, faces=1)
 LATER = 100 + CONNECTING_SECONDS + 1
@@ -54,7 +56,7 @@ def face(number: int, abstained: bool = False) -> LiveFace:
 def test_what_is_drawn_beside_the_video():
     times = -np.linspace(20, 0, 600)
     history = {1: (times, np.tile(face(1).probabilities, (600, 1)))}
-    data = faces_data(LABELS, tuple(face(n, abstained=n == 2) for n in range(1, 8)), history)
+    data = faces_data(SEVEN, tuple(face(n, abstained=n == 2) for n in range(1, 8)), history)
     assert len(json.dumps(data)) < 20_000
     assert [f["number"] for f in data["faces"]] == list(range(1, MOST_FACES + 1))
     first, second = data["faces"][:2]

@@ -131,7 +131,7 @@ def faces(live: LiveSession) -> None:
     else:
         st.markdown(f"**{len(found)} faces**" if len(found) > 1 else "**1 face**")
     # Drawn without faces too: somebody may have pressed the button of one that is just gone.
-    wanted = face_bars(live.labels(), found, live.history())
+    wanted = face_bars(live.classes(), found, live.history())
     crop = None if wanted is None else live.crop(wanted)
     if crop is not None:
         session.send_face(crop)

@@ -126,7 +126,7 @@ def _result(live: LiveSession, scene: Scene) -> None:
     if played:
         most = 100 * len(played)
         st.markdown(f"### {scene.total} of {most}")
-        sheet = png(photo_strip(played))
+        sheet = png(photo_strip(played, scene.classes))
         said = ", ".join(f"{plain(r.asked)} {r.score}" for r in played)
         st.image(sheet, caption=said, width="stretch")
         stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M")

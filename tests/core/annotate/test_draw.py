@@ -6,7 +6,9 @@ import pytest
 
 from fer_core.annotate import Mark, draw_marks
 from fer_core.annotate.draw import rgb
-from fer_core.classes import COLOURS, LABELS
+from fer_core.classes import ClassList
+
+SEVEN = ClassList.fer2013()
 
 
 def noise(height: int = 240, width: int = 320) -> np.ndarray:
@@ -15,14 +17,14 @@ def noise(height: int = 240, width: int = 320) -> np.ndarray:
 
 def mark(box=(100, 60, 80, 80), number=1, label="happy", abstained=False, **probabilities: float) -> Mark:
     others = (1 - probabilities.get(label, 0.7)) / 6
-    named = {name: probabilities.get(name, 0.7 if name == label else others) for name in LABELS}
-    return Mark(box, number, label, named, abstained)
+    shares = [probabilities.get(name, 0.7 if name == label else others) for name in SEVEN]
+    return Mark(box, number, SEVEN, SEVEN.position(label), shares, abstained)
 
 
 def test_the_box_has_the_color_of_the_label_and_the_picture_stays_as_it_was():
     blank = np.zeros((240, 320, 3), np.uint8)
     image = draw_marks(blank, [mark()], bars=False)
-    assert tuple(image[100, 100]) == rgb(COLOURS["happy"])
+    assert tuple(image[100, 100]) == rgb(SEVEN.color("happy"))
     assert image[100, 140].tolist() == [0, 0, 0]
     assert not blank.any()
 
@@ -38,12 +40,12 @@ def test_a_mirror_shows_picture_and_box_on_the_other_side():
     assert mark().mirrored(320).box == (320 - 100 - 80, 60, 80, 80)
     np.testing.assert_array_equal(draw_marks(noise(), [], mirror=True), noise()[:, ::-1])
     image = draw_marks(np.zeros((240, 320, 3), np.uint8), [mark()], mirror=True, bars=False)
-    assert tuple(image[100, 140]) == rgb(COLOURS["happy"])
+    assert tuple(image[100, 140]) == rgb(SEVEN.color("happy"))
 
 
 def test_a_gray_picture_is_drawn_on_in_color():
     image = draw_marks(np.zeros((240, 320), np.uint8), [mark()], bars=False)
-    assert tuple(image[100, 100]) == rgb(COLOURS["happy"])
+    assert tuple(image[100, 100]) == rgb(SEVEN.color("happy"))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,8 @@ def test_bars_are_as_long_as_the_probabilities_and_leave_the_other_face_free():
     ground = np.zeros((240, 320, 3), np.uint8)
     left, right = mark((60, 60, 60, 60)), mark((135, 60, 60, 60), number=2)
     alone = draw_marks(ground, [left])
-    ink = (alone[62:120, 122:] == rgb(COLOURS["happy"])).all(axis=2)
+    ink = (alone[62:120, 122:] == rgb(SEVEN.color("happy"))).all(axis=2)
     assert ink.sum(axis=1).max() == round(24 * 0.7)  # right of the box
     crowded = draw_marks(ground, [left, right])
-    assert not (crowded[66:116, 124:132] == rgb(COLOURS["happy"])).all(axis=2).any()
-    assert (crowded[66:116, 20:56] == rgb(COLOURS["happy"])).all(axis=2).any()  # left of it instead
+    assert not (crowded[66:116, 124:132] == rgb(SEVEN.color("happy"))).all(axis=2).any()
+    assert (crowded[66:116, 20:56] == rgb(SEVEN.color("happy"))).all(axis=2).any()  # left of it instead

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.config import LiveConfig
 from fer_core.errors import FerError, ModelError
 from fer_core.inference import softmax
@@ -13,8 +13,10 @@ from fer_core.live import LiveProcessor, LiveSession
 from fer_core.live.calibration import MOST, ODDS, SECONDS, calibration
 from tests.core.live.test_live import FakeDetector, at_once, face, frame
 
+SEVEN = ClassList.fer2013()
+
 T = 1.3
-SAD, NEUTRAL = LABELS.index("sad"), LABELS.index("neutral")
+SAD, NEUTRAL = SEVEN.index("sad"), SEVEN.index("neutral")
 RESTING_SAD = np.array([-1.0, -6.0, 0.2, -4.0, 2.0, -3.0, 1.4], np.float32)
 """A face that looks sad while it rests; angry, disgust, happy and surprise do not compete."""
 
@@ -22,13 +24,13 @@ RESTING_SAD = np.array([-1.0, -6.0, 0.2, -4.0, 2.0, -3.0, 1.4], np.float32)
 class FakeClassifier:
     """Answers with the logits it is told to, in turn for each face of a frame."""
 
-    def __init__(self, *rows, labels=LABELS, temperature=T) -> None:
-        self.rows, self.labels = list(rows), labels
+    def __init__(self, *rows, labels=SEVEN, temperature=T) -> None:
+        self.rows, self.classes = list(rows), ClassList(tuple(labels))
         self.info = SimpleNamespace(temperature=temperature, abstain_below=0.3)
 
     def logits(self, crops):
         rows = [self.rows[i % len(self.rows)] for i in range(len(crops))]
-        return np.array(rows, np.float32).reshape(len(crops), len(self.labels))
+        return np.array(rows, np.float32).reshape(len(crops), len(self.classes))
 
 
 def processor(*rows, faces=None, config=None) -> LiveProcessor:
@@ -59,24 +61,24 @@ def calibrated(*rows, **options) -> LiveProcessor:
 
 
 def test_the_correction_by_hand():
-    found = calibration(np.array([2.0, -3.0, 1.0]), ("sad", "happy", "neutral"), 1.0)
+    found = calibration(np.array([2.0, -3.0, 1.0]), ClassList(("sad", "happy", "neutral")), 1.0)
     gap = np.log(9)
     np.testing.assert_allclose(found.lowered, [min(3, 2 - 1 + gap), 0, 0])
-    found = calibration(np.array([0.5, 0.9, 1.0]), ("sad", "happy", "neutral"), 0.5)
+    found = calibration(np.array([0.5, 0.9, 1.0]), ClassList(("sad", "happy", "neutral")), 0.5)
     np.testing.assert_allclose(found.lowered, [-0.5 + gap / 2, -0.1 + gap / 2, 0])
 
 
 def test_at_rest_no_expression_has_more_than_a_ninth_of_neutral_and_others_stay_as_they_are():
     rest = np.array([-1.0, -6.0, 0.9, -4.0, 1.2, -3.0, 1.4])
-    found = calibration(rest, LABELS, 1.0)
+    found = calibration(rest, SEVEN, 1.0)
     after = softmax(rest - found.lowered, 1.0)
     others = np.delete(after, NEUTRAL)
     assert others.max() == pytest.approx(after[NEUTRAL] / ODDS, rel=1e-5)
-    assert [LABELS[i] for i in np.flatnonzero(found.lowered)] == ["fear", "sad"]
+    assert [SEVEN[i] for i in np.flatnonzero(found.lowered)] == ["fear", "sad"]
 
 
 def test_no_more_than_three_logits_are_taken_off_and_the_page_hears_it():
-    found = calibration(np.array([7.0, -3.0, 1.0]), ("sad", "happy", "neutral"), 1.0)
+    found = calibration(np.array([7.0, -3.0, 1.0]), ClassList(("sad", "happy", "neutral")), 1.0)
     assert found.lowered.tolist() == [MOST, 0, 0]
     assert "still says sad" in found.words()
 
@@ -93,7 +95,7 @@ def test_no_more_than_three_logits_are_taken_off_and_the_page_hears_it():
     ],
 )
 def test_what_changed_in_words(rest, words):
-    assert words in calibration(np.array(rest), ("sad", "happy", "neutral"), 1.0).words()
+    assert words in calibration(np.array(rest), ClassList(("sad", "happy", "neutral")), 1.0).words()
 
 
 # --- the two seconds

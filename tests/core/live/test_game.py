@@ -3,31 +3,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.errors import ModelError
 from fer_core.live import FrameResult, Game, LiveFace, LiveProcessor, LiveSession, Round, photo_strip, session
-from fer_core.live.game import HOLD, PHOTO, PLAY, READY, head
+from fer_core.live.game import HOLD, MOST_ROUNDS, PHOTO, PLAY, READY, head
 from tests.core.live.test_calibration import FakeClassifier
 from tests.core.live.test_live import FakeDetector, at_once, face, frame
+
+SEVEN = ClassList.fer2013()
 
 RATE = 16  # a power of two, so that times add up exactly
 PICTURE = frame()
 
 
-def somebody(probabilities: dict[str, float], number: int = 1, box=(100, 60, 80, 80), labels=LABELS) -> LiveFace:
+def somebody(probabilities: dict[str, float], number: int = 1, box=(100, 60, 80, 80), labels=SEVEN) -> LiveFace:
     p = np.array([probabilities.get(label, 0.0) for label in labels], np.float32)
     best = int(p.argmax())
     return LiveFace(number, box, labels[best], float(p[best]), False, p, p, np.zeros((48, 48), np.uint8), 0.9)
 
 
-def result(time: float, *faces: LiveFace, labels=LABELS) -> FrameResult:
+def result(time: float, *faces: LiveFace, labels=SEVEN) -> FrameResult:
     return FrameResult(time, 320, 240, labels, faces)
 
 
 class Player:
     """Shows a game frames, one after the other."""
 
-    def __init__(self, seed: int = 4, labels=LABELS) -> None:
+    def __init__(self, seed: int = 4, labels=SEVEN) -> None:
         self.game = Game(labels, seed)
         self.time = 0.0
 
@@ -60,7 +62,7 @@ def test_each_expression_but_neutral_is_asked_for_once_in_an_order_of_the_seed()
         assert player.game.over
         return [played.asked for played in player.game.scene().played]
 
-    assert sorted(order(1)) == sorted(set(LABELS) - {"neutral"})
+    assert sorted(order(1)) == sorted(set(SEVEN) - {"neutral"})
     assert order(1) == order(1)
     assert len({tuple(order(seed)) for seed in range(6)}) > 1
 
@@ -248,15 +250,30 @@ def test_a_picture_that_stood_still_starts_the_round_anew():
 def test_other_labels_end_the_game():
     player = Player()
     player.finish_round(0.5)
-    player.game.see(PICTURE, result(player.time, labels=("smile", "neutral")))
+    player.game.see(PICTURE, result(player.time, labels=ClassList(("smile", "neutral"))))
     scene = player.game.scene()
     assert scene.phase == "over"
     assert "model was changed" in scene.ended
 
 
 def test_a_model_without_an_expression_cannot_be_played():
-    with pytest.raises(ModelError, match="nothing to play"):
-        Game(("neutral",), 1)
+    with pytest.raises(ModelError, match="has only 'smile' to ask for"):
+        Game(ClassList(("neutral", "smile")), 1)
+
+
+def test_of_many_classes_a_few_are_asked_for_and_a_neutral_by_any_name_is_not():
+    classes = ClassList(("Neutrality", *(f"class {i}" for i in range(39))))
+    asked = {order(classes, seed) for seed in range(20)}
+    assert {len(names) for names in asked} == {MOST_ROUNDS}
+    assert len(asked) > 1, "another game asks for others"
+    assert "Neutrality" not in {name for names in asked for name in names}
+
+
+def order(classes: ClassList, seed: int) -> tuple[str, ...]:
+    game = Game(classes, seed)
+    while not game.over:
+        game.skip(game.scene().number)
+    return tuple(played.asked for played in game.scene().played)
 
 
 def test_the_same_frames_give_the_same_game_twice():
@@ -276,15 +293,15 @@ def test_the_same_frames_give_the_same_game_twice():
 def test_the_strip_shows_every_round_once_and_leaves_a_place_for_those_without_a_picture():
     photo = np.full((PHOTO, PHOTO, 3), (200, 30, 30), np.uint8)
     rounds = [Round("happy", 90, photo), Round("sad", 0, None), Round("fear", 12, photo), Round("angry", 1, photo)]
-    sheet = photo_strip(rounds)
+    sheet = photo_strip(rounds, SEVEN)
     red = (sheet == (200, 30, 30)).all(axis=2)
     assert red.sum() == 3 * PHOTO * PHOTO
     assert sheet.shape[1] > 3 * PHOTO
     assert sheet.shape[0] > 2 * PHOTO
-    assert photo_strip(rounds[:1]).shape[1] < 2 * PHOTO
-    assert not np.array_equal(sheet, photo_strip([Round("happy", 91, photo), *rounds[1:]]))
+    assert photo_strip(rounds[:1], SEVEN).shape[1] < 2 * PHOTO
+    assert not np.array_equal(sheet, photo_strip([Round("happy", 91, photo), *rounds[1:]], SEVEN))
     with pytest.raises(ValueError, match="at least one"):
-        photo_strip([])
+        photo_strip([], SEVEN)
 
 
 # --- in a live view

@@ -239,9 +239,10 @@ def test_a_replay_gives_the_same_results_twice(classifier):
 def test_a_result_is_marked_with_what_was_predicted(classifier):
     result = LiveProcessor(classifier, FakeDetector([face(100, 60), face(10, 60)])).process(frame(), 0)
     for found, mark in zip(result.faces, result.marks(), strict=True):
-        assert (mark.box, mark.number, mark.label) == (found.box, found.number, found.label)
+        assert (mark.box, mark.number, mark.classes[mark.label]) == (found.box, found.number, found.label)
         assert mark.abstained == found.abstained
-        assert tuple(mark.probabilities) == classifier.labels
+        assert mark.classes.names == classifier.labels
+        assert len(mark.probabilities) == len(classifier.labels)
         assert mark.probabilities[mark.label] == found.probability
 
 

@@ -7,13 +7,15 @@ import os
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.errors import ImageError
 from fer_core.faces import Square, crop_box, crop_face, square_around
 from fer_core.images import read_photo
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.photos import find_photos, predict_file, predict_image, predict_paths, predict_squares
 from tests.core.faces.conftest import encode, scene
+
+SEVEN = ClassList.fer2013()
 
 ONE = (200, 100, 200)
 TWO = ((30, 100, 200), (380, 150, 180))
@@ -24,7 +26,7 @@ class Counting:
 
     def __init__(self, classifier: Classifier) -> None:
         self.inner, self.sizes = classifier, []
-        self.labels, self.info = classifier.labels, classifier.info
+        self.classes, self.info = classifier.classes, classifier.info
 
     def probabilities(self, faces):
         self.sizes.append(len(faces))
@@ -47,7 +49,7 @@ def test_the_record_is_the_contract(detector, classifier):
         assert set(face) == {"box", "score", "label", "probabilities", "abstained"}
         assert len(face["box"]) == 4
         assert 0.6 <= face["score"] <= 1
-        assert tuple(face["probabilities"]) == LABELS
+        assert tuple(face["probabilities"]) == SEVEN.names
         assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-6)
         assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
         assert face["abstained"] is False
@@ -95,7 +97,7 @@ def test_below_the_models_threshold_the_answer_is_not_sure(detector, classifier,
     careful = Classifier(classifier.model, info)
     result = predict_image(read_photo(encode(scene(ONE))), detector, careful)
     assert result.faces[0].abstained is abstained
-    assert result.faces[0].label in LABELS
+    assert result.faces[0].label in SEVEN
 
 
 def test_a_box_marked_by_hand_is_classified_without_a_detector(classifier):

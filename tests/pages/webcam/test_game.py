@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_core.classes import ClassList
 from fer_core.live import Game
 from fer_core.live.game import PLAY, READY
 from pages.ui.components.game_board import board_data
@@ -171,7 +172,7 @@ def test_another_model_ends_the_game_in_words(page):
 
 
 def test_what_the_board_shows():
-    game = Game(("happy", "sad", "neutral"), seed=0)
+    game = Game(ClassList(("happy", "sad", "neutral")), seed=0)
     waiting = board_data(game.scene(), coming=False)
     assert waiting["note"].startswith("No picture comes from the camera. Press START")
     data = board_data(game.scene(), coming=True)
@@ -186,6 +187,6 @@ def test_a_strip_is_a_png():
     from fer_core.images import png
     from fer_core.live import Round, photo_strip
 
-    sheet = photo_strip([Round("happy", 90, np.full((240, 240, 3), (200, 30, 30), np.uint8))])
+    sheet = photo_strip([Round("happy", 90, np.full((240, 240, 3), (200, 30, 30), np.uint8))], ClassList.fer2013())
     with Image.open(io.BytesIO(png(sheet))) as image:
         np.testing.assert_array_equal(np.asarray(image), sheet)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import COLOURS
+from fer_core.classes import ClassList
 from fer_core.formatting import percent
 from fer_core.live import LiveFace
 from fer_core.live.session import HISTORY_SECONDS
@@ -22,6 +22,7 @@ from pages.ui.components.files import component
 MOST_FACES: Final = 4
 """Faces shown beside the video; the video itself marks them all."""
 _POINTS: Final = 80  # of each line
+_MOST_BARS: Final = 8  # of a face; of more classes those that were most probable over the last seconds have one
 
 _HTML = '<div class="fer-faces"></div>'
 
@@ -33,40 +34,44 @@ def _component() -> Callable[..., Any]:
     return component(__file__, "face_bars", _HTML)
 
 
-def face_bars(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> int | None:
+def face_bars(classes: ClassList, faces: tuple[LiveFace, ...], history: History) -> int | None:
     """The first faces with what they show now and what they showed over the last seconds.
 
     Returns the number of the face that somebody wants to send to the Upload page, once, or None.
 
     Args:
-        labels: class names in the order of the probabilities.
+        classes: of the model, in the order of the probabilities.
         faces: of the newest frame.
         history: number -> (seconds before now, negative (n,); probabilities (n, C)).
     """
-    data = faces_data(labels, faces, history)
+    data = faces_data(classes, faces, history)
     wanted = _component()(key="fer_face_bars", data=data, on_sent_change=lambda: None).sent
     return None if wanted is None else int(wanted)
 
 
-def faces_data(labels: tuple[str, ...], faces: tuple[LiveFace, ...], history: History) -> dict[str, Any]:
+def faces_data(classes: ClassList, faces: tuple[LiveFace, ...], history: History) -> dict[str, Any]:
     """What the component draws: percentages as whole numbers, lines thinned to what a small canvas can show."""
     shown = []
     for face in faces[:MOST_FACES]:
-        times, probabilities = history.get(face.number, (np.zeros(0), np.zeros((0, len(labels)), np.float32)))
+        times, probabilities = history.get(face.number, (np.zeros(0), np.zeros((0, len(classes)), np.float32)))
         picked = np.unique(np.linspace(0, max(0, len(times) - 1), min(_POINTS, len(times))).round().astype(int))
         answer = "not sure" if face.abstained else face.label
+        chosen = _most_probable(np.vstack([probabilities[picked], face.probabilities]))
         shown.append(
             {
                 "number": face.number,
                 "title": f"Face {face.number}: {answer}, {percent(face.probability, 0)}",
-                "bars": [round(100 * float(p)) for p in face.probabilities],
+                "labels": [classes[i] for i in chosen],
+                "colours": [classes.colors[i] for i in chosen],
+                "bars": [round(100 * float(p)) for p in face.probabilities[chosen]],
                 "times": [round(float(t), 2) for t in times[picked]],
-                "lines": (100 * probabilities[picked]).round().astype(int).tolist(),
+                "lines": (100 * probabilities[picked][:, chosen]).round().astype(int).tolist(),
             }
         )
-    return {
-        "labels": list(labels),
-        "colours": [COLOURS.get(label, "#8A8A8A") for label in labels],
-        "span": round(HISTORY_SECONDS),
-        "faces": shown,
-    }
+    return {"span": round(HISTORY_SECONDS), "faces": shown}
+
+
+def _most_probable(probabilities: npt.NDArray[np.floating]) -> list[int]:
+    """Classes to draw, in their order, from probabilities (n, C): all, or those with the highest peaks."""
+    peaks = probabilities.max(axis=0)
+    return sorted(int(i) for i in np.argsort(-peaks, kind="stable")[:_MOST_BARS])

@@ -6,7 +6,8 @@ function card(labels, colours, span) {
   const rows = labels.map((label, i) => {
     const name = document.createElement("span"), track = document.createElement("span");
     const fill = document.createElement("i"), value = document.createElement("span");
-    name.textContent = label;
+    name.textContent = name.title = label;
+    name.dir = "auto";
     track.className = "track";
     fill.style.background = colours[i];
     track.append(fill);
@@ -69,9 +70,11 @@ export default function ({data, parentElement, setTriggerValue}) {
   }
   for (const face of data.faces) {
     let made = known.get(face.number);
-    if (!made || made.rows.length !== data.labels.length) {
+    const classes = JSON.stringify(face.labels);
+    if (!made || made.classes !== classes) {  // another model, or other classes among the most probable
       if (made) made.section.remove();
-      made = card(data.labels, data.colours, data.span);
+      made = card(face.labels, face.colours, data.span);
+      made.classes = classes;
       known.set(face.number, made);
     }
     if (made.section.parentElement !== root) root.append(made.section);
@@ -82,6 +85,6 @@ export default function ({data, parentElement, setTriggerValue}) {
       made.rows[i].value.textContent = percent;
     });
     made.canvas.setAttribute("aria-label", `${face.title}; probabilities over the last ${data.span} seconds`);
-    line(made.canvas, face, data.colours, data.span);
+    line(made.canvas, face, face.colours, data.span);
   }
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from fer_core.classes import COLOURS, EMOTIONS
+from fer_core.classes import find_emotion
 from fer_core.live import Scene
 from pages.ui.components.files import component
 
@@ -32,7 +32,7 @@ def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
         coming: whether pictures come from the camera.
     """
     playing = scene.phase == "play"
-    hints = {emotion.name: re.sub(r" \(AU[^)]*\)", "", emotion.action_units) for emotion in EMOTIONS}
+    emotion = find_emotion(scene.asked)
     note = scene.note
     if not coming and "START" not in note:
         note = "No picture comes from the camera. Press START under the picture; the game waits."
@@ -41,8 +41,8 @@ def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
         "clock": f"{-(-scene.left // 1):.0f} s",
         "what": "Show" if playing else "Get ready to show",
         "asked": scene.asked,
-        "hint": hints.get(scene.asked, ""),
-        "colour": COLOURS.get(scene.asked, "#8A8A8A"),
+        "hint": re.sub(r" \(AU[^)]*\)", "", emotion.action_units) if emotion else "",
+        "colour": scene.classes.color(scene.asked),
         "left": round(scene.left / scene.length, 3),
         "now": round(100 * scene.now),
         "best": round(100 * scene.best),
