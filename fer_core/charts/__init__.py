@@ -1,6 +1,6 @@
 """Arrays and records of an evaluation to Plotly figures. Titles say the finding; axes carry their unit."""
 
-from fer_core.charts.confusion import confusion_finding, confusion_matrix, matrix_difference
+from fer_core.charts.confusion import confusion_finding, confusion_matrix, matrix_difference, matrix_height
 from fer_core.charts.dataset import balance_finding, class_counts
 from fer_core.charts.derivations import kernel_positions, numeric_error
 from fer_core.charts.layers import ascent_curve, value_bars
@@ -29,6 +29,7 @@ __all__ = [
     "learning_curves",
     "loss_finding",
     "matrix_difference",
+    "matrix_height",
     "numeric_error",
     "probability_bars",
     "region_bars",

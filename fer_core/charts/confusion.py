@@ -8,21 +8,38 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.charts.theme import DIVERGING, HIGHLIGHT, SEQUENTIAL, TICK_ANGLES, margins
-from fer_core.classes import LABELS
+from fer_core.charts.theme import (
+    DIVERGING,
+    HIGHLIGHT,
+    SEQUENTIAL,
+    class_axis,
+    escaped,
+    margins,
+    name_margin,
+    tick_names,
+)
 from fer_core.evaluation.cells import MatrixView, normalised
 from fer_core.evaluation.metrics import most_confused
-from fer_core.formatting import percent
+from fer_core.formatting import capitalized, percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _POWER: Final = 0.5  # the square root of a share decides the color, so that a cell of 2 % differs from an empty one
 _DARK_BELOW: Final = 0.18  # relative luminance; there black and white are equally easy to read
+_SMALL_LETTERS: Final = 8
+_MOST_WRITTEN: Final = 12
+"""With more classes than these the numbers in the cells are smaller, and left to the hover."""
+
+
+def matrix_height(classes: int) -> int:
+    """Pixels in which a matrix of so many classes can be read."""
+    return min(1100, max(520, 180 + 22 * classes))
 
 
 def confusion_matrix(
     confusion: npt.NDArray[np.generic],
+    classes: Sequence[str],
     view: MatrixView = "rows",
     *,
     order: Sequence[int] | None = None,
@@ -37,7 +54,8 @@ def confusion_matrix(
     is [true index, predicted index].
 
     Args:
-        confusion: (7, 7) in the order of LABELS, rows are true classes; counts, or shares already.
+        confusion: (C, C), rows are true classes; counts, or shares already.
+        classes: their C names, in the order of the rows and columns.
         view: what the numbers in the cells are; the color always follows them.
         order: classes from the top down, and from left to right.
         hide_diagonal: leave out the right answers, so that the colors tell the errors apart.
@@ -47,8 +65,8 @@ def confusion_matrix(
     """
     import plotly.graph_objects as go
 
-    places = list(order) if order is not None else list(range(len(LABELS)))
-    names = [LABELS[i] for i in places]
+    places = list(order) if order is not None else list(range(len(classes)))
+    names = [classes[i] for i in places]
     counts = np.asarray(confusion)[np.ix_(places, places)]
     shares = normalised(np.asarray(confusion), "rows")[np.ix_(places, places)]
     values = normalised(np.asarray(confusion), view)[np.ix_(places, places)]
@@ -59,7 +77,7 @@ def confusion_matrix(
         np.fill_diagonal(color, 0)
         for i in range(len(text)):
             text[i][i] = ""
-    ticks = list(range(len(names)))
+    ticks = tick_names(names)
     figure = go.Figure()
     depth, deepest = np.power(np.maximum(color, 0), _POWER), max(float(color.max()), 1e-9) ** _POWER
     figure.add_heatmap(
@@ -76,27 +94,26 @@ def confusion_matrix(
         hoverinfo="skip",
     )
     if clickable:
-        cells = [(row, column) for row in ticks for column in ticks]
+        cells = [(row, column) for row in range(len(names)) for column in range(len(names))]
+        size = min(34, max(9, 400 // len(names)))
         figure.add_scatter(
-            x=[column for _, column in cells],
-            y=[row for row, _ in cells],
+            x=[ticks[column] for _, column in cells],
+            y=[ticks[row] for row, _ in cells],
             mode="markers",
             showlegend=False,
-            marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": HIGHLIGHT},
-            selected={"marker": {"opacity": 0.3, "color": HIGHLIGHT, "size": 34}},
+            marker={"symbol": "square", "size": size, "opacity": 0.01, "color": HIGHLIGHT},
+            selected={"marker": {"opacity": 0.3, "color": HIGHLIGHT, "size": size}},
             unselected={"marker": {"opacity": 0.01}},
             customdata=[[places[row], places[column]] for row, column in cells],
-            text=[_hover(names, counts, shares, row, column) for row, column in cells],
+            text=[_hover([escaped(name) for name in names], counts, shares, row, column) for row, column in cells],
             hovertemplate="%{text}<extra></extra>",
         )
-    axis = {"tickvals": ticks, "ticktext": names, "showgrid": False, "zeroline": False, "fixedrange": True}
-    span = [-0.5, len(names) - 0.5]
     figure.update_layout(
         annotations=_written(text, depth / deepest, SEQUENTIAL[dark]),
-        title={"text": title if title is not None else confusion_finding(np.asarray(confusion))},
-        xaxis={**axis, "title": {"text": "The model says"}, "range": span, "autotickangles": TICK_ANGLES},
-        yaxis={**axis, "title": {"text": "The label says"}, "range": span[::-1]},
-        margin=margins(84, 32, 8, 56),
+        title={"text": title if title is not None else confusion_finding(np.asarray(confusion), classes)},
+        xaxis=class_axis(names, title={"text": "The model says"}, fixedrange=True),
+        yaxis=class_axis(names, top_down=True, title={"text": "The label says"}, fixedrange=True),
+        margin=margins(name_margin(names), 32, 8, 56),
         hoverdistance=-1,  # anywhere in a cell counts for its marker
         dragmode=False,
     )
@@ -110,6 +127,9 @@ def _written(
 
     A heatmap's own text is grey on middling colors. Annotations let clicks through to what lies beneath.
     """
+    if len(text) > _MOST_WRITTEN:
+        return []
+    size = 12 if len(text) <= _SMALL_LETTERS else 10
     stops = [stop for stop, _ in scale]
     channels = np.array([[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for _, color in scale])
     linear = [np.interp(depth, stops, channel) ** 2.2 for channel in channels.T]
@@ -120,7 +140,7 @@ def _written(
             "y": row,
             "text": words,
             "showarrow": False,
-            "font": {"color": "#FFFFFF" if luminance[row, column] < _DARK_BELOW else "#0F1320"},
+            "font": {"size": size, "color": "#FFFFFF" if luminance[row, column] < _DARK_BELOW else "#0F1320"},
         }
         for row, line in enumerate(text)
         for column, words in enumerate(line)
@@ -142,17 +162,19 @@ def _hover(
     return f"{count}<br>{share}" if np.issubdtype(counts.dtype, np.integer) else f"{share} {what} {names[column]}"
 
 
-def confusion_finding(confusion: npt.NDArray[np.generic]) -> str:
-    """The title of a confusion matrix: the class confused most, and with what."""
-    pairs = most_confused(np.asarray(confusion), LABELS, 1)
+def confusion_finding(confusion: npt.NDArray[np.generic], classes: Sequence[str]) -> str:
+    """The title of a confusion matrix (C, C): the class confused most, and with what."""
+    pairs = most_confused(np.asarray(confusion), classes, 1)
     if not pairs:
         return "Nothing is confused here"
     true, predicted, _, share = pairs[0]
-    return f"{true.capitalize()} is taken for {predicted} most often: {share:.0%} of its faces"
+    return f"{capitalized(true)} is taken for {predicted} most often: {share:.0%} of its faces"
 
 
-def matrix_difference(difference: npt.NDArray[np.int64], title: str, *, dark: bool = False) -> go.Figure:
-    """Confusion of the second model minus that of the first, in faces; int64 (7, 7)."""
+def matrix_difference(
+    difference: npt.NDArray[np.int64], classes: Sequence[str], title: str, *, dark: bool = False
+) -> go.Figure:
+    """Confusion of the second model minus that of the first, in faces; int64 (C, C) in the order of ``classes``."""
     import plotly.graph_objects as go
 
     largest = max(1, int(np.abs(difference).max()))
@@ -161,10 +183,17 @@ def matrix_difference(difference: npt.NDArray[np.int64], title: str, *, dark: bo
     figure = go.Figure()
     figure.add_heatmap(
         z=colored,
-        x=list(LABELS),
-        y=list(LABELS),
+        x=tick_names(classes),
+        y=tick_names(classes),
         text=text,
-        hovertemplate="label %{y}, answer %{x}: %{text} faces<extra></extra>",
+        hovertext=[
+            [
+                f"label {escaped(true)}, answer {escaped(answer)}: {words} faces"
+                for answer, words in zip(classes, row, strict=True)
+            ]
+            for true, row in zip(classes, text, strict=True)
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
         colorscale=DIVERGING[dark],
         zmin=-1,
         zmax=1,
@@ -175,8 +204,8 @@ def matrix_difference(difference: npt.NDArray[np.int64], title: str, *, dark: bo
     figure.update_layout(
         annotations=_written(text, (colored + 1) / 2, DIVERGING[dark]),
         title={"text": title},
-        xaxis={"title": {"text": "The model says"}, "fixedrange": True, "autotickangles": TICK_ANGLES},
-        yaxis={"title": {"text": "The label says"}, "autorange": "reversed", "fixedrange": True},
-        margin=margins(84, 8, 8, 72),
+        xaxis=class_axis(classes, title={"text": "The model says"}, fixedrange=True),
+        yaxis=class_axis(classes, top_down=True, title={"text": "The label says"}, fixedrange=True),
+        margin=margins(name_margin(classes), 8, 8, 72),
     )
     return figure

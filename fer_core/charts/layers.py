@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.charts.theme import ACCENT, class_color, margins
+from fer_core.charts.theme import ACCENT, class_axis, escaped, margins, tick_names
+from fer_core.classes import ClassList
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -36,25 +36,26 @@ def ascent_curve(responses: npt.NDArray[np.floating], title: str) -> go.Figure:
     return figure
 
 
-def value_bars(values: npt.NDArray[np.floating], title: str, names: Sequence[str] | None = None) -> go.Figure:
-    """What a layer behind the flattening answers: one bar for each of its numbers (n,); ``names`` are class names."""
+def value_bars(values: npt.NDArray[np.floating], title: str, classes: ClassList | None = None) -> go.Figure:
+    """What a layer behind the flattening answers: one bar for each of its numbers (n,); ``classes`` names n of them."""
     import plotly.graph_objects as go
 
-    named = names is not None and len(names) == len(values)
-    places = list(names) if named and names is not None else list(range(len(values)))
+    named = classes if classes is not None and len(classes) == len(values) else None
+    names = [escaped(name) for name in named] if named else [str(place) for place in range(len(values))]
     figure = go.Figure()
     figure.add_bar(
-        x=places,
+        x=tick_names(named) if named else list(range(len(values))),
         y=[round(float(value), 4) for value in values],
-        marker={"color": [class_color(str(place), ACCENT) for place in places], "line": {"width": 0}},
-        hovertemplate="%{x}: %{y:.3f}<extra></extra>",
+        marker={"color": list(named.colors) if named else ACCENT, "line": {"width": 0}},
+        customdata=names,
+        hovertemplate="%{customdata}: %{y:.3f}<extra></extra>",
     )
     figure.update_layout(
         title={"text": title},
         showlegend=False,
         margin=margins(52, 8, 12, 40),
         bargap=0.2 if named else 0,
-        xaxis={"title": {"text": "" if named else "Number in the layer"}},
+        xaxis=class_axis(named) if named else {"title": {"text": "Number in the layer"}},
         yaxis={"title": {"text": "Value"}},
     )
     return figure

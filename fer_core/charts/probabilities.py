@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.charts.theme import class_color, legend_above, margins
+from fer_core.charts.theme import MUTED, class_axis, escaped, legend_above, margins, name_margin, tick_names
+from fer_core.classes import ClassList
 from fer_core.formatting import percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+_MOST_BARS: Final = 12
+_MOST_AREAS: Final = 8
+"""With more classes than these only the most probable are drawn; what the chart says of the others is in it."""
+
 
 def probability_bars(
-    labels: Sequence[str],
+    classes: ClassList,
     values: npt.NDArray[np.floating],
     title: str,
     *,
@@ -24,10 +28,10 @@ def probability_bars(
     names: tuple[str, str] = ("now", "before"),
     digits: int = 0,
 ) -> go.Figure:
-    """Probabilities (C,) as bars in the emotions' colors, the first label on top.
+    """Probabilities (C,) as bars in the colors of the classes, the first class on top.
 
     Args:
-        labels: Class names.
+        classes: C of them; of more than twelve the most probable are shown.
         values: One probability in 0…1 for each.
         title: The finding.
         other: A second set to compare with, drawn hollow beneath.
@@ -36,55 +40,78 @@ def probability_bars(
     """
     import plotly.graph_objects as go
 
-    colors = [class_color(name) for name in labels]
+    chosen = _most_probable(values, _MOST_BARS)
+    shown = [classes[i] for i in chosen]
+    colors = [classes.colors[i] for i in chosen]
     figure = go.Figure()
 
     def bars(share: npt.NDArray[np.floating], name: str, hollow: bool) -> None:
         fill = ["rgba(0,0,0,0)"] * len(colors) if hollow else colors
         figure.add_bar(
-            y=list(labels),
-            x=[float(p) for p in share],
+            y=tick_names(shown),
+            x=[float(share[i]) for i in chosen],
             name=name,
             orientation="h",
             marker={"color": fill, "line": {"color": colors, "width": 1.5 if hollow else 0}},
-            text=[percent(float(p), digits) for p in share],
+            text=[percent(float(share[i]), digits) for i in chosen],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate="%{y}, " + name + ": %{x:.1%}<extra></extra>",
+            customdata=[escaped(label) for label in shown],
+            hovertemplate="%{customdata}, " + name + ": %{x:.1%}<extra></extra>",
         )
 
     if other is not None:
         bars(other, names[1], hollow=True)
     bars(values, names[0], hollow=False)
+    of_all = {"text": f"The {len(shown)} most probable of {len(classes)}"} if len(shown) < len(classes) else None
     figure.update_layout(
         title={"text": title},
         barmode="group",
         bargap=0.25,
         showlegend=False,
-        margin=margins(70, 4, 12, 36),
+        margin=margins(name_margin(shown), 4, 12, 36),
         xaxis={"range": [0, 1.14], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%", "title": "Probability"},
-        yaxis={"categoryorder": "array", "categoryarray": list(reversed(labels)), "title": None},
+        yaxis=class_axis(shown, top_down=True, title=of_all),
     )
     return figure
 
 
+def _most_probable(values: npt.NDArray[np.floating], most: int) -> list[int]:
+    """All places in their order, or where there are more than ``most`` those of the largest values, largest first."""
+    if len(values) <= most:
+        return list(range(len(values)))
+    return [int(i) for i in np.argsort(-np.asarray(values), kind="stable")[:most]]
+
+
 def timeline(
-    labels: Sequence[str], times: npt.NDArray[np.floating], probabilities: npt.NDArray[np.floating], title: str
+    classes: ClassList, times: npt.NDArray[np.floating], probabilities: npt.NDArray[np.floating], title: str
 ) -> go.Figure:
-    """Probabilities (n, C) of one person over times (n,) in seconds, stacked to one, in the emotions' colors."""
+    """Probabilities (n, C) of one person over times (n,) in seconds, stacked to one, in the colors of the classes.
+
+    Of more than eight classes the most probable have an area of their own, the others share one.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for index, name in enumerate(labels):
+    chosen = _most_probable(probabilities.mean(axis=0), _MOST_AREAS)
+
+    def area(values: npt.NDArray[np.floating], name: str, color: str) -> None:
         figure.add_scatter(
             x=times,
-            y=probabilities[:, index],
+            y=values,
             name=name,
             stackgroup="one",
             mode="lines",
-            line={"width": 0, "color": class_color(name)},
+            line={"width": 0, "color": color},
             hovertemplate=name + ": %{y:.0%}<extra></extra>",
         )
+
+    ticks = tick_names(classes)
+    for i in chosen:
+        area(probabilities[:, i], ticks[i], classes.colors[i])
+    if len(chosen) < len(classes):
+        rest = 1 - probabilities[:, chosen].sum(axis=1)
+        area(np.clip(rest, 0, 1), f"{len(classes) - len(chosen)} others", MUTED)
     figure.update_layout(
         title={"text": title},
         hovermode="x unified",

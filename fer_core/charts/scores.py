@@ -5,42 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fer_core.charts.theme import ACCENT, HIGHLIGHT, MUTED, TICK_ANGLES, bar_fill, class_color, legend_above, margins
-from fer_core.classes import LABELS
+from fer_core.charts.theme import (
+    ACCENT,
+    HIGHLIGHT,
+    MUTED,
+    bar_fill,
+    class_axis,
+    escaped,
+    legend_above,
+    margins,
+    tick_names,
+)
+from fer_core.classes import ClassList
 from fer_core.evaluation.calibration import RiskCoverage
 from fer_core.evaluation.metrics import ClassScore, ReliabilityBin
+from fer_core.formatting import capitalized
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def class_scores(scores: Mapping[str, ClassScore]) -> go.Figure:
+def class_scores(scores: Mapping[str, ClassScore], classes: ClassList) -> go.Figure:
     """Precision, recall and F1 of each class, side by side; a class without examples has no bars."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    ticks = tick_names(classes)
     fills = {"precision": ("/", 0.75), "recall": ("", 1.0), "F1": ("x", 0.5)}
     for name, (shape, opacity) in fills.items():
         # One trace for each bar: plotly cannot combine a pattern with a list of colors.
-        for label in LABELS:
+        for label, tick, color in zip(classes, ticks, classes.colors, strict=True):
             score = scores[label]
             figure.add_bar(
-                x=[label],
+                x=[tick],
                 y=[getattr(score, name.lower())],
                 name=name,
                 offsetgroup=name,
                 showlegend=False,
-                marker=bar_fill(class_color(label), shape, opacity),
-                hovertemplate=f"{label}: {name} %{{y:.1%}}, {score.n:,} faces<extra></extra>",
+                marker=bar_fill(color, shape, opacity),
+                hovertemplate=f"{escaped(label)}: {name} %{{y:.1%}}, {score.n:,} faces<extra></extra>",
             )
-        # The legend tells the three figures apart, not emotions: a grey sample stands for each.
-        figure.add_bar(x=[LABELS[0]], y=[None], name=name, offsetgroup=name, marker=bar_fill(MUTED, shape, opacity))
+        # The legend tells the three figures apart, not classes: a grey sample stands for each.
+        figure.add_bar(x=[ticks[0]], y=[None], name=name, offsetgroup=name, marker=bar_fill(MUTED, shape, opacity))
     figure.update_layout(
         title={"text": class_finding(scores)},
         barmode="group",
         margin=margins(56, 24, 8, 32),
         legend=legend_above(1.04, itemclick=False),
-        xaxis={"autotickangles": TICK_ANGLES},
+        xaxis=class_axis(classes),
         yaxis={"title": {"text": "Share"}, "tickformat": ".0%", "range": [0, 1]},
     )
     return figure
@@ -52,7 +64,7 @@ def class_finding(scores: Mapping[str, ClassScore]) -> str:
     if len(known) < 2:
         return "Precision, recall and F1 of each class"
     best, worst = max(known, key=lambda k: known[k]), min(known, key=lambda k: known[k])
-    return f"{best.capitalize()} is recognised best (F1 {known[best]:.2f}), {worst} worst ({known[worst]:.2f})"
+    return f"{capitalized(best)} is recognised best (F1 {known[best]:.2f}), {worst} worst ({known[worst]:.2f})"
 
 
 def reliability(bins: Sequence[ReliabilityBin], ece: float) -> go.Figure:

@@ -5,9 +5,10 @@ Figures set no background and no font, so that they fit a light page, a dark pag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from fer_core.classes import COLOURS
+from fer_core.formatting import shortened
 
 Role = Literal["train", "valid", "honest"]
 
@@ -23,6 +24,9 @@ ROLE_DASHES: Final[dict[Role, str]] = {"train": "dot", "valid": "solid", "honest
 RUN_COLORS: Final[tuple[str, ...]] = (ACCENT, HIGHLIGHT, "#2B9C93", "#B7791F", "#8F5FBF", "#64748B")
 """For overlays of several runs, in this order, then again from the first."""
 
+_MANY: Final = 16
+"""With more classes than this the letters on an axis are smaller."""
+
 SEQUENTIAL: Final[dict[bool, list[list[Any]]]] = {
     False: [[0.0, "#F4F5F9"], [0.5, "#A3A8EF"], [1.0, "#3F43A8"]],
     True: [[0.0, "#1C212D"], [0.5, "#3B3F95"], [1.0, "#6C72E8"]],
@@ -34,13 +38,55 @@ DIVERGING: Final[dict[bool, list[list[Any]]]] = {
 }
 """Color scale from less to more, on a light page (False) and on a dark one (True)."""
 
-TICK_ANGLES: Final = [0, -45]
+_TICK_ANGLES: Final = [0, -45, -90]
 """Of names under an axis: turned the other way, the last one would leave a narrow page."""
+_LONGEST_TICK: Final = 14
+"""Characters of a name on an axis; the whole name stands in the hover."""
+_ENTITIES: Final = str.maketrans({c: f"&#{ord(c)};" for c in "&<>$%{}"})
 
 
-def class_color(name: str, other: str = MUTED) -> str:
-    """The color of a class; ``other`` for a name that is no emotion."""
-    return COLOURS.get(name, other)
+def escaped(text: str) -> str:
+    """``text`` as Plotly writes it: neither its pseudo-HTML, nor TeX, nor ``%{…}`` of a hover text is interpreted."""
+    return text.translate(_ENTITIES)
+
+
+def tick_names(names: Sequence[str]) -> list[str]:
+    """Names as the categories of an axis, escaped: a long one shortened, no two the same."""
+    ticks: list[str] = []
+    for number, name in enumerate(names, start=1):
+        tick = shortened(name, _LONGEST_TICK)
+        if tick in ticks:
+            tick = f"{shortened(name, _LONGEST_TICK - 4)} ({number})"
+        ticks.append(tick)
+    return [escaped(tick) for tick in ticks]
+
+
+def class_axis(names: Sequence[str], *, top_down: bool = False, **more: object) -> dict[str, object]:
+    """An axis whose categories are classes, in their order; where there is no room for all names, some are left out.
+
+    Args:
+        names: of the classes; :func:`tick_names` gives the categories.
+        top_down: the first class stands on top; for a vertical axis.
+        more: other attributes of the axis.
+    """
+    span = [-0.5, len(names) - 0.5]
+    return {
+        "type": "category",  # a class called 2020 is neither a number nor a date
+        "categoryorder": "array",
+        "categoryarray": tick_names(names),
+        "range": span[::-1] if top_down else span,
+        "tickfont": {"size": 12 if len(names) <= _MANY else 10},
+        "autotickangles": _TICK_ANGLES,
+        "showgrid": False,
+        "zeroline": False,
+        **more,
+    }
+
+
+def name_margin(names: Sequence[str]) -> int:
+    """Pixels that the names of classes take beside a chart or, turned, beneath it."""
+    longest = max(len(shortened(name, _LONGEST_TICK)) for name in names)
+    return round(30 + (6.6 if len(names) <= _MANY else 5.6) * max(longest, 6))
 
 
 def legend_above(y: float = 1.02, **more: object) -> dict[str, object]:

@@ -19,6 +19,10 @@ from pages.ui.shell.session import state_key
 from tests.factories import make_dataset
 from tests.paths import PROJECT_ROOT
 
+FERPLUS_COLUMNS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+"""What people could vote for in FER+."""
 Open = Callable[..., AppTest]
 State = TypeVar("State")
 
@@ -107,7 +111,7 @@ def image_folder(root: Path, per_class: int = 3) -> Path:
 
     dataset = make_dataset(train=7 * per_class, valid=7, test=7)
     for i in range(len(dataset)):
-        folder = root / str(dataset.split[i]) / fer_core.classes.LABELS[int(dataset.labels[i])]
+        folder = root / str(dataset.split[i]) / dataset.label_name(i)
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(dataset.images[i]).save(folder / f"{i}.png")
     return root

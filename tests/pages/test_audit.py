@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import fer_core.data
-from fer_core.classes import LABELS
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.audit import audit_exact
 from fer_core.training import out_of_fold
@@ -133,7 +132,7 @@ def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggeste
     app = view(open_page("audit"), "suspects")
     assert sorted(groups(app)[0]) == [5, 50]
     assert next(b for b in app.button if b.label == "Relabel as suggested").disabled
-    assert f"{LABELS[found.labels[5]]} → {LABELS[(found.labels[5] + 1) % 7]} (1%)" in captions(app)
+    assert f"{found.label_name(5)} → {found.classes[int(found.labels[5] + 1) % 7]} (1%)" in captions(app)
 
 
 def test_damaged_marks_are_told_of_and_the_faces_stay(open_page, found):

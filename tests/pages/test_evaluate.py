@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import fer_core.data
-from fer_core.classes import LABELS
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.cache import cached_predictions
 from fer_core.evaluation.calibration import fit_temperature
@@ -17,7 +16,7 @@ from fer_core.inference import read_info
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell import cache
 from tests.factories import make_dataset, untrained_checkpoint
-from tests.pages.conftest import check, words
+from tests.pages.conftest import FERPLUS_COLUMNS, check, words
 from tests.run_factory import make_run
 
 DATA = make_dataset(name="synthetic")
@@ -131,7 +130,7 @@ def test_a_cell_without_faces_says_so(open_page, run):
     app.selectbox(key="cell-true").set_value(true)
     app.selectbox(key="cell-predicted").set_value(predicted).run()
     check(app)
-    assert any(text.value.startswith(f"No {LABELS[true]} face of this split") for text in app.info)
+    assert any(text.value.startswith(f"No {DATA.classes[true]} face of this split") for text in app.info)
 
 
 def test_the_matrix_can_be_sorted_normalised_and_freed_of_its_diagonal(open_page, run):
@@ -177,7 +176,8 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     assert "No FER+ votes" in words(view(open_page("evaluate"), "people"))
     votes = np.zeros((len(DATA), 10), dtype=np.int64)
     votes[:, 1] = 10  # everybody says happiness
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: replace(DATA, votes=votes))
+    voted = replace(DATA, votes=votes, vote_columns=FERPLUS_COLUMNS)
+    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: voted)
     cache._shelf.clear()
     app = view(open_page("evaluate"), "people")
     kinds = app.segmented_control(key="people-kind").options

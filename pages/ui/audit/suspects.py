@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from fer_core.classes import LABELS
 from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
 from fer_core.formatting import duration, percent
@@ -108,7 +107,7 @@ def _suspect_wall(dataset: FaceDataset, job: OutOfFold) -> None:
         int(i): int(label) for i, label in zip(suspects.positions[page], suspects.suggested[page], strict=True)
     }
     tiles = [
-        marked_tile(review, index, f"{LABELS[int(dataset.labels[index])]} → {LABELS[label]} ({quality:.0%})")
+        marked_tile(review, index, f"{dataset.label_name(index)} → {dataset.classes[label]} ({quality:.0%})")
         for (index, label), quality in zip(suggested.items(), suspects.quality[page], strict=True)
     ]
     wall_of(review, [Group(tiles)], key=f"suspects-{page.start}", suggestions=suggested)

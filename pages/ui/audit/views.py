@@ -51,7 +51,7 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def _balance(dataset: FaceDataset, found: ExactAudit) -> None:
     with calm("drawing the class balance"):
-        chart(charts.class_counts(found.counts, shares=True), key="audit-balance", height=380)
+        chart(charts.class_counts(found.counts, dataset.classes, shares=True), key="audit-balance", height=380)
         st.caption("Where the shares differ between splits, accuracies of the splits cannot be compared directly.")
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from fer_core.classes import LABELS
 from fer_core.evaluation.audit import ExactAudit, NearPairs, near_duplicates
 from fer_core.formatting import joined, percent
 from pages.ui.components.gallery import Group, Tile, gallery, pager
@@ -39,7 +38,7 @@ def _near(fingerprint: str, _dataset: FaceDataset, _groups: npt.NDArray[np.int64
 
 
 def _caption(dataset: FaceDataset, index: int) -> str:
-    return f"{dataset.split[index]}: {LABELS[int(dataset.labels[index])]}"
+    return f"{dataset.split[index]}: {dataset.label_name(index)}"
 
 
 def marked_tile(review: Review, index: int, caption: str | None = None) -> Tile:
@@ -64,7 +63,7 @@ def _group_wall(dataset: FaceDataset, members: Sequence[npt.NDArray[np.int64]], 
     page = pager(len(members), GROUPS_PER_PAGE, key=key)
     shown = []
     for number, group in enumerate(members[page], page.start + 1):
-        names = sorted({LABELS[int(dataset.labels[i])] for i in group})
+        names = sorted({dataset.label_name(int(i)) for i in group})
         note = f"{len(group):,} copies, labelled {joined(names)}"
         shown.append(Group([marked_tile(review, int(i)) for i in group[:24]], f"Group {number:,}", note))
     wall_of(review, shown, key=f"{key}-{page.start}")

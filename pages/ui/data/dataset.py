@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from fer_core import charts
-from fer_core.classes import LABELS
 from pages.ui.data.wall import random_faces
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
@@ -57,9 +56,9 @@ def show_dataset(source: str, dataset: FaceDataset) -> None:
 def _balance(dataset: FaceDataset) -> None:
     per_class = dataset.per_class()
     what = one_of("Show", {"counts": "Counts", "shares": "Shares of each split"}, key="data-balance")
-    chart(charts.class_counts(per_class, shares=what == "shares"), key="data-balance-chart")
+    chart(charts.class_counts(per_class, dataset.classes, shares=what == "shares"), key="data-balance-chart")
     with st.expander("As a table", icon=":material/table:"):
         rows: list[dict[str, Any]] = [
-            {"emotion": name, **{split: table[name] for split, table in per_class.items()}} for name in LABELS
+            {"emotion": name, **{split: table[name] for split, table in per_class.items()}} for name in dataset.classes
         ]
         st.dataframe(rows, hide_index=True)

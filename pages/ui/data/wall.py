@@ -1,4 +1,4 @@
-"""Random faces of each emotion, and one of them large."""
+"""Random faces of each class, and one of them large."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import streamlit as st
 from fer_core.classes import Emotion
 from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.data.state import DataState
-from pages.ui.review.face import enlarged_face, votes_for
+from pages.ui.review.face import enlarged_face, people_said, votes_for
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
 
@@ -23,12 +24,18 @@ _FACES_IN_A_ROW = 12
 
 
 def random_faces(source: str, dataset: FaceDataset) -> None:
-    """Random faces of each emotion, reshuffled on request; a click shows one large."""
-    st.markdown("**Random faces of each emotion**")
+    """Random faces of each class, reshuffled on request; a click shows one large."""
+    st.markdown("**Random faces of each class**")
     present = [split for split, n in dataset.counts().items() if n]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         split = st.selectbox("Split", ["all", *present], key="wall-split", width=140)
-        only = st.selectbox("Emotion", ["all", *dataset.classes], key="wall-emotion", width=160)
+        only = st.selectbox(
+            "Class",
+            [None, *range(len(dataset.classes))],
+            format_func=lambda label: "all" if label is None else dataset.classes[label],
+            key=f"wall-class-{dataset.cache_key[:12]}",
+            width=160,
+        )
         size = one_of("Size", _SIZES, default=84, key="wall-size", show_label=True)
         st.button(
             "Reshuffle",
@@ -39,14 +46,14 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
     rng = np.random.default_rng(state_of(DataState).seed)
     rows = []
     for label, name in enumerate(dataset.classes):
-        if only not in ("all", name):
+        if only not in (None, label):
             continue
         emotion = dataset.classes.emotions[label]
         here = dataset.labels == label
         if split != "all":
             here = here & (dataset.split == split)
         indices = np.flatnonzero(here)
-        shown = _FACES_IN_A_ROW if only == "all" else 8 * _FACES_IN_A_ROW
+        shown = _FACES_IN_A_ROW if only is None else 8 * _FACES_IN_A_ROW
         chosen = rng.permutation(indices)[:shown]
         rows.append(
             Group(
@@ -69,14 +76,14 @@ def _enlarged(dataset: FaceDataset, index: int) -> None:
     with left:
         enlarged_face(dataset.images[index], name, smooth=not pixels)
     with right:
-        st.markdown(f"**{name}**")
+        st.markdown(f"**{plain(name)}**")
         st.caption(f"{dataset.split[index]} split")
         st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
         if votes := votes_for(dataset, index):
-            st.caption("What ten people said (FER+)")
             total = sum(votes.values())
+            st.caption(people_said(dataset, "ten" if total == 10 else str(total)))
             for column, n in votes.items():
-                st.progress(n / total, text=f"{column}: {n}")
+                st.progress(n / total, text=f"{plain(column)}: {n}")
 
 
 def _note(faces: int, emotion: Emotion | None) -> str:

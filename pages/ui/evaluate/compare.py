@@ -62,7 +62,11 @@ def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
     gained, lost = len(found.gained), len(found.lost)
     with left:
         title = f"{second.name} against {first.name}: {gained:,} faces gained, {lost:,} lost"
-        chart(charts.matrix_difference(found.matrix_difference, title, dark=dark_theme()), key="difference", height=430)
+        chart(
+            charts.matrix_difference(found.matrix_difference, found.classes, title, dark=dark_theme()),
+            key="difference",
+            height=charts.matrix_height(len(found.classes)) - 90,
+        )
     with right:
         for who, accuracy in ((first, found.accuracies[0]), (second, found.accuracies[1])):
             interval = who.report.evaluation.accuracy_ci95
@@ -85,7 +89,7 @@ def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
     if not len(places):
         st.info("No face flipped this way.", icon=":material/info:")
         return
-    captions = [f"{from_to(found.first[i], found.second[i])}" for i in places]
+    captions = [from_to(found.classes, found.first[i], found.second[i]) for i in places]
     faces = np.searchsorted(second.positions, _positions(second, found.ids[places]))
     st.caption(f"What {plain(first.name)} said → what {plain(second.name)} says; the dot is the label's colour.")
     wall_of(second, faces, captions, key=f"flips-{flip}-{first.key}-{second.key}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from pages.ui.components.gallery import Group, gallery, pager
 from pages.ui.evaluate.subject import Subject
 from pages.ui.review.dialog import face_dialog
@@ -41,9 +41,9 @@ def wall_of(subject: Subject, faces: npt.NDArray[np.int64], captions: list[str],
     if picked.opened is not None:
         index = int(picked.opened)
         place = int(np.searchsorted(subject.positions, index))
-        face_dialog(review, index, subject.model, subject.predictions.probabilities[place])
+        face_dialog(review, index, subject.model, subject.classes, subject.predictions.probabilities[place])
 
 
-def from_to(first: Any, second: Any) -> str:
-    """``fear → sad``, from two class numbers."""
-    return f"{LABELS[int(first)]} → {LABELS[int(second)]}"
+def from_to(classes: ClassList, first: Any, second: Any) -> str:
+    """``fear → sad``, from the positions of two classes."""
+    return f"{classes[int(first)]} → {classes[int(second)]}"

@@ -10,6 +10,7 @@ from fer_core.data.cleaning import Cleaning
 from fer_core.formatting import SPLIT_NAMES, percent_with_interval
 from pages.ui.evaluate.subject import Subject, evaluated, model_names
 from pages.ui.shell import cache, session
+from pages.ui.shell.formatting import plain
 
 _MODEL: Final = "evaluate-model"
 
@@ -125,4 +126,4 @@ def headline(subject: Subject) -> None:
         st.caption("The test split is for the final figure: choose models and settings on validation.")
     missing = [name for name, score in result.per_class.items() if not score.n]
     if missing:
-        st.caption(f"Without faces here, and left out of macro-F1: {', '.join(missing)}.")
+        st.caption(f"Without faces here, and left out of macro-F1: {plain(', '.join(missing))}.")

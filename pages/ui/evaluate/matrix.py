@@ -7,7 +7,6 @@ from typing import Any, Final, get_args
 import streamlit as st
 
 from fer_core import charts
-from fer_core.classes import LABELS
 from fer_core.evaluation.cells import (
     FaceOrder,
     MatrixView,
@@ -46,7 +45,11 @@ def matrix_and_faces(subject: Subject) -> None:
             st.markdown("**In words**")
             for sentence in subject.report.sentences:
                 st.markdown(f"- {plain(sentence)}")
-            chart(charts.class_scores(subject.report.evaluation.per_class), key="class-scores", height=300)
+            chart(
+                charts.class_scores(subject.report.evaluation.per_class, subject.classes),
+                key="class-scores",
+                height=300,
+            )
             with st.expander("As a table", icon=":material/table:"):
                 st.dataframe(_score_rows(subject), hide_index=True)
     with calm("showing the faces"):
@@ -77,6 +80,7 @@ def _matrix(subject: Subject) -> None:
         order = st.toggle("Sort by confusion", key="matrix-sort", help="The class recognised worst stands first.")
     figure = charts.confusion_matrix(
         confusion,
+        subject.classes,
         what,
         order=by_confusion(confusion) if order else None,
         hide_diagonal=hide,
@@ -84,7 +88,7 @@ def _matrix(subject: Subject) -> None:
     )
     title = str(figure.layout.title.text)
     st.markdown(f"**{plain(title)}**")
-    figure.update_layout(title={"text": ""}, height=520)
+    figure.update_layout(title={"text": ""}, height=charts.matrix_height(len(subject.classes)))
     st.plotly_chart(
         figure,
         key=_MATRIX,
@@ -102,7 +106,7 @@ def _matrix(subject: Subject) -> None:
         st.caption("Click a cell to see its faces. The camera above the matrix saves it as a picture.", width="stretch")
         st.download_button(
             "csv",
-            matrix_csv(confusion, subject.predictions.classes),
+            matrix_csv(confusion, subject.classes),
             f"confusion-{subject.split}.csv",
             "text/csv",
             icon=":material/download:",
@@ -128,9 +132,10 @@ def _cell(subject: Subject) -> None:
     st.subheader("Faces in a cell")
     orders: tuple[FaceOrder, ...] = get_args(FaceOrder)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        codes = range(len(LABELS))
-        true = st.selectbox("Label", codes, format_func=LABELS.__getitem__, key=_TRUE, width=140)
-        predicted = st.selectbox("Model's answer", codes, format_func=LABELS.__getitem__, key=_PREDICTED, width=140)
+        names = subject.classes.names
+        codes = range(len(names))
+        true = st.selectbox("Label", codes, format_func=names.__getitem__, key=_TRUE, width=140)
+        predicted = st.selectbox("Model's answer", codes, format_func=names.__getitem__, key=_PREDICTED, width=140)
         order = one_of(
             "Sorted by",
             {order: order.capitalize() for order in orders},
@@ -141,13 +146,10 @@ def _cell(subject: Subject) -> None:
         )
     faces, values = rank(subject.predictions, cell_faces(subject.predictions, true, predicted), order, subject.votes)
     happened = "rightly seen as" if true == predicted else "taken for"
+    label, answer = plain(names[true]), plain(names[predicted])
     if not len(faces):
-        st.info(
-            f"No {LABELS[true]} face of this split is {happened} {LABELS[predicted]}.", icon=":material/check_circle:"
-        )
+        st.info(f"No {label} face of this split is {happened} {answer}.", icon=":material/check_circle:")
         return
-    st.markdown(
-        f"**{len(faces):,} {LABELS[true]} face{'s' if len(faces) != 1 else ''} {happened} {LABELS[predicted]}**"
-    )
+    st.markdown(f"**{len(faces):,} {label} face{'s' if len(faces) != 1 else ''} {happened} {answer}**")
     captions = [percent(v, 0) if order != "loss" else f"loss {v:.2f}" for v in values]
     wall_of(subject, faces, captions, key=f"cell-{true}-{predicted}-{order}-{subject.key}")

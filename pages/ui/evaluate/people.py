@@ -48,21 +48,27 @@ def people(subject: Subject) -> None:
                 width="content",
             )
             st.metric("Called no face by all", f"{human.not_faces:,}", width="content")
+        height = charts.matrix_height(len(subject.classes)) - 90
         left, right = st.columns(2, gap="large")
         with left:
             chart(
                 charts.confusion_matrix(
-                    subject.report.evaluation.confusion, "rows", title="What the model answers", dark=dark_theme(), clickable=False
+                    subject.report.evaluation.confusion,
+                    subject.classes,
+                    "rows",
+                    title="What the model answers",
+                    dark=dark_theme(),
+                    clickable=False,
                 ),
                 key="people-model",
-                height=430,
-            )  # fmt: skip
+                height=height,
+            )
         with right:
             figure = charts.confusion_matrix(
-                human.confusion, "rows", title="What people answer", dark=dark_theme(), clickable=False
+                human.confusion, subject.classes, "rows", title="What people answer", dark=dark_theme(), clickable=False
             )
             figure.update_xaxes(title_text="People say")
-            chart(figure, key="people-people", height=430)
+            chart(figure, key="people-people", height=height)
         st.subheader("Whose error is it?")
         counts = {kind: int((kinds == kind).sum()) for kind in ERROR_KINDS}
         total = sum(counts.values())
@@ -78,5 +84,7 @@ def people(subject: Subject) -> None:
             return
         confidence = subject.predictions.probabilities.max(axis=1)[faces]
         faces = faces[np.argsort(-confidence, kind="stable")]
-        captions = [from_to(subject.predictions.labels[i], subject.predictions.predicted[i]) for i in faces]
+        captions = [
+            from_to(subject.classes, subject.predictions.labels[i], subject.predictions.predicted[i]) for i in faces
+        ]
         wall_of(subject, faces, captions, key=f"people-{kind}-{subject.key}")

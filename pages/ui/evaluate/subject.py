@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core.classes import ClassList
 from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
 from fer_core.data.votes import class_votes
@@ -52,6 +53,11 @@ class Subject:
     def predictions(self) -> Predictions:
         """Of the faces at ``positions``."""
         return self.report.predictions
+
+    @property
+    def classes(self) -> ClassList:
+        """Of the labels and the predictions: the data's, as far as the model knows them, then the model's others."""
+        return self.report.predictions.classes
 
     @property
     def positions(self) -> npt.NDArray[np.int64]:

@@ -11,15 +11,16 @@ import numpy.typing as npt
 import streamlit as st
 
 from fer_core import charts
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data.duplicates import pixel_groups
 from pages.ui.components.gallery import Group, gallery
-from pages.ui.review.face import enlarged_face, votes_for
-from pages.ui.review.review import Review
+from pages.ui.review.face import enlarged_face, people_said, votes_for
+from pages.ui.review.review import Review, mark_words
 from pages.ui.review.rows import face_tile
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import calm
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
@@ -66,25 +67,37 @@ def _features() -> _FeatureShelf:
 
 @st.dialog("One face", width="large")
 def face_dialog(
-    review: Review, index: int, model: str | None = None, probabilities: npt.NDArray[np.float32] | None = None
+    review: Review,
+    index: int,
+    model: str | None = None,
+    classes: ClassList | None = None,
+    probabilities: npt.NDArray[np.float32] | None = None,
 ) -> None:
-    """Show the face at a position of the data set; with a model and its probabilities, what it makes of the face."""
+    """Show a face; with a model, what it makes of the face.
+
+    Args:
+        review: what the face belongs to.
+        index: its position in the data set.
+        model: shipped name or run id.
+        classes: of the model's probabilities.
+        probabilities: (C,), of this face.
+    """
     dataset = review.dataset
     with calm("showing the face"):
         left, right = st.columns([2, 3], gap="medium")
         with left:
             _picture(review, index, model)
         with right:
-            if probabilities is not None:
+            if classes is not None and probabilities is not None:
                 top = int(probabilities.argmax())
-                label = LABELS[int(dataset.labels[index])]
+                label, predicted = dataset.label_name(index), classes[top]
                 finding = (
                     f"The model agrees with the label: {label}"
-                    if LABELS[top] == label
-                    else f"Labelled {label}, taken for {LABELS[top]}"
+                    if predicted == label
+                    else f"Labelled {label}, taken for {predicted}"
                 )
                 chart(
-                    charts.probability_bars(LABELS, probabilities, finding, digits=1),
+                    charts.probability_bars(classes, probabilities, finding, digits=1),
                     key="face-probabilities",
                     height=290,
                 )
@@ -97,7 +110,7 @@ def face_dialog(
 
 def _picture(review: Review, index: int, model: str | None) -> None:
     dataset = review.dataset
-    label = LABELS[int(dataset.labels[index])]
+    label = dataset.label_name(index)
     way = one_of("Show", _WAYS if model else _WAYS_WITHOUT_MODEL, key="face-way")
     picture, note = dataset.images[index], None
     if way == "gradcam" and model:
@@ -106,13 +119,14 @@ def _picture(review: Review, index: int, model: str | None) -> None:
 
         with st.spinner("Explaining…"):
             saliency = explain(cache.classifier(model), picture, "gradcam")
-        note = saliency.note or f"Bright places speak for {saliency.label}, the model's answer."
+        note = saliency.note or f"Bright places speak for {plain(saliency.label)}, the model's answer."
         if not saliency.note:
             picture = overlay(picture, saliency)
     enlarged_face(picture, label, smooth=way != "pixels")
     if note:
         st.caption(note)
-    st.markdown(review.caption(index, f"**{label}** · {dataset.split[index]} split"))
+    marked = f" · {plain(mark_words(review.marks[index]))}" if index in review.marks else ""
+    st.markdown(f"**{plain(label)}** · {dataset.split[index]} split{marked}")
     st.code(str(dataset.ids[index]), language=None, wrap_lines=True)
 
 
@@ -120,8 +134,8 @@ def _votes(dataset: FaceDataset, index: int) -> None:
     votes = votes_for(dataset, index)
     if not votes:
         return
-    people = ", ".join(f"{n} {'not a face' if name == 'NF' else name}" for name, n in votes.items())
-    st.markdown(f"**What {sum(votes.values())} people said (FER+):** {people}")
+    people = ", ".join(f"{n} {'not a face' if name == 'NF' else plain(name)}" for name, n in votes.items())
+    st.markdown(f"**{people_said(dataset, str(sum(votes.values())))}:** {people}")
 
 
 def _copies(dataset: FaceDataset, index: int) -> None:
@@ -130,7 +144,7 @@ def _copies(dataset: FaceDataset, index: int) -> None:
     if not others:
         st.caption("No other face of this data has the same pixels.")
         return
-    tiles = [face_tile(dataset, i, f"{dataset.split[i]}: {LABELS[int(dataset.labels[i])]}") for i in others[:12]]
+    tiles = [face_tile(dataset, i, f"{dataset.split[i]}: {dataset.label_name(int(i))}") for i in others[:12]]
     note = f"{len(others):,} with the same pixels"
     gallery([Group(tiles, "Its copies", note)], key=f"copies-{index}", size=72)
 
@@ -164,7 +178,7 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         shelf.put(key, features)
     found = nearest_training_faces(cache.classifier(model), dataset.images[index], dataset, features)
     tiles = [
-        face_tile(dataset, int(i), f"{LABELS[int(dataset.labels[i])]} · {similarity:.2f}")
+        face_tile(dataset, int(i), f"{dataset.label_name(int(i))} · {similarity:.2f}")
         for i, similarity in zip(found.positions, found.similarity, strict=True)
     ]
     note = "by the cosine between penultimate features; their labels beneath"

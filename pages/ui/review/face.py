@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from fer_core.classes import FERPLUS_COLUMNS
 from fer_core.images import enlarge
 
 if TYPE_CHECKING:
@@ -23,8 +22,13 @@ def enlarged_face(picture: npt.NDArray[np.uint8], label: str, *, smooth: bool = 
 
 
 def votes_for(dataset: FaceDataset, index: int) -> dict[str, int]:
-    """FER+ column -> number of people who chose it for a face, most first; empty where nobody was asked."""
+    """What can be voted for -> number of people who chose it for a face, most first; empty where nobody was asked."""
     if dataset.votes is None:
         return {}
-    votes = {column: int(n) for column, n in zip(FERPLUS_COLUMNS, dataset.votes[index], strict=True) if n}
+    votes = {column: int(n) for column, n in zip(dataset.vote_columns, dataset.votes[index], strict=True) if n}
     return dict(sorted(votes.items(), key=lambda pair: -pair[1]))
+
+
+def people_said(dataset: FaceDataset, how_many: str) -> str:
+    """The heading above the votes of a face: ``What ten people said (FER+)``."""
+    return f"What {how_many} people said{' (FER+)' if 'NF' in dataset.vote_columns else ''}"

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from fer_core.classes import LABELS
 from fer_core.data.marks import MarkKind, Marks
 from pages.ui.review.review import KIND_WORDS, Review
 from pages.ui.review.state import MarkingState
 from pages.ui.shell.errors import calmly, show_complaint
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
-
-if TYPE_CHECKING:
-    pass
 
 
 def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: dict[int, int] | None = None) -> None:
@@ -37,9 +32,11 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
     ids = [str(dataset.ids[i]) for i in selected]
     none = not ids
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        right = st.selectbox("Right label", LABELS, key=f"{key}-right", width=140, help="What the face shows.")
+        right = st.selectbox(
+            "Right label", dataset.classes.names, key=f"{key}-right", width=140, help="What the face shows."
+        )
         st.button(
-            f"Wrong label: it is {right}",
+            f"Wrong label: it is {plain(right)}",
             icon=":material/edit:",
             key=f"{key}-wrong",
             disabled=none,
@@ -88,7 +85,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
 
 def _mark(journal: Marks, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
     state_of(MarkingState).remember([mark.act for mark in journal.add(ids, kind, label)])
-    what = f"as {label}" if label else f"“{KIND_WORDS[kind]}”"
+    what = f"as {plain(label)}" if label else f"“{KIND_WORDS[kind]}”"
     st.toast(f"{len(ids):,} face{'s' if len(ids) != 1 else ''} marked {what}.", icon=":material/check:")
 
 
@@ -96,7 +93,7 @@ def _take_suggestions(journal: Marks, suggestions: dict[str, int]) -> None:
     acts = []
     for label in sorted(set(suggestions.values())):
         faces = [face for face, suggested in suggestions.items() if suggested == label]
-        acts += [mark.act for mark in journal.add(faces, "wrong_label", LABELS[label])]
+        acts += [mark.act for mark in journal.add(faces, "wrong_label", journal.classes[label])]
     state_of(MarkingState).remember(acts)
     st.toast(f"{len(suggestions):,} labels marked as suggested.", icon=":material/check:")
 
@@ -129,7 +126,7 @@ def marks_list(review: Review, *, key: str) -> None:
         {
             "Face": str(dataset.ids[index]),
             "Split": str(dataset.split[index]),
-            "Label": LABELS[int(dataset.labels[index])],
+            "Label": dataset.label_name(index),
             "Mark": KIND_WORDS[mark.kind],
             "Right label": mark.label or "",
         }

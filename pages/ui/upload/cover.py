@@ -77,7 +77,7 @@ def _patch(face: FacePrediction, model: Model) -> None:
         else:
             title = f"It no longer says {before} but {after}; {before} falls by {abs(100 * fall):.0f} points"
         chart(
-            probability_bars(face.labels, covered.after, title, other=covered.before, names=("covered", "as it is")),
+            probability_bars(face.classes, covered.after, title, other=covered.before, names=("covered", "as it is")),
             key=f"{_COVERED}-bars",
             height=330,
         )

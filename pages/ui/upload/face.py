@@ -20,7 +20,7 @@ def choose_face(photo: Looked) -> int | None:
         return None
     if len(faces) == 1:
         return 0
-    names = [f"{number} {_name(face)}" for number, face in enumerate(faces, start=1)]
+    names = [plain(f"{number} {_name(face)}") for number, face in enumerate(faces, start=1)]
     if len(faces) <= 8:
         chosen = st.pills(
             "Face",
@@ -45,7 +45,7 @@ def show_face(face: FacePrediction, number: int, model: Model) -> None:
     else:
         title = f"Face {number + 1}: {face.label}, {percent(face.probability, 0)}"
         words = ""
-    chart(probability_bars(face.labels, face.probabilities, title), key="face-bars", height=270)
+    chart(probability_bars(face.classes, face.probabilities, title), key="face-bars", height=270)
     if words:
         st.caption(plain(words))
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -119,7 +119,7 @@ def _table_downloads(photos: Sequence[Looked], labels: tuple[str, ...], model: M
             icon=":material/table:",
             on_click="ignore",
             key=f"download-csv-{key}",
-            help="One row for each face: box, label and seven probabilities.",
+            help="One row for each face: box, label and the probability of each class.",
         )
         st.download_button(
             "json",

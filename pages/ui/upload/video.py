@@ -88,4 +88,4 @@ def _show(result: VideoResult, copy: Path, table: Path) -> None:
         return
     number = st.selectbox("Person", numbers, key="video-person", width=160)
     times, probabilities = lines.tracks[number]
-    chart(timeline(lines.labels, times, probabilities, f"Person {number} over time"), key="video-timeline", height=320)
+    chart(timeline(lines.classes, times, probabilities, f"Person {number} over time"), key="video-timeline", height=320)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from fer_core import charts
+from fer_core.classes import ClassList
 
+SEVEN = ClassList.fer2013()
 CONFUSION = np.diag([50, 5, 40, 90, 60, 40, 60]).astype(np.int64)
 CONFUSION[2, 4] = 20
 CONFUSION[0, 6] = 2
@@ -18,33 +20,35 @@ def plain(figure):
 
 def test_every_cell_of_the_matrix_can_be_clicked_and_names_its_classes_whatever_the_order():
     order = [2, 0, 1, 3, 4, 5, 6]
-    figure = plain(charts.confusion_matrix(CONFUSION, "counts", order=order))
-    heat, markers = charts.confusion_matrix(CONFUSION, "counts", order=order).data
+    figure = plain(charts.confusion_matrix(CONFUSION, SEVEN, "counts", order=order))
+    heat, markers = charts.confusion_matrix(CONFUSION, SEVEN, "counts", order=order).data
     assert len(markers.x) == 49
-    for x, y, (true, predicted) in zip(markers.x, markers.y, markers.customdata, strict=True):
-        assert (true, predicted) == (order[y], order[x])
+    names = [SEVEN[i] for i in order]
+    for column, row, (true, predicted) in zip(markers.x, markers.y, markers.customdata, strict=True):
+        assert (row, column) == (SEVEN[true], SEVEN[predicted])
+        x, y = names.index(column), names.index(row)
         count = CONFUSION[true, predicted]
         assert heat.text[y][x] == (str(count) if count else "·")
-    assert figure["layout"]["yaxis"]["ticktext"][0] == "fear"
+    assert figure["layout"]["yaxis"]["categoryarray"][0] == "fear"
     assert figure["layout"]["title"]["text"] == "Fear is taken for sad most often: 33% of its faces"
 
 
 def test_a_small_cell_is_coloured_well_apart_from_an_empty_one():
-    heat = charts.confusion_matrix(CONFUSION, "rows").data[0]
+    heat = charts.confusion_matrix(CONFUSION, SEVEN, "rows").data[0]
     assert heat.z[0][6] / heat.zmax > 0.15  # 4 % of its row
     assert heat.z[0][1] == 0
 
 
 def test_hiding_the_diagonal_leaves_the_colours_to_the_errors():
-    heat = charts.confusion_matrix(CONFUSION, "rows", hide_diagonal=True).data[0]
+    heat = charts.confusion_matrix(CONFUSION, SEVEN, "rows", hide_diagonal=True).data[0]
     assert heat.zmax == pytest.approx((20 / 60) ** 0.5)
     assert heat.text[0][0] == ""
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_number_stands_on_its_cell_in_the_ink_that_is_easier_to_read(dark):
-    matrix = charts.confusion_matrix(CONFUSION, "rows", dark=dark)
-    difference = charts.matrix_difference(CONFUSION - CONFUSION.T, "", dark=dark)
+    matrix = charts.confusion_matrix(CONFUSION, SEVEN, "rows", dark=dark)
+    difference = charts.matrix_difference(CONFUSION - CONFUSION.T, SEVEN, "", dark=dark)
     for figure in (matrix, difference):
         heat, notes = figure.data[0], figure.layout.annotations
         assert [note.text for note in notes] == [words for row in heat.text for words in row]
@@ -78,14 +82,14 @@ def contrast(ink: str, ground: list[float]) -> float:
 
 
 def test_a_matrix_without_errors_or_without_faces_is_still_a_figure():
-    assert "Nothing" in charts.confusion_matrix(np.diag([1] * 7)).layout.title.text
-    assert len(charts.confusion_matrix(np.zeros((7, 7), dtype=np.int64)).data) == 2
+    assert "Nothing" in charts.confusion_matrix(np.diag([1] * 7), SEVEN).layout.title.text
+    assert len(charts.confusion_matrix(np.zeros((7, 7), dtype=np.int64), SEVEN).data) == 2
 
 
 def test_the_difference_of_two_matrices_shows_signs():
     difference = np.zeros((7, 7), dtype=np.int64)
     difference[2, 4], difference[2, 2] = -4, 4
-    heat = charts.matrix_difference(difference, "found").data[0]
+    heat = charts.matrix_difference(difference, SEVEN, "found").data[0]
     assert heat.text[2][4] == "-4"
     assert heat.z[2][4] == -1
     assert heat.text[2][2] == "+4"

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 
 from fer_core import charts
-from fer_core.classes import COLOURS, LABELS
+from fer_core.classes import ClassList
 from fer_core.evaluation.calibration import risk_coverage
 from fer_core.evaluation.metrics import class_scores, reliability_bins
+
+SEVEN = ClassList.fer2013()
 
 CONFUSION = np.diag([50, 5, 40, 90, 60, 40, 60]).astype(np.int64)
 CONFUSION[2, 4] = 20
@@ -15,13 +17,13 @@ CONFUSION[0, 6] = 2
 def test_a_class_without_examples_has_no_bars():
     confusion = CONFUSION.copy()
     confusion[1] = 0
-    scores = dict(zip(LABELS, class_scores(confusion), strict=True))
-    bars = [trace for trace in charts.class_scores(scores).data if trace.showlegend is False]
+    scores = dict(zip(SEVEN, class_scores(confusion), strict=True))
+    bars = [trace for trace in charts.class_scores(scores, SEVEN).data if trace.showlegend is False]
     assert len(bars) == 21
     for bar in bars:
         (name,) = bar.x
         assert bar.y == (getattr(scores[name], bar.name.lower()),)
-        assert bar.marker.color == COLOURS[name]
+        assert bar.marker.color == SEVEN.color(name)
         assert (bar.y[0] is None) == (name == "disgust")
 
 

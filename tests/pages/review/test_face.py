@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui.review import dialog, face
 from tests.factories import make_dataset
+from tests.pages.conftest import FERPLUS_COLUMNS
 
 DATA = make_dataset()
 
@@ -18,7 +19,7 @@ DATA = make_dataset()
 def test_votes_stand_in_order_of_their_number_and_nobody_is_left_out_but_the_unchosen():
     votes = np.zeros((len(DATA), 10), np.uint8)
     votes[3] = [1, 0, 0, 5, 0, 0, 1, 0, 0, 3]
-    voted = replace(DATA, votes=votes)
+    voted = replace(DATA, votes=votes, vote_columns=FERPLUS_COLUMNS)
     assert list(face.votes_for(voted, 3).items()) == [("sadness", 5), ("NF", 3), ("neutral", 1), ("fear", 1)]
     assert face.votes_for(voted, 4) == {}
     assert face.votes_for(DATA, 3) == {}
