@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.evaluation.audit import ExactAudit, NearPairs, SuspectLabels
 from fer_core.report.rendering import render
@@ -18,7 +17,7 @@ def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearPairs, suspect
     page = render(
         "audit.html",
         dataset=dataset,
-        labels=LABELS,
+        labels=dataset.classes,
         exact=exact,
         conflicts=[_face(dataset, i) for i in conflicting],
         blanks=[_face(dataset, int(i)) for i in exact.blank[:_MOST]],
@@ -32,7 +31,7 @@ def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearPairs, suspect
 
 def _face(dataset: FaceDataset, index: int, more: str = "") -> dict[str, Any]:
     """A face with its caption, as the template takes it."""
-    caption = f"{dataset.ids[index]}: {LABELS[dataset.labels[index]]}{more}"
+    caption = f"{dataset.ids[index]}: {dataset.label_name(index)}{more}"
     return {"pixels": dataset.images[index], "caption": caption}
 
 
@@ -51,6 +50,6 @@ def _pairs(dataset: FaceDataset, near: NearPairs) -> list[dict[str, Any]]:
 def _suspects(dataset: FaceDataset, suspects: SuspectLabels) -> list[dict[str, Any]]:
     found = zip(suspects.positions[:_MOST], suspects.suggested[:_MOST], suspects.quality[:_MOST], strict=True)
     return [
-        _face(dataset, int(i), f" → {LABELS[suggested]}? (label given {quality:.0%})")
+        _face(dataset, int(i), f" → {dataset.classes[int(suggested)]}? (label given {quality:.0%})")
         for i, suggested, quality in found
     ]

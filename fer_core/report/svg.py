@@ -16,10 +16,15 @@ from markupsafe import Markup, escape
 
 from fer_core.charts import Curve, Quantity
 from fer_core.charts.theme import ROLE_COLORS, ROLE_DASHES
-from fer_core.formatting import percent
+from fer_core.formatting import percent, shortened
 
 _DASHES: Final = {"solid": "", "dot": "2 4", "dash": "7 4"}
 """Plotly's names of dashes -> those of SVG."""
+
+_MOST_WRITTEN: Final = 12
+"""Classes of a matrix whose cells have numbers."""
+_LONGEST_NAME: Final = 16
+"""Characters of a name beside a matrix."""
 
 # Of the report's page: see templates/lab_report.css.
 _INK: Final = "#1d2333"
@@ -69,24 +74,37 @@ def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Mar
 
 
 def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: str) -> Markup:
-    """A confusion matrix (C, C): each row's shares as shades, with the counts beneath."""
-    cell, tall, left, top = 62, 38, 86, 40
+    """A confusion matrix (C, C): each row's shares as shades, with the counts beneath.
+
+    With more than twelve classes the cells are shades alone, and tell their numbers when they are pointed at.
+    """
     n = len(names)
+    written = n <= _MOST_WRITTEN
+    cell, tall = (min(62, 560 // n), 38) if written else (max(10, 560 // n), max(10, 560 // n))
+    shown = [shortened(name, _LONGEST_NAME) for name in names]
+    side = 16 + 6.2 * max(map(len, shown), default=0)
+    upright = cell < 7 * max(map(len, shown), default=0)  # no room for the names side by side
+    left, top = max(86, side), 24 + side if upright else 40
     width, height = left + n * cell + 4, top + n * tall + 24
     parts = [_label(left + n * cell / 2, 12, "answered", "middle", _SOFT)]
     for i, name in enumerate(names):
-        parts.append(_label(left + (i + 0.5) * cell, top - 8, name, "middle"))
-        parts.append(_label(left - 8, top + (i + 0.5) * tall + 4, name, "end"))
+        x, y = left + (i + 0.5) * cell, top - 8
+        parts.append(_upright_label(x + 4, y, shown[i]) if upright else _label(x, y, shown[i], "middle"))
+        parts.append(_label(left - 8, top + (i + 0.5) * tall + 4, shown[i], "end"))
         total = int(counts[i].sum())
-        for j in range(n):
+        for j, answer in enumerate(names):
             share = counts[i, j] / total if total else 0.0
             shade = _mix(_ACCENT if i == j else _WRONG, float(share) ** 0.8)
             ink = "#ffffff" if share > 0.55 else _INK
             px, py = left + j * cell, top + i * tall
-            parts.append(
-                f'<rect x="{px}" y="{py}" width="{cell - 2}" height="{tall - 2}" rx="3" fill="{shade}"/>'
-                + _label(px + cell / 2 - 1, py + tall / 2 - 1, percent(share, 0), "middle", ink, 600, 12.5)
+            numbers = (
+                _label(px + cell / 2 - 1, py + tall / 2 - 1, percent(share, 0), "middle", ink, 600, 12.5)
                 + _label(px + cell / 2 - 1, py + tall / 2 + 13, f"{int(counts[i, j]):,}", "middle", ink, 400, 9.5)
+            )  # fmt: skip
+            hint = f"<title>{escape(f'{name}, answered {answer}: {int(counts[i, j]):,} ({percent(share, 0)})')}</title>"
+            parts.append(
+                f'<rect x="{px:g}" y="{py:g}" width="{cell - 2}" height="{tall - 2}" rx="3" fill="{shade}">{hint}</rect>'
+                + (numbers if written else "")
             )
     parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100 %.", "start", _SOFT))
     return _svg(width, height, title, parts)
@@ -124,6 +142,14 @@ def _label(x: float, y: float, words: str, anchor: str, color: str = _INK, weigh
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}" font-size="{size:g}" '
         f'font-weight="{weight}">{escape(words)}</text>'
+    )
+
+
+def _upright_label(x: float, y: float, words: str) -> str:
+    """A text that is read from below upwards."""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" fill="{_INK}" font-size="11" transform="rotate(-90 {x:.1f} {y:.1f})">'
+        f"{escape(words)}</text>"
     )
 
 

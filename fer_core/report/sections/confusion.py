@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fer_core.classes import LABELS
 from fer_core.errors import FerError
 from fer_core.evaluation.report import confusion_sentences, fear_sentence
 from fer_core.formatting import SPLIT_NAMES
@@ -21,14 +20,15 @@ def confusion(data: ReportData) -> str:
     if name is None:
         raise FerError(data.gaps["predictions"])
     found = data.evaluation(name)
+    claims = [fear_sentence(found)] if found.classes.all_emotions else []
     faces = "faces that were never trained on" if name == "honest" else f"{SPLIT_NAMES[name]} faces"
     return render(
         "sections/confusion.html",
         found=found,
         faces=faces,
         made_now=data.made_now,
-        sentences=[fear_sentence(found), *confusion_sentences(found)],
-        matrix=matrix_chart(found.confusion, LABELS, title=f"Confusion matrix, {faces}"),
+        sentences=[*claims, *confusion_sentences(found)],
+        matrix=matrix_chart(found.confusion, found.classes, title=f"Confusion matrix, {faces}"),
         rows=[
             [label, _number(score.precision), _number(score.recall), _number(score.f1), f"{score.n:,}"]
             for label, score in found.per_class.items()

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from fer_core.classes import LABELS
 from fer_core.data import FaceDataset
 from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
 from fer_core.explanation.filters import Patterns, TopFaces
@@ -60,7 +59,7 @@ def _strongest(patterns: Patterns, tops: TopFaces) -> list[int]:
 def _beside_faces(patterns: Patterns, tops: TopFaces, dataset: FaceDataset, number: int) -> dict[str, Any]:
     """A filter's pattern and its faces, as the template takes them."""
     positions = tops.positions[number]
-    labels = [LABELS[dataset.labels[position]] for position in positions]
+    labels = [dataset.label_name(int(position)) for position in positions]
     most = max(set(labels), key=labels.count)
     return {
         "number": number,

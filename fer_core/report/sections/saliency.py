@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS
 from fer_core.errors import FerError
 from fer_core.explanation import METHODS, REGIONS, region_masks, shares, study_regions
 from fer_core.explanation.photo import overlay
@@ -57,13 +56,13 @@ def _cases(data: ReportData, name: str, places: npt.NDArray[np.int64]) -> list[d
     classifier, dataset = data.need_faces()
     chosen = _examples(data, name, places)
     faces = dataset.images[[position for position, _ in chosen]]
-    order = [list(classifier.labels).index(LABELS[predicted]) for _, predicted in chosen]
-    targets = np.array(order, dtype=np.int64)
+    answers = [data.predictions[name].classes[predicted] for _, predicted in chosen]
+    targets = np.array([classifier.classes.position(answer) for answer in answers], dtype=np.int64)
     maps = {method: explain_batch(classifier, faces, method, targets) for method in _METHODS}
     probabilities = classifier.probabilities(faces)
     cases = []
-    for i, (position, answer) in enumerate(chosen):
-        label, predicted = LABELS[dataset.labels[position]], LABELS[answer]
+    for i, (position, _) in enumerate(chosen):
+        label, predicted = dataset.label_name(position), answers[i]
         found = {m: make_saliency(m, int(targets[i]), predicted, values[i]) for m, values in maps.items()}
         verdict = "right" if label == predicted else f"wrong: labelled {label}"
         probability = percent(float(probabilities[i, targets[i]]), 0)
@@ -92,7 +91,7 @@ def _examples(data: ReportData, name: str, places: npt.NDArray[np.int64]) -> lis
     predictions = data.predictions[name]
     answers, sure = predictions.predicted, predictions.probabilities.max(axis=1)
     found = []
-    for label in range(len(LABELS)):
+    for label in np.unique(predictions.labels):
         mine = np.flatnonzero(predictions.labels == label)
         right = mine[answers[mine] == label]
         pool = right if len(right) else mine
