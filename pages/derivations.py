@@ -18,5 +18,5 @@ with calm("checking the formulas"):
     formula = choose()
     explain(formula)
     with calm("putting numbers into the formula"):
-        inputs = numbers(formula)
-        decide(formula, inputs)
+        inputs, classes = numbers(formula)
+        decide(formula, inputs, classes)

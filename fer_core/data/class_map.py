@@ -133,16 +133,6 @@ def _class_list(class_map: ClassMap) -> ClassList:
     return ClassList(tuple(mapped.name for mapped in class_map))
 
 
-def mapped_classes(classes: ClassList, class_map: ClassMap) -> ClassList:
-    """The classes that ``class_map`` makes of ``classes``.
-
-    Raises:
-        DataError: the map does not fit.
-    """
-    class_map = check_class_map(classes, class_map)
-    return _class_list(class_map) if class_map else classes
-
-
 def compose(first: ClassMap, second: ClassMap) -> ClassMap:
     """The one map that does what ``first`` and then ``second``, made for its classes, do.
 

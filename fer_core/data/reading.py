@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from fer_core.config import Config, MappedClass
-from fer_core.data.class_map import ClassMap, SavedClassMap, compose, make_class_map, mapped_classes
+from fer_core.data.class_map import SavedClassMap, apply_class_map, make_class_map
 from fer_core.data.dataset import FaceDataset, Truth
 from fer_core.data.parsed import Progress
 from fer_core.data.source import load
@@ -36,12 +36,8 @@ class Reading(Config):
 
     def load(self, source: str | Path, *, workspace: Workspace, on_progress: Progress | None = None) -> FaceDataset:
         """The faces of ``source``, read in this way; see :func:`fer_core.data.load`."""
-        return load(source, workspace=workspace, on_progress=on_progress, **self.options())
-
-    def options(self) -> dict[str, Any]:
-        """The arguments of :func:`fer_core.data.load` that differ from its defaults."""
-        fields = type(self).model_fields
-        return {name: value for name in fields if (value := getattr(self, name)) != fields[name].default}
+        options: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        return load(source, workspace=workspace, on_progress=on_progress, **options)
 
     def arguments(self) -> list[str]:
         """The options of a command that reads the same faces in a process of its own."""
@@ -54,7 +50,7 @@ class Reading(Config):
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Reading:
-        """The reading among other settings, e.g. those of a training."""
+        """The reading among other settings, e.g. those of a training; defaults are left unsaid."""
         fields = cls.model_fields
         return cls.parse(
             {name: values[name] for name in fields if values.get(name, fields[name].default) != fields[name].default}
@@ -78,12 +74,7 @@ def load_mapped(
     Raises:
         DataError: the source cannot be read, or a map does not fit it.
     """
-
-    def wanted(base: FaceDataset) -> ClassMap:
-        changes = reading.class_map
-        if use_saved:
-            changes = compose(changes, SavedClassMap.of(base, workspace).current())
-        return compose(changes, make_class_map(mapped_classes(base.classes, changes), merge, drop))
-
-    options = {**reading.options(), "class_map": wanted}
-    return load(source, workspace=workspace, on_progress=on_progress, **options)
+    dataset = reading.load(source, workspace=workspace, on_progress=on_progress)
+    if use_saved:
+        dataset = apply_class_map(dataset, SavedClassMap.of(dataset, workspace).current())
+    return apply_class_map(dataset, make_class_map(dataset.classes, merge, drop))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data import load
 from fer_core.data.cleaning import Cleaning, deduplicated
 from fer_core.data.marks import marks_for
@@ -27,6 +27,8 @@ from tests.browser.conftest import FEW_FACES, downloaded, settled, stop_training
 from tests.factories import entries
 from tests.paths import PROJECT_ROOT
 from tests.run_factory import make_run
+
+SEVEN = ClassList.fer2013()
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SHIPPED_SEED = PROJECT_ROOT / "assets" / "models" / "seed.safetensors"
@@ -123,7 +125,7 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     page.get_by_text(f"{len(test):,} faces, {copies:,} of them with a copy").wait_for()  # no longer those of validation
     settled(page)
     predictions = cached_predictions(run, dataset, "test", workspace=workspace)
-    cell = cell_faces(predictions, LABELS.index(true), LABELS.index(predicted))
+    cell = cell_faces(predictions, SEVEN.index(true), SEVEN.index(predicted))
     expected = dataset.indices("test")[rank(predictions, cell, "confidence")[0]]
     click_cell(page, true, predicted)
     faces = "faces" if len(cell) != 1 else "face"
@@ -141,7 +143,7 @@ def busiest_wrong_cell(setup) -> tuple[str, str]:
     cells = [(len(cell_faces(predictions, t, p)), t, p) for t in range(7) for p in range(7) if t != p]
     count, true, predicted = max(cells)
     assert count >= 3
-    return LABELS[true], LABELS[predicted]
+    return SEVEN[true], SEVEN[predicted]
 
 
 def mark_three_and_undo(page, workspace: Workspace, dataset, faces: list[int]) -> None:
@@ -233,7 +235,7 @@ def in_the_file(workspace: Workspace, dataset, true: str, predicted: str) -> lis
             scaled = kept["logits"].astype(np.float64) / float(kept["temperature"])
             labels = kept["labels"]
         top = 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
-        cell = (labels == LABELS.index(true)) & (scaled.argmax(axis=1) == LABELS.index(predicted))
+        cell = (labels == SEVEN.index(true)) & (scaled.argmax(axis=1) == SEVEN.index(predicted))
         return [int(test[i]) for i in sorted(np.flatnonzero(cell), key=lambda i: -top[i])]
     raise AssertionError("the page wrote no predictions file for the test split")
 

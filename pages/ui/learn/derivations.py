@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from fer_core.charts import kernel_positions, numeric_error
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
+from fer_core.formatting import SPLIT_NAMES
 from fer_core.lessons.formulas import (
     FORMULAS,
     TOPICS,
@@ -29,6 +31,9 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.pickers import model_box, one_of
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
 
 SOURCES: Final = {
     "random": "Random numbers",
@@ -118,18 +123,19 @@ def explain(formula: Formula) -> None:
             st.markdown(f"${symbol}$: {words}")
 
 
-def numbers(formula: Formula) -> Inputs:
-    """The inputs, from the source that was chosen."""
+def numbers(formula: Formula) -> tuple[Inputs, ClassList]:
+    """The inputs, from the source that was chosen, and the classes they are about: the lab report's seven, or a model's."""
+    seven = ClassList.fer2013()
     source = one_of("Numbers to put in", SOURCES, key="derive-source", show_label=True)
     if source == "own":
-        return _own(formula)
+        return _own(formula, seven), seven
     if source == "network":
         return _networks(formula)
     seed = st.number_input("Draw", 0, 10_000, 0, help="Each number draws other inputs.", key="derive-seed", width=200)
-    return formula.inputs(np.random.default_rng(int(seed)))
+    return formula.inputs(np.random.default_rng(int(seed))), seven
 
 
-def _own(formula: Formula) -> Inputs:
+def _own(formula: Formula, classes: ClassList) -> Inputs:
     inputs = formula.inputs(np.random.default_rng(0))
     if "sizes" in inputs:
         row = [
@@ -152,8 +158,10 @@ def _own(formula: Formula) -> Inputs:
                 )  # fmt: skip
     for name in names:
         if name == formula.one_hot:
-            true = st.selectbox("True class", LABELS, int(inputs[name].argmax()), key=f"derive-{formula.name}-{name}")
-            inputs[name] = np.eye(len(LABELS))[LABELS.index(true)]
+            true = st.selectbox(
+                "True class", classes.names, int(inputs[name].argmax()), key=f"derive-{formula.name}-{name}"
+            )
+            inputs[name] = np.eye(len(classes))[classes.position(true)]
         elif inputs[name].ndim:
             inputs[name] = _row(formula, name, inputs[name])
     return complete(formula, inputs)
@@ -168,33 +176,51 @@ def _row(formula: Formula, name: str, values: Array) -> Array:
     return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
 
 
-def _networks(formula: Formula) -> Inputs:
+def _networks(formula: Formula) -> tuple[Inputs, ClassList]:
     available = cache.models()
     if not available:
         st.info("There is no model yet; random numbers are used.", icon=":material/model_training:")
-        return formula.inputs(np.random.default_rng(0))
+        return formula.inputs(np.random.default_rng(0)), ClassList.fer2013()
     dataset = cache.dataset(session.data_source())
-    indices = dataset.indices("valid")
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     with left:
         model = model_box(
             "Network", available, key="derive-model", help="The numbers are those of this network at work."
         )
+    classifier = cache.classifier(model)
+    split = "valid" if dataset.counts()["valid"] else "train"
+    indices, labels = _known_faces(dataset, split, classifier.classes)
+    if not len(indices):
+        st.info(
+            f"{plain(available[model])} has none of the classes of the data in use, so random numbers are used.",
+            icon=":material/model_training:",
+        )
+        return formula.inputs(np.random.default_rng(0)), ClassList.fer2013()
     number = middle.number_input(
         "Face",
         1,
         len(indices),
         1,
-        help=f"Of the validation faces of {plain(source_name(session.data_source()))}.",
-        key="derive-face",
+        help=f"Of the {SPLIT_NAMES[split]} faces of {plain(source_name(session.data_source()))}.",
+        key=f"derive-face-{len(indices)}",
     )
     chosen = int(number) - 1
-    label = LABELS[int(dataset.labels[indices[chosen]])]
-    right.image(dataset.images[indices[chosen]], width=72, caption=label)
-    return from_network(formula, cache.classifier(model), dataset.images[indices], dataset.labels[indices], chosen)
+    face = int(indices[chosen])
+    right.image(dataset.images[face], width=72, caption=plain(dataset.label_name(face)))
+    return from_network(formula, classifier, dataset.images[indices], labels, chosen), classifier.classes
 
 
-def decide(formula: Formula, inputs: Inputs) -> None:
+def _known_faces(
+    dataset: FaceDataset, split: str, classes: ClassList
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The faces of a split whose class a model has too: their positions, and their labels as the model counts them."""
+    own = np.array([-1 if (at := classes.find(name)) is None else at for name in dataset.classes], dtype=np.int64)
+    indices = dataset.indices(split)
+    labels = own[dataset.labels[indices]]
+    return indices[labels >= 0], labels[labels >= 0]
+
+
+def decide(formula: Formula, inputs: Inputs, classes: ClassList) -> None:
     """The check on these numbers, its values, and what the error does as the step shrinks."""
     result = check(formula, inputs=inputs)
     _verdict("The formula", result)
@@ -206,7 +232,7 @@ def decide(formula: Formula, inputs: Inputs) -> None:
         return
     left, right = st.columns([2, 3], gap="large")
     with left:
-        _values(formula, inputs)
+        _values(formula, inputs, classes)
     if formula.function is not None:
         with right:
             chart(numeric_error(*error_by_step(formula, inputs)), key="derive-steps", height=320)
@@ -223,7 +249,7 @@ def _verdict(what: str, result: CheckResult, remark: str = "") -> None:
         st.warning(text, icon=":material/cancel:")
 
 
-def _values(formula: Formula, inputs: Inputs) -> None:
+def _values(formula: Formula, inputs: Inputs, classes: ClassList) -> None:
     columns: dict[str, Array] = {"Closed form": formula.closed(inputs)}
     if formula.function is not None:
         columns["Central differences"] = central_differences(formula.function, inputs, formula.variable)
@@ -231,7 +257,7 @@ def _values(formula: Formula, inputs: Inputs) -> None:
     if formula.report is not None:
         columns["Lab report"] = formula.report(inputs)
     size = int(np.size(columns["Closed form"]))
-    shown = {"Class": list(LABELS)} if size == len(LABELS) else {}
+    shown = {"Class": list(classes)} if size == len(classes) else {}
     for name, values in columns.items():
         shown[name] = [f"{value:+.6f}" for value in np.atleast_1d(values).ravel()[:_LONGEST_TABLE]]
     st.dataframe(shown, hide_index=True)

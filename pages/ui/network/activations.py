@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
 
-from fer_core.classes import COLOURS, LABELS
 from fer_core.images import enlarge
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.components.gallery import Group, Tile, gallery
@@ -53,18 +52,19 @@ def _choose_face(dataset: FaceDataset) -> int:
     rng = np.random.default_rng(state.seed)
     some = [
         int(position)
-        for index in range(len(LABELS))
+        for index in range(len(dataset.classes))
         for position in rng.permutation(np.flatnonzero(dataset.labels == index))[:_EACH]
     ]
     position = state.face if state.face is not None and state.face < len(dataset) else some[0]
-    label = LABELS[dataset.labels[position]]
+    label = dataset.label_name(position)
     big = enlarge(dataset.images[position], 192)
     st.image(big, width=192, alt=f"The chosen face, {label}")
-    st.caption(f"{plain(dataset.ids[position])}, labelled {label}")
+    st.caption(f"{plain(dataset.ids[position])}, labelled {plain(label)}")
+    colors = dataset.classes.colors
     tiles = [
-        Tile(str(i), dataset.images[i], str(dataset.ids[i]), LABELS[dataset.labels[i]], COLOURS[LABELS[dataset.labels[i]]])
+        Tile(str(i), dataset.images[i], str(dataset.ids[i]), dataset.label_name(i), colors[int(dataset.labels[i])])
         for i in some
-    ]  # fmt: skip
+    ]
     note = f"{source_name(session.data_source())}: click to choose"
     picked = gallery([Group(tiles, note=note)], key="network-faces", size=76).opened
     st.button("Other faces", icon=":material/shuffle:", on_click=state.reshuffle)
@@ -92,8 +92,11 @@ def _show_activation(found: Activation, network: Network) -> None:
     values, key = found.values, f"network-maps-{found.layer.label}"
     if values.ndim == 1:
         active = int((values > 0).sum())
-        labels: Any = network.classifier.labels
-        chart(value_bars(values, f"{active} of {len(values)} numbers are above zero", labels), key=key, height=320)
+        chart(
+            value_bars(values, f"{active} of {len(values)} numbers are above zero", network.classifier.classes),
+            key=key,
+            height=320,
+        )
         return
     strength = np.abs(values).max(axis=(1, 2))
     silent = int((strength == 0).sum())

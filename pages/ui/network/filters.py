@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from fer_core.classes import COLOURS, LABELS
 from fer_core.formatting import SPLIT_NAMES
 from fer_core.images import enlarge, png
 from fer_core.preprocess import FACE_SIZE
@@ -158,22 +157,22 @@ def _show_faces(found: TopFaces, dataset: FaceDataset, number: int) -> None:
         st.warning(plain(note), icon=":material/do_not_disturb_on:")
     tiles = []
     for rank, position in enumerate(found.positions[number]):
-        label = LABELS[dataset.labels[position]]
+        label = dataset.label_name(int(position))
         tiles.append(
             Tile(
                 f"{number}-{rank}",
                 ringed(dataset.images[position], *found.spot(number, rank)),
                 f"{dataset.ids[position]}, labelled {label}",
                 f"{label} {found.responses[number, rank]:.1f}",
-                COLOURS[label],
+                dataset.classes.color(label),
             )
         )
     gallery([Group(tiles)], key=f"network-nine-{number}", size=112)
-    labels = [LABELS[dataset.labels[position]] for position in found.positions[number]]
+    labels = [dataset.label_name(int(position)) for position in found.positions[number]]
     most = max(set(labels), key=labels.count)
     st.caption(
         f"The response stands beneath each face, the ring is where it was reached. {labels.count(most)} of these "
-        f"{len(labels)} are labelled {most}."
+        f"{len(labels)} are labelled {plain(most)}."
     )
 
 
