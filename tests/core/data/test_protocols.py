@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data import FaceDataset, make_split
 from fer_core.data.duplicates import has_copy, pixel_groups
 from fer_core.errors import ConfigError, DataError
@@ -36,9 +36,20 @@ def test_official_says_how_many_validation_faces_stand_in_train():
     assert "14 of the 70 validation faces (20.0%)" in split.warning
 
 
-def test_official_without_validation_faces_points_to_holdout():
-    with pytest.raises(DataError, match="Choose the protocol holdout"):
-        make_split(make_dataset(valid=0), "official", 0.1, 0)
+def test_official_without_validation_faces_holds_some_out_and_says_so():
+    dataset = with_copies(valid=0)
+    split = make_split(dataset, "official", 0.2, 3)
+    same = make_split(dataset, "holdout", 0.2, 3)
+    assert split.protocol == "official"
+    assert split.train.tolist() == same.train.tolist()
+    assert split.valid.tolist() == same.valid.tolist()
+    assert split.warning == (
+        f"tiny has no validation faces of its own, so {len(split.valid)} of the 140 training faces validate. Exact copies "
+        "stay on one side."
+    )
+    assert same.warning is None
+    with pytest.raises(ConfigError):
+        make_split(dataset, "official", 1.0, 3)
 
 
 def test_holdout_keeps_copies_on_one_side():
@@ -137,9 +148,149 @@ def test_impossible_settings_are_refused(protocol, share):
 
 def test_without_training_faces_there_is_no_protocol():
     dataset = make_dataset(train=0)
-    assert len(dataset) == len(LABELS) * 20
+    assert len(dataset) == 140
     with pytest.raises(DataError, match="no faces in its train split"):
         make_split(dataset, "holdout", 0.1, 0)
+
+
+def of_persons(persons: list[str], labels: list[int], valid: int = 0, classes: int = 3) -> FaceDataset:
+    """One face for each of ``persons``, the last ``valid`` of them in the valid split."""
+    n = len(persons)
+    images = np.random.default_rng(0).integers(0, 256, (n, 48, 48)).astype(np.uint8)
+    return FaceDataset(
+        "people",
+        images,
+        np.array(labels),
+        np.array(["train"] * (n - valid) + ["valid"] * valid),
+        np.array([f"face {i}" for i in range(n)]),
+        ClassList(tuple(f"class {i}" for i in range(classes))),
+        groups=np.array(persons),
+    )
+
+
+def persons_of(dataset: FaceDataset, faces: np.ndarray) -> set[str]:
+    assert dataset.groups is not None
+    return set(dataset.groups[faces].tolist()) - {""}
+
+
+@pytest.mark.parametrize("protocol", ["official", "holdout"])
+def test_whole_persons_are_held_out(protocol):
+    persons = [f"p{i % 10}" for i in range(300)]
+    dataset = of_persons(persons, [i % 3 for i in range(300)])
+    seen = set()
+    for seed in range(5):
+        split = make_split(dataset, protocol, 0.2, seed)
+        assert len(split.valid) == 60
+        assert len(split.train) == 240
+        assert not persons_of(dataset, split.train) & persons_of(dataset, split.valid)
+        assert np.bincount(dataset.labels[split.valid]).tolist() == [20, 20, 20]
+        assert split.warning is not None
+        assert (
+            "60 of the 300 training faces validate. Whole persons or sessions were held out: 2 of 10." in split.warning
+        )
+        seen.add(tuple(split.valid.tolist()))
+    assert len(seen) > 1
+
+
+def test_persons_who_share_a_picture_stay_together():
+    dataset = of_persons(["a"] * 6 + ["b"] * 6 + ["c"] * 6 + ["d"] * 6, [0, 1, 2] * 8)
+    images = dataset.images.copy()
+    images[6] = images[0]  # a and b are one person under two names, or one picture went to both
+    dataset = dataclasses.replace(dataset, images=images, fingerprint="")
+    for seed in range(20):
+        valid = persons_of(dataset, make_split(dataset, "holdout", 0.3, seed).valid)
+        assert valid
+        assert ("a" in valid) == ("b" in valid)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_group_and_no_copy_ever_stands_on_both_sides(seed):
+    rng = np.random.default_rng(seed)
+    n, people, classes = int(rng.integers(4, 200)), int(rng.integers(1, 12)), int(rng.integers(2, 9))
+    persons = np.array(["", *(f"p{i}" for i in range(people))])[rng.integers(0, people + 1, n)]
+    dataset = of_persons(persons.tolist(), rng.integers(0, classes, n).tolist(), int(rng.integers(0, n // 3)), classes)
+    images = dataset.images.copy()
+    for to, source in rng.integers(0, n, (n // 20, 2)):
+        images[to] = images[source]
+    dataset = dataclasses.replace(dataset, images=images, fingerprint="")
+    copies = pixel_groups(images)
+    own_valid = (dataset.split == "valid").any()
+    for protocol in ("official", "holdout", "leaky"):
+        try:
+            split = make_split(dataset, protocol, float(rng.uniform(0.05, 0.6)), seed)
+        except DataError as error:
+            assert "too few training faces" in str(error)  # noqa: PT017 - tiny sets cannot be divided
+            continue
+        if protocol == "official" and own_valid:
+            continue  # the data set's own splits are not ours to change
+        apart = split.valid if split.honest is None else split.honest
+        assert len(apart) > 0
+        assert len(split.train) > 0
+        assert not has_copy(copies, apart, split.train).any()
+        assert split.warning is not None
+        if "stand on both sides" not in split.warning:
+            assert not persons_of(dataset, apart) & persons_of(dataset, split.train)
+        if protocol != "leaky":
+            train = dataset.labels[dataset.split == "train"]
+            assert set(dataset.labels[split.train]) == set(train)
+            assert len(split.train) + len(split.valid) == len(train)
+
+
+def test_each_class_of_two_persons_or_more_validates_although_persons_differ():
+    persons, labels = [], []
+    for person in range(8):  # each knows two of four classes
+        for label in (person % 4, (person + 1) % 4):
+            persons += [f"p{person}"] * 5
+            labels += [label] * 5
+    for seed in range(20):
+        split = make_split(of_persons(persons, labels, classes=4), "holdout", 0.1, seed)
+        assert set(np.array(labels)[split.valid]) == set(range(4))
+
+
+def test_a_class_of_a_single_person_trains_and_is_named():
+    dataset = of_persons(["a"] * 6 + ["b"] * 6 + ["c"] * 3, [0, 0, 0, 1, 1, 1] * 2 + [2] * 3)
+    split = make_split(dataset, "holdout", 0.3, 0)
+    assert persons_of(dataset, split.valid) in ({"a"}, {"b"})
+    assert split.warning is not None
+    assert split.warning.endswith("were held out: 1 of 3. None of them has faces of: class 2.")
+
+
+@pytest.mark.parametrize("persons", [["a"] * 12, ["a"] * 6 + ["b"] * 6])
+def test_where_persons_cannot_be_held_out_faces_are_and_it_is_said(persons):
+    dataset = of_persons(persons, [0, 1] * 6 if len(set(persons)) == 1 else [0] * 6 + [1] * 6, classes=2)
+    split = make_split(dataset, "official", 0.25, 0)
+    assert set(dataset.labels[split.valid]) == {0, 1}
+    assert split.warning is not None
+    assert "Persons or sessions stand on both sides" in split.warning
+
+
+def test_groups_without_names_are_no_groups():
+    dataset = of_persons([""] * 30, [0, 1, 2] * 10)
+    plain = dataclasses.replace(dataset, groups=None)
+    assert make_split(dataset, "holdout", 0.2, 1).valid.tolist() == make_split(plain, "holdout", 0.2, 1).valid.tolist()
+
+
+def test_the_honest_faces_of_leaky_are_of_persons_who_do_not_train():
+    persons = ["a"] * 6 + ["b"] * 6 + ["a"] * 2 + ["c"] * 2
+    split = make_split(of_persons(persons, [0, 1] * 8, valid=4, classes=2), "leaky", 0.3, 0)
+    assert split.honest is not None
+    assert split.honest.tolist() == [14, 15]
+    assert len(split.train) == 12
+
+
+def test_own_validation_faces_of_persons_who_train_are_counted():
+    persons = ["a"] * 6 + ["b"] * 6 + ["a"] * 2 + ["c"] * 2
+    split = make_split(of_persons(persons, [0, 1] * 8, valid=4, classes=2), "official", 0.3, 0)
+    assert split.warning is not None
+    assert split.warning.startswith("2 of the 4 validation faces (50.0%) are of persons or sessions that train too")
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_holdout_of_any_number_of_classes(count):
+    for groups in ([""] * 10 * count, [f"p{i // count}" for i in range(10 * count)]):
+        dataset = of_persons(groups, list(range(count)) * 10, classes=count)
+        split = make_split(dataset, "holdout", 0.2, 0)
+        assert np.bincount(dataset.labels[split.valid], minlength=count).tolist() == [2] * count
 
 
 @pytest.mark.real_data
