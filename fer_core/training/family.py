@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from fer_core.config import TrainConfig, make_train_config
 from fer_core.data import FaceDataset
+from fer_core.data.reading import Reading
 from fer_core.errors import TrainingError
 from fer_core.training.runs import Run, best_record, list_runs
 from fer_core.training.trainer import Hooks, train
@@ -42,9 +43,6 @@ STUDENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "seed": {"preset": "standard", "batch_size": 256, "weight_decay": 0.05, "ema_decay": 0.998},
 }
 """Whom the teachers teach, and by which recipe."""
-
-READING: Final = ("classes", "truth", "votes", "class_map")
-"""Settings that decide the classes; networks of other classes are no members of the family."""
 
 _TEACHERS_SHARE: Final = 0.45  # of the time; the students see their teachers' answers, which costs more than their own
 _OVERHEAD: Final = 1.15  # what validating and saving take beyond the steps of an epoch
@@ -101,7 +99,7 @@ def train_family(
     students: Mapping[str, Mapping[str, Any]] = STUDENTS,
     teacher: Mapping[str, Any] = TEACHER,
     limits: tuple[int, int] = (_FEWEST, _MOST),
-    reading: Mapping[str, Any] | None = None,
+    reading: Reading | None = None,
     dataset: FaceDataset | None = None,
     workspace: Workspace,
     hooks: Hooks | None = None,
@@ -118,7 +116,7 @@ def train_family(
         students: architecture -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``.
         teacher: settings on top of ``compact-gpu``.
         limits: fewest and most epochs of a network.
-        reading: the settings that decide the classes (:data:`READING`), where they are not the defaults.
+        reading: how the faces are read; the defaults when None.
         dataset: the faces, when they are loaded already.
         workspace: where the runs are written and looked for.
         hooks: as of :func:`fer_core.training.train`; a stop ends the whole.
@@ -130,7 +128,7 @@ def train_family(
         FerError: as :func:`fer_core.training.train`.
     """
     started, fewest, most = clock(), *limits
-    given = {"data": data, **(reading or {})}
+    given: dict[str, Any] = {"data": data, **(reading or Reading()).to_dict()}
     if dataset is not None:
         given |= {"truth": dataset.truth, "class_map": dataset.class_map}
     usual = TrainConfig.parse(given)
@@ -198,7 +196,7 @@ def _find(workspace: Workspace, name: str, usual: TrainConfig) -> Run | None:
     def belongs(run: Run) -> bool:
         if run.label.name != name or run.state == "damaged":
             return False
-        return all(getattr(run.config, setting) == getattr(usual, setting) for setting in READING)
+        return all(getattr(run.config, name) == getattr(usual, name) for name in Reading.model_fields)
 
     named = [run for run in list_runs(workspace) if belongs(run)]
     return next((run for run in named if run.state == "finished"), next(iter(named), None))

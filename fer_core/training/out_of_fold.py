@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from pydantic import Field
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.data.duplicates import pixel_groups
+from fer_core.data.reading import Reading
 from fer_core.errors import DataError, FerError, WorkspaceError
 from fer_core.jobs import ACTIVE, Job, JobState, JobStatus, WrittenState
 from fer_core.store import Arrays, Entry, Store
@@ -291,8 +292,7 @@ def start(
     dataset: FaceDataset,
     *,
     workspace: Workspace,
-    skip_broken: bool = False,
-    reading: Sequence[str] = (),
+    reading: Reading | None = None,
 ) -> OutOfFold:
     """Start the computation in a process of its own; follow it with :func:`find`.
 
@@ -300,8 +300,7 @@ def start(
         source: where that process reads the faces.
         dataset: the same faces, read.
         workspace: where the work lies.
-        skip_broken: leave out faces that cannot be read, as ``dataset`` did.
-        reading: the command line's options that give ``dataset`` its classes, such as ``--classes folders``.
+        reading: how ``dataset`` was read; the defaults when None.
 
     Raises:
         BusyError: a training runs in this workspace.
@@ -312,6 +311,6 @@ def start(
     if job.state == "finished" or job.state in ACTIVE:
         return job
     refuse_if_busy(workspace)
-    skip = ["--skip-broken"] if skip_broken else []
-    job.start(["audit", source, "--suspects", "--json", *skip, *reading], workspace, FoldStatus())
+    options = (reading or Reading()).arguments()
+    job.start(["audit", source, "--suspects", "--json", *options], workspace, FoldStatus())
     return job

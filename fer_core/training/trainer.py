@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
-from fer_core.data import FaceDataset, load, make_split
+from fer_core.data import FaceDataset, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
+from fer_core.data.reading import Reading
 from fer_core.errors import FerError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
@@ -204,10 +205,7 @@ def load_for(
     Raises:
         DataError: as :func:`fer_core.data.load`.
     """
-    usual = TrainConfig()
-    reading = {name: getattr(config, name) for name in ("classes", "truth", "votes", "class_map")}
-    changed = {name: value for name, value in reading.items() if value != getattr(usual, name)}
-    return load(config.data, workspace=workspace, on_progress=on_progress, skip_broken=config.skip_broken, **changed)
+    return Reading.of(config.to_dict()).load(config.data, workspace=workspace, on_progress=on_progress)
 
 
 def _start_weights(

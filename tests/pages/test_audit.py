@@ -8,6 +8,7 @@ import pytest
 
 import fer_core.data
 from fer_core.data.marks import marks_for
+from fer_core.data.reading import Reading
 from fer_core.evaluation.audit import audit_exact
 from fer_core.training import out_of_fold
 from fer_core.training.out_of_fold import FoldStatus
@@ -100,7 +101,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
     app = view(open_page("audit"), "suspects")
     next(b for b in app.button if b.label == "Look for suspect labels").click().run()
     check(app)
-    assert started == [("synthetic", found.fingerprint, {"workspace": Workspace.default(), "skip_broken": False})]
+    assert started == [("synthetic", found.fingerprint, {"workspace": Workspace.default(), "reading": Reading()})]
 
     from filelock import FileLock
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
 
+from fer_core.data.reading import Reading
 from fer_core.errors import FerError
 from fer_core.jobs import Job, JobStatus
 from fer_core.lessons.experiments.base import Progress, Result
@@ -60,8 +61,7 @@ def run_in_subprocess(
     on_progress: Progress,
     should_stop: Callable[[], bool],
     workspace: Workspace,
-    skip_broken: bool = False,
-    reading: Sequence[str] = (),
+    reading: Reading | None = None,
 ) -> Result | None:
     """Run ``python -m fer_core experiment`` and wait for its result; None when stopped.
 
@@ -71,16 +71,14 @@ def run_in_subprocess(
         on_progress: called with (epochs done, epochs in all).
         should_stop: asked a few times a second; the process ends within a moment.
         workspace: where the result is kept.
-        skip_broken: leave out faces that cannot be read.
-        reading: the command line's options that give the data its classes, such as ``--classes folders``.
+        reading: how the faces are read; the defaults when None.
 
     Raises:
         FerError: what the process says went wrong, in its own sentence.
     """
     with tempfile.TemporaryDirectory(prefix="fer-experiment-", ignore_cleanup_errors=True) as folder:
         job = ExperimentJob(Path(folder))
-        skip = ["--skip-broken"] if skip_broken else []
-        arguments = ["experiment", name, "--data", source, "--job", folder, *skip, *reading]
+        arguments = ["experiment", name, "--data", source, "--job", folder, *(reading or Reading()).arguments()]
         process = job.start(arguments, workspace, ExperimentStatus())
         try:
             told = 0

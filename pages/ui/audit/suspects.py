@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from fer_core.data.reading import Reading
 from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
 from fer_core.formatting import duration, percent
@@ -76,7 +77,10 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
             try:
                 source = session.data_source()
                 out_of_fold.start(
-                    source, dataset, workspace=session.workspace(), skip_broken=session.skips_broken(source)
+                    source,
+                    dataset,
+                    workspace=session.workspace(),
+                    reading=Reading(skip_broken=session.skips_broken(source)),
                 )
             except FerError as error:
                 st.error(plain(error), icon=":material/error:")

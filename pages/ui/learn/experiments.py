@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from fer_core.data.reading import Reading
 from fer_core.formatting import duration
 from fer_core.lessons.experiments import Experiment, Result, experiments, results
 from fer_core.lessons.experiments.curves import experiment_figure
@@ -75,7 +76,9 @@ def _task(name: str, source: str, skip_broken: bool) -> Task:
     """The work, made on the page; it runs in a thread that starts a process and listens to it."""
 
     def work(report: Report, stop: Stop) -> Result | None:
-        return run_in_subprocess(name, source, report, stop, workspace=session.workspace(), skip_broken=skip_broken)
+        return run_in_subprocess(
+            name, source, report, stop, workspace=session.workspace(), reading=Reading(skip_broken=skip_broken)
+        )
 
     return work
 
