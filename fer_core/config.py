@@ -5,11 +5,12 @@ All configs are frozen, refuse unknown keys, and go to and from JSON strictly.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer_core.errors import ConfigError
+from fer_core.resources import asset
 
 Protocol = Literal["official", "holdout", "leaky"]
 
@@ -31,22 +32,24 @@ class Config(BaseModel):
                 return cls.model_validate(values)
             return cls.model_validate_json(values)
         except ValidationError as error:
-            raise ConfigError(_describe(cls, error)) from error
+            raise ConfigError(_describe(error)) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for ``json.dumps``; :meth:`parse` gives the same settings back."""
         return self.model_dump(mode="json")
 
 
-def _describe(cls: type[BaseModel], error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
     faults = []
     for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"]) or cls.__name__
-        came = "" if fault["type"] in ("extra_forbidden", "missing", "json_invalid") else f" (it is {fault['input']!r})"
+        whole = not fault["loc"]  # a fault of several settings together; its message names them
+        where = "" if whole else ".".join(str(part) for part in fault["loc"]) + ": "
+        silent = whole or fault["type"] in ("extra_forbidden", "missing", "json_invalid")
+        came = "" if silent else f" (it is {fault['input']!r})"
         message = (
             "no such setting" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
         )
-        faults.append(f"{where}: {message}{came}")
+        faults.append(f"{where}{message}{came}")
     return f"Settings refused: {'; '.join(faults)}."
 
 
@@ -423,6 +426,18 @@ PRESETS: dict[str, Preset] = {
             "batch_size": 64,
         },
     ),
+    "own-faces": Preset(
+        title="Own faces (20 to 500 of each class)",
+        description="For your own classes: the shipped compact network gets a new last layer, which trains alone first, then all layers.",
+        values={
+            "model": "compact",
+            "init_from": "compact",
+            "freeze_epochs": 5,
+            "epochs": 30,
+            "batch_size": 32,
+            "learning_rate": 1e-3,
+        },
+    ),
     "compact-gpu": Preset(
         title="Compact, long (for a GPU)",
         description="The compact network for 200 epochs with strong augmentation and mixup: minutes on a GPU, a night on two processor cores.",
@@ -449,19 +464,62 @@ PRESETS: dict[str, Preset] = {
 """Presets by name; the form and ``--preset`` offer them all."""
 
 PROTOCOL_PRESETS: dict[str, str] = {"official": "standard", "holdout": "standard", "leaky": "report"}
-"""The preset a protocol takes when none is chosen."""
+"""The preset a protocol takes when none is chosen and the faces are many."""
+
+FEWEST_STEPS: Final = 20
+"""Steps of an epoch below which ``own-faces`` takes the place of ``standard``."""
 
 
-def make_train_config(preset: str | None = None, **overrides: Any) -> TrainConfig:
-    """Settings from a preset (the protocol's own when None) with explicit settings on top.
+def default_preset(protocol: str, train_faces: int | None = None) -> str:
+    """Name of the preset that is taken when none is chosen.
+
+    Args:
+        protocol: of the training.
+        train_faces: how many faces of the data train; None where that is not known, which counts as many.
+    """
+    usual = PROTOCOL_PRESETS.get(protocol, "standard")
+    batch: int = TrainConfig.model_fields["batch_size"].default
+    few = train_faces is not None and train_faces < FEWEST_STEPS * batch
+    return "own-faces" if few and usual == "standard" else usual
+
+
+def make_train_config(preset: str | None = None, *, train_faces: int | None = None, **overrides: Any) -> TrainConfig:
+    """Settings from a preset with explicit settings on top.
+
+    Args:
+        preset: its name; that of :func:`default_preset` when None.
+        train_faces: how many faces of the data train, for the choice of the preset.
+        overrides: explicit settings.
 
     Raises:
         ConfigError: there is no such preset, or a setting is unknown or out of bounds.
     """
-    name = preset or PROTOCOL_PRESETS.get(str(overrides.get("protocol", "official")), "standard")
+    name = preset or default_preset(str(overrides.get("protocol", "official")), train_faces)
     if name not in PRESETS:
         raise ConfigError(f"There is no preset '{name}'. Known: {', '.join(PRESETS)}.")
-    values = {**PRESETS[name].values, **overrides}
-    if isinstance(overrides.get("augment"), dict) and isinstance(PRESETS[name].values.get("augment"), dict):
-        values["augment"] = {**PRESETS[name].values["augment"], **overrides["augment"]}
+    own = _with_start(PRESETS[name].values, overrides)
+    values = {**own, **overrides}
+    if isinstance(overrides.get("augment"), dict) and isinstance(own.get("augment"), dict):
+        values["augment"] = {**own["augment"], **overrides["augment"]}
     return TrainConfig.parse(values)
+
+
+def _with_start(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """A preset's values, where it starts from a model and explicit settings name another architecture or start.
+
+    Another architecture starts from the shipped model of its name, or from random weights where none is shipped. Another
+    start is of an architecture that only its file tells, so the preset's is not forced on it.
+    """
+    values, start = dict(values), values.get("init_from")
+    if start is None:
+        return values
+    if "init_from" in overrides:
+        if overrides["init_from"] not in (None, start):
+            del values["model"]
+        start = overrides["init_from"]
+    elif overrides.get("model", values["model"]) != values["model"]:
+        start = str(overrides["model"])
+        values["init_from"] = start = start if asset("models", f"{start}.safetensors").is_file() else None
+    if start is None:
+        del values["freeze_epochs"]
+    return values

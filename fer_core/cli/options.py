@@ -112,8 +112,8 @@ class FaceOptions:
                 raise ConfigError("--class-map is not JSON.") from error
         return Reading.parse(values)
 
-    def load(self, source: str, on_progress: Progress | None = None) -> FaceDataset:
-        """The faces of ``source``, with the classes as asked for.
+    def load(self, source: str, on_progress: Progress | None = None, reading: Reading | None = None) -> FaceDataset:
+        """The faces of ``source``, with the classes as asked for; ``reading`` where more than the options decides it.
 
         Raises:
             DataError: the source cannot be read, or has not the classes named.
@@ -123,7 +123,7 @@ class FaceOptions:
         from fer_core.data.reading import load_mapped
 
         return load_mapped(
-            source, self.reading(),
+            source, reading or self.reading(),
             merge=[parse_merge(text) for text in self.merge or []], drop=self.drop or [],
             use_saved=bool(self.use_class_map), workspace=workspace(), on_progress=on_progress,
         )  # fmt: skip

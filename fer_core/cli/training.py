@@ -5,23 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fer_core.cli.options import JsonOption, setting, workspace
+from fer_core.cli.options import FaceOptions, JsonOption, reads_faces, setting, workspace
 from fer_core.cli.output import emit, note, progress, stop_on_interrupt
+
+if TYPE_CHECKING:
+    from fer_core.config import TrainConfig
+    from fer_core.data import FaceDataset
 
 commands = typer.Typer()
 
 
 @commands.command()
+@reads_faces
 def train(
     data: Annotated[str | None, setting("data", "--data")] = None,
     model: Annotated[str | None, setting("model", "--model")] = None,
     epochs: Annotated[int | None, setting("epochs", "--epochs")] = None,
     protocol: Annotated[str | None, setting("protocol", "--protocol")] = None,
-    preset: Annotated[str | None, typer.Option(help="A named set of settings; standard or report.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A named set of settings: standard, report, own-faces or compact-gpu. own-faces where faces are few, else standard; report for the protocol leaky."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting, e.g. --set learning_rate=0.001 --set augment.flip=false"),
@@ -31,33 +41,55 @@ def train(
     drop_duplicates: Annotated[bool | None, setting("drop_duplicates", "--drop-duplicates")] = None,
     drop_blank: Annotated[bool | None, setting("drop_blank", "--drop-blank")] = None,
     use_marks: Annotated[bool | None, setting("use_marks", "--use-marks")] = None,
-    skip_broken: Annotated[bool | None, setting("skip_broken", "--skip-broken")] = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     resume: Annotated[str | None, typer.Option(help="Continue this run where it stopped.")] = None,
     run: Annotated[str | None, typer.Option(help="Train in this run directory, made before.", hidden=True)] = None,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Train a network; Ctrl-C finishes the step, saves and stops."""
-    from fer_core.config import make_train_config
     from fer_core.errors import ConfigError
     from fer_core.training.runs import open_run
 
-    existing = None
+    existing = dataset = None
     given = {
         "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from,
         "evaluate_test": evaluate_test, "drop_duplicates": drop_duplicates, "drop_blank": drop_blank, "use_marks": use_marks,
-        "skip_broken": skip_broken,
     }  # fmt: skip
     overrides = {key: value for key, value in given.items() if value is not None}
     if resume or run:
-        if overrides or settings or preset:
+        if overrides or settings or preset or faces.given:
             raise ConfigError("A run keeps the settings it began with: give --resume or --run without other settings.")
         existing = open_run(resume or run or "", workspace())
         config = existing.config
     else:
-        config = make_train_config(preset, **_parse_settings(settings or [], overrides))
-    result = _train_with_progress(config, name, existing, resume is not None)
+        config, dataset = _new_training(preset, _parse_settings(settings or [], overrides), faces)
+    result = _train_with_progress(config, name, existing, resume is not None, dataset)
     emit(result.to_dict(), as_json, _train_summary(result))
+
+
+def _new_training(
+    preset: str | None, values: dict[str, Any], faces: FaceOptions
+) -> tuple[TrainConfig, FaceDataset | None]:
+    """The settings of a new training; also its faces, where settings follow from them."""
+    from fer_core.config import default_preset, make_train_config
+    from fer_core.data.reading import Reading
+
+    values = {**values, **faces.reading().model_dump(mode="json", exclude_unset=True)}
+    protocol = str(values.get("protocol", "official"))
+    chosen_by_size = preset is None and default_preset(protocol, 0) != default_preset(protocol)
+    # What cannot be is refused before faces are read; until they are counted, the settings for few of them stand in.
+    config = make_train_config(preset, train_faces=0, **values)
+    if not chosen_by_size and not faces.maps_classes:
+        return config, None
+    with progress("Loading faces") as bar:
+        dataset = faces.load(config.data, bar, Reading.of(config.to_dict()))
+    n = dataset.counts()["train"]
+    if chosen_by_size and (small := default_preset(protocol, n)) != default_preset(protocol):
+        note(f"{n:,} training faces: settings of the preset {small}. For others give --preset, e.g. --preset standard.")
+    values["class_map"] = [mapped.to_dict() for mapped in dataset.class_map]
+    return make_train_config(preset, train_faces=n, **values), dataset
 
 
 def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +114,9 @@ def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str,
     return values
 
 
-def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool) -> Any:
+def _train_with_progress(
+    config: TrainConfig, name: str | None, run: Any, resuming: bool, dataset: FaceDataset | None
+) -> Any:
     """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
     from fer_core.errors import RunError
     from fer_core.jobs import RESUMABLE
@@ -91,7 +125,7 @@ def _train_with_progress(config: Any, name: str | None, run: Any, resuming: bool
     if run is not None and resuming and run.state not in RESUMABLE:
         raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
     with _training_hooks() as hooks:
-        return train(config, name=name, run=run, hooks=hooks, workspace=workspace())
+        return train(config, name=name, run=run, dataset=dataset, hooks=hooks, workspace=workspace())
 
 
 @contextmanager
@@ -118,6 +152,7 @@ def _training_hooks() -> Iterator[Any]:
 
 
 @commands.command("train-family")
+@reads_faces
 def train_family(
     data: Annotated[str, typer.Option(help="Where the faces come from: a path, or 'synthetic'.")],
     minutes: Annotated[
@@ -128,6 +163,8 @@ def train_family(
         int, typer.Option(min=1, max=20, help="How many of each small network, with different seeds.")
     ] = 1,
     as_json: JsonOption = False,
+    *,
+    faces: FaceOptions,
 ) -> None:
     """Train large networks, then 'compact' and 'seed' taught by them, within a time limit; best on a GPU.
 
@@ -136,9 +173,11 @@ def train_family(
     from fer_core.training.family import train_family as train_all
 
     with _training_hooks() as hooks:
+        dataset = faces.load(data, hooks.on_load)
         family = train_all(
-            data, minutes, teachers=teachers, repeats=repeats, hooks=hooks, say=note, workspace=workspace()
-        )
+            data, minutes, teachers=teachers, repeats=repeats, reading=faces.reading(), dataset=dataset,
+            hooks=hooks, say=note, workspace=workspace(),
+        )  # fmt: skip
     lines = [
         f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
         for member in (*family.teachers, *family.students)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.config import TrainConfig, make_train_config
+from fer_core.config import TrainConfig, default_preset, make_train_config
 from fer_core.data import FaceDataset, load, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.data.protocols import ProtocolSplit
@@ -209,7 +209,9 @@ def repeat_command(config: TrainConfig) -> str:
     """The command that trains with these settings again; of the data only the name, since places differ."""
     source = config.data if config.data.partition(":")[0] == "synthetic" else Path(config.data).name
     words = ["--data", source, "--model", config.model, "--epochs", str(config.epochs), "--protocol", config.protocol]
-    base = make_train_config(protocol=config.protocol).to_dict()
+    preset = default_preset(config.protocol)
+    words += ["--preset", preset]  # without it the number of faces would choose one
+    base = make_train_config(preset, protocol=config.protocol).to_dict()
     values = config.to_dict()
     flags = ("evaluate_test", "drop_duplicates", "drop_blank", "use_marks")
     for name, value in values.items():

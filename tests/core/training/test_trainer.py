@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from PIL import Image
 
 from fer_core.classes import ClassList
-from fer_core.config import TrainConfig
+from fer_core.cli import main
+from fer_core.config import MappedClass, TrainConfig
 from fer_core.data.class_map import apply_class_map, make_class_map
 from fer_core.errors import BusyError, ConfigError, DataError, FerError, RunError, TrainingError
 from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
 from fer_core.training import Hooks, background, list_runs, train
 from fer_core.training.run_writer import RunWriter
-from fer_core.training.runs import create_run
+from fer_core.training.runs import create_run, open_run
 from fer_core.training.trainer import _prepare
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint
@@ -371,10 +373,35 @@ def test_the_command_line_trains_and_prints_one_json_document(workspace):
     assert evaluated["accuracy"] == record["valid"]["accuracy"]
 
 
+def test_the_command_trains_a_folder_of_classes_of_its_own_from_the_shipped_weights(workspace, tmp_path, capsys):
+    source = make_dataset(train=60, valid=0, test=0, classes=("open", "closed", "half"))
+    for i, (label, image) in enumerate(zip(source.labels, source.images, strict=True)):
+        path = tmp_path / "faces" / source.classes[label] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    settings = ["--protocol", "holdout", "--epochs", "2", "--set", "threads=1", "--set", "freeze_epochs=1"]
+    assert main(["train", "--data", str(tmp_path / "faces"), *settings, "--merge", "shut=closed,half", "--json"]) == 0
+    said = capsys.readouterr()
+    record = json.loads(said.out)
+    assert record["classes"] == ["shut", "open"]
+    assert "60 training faces: settings of the preset own-faces" in said.err
+    run = open_run(record["run"], workspace)
+    assert (run.config.model, run.config.init_from) == ("compact", "compact")
+    assert run.config.class_map == (
+        MappedClass(name="shut", sources=("closed", "half")),
+        MappedClass(name="open", sources=("open",)),
+    )
+    assert read_info(run.path / "best.safetensors").labels == ("shut", "open")
+    run.write_status(run.status.model_copy(update={"state": "stopped"}))
+    assert main(["train", "--resume", run.id, "--json"]) == 0, "the run reads its faces by its own map"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["train", "--epochs", "0"], "epochs"),
+        (["train", "--resume", "nothing", "--drop", "sad"], "keeps the settings it began with"),
+        (["train", "--data", "synthetic:70", "--drop", "bored"], "'bored' is not a class"),
         (["train", "--set", "nonsense"], "NAME=VALUE"),
         (["train", "--set", "augment.shift=9"], "augment.shift"),
         (["train", "--preset", "nothing"], "preset"),
@@ -385,8 +412,6 @@ def test_the_command_line_trains_and_prints_one_json_document(workspace):
     ],
 )
 def test_a_users_mistake_is_one_line_on_stderr_and_status_2(arguments, words, workspace, capsys):
-    from fer_core.cli import main
-
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
