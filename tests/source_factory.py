@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
+
+SEVEN = ClassList.fer2013().names
 
 Row = tuple[object, str, str]
 
@@ -45,7 +47,7 @@ def tree(per_class: int = 1, splits: Iterable[str] = ("train", "valid", "test"),
     """Files of an image data set: ``<split>/<emotion>/<number>.png``, every image different."""
     files = {}
     for split in splits:
-        for label in LABELS:
+        for label in SEVEN:
             for i in range(per_class):
                 files[f"{split}/{label}/{i}.png"] = png(start + len(files))
     return files

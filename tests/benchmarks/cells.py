@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.data import load
 from fer_core.evaluation.cache import cached_predictions
 from fer_core.evaluation.cells import cell_faces, rank
 from fer_core.evaluation.metrics import confusion_matrix
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import chromium, serve
+
+SEVEN = ClassList.fer2013().names
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,8 +66,8 @@ def main(source: str) -> None:
         dataset = load(source, workspace=workspace)
         test = dataset.indices("test")
         predictions = cached_predictions(MODEL, dataset, "test", workspace=workspace)
-        confusion = confusion_matrix(predictions.labels, predictions.predicted, len(LABELS))
-        largest = [divmod(int(cell), len(LABELS)) for cell in np.argsort(-confusion.ravel())[:3]]
+        confusion = confusion_matrix(predictions.labels, predictions.predicted, len(SEVEN))
+        largest = [divmod(int(cell), len(SEVEN)) for cell in np.argsort(-confusion.ravel())[:3]]
         with serve(workspace.root) as server, chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 1400})
             page.set_default_timeout(120_000)
@@ -78,11 +80,9 @@ def main(source: str) -> None:
             for number in range(ROUNDS + 1):
                 for true, predicted in largest:
                     faces = test[rank(predictions, cell_faces(predictions, true, predicted), "confidence")[0]]
-                    seconds = click(page, LABELS[true], LABELS[predicted], min(48, len(faces)), int(faces[0]))
+                    seconds = click(page, SEVEN[true], SEVEN[predicted], min(48, len(faces)), int(faces[0]))
                     if number:  # the first round warms up
-                        times.setdefault(f"{LABELS[true]} → {LABELS[predicted]}, {len(faces)} faces", []).append(
-                            seconds
-                        )
+                        times.setdefault(f"{SEVEN[true]} → {SEVEN[predicted]}, {len(faces)} faces", []).append(seconds)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, seconds_each in {**times, "all": [s for each in times.values() for s in each]}.items():
         print(

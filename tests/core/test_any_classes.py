@@ -62,7 +62,7 @@ def test_a_video_with_its_table_and_timeline(classifier, names, tmp_path):
         header = next(csv.reader(file))
     assert not any(name.startswith("=") for name in header)
     assert [name.removeprefix("'") for name in header[-len(names) :]] == list(names)
-    assert tuple(read_timeline(tmp_path / "t.csv").labels) == names
+    assert read_timeline(tmp_path / "t.csv").classes.names == names
 
 
 def test_a_live_frame(classifier, names):

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from fer_core.classes import LABELS
+from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import load
 from fer_core.data.marks import Marks, marks_for, positions
@@ -40,6 +40,8 @@ from fer_core.training.runs import list_runs, open_run
 from fer_core.training.trainer import train
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint
+
+SEVEN = ClassList.fer2013().names
 
 MOST_SECONDS = 5.0  # processor time of one case
 MOST_MEMORY = 1 << 30  # bytes above the beginning
@@ -165,7 +167,7 @@ class Kinds:
             for i, (image, label) in enumerate(zip(self.dataset.images, self.dataset.labels, strict=True)):
                 face = io.BytesIO()
                 Image.fromarray(image).save(face, "PNG")
-                out.writestr(f"{('train', 'test')[i % 2]}/{LABELS[label]}/PublicTest_{i}.png", face.getvalue())
+                out.writestr(f"{('train', 'test')[i % 2]}/{SEVEN[label]}/PublicTest_{i}.png", face.getvalue())
         files["zip"] = archive.getvalue()
         files["safetensors"] = checkpoint.read_bytes()
         weights = io.BytesIO()

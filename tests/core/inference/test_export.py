@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from fer_core.classes import LABELS, ClassList
+from fer_core.classes import ClassList
 from fer_core.cli import main
 from fer_core.errors import ConfigError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, shipped_models
 from fer_core.inference import export as export_room
 from fer_core.inference.export import TOLERANCE, OnnxClassifier, export_onnx
 from tests.factories import make_dataset, untrained_checkpoint
+
+SEVEN = ClassList.fer2013().names
 
 
 @pytest.mark.parametrize("architecture", ["seed", "compact"])
@@ -35,7 +37,7 @@ def test_the_file_carries_what_its_user_must_know(tmp_path):
     export_onnx(classifier, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     about = session.get_modelmeta().custom_metadata_map
-    assert tuple(json.loads(about["labels"])) == LABELS
+    assert tuple(json.loads(about["labels"])) == SEVEN
     assert (float(about["temperature"]), float(about["abstain_below"])) == (2.5, 0.4)
     (faces,) = session.get_inputs()
     assert (faces.name, faces.type, faces.shape[1:]) == ("faces", "tensor(uint8)", [48, 48])
