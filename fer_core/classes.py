@@ -237,24 +237,3 @@ def in_emotion_order(names: Iterable[str]) -> list[str]:
     """Names of emotions in FER2013's order, contempt last; names that are no emotions keep their order, at the end."""
     order = {e.name: i for i, e in enumerate(_EMOTIONS)}
     return sorted(names, key=lambda name: order.get(class_key(name), len(order)))
-
-
-FERPLUS_COLUMNS: Final[tuple[str, ...]] = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
-)  # fmt: skip
-"""The ten vote columns of FER+ (``fer2013new.csv``) in the file's own order."""
-
-# What follows goes as its users take the class list from their data set or model.
-LABELS: Final[tuple[str, ...]] = ClassList.fer2013().names
-EMOTIONS: Final[tuple[Emotion, ...]] = _EMOTIONS[:7]
-COLOURS: Final[dict[str, str]] = {e.name: e.color for e in EMOTIONS}
-
-
-def find_label(name: str) -> int | None:
-    """Index of the emotion called ``name`` among FER2013's seven, or None."""
-    return ClassList.fer2013().find(name)
-
-
-def label_index(name: str) -> int:
-    """As :func:`find_label`; DataError where there is none."""
-    return ClassList.fer2013().position(name)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from fer_core.classes import ClassList, class_key, find_emotion, in_emotion_order
 from fer_core.errors import DataError
+from tests.paths import PROJECT_ROOT
 
 SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -107,3 +111,56 @@ def test_emotions_are_put_in_the_order_of_fer2013():
 )
 def test_two_lists_meet_by_name(ours, theirs, places):
     assert ClassList(ours).positions_in(ClassList(theirs)) == places
+
+
+ABOUT_THE_SEVEN = {
+    "fer_core/data/dataset.py",  # the fingerprints of the first version
+    "fer_core/data/sources/csv_labels.py",  # the ids of fer2013.csv
+    "fer_core/data/sources/ferplus.py",  # the files of FER+
+    "fer_core/data/sources/image_folder.py",  # an example in a message
+    "fer_core/data/synthetic/drawing.py",
+    "fer_core/data/synthetic/generator.py",
+    "fer_core/data/votes.py",  # FER+'s eight
+    "fer_core/evaluation/evaluate.py",  # predictions of the first version
+    "fer_core/inference/checkpoint.py",  # records of version 1
+    "fer_core/models/compact.py",  # build("compact") without arguments has seven outputs
+    "fer_core/models/seed.py",
+    "pages/ui/learn/derivations.py",  # example numbers where no data are loaded
+    "pages/ui/shell/cache.py",  # an architecture with random weights
+}
+"""Files that may speak of FER2013's classes; every other takes them from the data or the model at hand."""
+
+
+def code() -> list[Path]:
+    return sorted([*(PROJECT_ROOT / "fer_core").rglob("*.py"), *(PROJECT_ROOT / "pages").rglob("*.py")])
+
+
+def speaks_of_the_seven(tree: ast.AST) -> bool:
+    """Whether code asks for FER2013's list, or writes three emotions or more into a list of its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("ClassList.fer2013", "ClassList.ferplus"):
+            return True
+        written = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else []
+        written = node.keys if isinstance(node, ast.Dict) else written
+        names = [n.value for n in written if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        if len({e.name for name in names if (e := find_emotion(name))}) >= 3:
+            return True
+    return False
+
+
+def test_no_list_of_classes_belongs_to_the_program():
+    found = {str(p.relative_to(PROJECT_ROOT)) for p in code() if speaks_of_the_seven(ast.parse(p.read_text()))}
+    assert found == ABOUT_THE_SEVEN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from fer_core.classes import ClassList\nnames = ClassList.fer2013().names",
+        'LABELS = ("angry", "happy", "sad")',
+        'COLORS = {"anger": 1, "Joy": 2, "sadness": 3}',
+    ],
+)
+def test_a_list_of_classes_is_noticed(text):
+    assert speaks_of_the_seven(ast.parse(text))
+    assert not speaks_of_the_seven(ast.parse('x = ("happy", "calm", "joy", "tired")'))

@@ -17,10 +17,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS, label_index
+from fer_core.classes import ClassList
 from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
 
+_EMOTIONS = ClassList.fer2013()
+"""What can be drawn."""
 _MAX_SIZE = 1024
 
 Points = npt.NDArray[np.float64]
@@ -339,20 +341,20 @@ def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZ
     """One drawn face, uint8 (size, size), grey.
 
     Args:
-        emotion: a name or alias, or an index into :data:`fer_core.classes.LABELS`.
+        emotion: a name or alias, or a position among FER2013's seven.
         rng: decides the person, the light, the pose and how strongly the emotion shows.
         size: side in pixels, 48 to 1,024.
 
     Raises:
         DataError: the emotion is unknown, or the size is outside its bounds.
     """
-    index = label_index(emotion) if isinstance(emotion, str) else emotion
-    if not 0 <= index < len(LABELS):
-        raise DataError(f"Emotions have the numbers 0 to {len(LABELS) - 1}; {index} is none of them.")
+    index = _EMOTIONS.position(emotion) if isinstance(emotion, str) else emotion
+    if not 0 <= index < len(_EMOTIONS):
+        raise DataError(f"Emotions have the numbers 0 to {len(_EMOTIONS) - 1}; {index} is none of them.")
     if not FACE_SIZE <= size <= _MAX_SIZE:
         raise DataError(f"A drawn face has a side of {FACE_SIZE} to {_MAX_SIZE} pixels; {size} was asked for.")
     person = _sample_person(rng)
-    units = sample_action_units(LABELS[index], rng)
+    units = sample_action_units(_EMOTIONS[index], rng)
     oversampling = 3 if size < 100 else 2
     drawn = _draw(person, units, size * oversampling)
     face = cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA)

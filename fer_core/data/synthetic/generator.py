@@ -17,7 +17,7 @@ from typing import IO, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import LABELS, ClassList
+from fer_core.classes import ClassList
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.parsed import Progress
 from fer_core.errors import DataError
@@ -31,6 +31,8 @@ MIN_COUNT: Final = 70
 """Ten of each emotion, so that every split has some of each."""
 MAX_COUNT: Final = 200_000
 
+_EMOTIONS: Final = ClassList.fer2013()
+"""What is drawn, as many faces of each."""
 _SEED = 2013
 _TRAIN_SHARE, _VALID_SHARE = 0.70, 0.15
 _REPORT_EVERY = 25
@@ -61,22 +63,22 @@ def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None
 
     Each face has a random generator of its own, so the same seed gives the same faces on any number of cores.
     """
-    labels = np.arange(count, dtype=np.int64) % len(LABELS)
-    within = np.arange(count) // len(LABELS)  # position within the class
+    labels = np.arange(count, dtype=np.int64) % len(_EMOTIONS)
+    within = np.arange(count) // len(_EMOTIONS)  # position within the class
     sizes = np.bincount(labels)[labels]
     split = np.where(
         within < _TRAIN_SHARE * sizes,
         "train",
         np.where(within < (_TRAIN_SHARE + _VALID_SHARE) * sizes, "valid", "test"),
     )
-    ids = [f"synthetic/{LABELS[label]}/{number:05d}" for label, number in zip(labels, within, strict=True)]
+    ids = [f"synthetic/{_EMOTIONS[label]}/{number:05d}" for label, number in zip(labels, within, strict=True)]
     return FaceDataset(
         name="synthetic",
         images=_draw_all(count, seed, on_progress),
         labels=labels,
         split=split.astype(np.str_),
         ids=np.array(ids, dtype=np.str_),
-        classes=ClassList.fer2013(),
+        classes=_EMOTIONS,
     )
 
 
@@ -110,7 +112,7 @@ def _draw_all(count: int, seed: int, on_progress: Progress | None) -> npt.NDArra
 
 
 def _draw(i: int, seed: int) -> npt.NDArray[np.uint8]:
-    return draw_face(i % len(LABELS), np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
+    return draw_face(i % len(_EMOTIONS), np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
 
 
 class _Helper:
