@@ -71,7 +71,7 @@ def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None
         "train",
         np.where(within < (_TRAIN_SHARE + _VALID_SHARE) * sizes, "valid", "test"),
     )
-    ids = [f"synthetic/{_EMOTIONS[label]}/{number:05d}" for label, number in zip(labels, within, strict=True)]
+    ids = [f"synthetic/{_EMOTIONS[int(label)]}/{number:05d}" for label, number in zip(labels, within, strict=True)]
     return FaceDataset(
         name="synthetic",
         images=_draw_all(count, seed, on_progress),

@@ -8,8 +8,8 @@ from functools import partial
 import cv2
 import pytest
 
-import fer_core.data
 from fer_core.cli import main
+from fer_core.data import reading
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
 from tests.factories import make_dataset, untrained_checkpoint
@@ -19,7 +19,7 @@ from tests.factories import make_dataset, untrained_checkpoint
 def quick(monkeypatch):
     """Three steps instead of eighty, and 280 faces."""
     monkeypatch.setattr(filters, "Ascent", partial(Ascent, steps=3))
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: make_dataset(name=source))
+    monkeypatch.setattr(reading, "load", lambda source, **_: make_dataset(name=source))
 
 
 def test_the_sheet_is_written_and_the_document_names_the_faces(tmp_path, capsys):
