@@ -6,8 +6,9 @@ Only names are looked at, so that everything here can be tried without images.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from fer_core.classes import ClassList, class_key, find_emotion, folded, in_emotion_order
 from fer_core.data.dataset import find_split
@@ -98,9 +99,10 @@ def sort_into_classes(names: Iterable[str], how: ClassReading, where: str) -> Cl
     _refuse_equal_names(spots.values(), where)
     class_of = _emotion_classes(spots.values()) if by_emotion else _own_classes(spots.values())
     ordered = in_emotion_order(sorted(set(class_of.values()))) if by_emotion else _sorted(set(class_of.values()))
-    classes = make_class_list(ordered, where, "folders")
+    hint = [] if by_emotion or any(spot.person for spot in spots.values()) else list(_not_persons(directories))
+    classes = make_class_list(ordered, where, "folders", *hint)
     placed = [(path, spots[path], name) for path, members in files.items() if path in spots for name in members]
-    notes = [*_fallback(spots.values(), how, by_emotion), *_persons(spots.values(), classes)]
+    notes = [*_fallback(spots.values(), how, by_emotion), *hint, *_persons(spots.values(), classes, by_emotion)]
     return ClassFolders(
         classes=classes,
         labels={name: classes.names.index(class_of[spot.folder]) for _, spot, name in placed},
@@ -111,7 +113,7 @@ def sort_into_classes(names: Iterable[str], how: ClassReading, where: str) -> Cl
     )
 
 
-def make_class_list(names: Iterable[str], where: str, what: str) -> ClassList:
+def make_class_list(names: Iterable[str], where: str, what: str, *hints: str) -> ClassList:
     """A list of classes from the names of ``what`` ("folders", "labels").
 
     Raises:
@@ -123,7 +125,7 @@ def make_class_list(names: Iterable[str], where: str, what: str) -> ClassList:
     except DataError as error:
         raise DataError(
             f"{where}: {error} Found as classes: the {what} {named(names)}. Give the faces of each class one of the "
-            f"{what}, with a short name."
+            f"{what}, with a short name. {' '.join(hints)}".rstrip()
         ) from error
 
 
@@ -157,28 +159,62 @@ def _find_spots(directories: list[_Directory], how: ClassReading) -> dict[str, _
             )
         at_any_depth = False
     depth = 1 if not at_any_depth and _upper_level_is_persons(directories) else 0
+    depths = {
+        d.path: next(i for i, name in enumerate(d.names()) if find_emotion(name)) if at_any_depth else depth
+        for d in directories
+    }
+    person_of = _persons_above([d.names()[: depths[d.path]] for d in directories])
     spots = {}
     for d in directories:
-        if at_any_depth:
-            depth = next(i for i, name in enumerate(d.names()) if find_emotion(name))
-        position = d.levels[depth]
-        person = "/".join(face_id(name) for name in d.names()[:depth])
-        spots[d.path] = _Spot(d.parts[:position], d.parts[position], person)
+        names, position = d.names(), d.levels[depths[d.path]]
+        spots[d.path] = _Spot(d.parts[:position], d.parts[position], person_of(names[: depths[d.path]]))
     return spots
 
 
-def _upper_level_is_persons(directories: list[_Directory]) -> bool:
-    """Whether the same names, at least two, stand in each of at least two uppermost folders."""
-    if any(len(d.levels) == 1 for d in directories):  # images lie directly in an upper folder
-        return False
+def _persons_above(above: list[tuple[str, ...]]) -> Callable[[tuple[str, ...]], str]:
+    """How the folders above a class name the person. Of several levels (persons and sessions) it is the one with the
+    most names, so that a person who was recorded twice is not taken for two."""
+    if len({len(names) for names in above}) == 1 and len(above[0]) > 1:
+        level = max(range(len(above[0])), key=lambda i: len({names[i] for names in above}))
+        return lambda names: face_id(names[level])
+    return lambda names: "/".join(map(face_id, names))
+
+
+def _below(directories: list[_Directory]) -> dict[str, set[str]] | None:
+    """The names below each uppermost folder; None where images lie directly in one, so that it cannot be a person."""
+    if any(len(d.levels) == 1 for d in directories):
+        return None
     below: dict[str, set[str]] = defaultdict(set)
     for d in directories:
         upper, lower = d.names()[:2]
         below[upper].add(folded(lower))
+    return below
+
+
+def _upper_level_is_persons(directories: list[_Directory]) -> bool:
+    """Whether the same names, at least two, stand in each of at least two uppermost folders."""
+    below = _below(directories)
+    if below is None or len(below) < 2:
+        return False
     repeated = next(iter(below.values()))
-    if len(below) < 2 or len(repeated) < 2 or any(lower != repeated for lower in below.values()):
+    if len(repeated) < 2 or any(lower != repeated for lower in below.values()):
         return False
     return not all(map(find_emotion, below)) or all(map(find_emotion, repeated))
+
+
+def _not_persons(directories: list[_Directory]) -> Iterator[str]:
+    """Why uppermost folders that look like persons were taken for classes: one of them lacks a name that others have."""
+    below = _below(directories)
+    if below is None or all(map(find_emotion, below)):
+        return
+    often = {name for name, n in Counter(chain(*below.values())).items() if 2 * n > len(below) and n > 1}
+    lacking = next(((upper, min(often - lower)) for upper, lower in below.items() if often - lower), None)
+    if len(often) > 1 and lacking:
+        upper, name = map(face_id, lacking)
+        yield (
+            f"The upper folders are the classes ({named(map(face_id, below))}). To be taken for persons, each would have to "
+            f"hold the same folders; '{upper}' holds no '{name}'."
+        )
 
 
 def _refuse_equal_names(spots: Iterable[_Spot], where: str) -> None:
@@ -230,10 +266,11 @@ def _fallback(spots: Iterable[_Spot], how: ClassReading, by_emotion: bool) -> It
         )
 
 
-def _persons(spots: Iterable[_Spot], classes: ClassList) -> Iterator[str]:
+def _persons(spots: Iterable[_Spot], classes: ClassList, by_emotion: bool) -> Iterator[str]:
     persons = Counter(spot.person for spot in spots if spot.person)
     if persons:
+        other = "" if by_emotion else " If the upper folders are the classes, give the folders in them different names."
         yield (
             f"Taken for persons or sessions: {len(persons):,} folders ({named(_sorted(persons))}); for classes: the folders "
-            f"in them ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''})."
+            f"in them ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).{other}"
         )

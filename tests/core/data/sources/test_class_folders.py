@@ -109,7 +109,7 @@ def test_the_same_names_under_every_folder_make_the_upper_level_persons(director
     assert len(found.groups) == 2 * len(directories)
     assert found.notes == (
         f"Taken for persons or sessions: 2 folders ('anna', 'ben'); for classes: the folders in them "
-        f"({', '.join(found.classes)}).",
+        f"({', '.join(found.classes)}). If the upper folders are the classes, give the folders in them different names.",
     )
 
 
@@ -117,6 +117,31 @@ def test_folders_above_emotions_are_persons_even_if_each_has_others():
     found = read("anna/happy", "ben/sad", "studio/carl/Joy", "fear")
     assert classes_of(found) == {"anna/happy": "happy", "ben/sad": "sad", "studio/carl/Joy": "happy", "fear": "fear"}
     assert groups_of(found) == {"anna/happy": "anna", "ben/sad": "ben", "studio/carl/Joy": "studio/carl"}
+
+
+@pytest.mark.parametrize("upper", ["{light}/{who}", "{who}/{light}"])
+def test_of_persons_and_sessions_the_level_with_the_most_names_counts(upper):
+    directories = [
+        f"{upper.format(light=light, who=who)}/{emotion}"
+        for light in ("strong", "weak")
+        for who in ("P1", "P2", "P3")
+        for emotion in ("happy", "sad")
+    ]
+    found = read(*directories)
+    assert set(found.groups.values()) == {"P1", "P2", "P3"}
+    assert all(group in directory for directory, group in groups_of(found).items())
+
+
+def test_a_person_who_lacks_a_class_makes_persons_classes_and_it_is_said():
+    found = read("anna/on", "anna/off", "ben/on", "ben/off", "carl/on")
+    assert list(found.classes) == ["anna", "ben", "carl"]
+    assert found.notes == (
+        "The upper folders are the classes ('anna', 'ben', 'carl'). To be taken for persons, each would have to hold the "
+        "same folders; 'carl' holds no 'off'.",
+    )
+    with pytest.raises(DataError, match=r"There are 101 classes.*'p100' holds no 'on'"):
+        read(*(f"p{i:03}/{name}" for i in range(101) for name in ("on", "off") if (i, name) != (100, "on")))
+    assert read("on/2019", "on/2020", "off/2019", "off/x").notes == ()
 
 
 def test_persons_with_own_names_of_which_some_are_emotions():
