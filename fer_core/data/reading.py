@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from fer_core.classes import ClassList
 from fer_core.config import Config, MappedClass
-from fer_core.data.class_map import SavedClassMap, apply_class_map, make_class_map
+from fer_core.data.class_map import ClassMap, SavedClassMap, compose, make_class_map
 from fer_core.data.dataset import FaceDataset, Truth
 from fer_core.data.parsed import Progress
 from fer_core.data.source import load
@@ -36,8 +37,11 @@ class Reading(Config):
 
     def load(self, source: str | Path, *, workspace: Workspace, on_progress: Progress | None = None) -> FaceDataset:
         """The faces of ``source``, read in this way; see :func:`fer_core.data.load`."""
-        options: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
-        return load(source, workspace=workspace, on_progress=on_progress, **options)
+        return load(source, workspace=workspace, on_progress=on_progress, **self.options())
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of :func:`fer_core.data.load` that were chosen."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
     def arguments(self) -> list[str]:
         """The options of a command that reads the same faces in a process of its own."""
@@ -74,7 +78,13 @@ def load_mapped(
     Raises:
         DataError: the source cannot be read, or a map does not fit it.
     """
-    dataset = reading.load(source, workspace=workspace, on_progress=on_progress)
-    if use_saved:
-        dataset = apply_class_map(dataset, SavedClassMap.of(dataset, workspace).current())
-    return apply_class_map(dataset, make_class_map(dataset.classes, merge, drop))
+
+    def changes(faces: FaceDataset) -> ClassMap:
+        class_map = reading.class_map
+        if use_saved:
+            class_map = compose(class_map, SavedClassMap.of(faces, workspace).current())
+        classes = ClassList(tuple(mapped.name for mapped in class_map)) if class_map else faces.classes
+        return compose(class_map, make_class_map(classes, merge, drop))
+
+    # a function, since the source may have two folders of one emotion that only a merge makes one class
+    return load(source, workspace=workspace, on_progress=on_progress, **{**reading.options(), "class_map": changes})
