@@ -20,6 +20,7 @@ Progress = Callable[[int, int], None]
 
 LARGEST_VALID: Final = 1500
 SMALLEST_TRAIN: Final = 140
+_HELD_OUT: Final = 0.2  # of the training faces, where there is no validation split
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Experiment:
 def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
     """A part of a data set: at most ``faces`` that train, and validation faces without a copy among them.
 
-    Where the set has no validation split, training faces that are left over validate.
+    Where the set has no validation split, training faces that are left over validate; where persons or sessions are
+    known, those of a part of them.
 
     Raises:
         DataError: too few faces.
@@ -107,10 +109,15 @@ def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
     rng = np.random.default_rng(seed)
     train = rng.permutation(dataset.indices("train"))
     own_valid = rng.permutation(np.flatnonzero(dataset.split == "valid"))
-    kept = len(train) if len(own_valid) else round(0.8 * len(train))
-    train, rest = train[: min(faces, kept)], train[min(faces, kept) :]
+    if len(own_valid):
+        train, valid = train[:faces], own_valid
+    elif dataset.groups is not None:
+        divided = make_split(dataset, "holdout", _HELD_OUT, seed)
+        train, valid = rng.permutation(divided.train)[:faces], rng.permutation(divided.valid)
+    else:
+        kept = min(faces, round((1 - _HELD_OUT) * len(train)))
+        train, valid = train[:kept], train[kept:]
     groups = pixel_groups(dataset.images)
-    valid = own_valid if len(own_valid) else rest
     valid = valid[~has_copy(groups, valid, train)][:LARGEST_VALID]
     if len(train) < SMALLEST_TRAIN or len(valid) < SMALLEST_TRAIN // 2:
         raise DataError(
@@ -120,7 +127,13 @@ def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
     chosen = np.concatenate([train, valid])
     split = np.array(["train"] * len(train) + ["valid"] * len(valid))
     return FaceDataset(
-        dataset.name, dataset.images[chosen], dataset.labels[chosen], split, dataset.ids[chosen], dataset.classes
+        dataset.name,
+        dataset.images[chosen],
+        dataset.labels[chosen],
+        split,
+        dataset.ids[chosen],
+        dataset.classes,
+        groups=dataset.groups[chosen] if dataset.groups is not None else None,
     )
 
 

@@ -102,6 +102,28 @@ def test_without_a_validation_split_left_over_faces_validate():
         small_set(make_dataset(train=70, valid=70), 70)
 
 
+def test_no_person_stands_on_both_sides():
+    dataset = make_dataset(train=420, valid=0, test=0, classes=("open", "closed"))
+    people = np.array([f"person {i % 30}" for i in range(len(dataset))])
+    small = small_set(replace(dataset, groups=people), 200)
+    sides = [set(small.groups[small.indices(split)]) for split in ("train", "valid")]
+    assert sides[0]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
+def test_the_paragraph_counts_the_classes_of_the_data():
+    arms = [trained(0.99, 0.9), trained(0.9, 0.5)]
+    assert "guessing among 2 classes" in find("shuffled").explain(
+        [arm.model_copy(update={"classes": 2}) for arm in arms]
+    )
+
+
+def test_an_experiment_runs_on_any_classes():
+    result = run(find("shuffled"), make_dataset(train=160, valid=80, classes=("open", "closed", "half")), epochs=1)
+    assert [arm.classes for arm in result.arms] == [3, 3]
+
+
 def test_a_result_is_kept_by_data_and_settings(tmp_path):
     workspace, dataset = Workspace(tmp_path), make_dataset(train=140)
     experiment = find("augmentation")

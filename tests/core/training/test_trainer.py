@@ -379,7 +379,7 @@ def test_the_command_trains_a_folder_of_classes_of_its_own_from_the_shipped_weig
         path = tmp_path / "faces" / source.classes[label] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
-    settings = ["--protocol", "holdout", "--epochs", "2", "--set", "threads=1", "--set", "freeze_epochs=1"]
+    settings = ["--epochs", "2", "--set", "threads=1", "--set", "freeze_epochs=1"]
     assert main(["train", "--data", str(tmp_path / "faces"), *settings, "--merge", "shut=closed,half", "--json"]) == 0
     said = capsys.readouterr()
     record = json.loads(said.out)
