@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui.data.dataset import show_dataset
+from pages.ui.data.reading import read_source
 from pages.ui.data.source import choose_source
 from pages.ui.data.state import DataState
 from pages.ui.shell import cache, session
@@ -11,12 +12,12 @@ from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Data")
-st.write("Bring a set of faces, see how many there are of each emotion and what they look like, and use it everywhere.")
+st.write("Bring a set of faces, see how many there are of each class and what they look like, and use it everywhere.")
 
 with calm("choosing a source"):
     choose_source()
 
 source = session.state_of(DataState).viewed
 with calm("loading the data"):
-    dataset = cache.dataset(source)
-    show_dataset(source, dataset)
+    own = read_source(source)
+    show_dataset(source, own, cache.dataset(source))

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.config import TrainConfig, default_preset, make_train_config
-from fer_core.data import FaceDataset, load, make_split
+from fer_core.data import FaceDataset, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.data.protocols import ProtocolSplit
 from fer_core.errors import DataError, FerError
 from fer_core.evaluation import Evaluation, Predictions, predict_indices
 from fer_core.inference import Classifier
 from fer_core.training.runs import EpochRecord, Run, State
+from fer_core.training.trainer import load_for
 from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def _faces(
     workspace: Workspace,
     on_progress: Progress | None,
 ) -> tuple[FaceDataset, ProtocolSplit]:
-    dataset = load(data or config.data, workspace=workspace, on_progress=on_progress, skip_broken=config.skip_broken)
+    here = config.model_copy(update={"data": data or config.data})
+    dataset = load_for(here, workspace=workspace, on_progress=on_progress)
     expected = classifier.info.data_fingerprint if classifier else ""
     if expected and dataset.fingerprint != expected:
         raise DataError(
@@ -219,6 +221,12 @@ def repeat_command(config: TrainConfig) -> str:
             continue
         if name == "init_from":
             words += ["--init-from", str(value)]
+        elif name in ("classes", "truth"):
+            words += [f"--{name}", value]
+        elif name == "votes":
+            words += ["--votes", Path(value).name]
+        elif name == "class_map":
+            words += ["--class-map", _json(value)]
         elif name in flags and value:
             words.append(f"--{name.replace('_', '-')}")
         elif name in ("augment", "preprocess"):

@@ -11,7 +11,8 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-import fer_core.data
+import fer_core.data.reading
+from fer_core.data.class_map import apply_class_map
 from pages.ui.shell import cache
 from pages.ui.shell.background import BackgroundState
 from pages.ui.shell.errors import log_file
@@ -30,15 +31,15 @@ State = TypeVar("State")
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """The built-in faces are 280 small ones here, so that no test draws 4,900; other sources load as always."""
-    real = fer_core.data.load
+    real = fer_core.data.reading.load
 
     def load(source: Any, **options: Any) -> fer_core.data.FaceDataset:
         if source.startswith("synthetic"):
             options["on_progress"](280, 280)
-            return make_dataset(name="synthetic")
+            return apply_class_map(make_dataset(name="synthetic"), options.get("class_map", ()))
         return real(source, **options)
 
-    monkeypatch.setattr(fer_core.data, "load", load)
+    monkeypatch.setattr(fer_core.data.reading, "load", load)
     cache._shelf.clear()
 
 

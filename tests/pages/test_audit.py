@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import fer_core.data
+import fer_core.data.reading
 from fer_core.data.marks import marks_for
 from fer_core.data.reading import Reading
 from fer_core.evaluation.audit import audit_exact
@@ -34,7 +34,7 @@ def dirty():
 @pytest.fixture
 def found(monkeypatch):
     dataset = dirty()
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: dataset)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: dataset)
     return dataset
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import fer_core.data
+import fer_core.data.reading
 from fer_core.data.marks import marks_for
 from fer_core.evaluation.cache import cached_predictions
 from fer_core.evaluation.calibration import fit_temperature
@@ -177,7 +177,7 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     votes = np.zeros((len(DATA), 10), dtype=np.int64)
     votes[:, 1] = 10  # everybody says happiness
     voted = replace(DATA, votes=votes, vote_columns=FERPLUS_COLUMNS)
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: voted)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: voted)
     cache._shelf.clear()
     app = view(open_page("evaluate"), "people")
     kinds = app.segmented_control(key="people-kind").options
@@ -282,7 +282,7 @@ def test_a_model_with_other_classes_is_refused_with_both_lists(open_page, run):
 
 def test_only_splits_with_faces_are_offered(open_page, run, monkeypatch):
     only_train = replace(DATA, split=np.full(len(DATA), "train"), fingerprint="")
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: only_train)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: only_train)
     app = open_page("evaluate")
     assert app.selectbox(key="evaluate-split").options == ["Training"]
     view(app, "certainty")
@@ -291,7 +291,7 @@ def test_only_splits_with_faces_are_offered(open_page, run, monkeypatch):
 
 def test_nothing_left_after_cleaning_is_said(open_page, run, monkeypatch):
     blank = replace(DATA, images=np.zeros_like(DATA.images), fingerprint="")
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: blank)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: blank)
     app = open_page("evaluate")
     app.toggle(key="evaluate-blank").set_value(True).run()
     check(app, errors=1)

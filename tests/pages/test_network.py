@@ -196,7 +196,7 @@ def test_a_split_may_lack(open_page, monkeypatch):
     import fer_core.data
     from tests.factories import make_dataset
 
-    monkeypatch.setattr(fer_core.data, "load", lambda source, **_: make_dataset(valid=0, test=0))
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(valid=0, test=0))
     app = view(open_page("network"), "filter")
     assert any(b.label == "Look through all 140 faces" for b in app.button)
 

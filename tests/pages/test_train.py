@@ -40,7 +40,15 @@ def charts(app):
 def test_every_setting_has_a_widget(open_page):
     app = open_page("train")
     labels = {widget.label.lower() for widget in [*app.number_input, *app.selectbox, *app.text_input, *app.toggle]}
-    elsewhere = ("holdout_share", "skip_broken", "classes", "truth", "votes", "class_map")  # shown on other choices
+    elsewhere = (
+        "holdout_share",
+        "freeze_epochs",
+        "skip_broken",
+        "classes",
+        "truth",
+        "votes",
+        "class_map",
+    )  # shown on other choices
     fields = {name: info for name, info in TrainConfig.model_fields.items() if name not in elsewhere}
     for name in ("augment", "preprocess"):
         fields |= TrainConfig.model_fields[name].annotation.model_fields

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from fer_core.data.class_map import describe
 from fer_core.data.cleaning import deduplicated
 from fer_core.data.duplicates import has_copy
 from fer_core.evaluation import Evaluation, wilson_interval
@@ -37,6 +38,8 @@ def honesty(data: ReportData) -> str:
         counts = f"{len(data.split.train):,} faces trained, {len(data.split.valid):,} validated"
         honest = f", {len(data.split.honest):,} gave the honest figure" if data.split.honest is not None else ""
         sentences.append(f"Of {data.dataset.name} {counts}{honest}; content {data.dataset.fingerprint[:16]}….")
+    if data.config.class_map:
+        sentences.append(f"The classes are made from those of the data: {describe(data.config.class_map)}.")
     return render(
         "sections/honesty.html",
         sentences=sentences,
@@ -125,7 +128,7 @@ def _settings(data: ReportData) -> list[list[str]]:
     values, usual = data.config.to_dict(), type(data.config)().to_dict()
     rows = []
     for name, field in type(data.config).model_fields.items():
-        elsewhere = name in ("data", "model", "protocol", "augment", "preprocess")
+        elsewhere = name in ("data", "model", "protocol", "augment", "preprocess", "class_map")
         if elsewhere or (name not in _ALWAYS_LISTED and values[name] == usual[name]):
             continue
         rows.append([field.title or name, _setting(values[name])])

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Comparing every face with every other…")
-def _exact(fingerprint: str, _dataset: FaceDataset) -> ExactAudit:
+def _exact(key: str, _dataset: FaceDataset) -> ExactAudit:
     return audit_exact(_dataset)
 
 
 def exact_audit(dataset: FaceDataset) -> ExactAudit:
     """Exact copies, conflicts and blanks; computed once for each content."""
-    return _exact(dataset.fingerprint, dataset)
+    return _exact(dataset.cache_key, dataset)
 
 
 def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:

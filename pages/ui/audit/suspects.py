@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from fer_core.data.reading import Reading
 from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
 from fer_core.formatting import duration, percent
@@ -14,7 +13,7 @@ from fer_core.jobs import ACTIVE
 from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
 from pages.ui.components.gallery import Group, pager
 from pages.ui.review.review import read_review
-from pages.ui.shell import session
+from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
 
@@ -31,7 +30,7 @@ def search_of(dataset: FaceDataset) -> OutOfFold:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Ranking the labels…")
-def _suspects(fingerprint: str, path: str, _dataset: FaceDataset, _search: OutOfFold) -> SuspectLabels:
+def _suspects(key: str, path: str, _dataset: FaceDataset, _search: OutOfFold) -> SuspectLabels:
     positions, probabilities = _search.read()
     return suspect_labels(_dataset.labels[positions], probabilities, positions)
 
@@ -76,12 +75,8 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
 
             try:
                 source = session.data_source()
-                out_of_fold.start(
-                    source,
-                    dataset,
-                    workspace=session.workspace(),
-                    reading=Reading(skip_broken=session.skips_broken(source)),
-                )
+                reading = cache.reading_in_use(source)
+                out_of_fold.start(source, dataset, workspace=session.workspace(), reading=reading)
             except FerError as error:
                 st.error(plain(error), icon=":material/error:")
                 return
@@ -93,7 +88,7 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
 
 
 def _suspect_wall(dataset: FaceDataset, job: OutOfFold) -> None:
-    suspects = _suspects(dataset.fingerprint, str(job.path), dataset, job)
+    suspects = _suspects(dataset.cache_key, str(job.path), dataset, job)
     if not len(suspects.positions):
         st.success("The networks contradict no label with confidence.", icon=":material/check_circle:")
         return

@@ -33,7 +33,7 @@ FIRST_DISTANCE: Final = 4
 
 
 @st.cache_resource(max_entries=3, show_spinner="Comparing the perceptual hashes of all faces…")
-def _near(fingerprint: str, _dataset: FaceDataset, _groups: npt.NDArray[np.int64]) -> NearPairs:
+def _near(key: str, _dataset: FaceDataset, _groups: npt.NDArray[np.int64]) -> NearPairs:
     return near_duplicates(_dataset, _groups, LARGEST_DISTANCE)
 
 
@@ -50,7 +50,7 @@ def wall_of(review: Review, groups: Sequence[Group], *, key: str, suggestions: d
     """Groups of faces that can be opened and marked; the bar stands above them."""
     bar = st.container()
     picked = gallery(
-        groups, key=f"{key}-{review.dataset.fingerprint[:12]}-{session.state_of(MarkingState).round}", selectable=True
+        groups, key=f"{key}-{review.dataset.cache_key[:12]}-{session.state_of(MarkingState).round}", selectable=True
     )
     with bar, calm("marking faces"):
         mark_bar(review, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
@@ -142,7 +142,7 @@ def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
 def show_near_duplicates(dataset: FaceDataset, found: ExactAudit) -> None:
     """Pairs of nearly equal pictures, up to a distance that can be moved."""
     with calm("looking for near duplicates"):
-        pairs = _near(dataset.fingerprint, dataset, found.groups)
+        pairs = _near(dataset.cache_key, dataset, found.groups)
         threshold = st.slider(
             "Pairs may differ in at most … of 64 bits",
             0,

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from fer_core import charts
+from pages.ui.data.balance import balance
+from pages.ui.data.class_map import arrange_classes
 from pages.ui.data.wall import random_faces
+from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
-from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import is_built_in, plain, source_name
-from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
 
 
-def show_dataset(source: str, dataset: FaceDataset) -> None:
-    """Counts, warnings and faces of a loaded set, with the button that makes it the data in use."""
+def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
+    """Counts, warnings and faces of a loaded set, with the button that makes it the data in use.
+
+    Args:
+        source: where it was read from.
+        own: with the classes of the source.
+        dataset: the same faces with the class map in force.
+    """
     in_use = source == session.data_source()
     if not is_built_in(source) and source not in session.recent_sources():
         session.remember_source(source)
@@ -39,26 +45,33 @@ def show_dataset(source: str, dataset: FaceDataset) -> None:
         st.metric("Faces", f"{len(dataset):,}", width="content")
         for split, n in dataset.counts().items():
             st.metric(split.capitalize(), f"{n:,}", width="content")
+        st.metric("Classes", f"{len(dataset.classes):,}", width="content")
+        if dataset.groups is not None:
+            known = len(set(dataset.groups.tolist()) - {""})
+            st.metric(
+                "Persons",
+                f"{known:,}",
+                help="Persons, sessions or takes, by the level of folders that repeats the same classes. Where a share of "
+                "the faces is held out for validation, each stays on one side.",
+                width="content",
+            )
         if dataset.votes is not None:
             voted = int((dataset.votes.sum(axis=1) > 0).sum())
-            st.metric("With FER+ votes", f"{voted:,}", width="content")
+            st.metric("With FER+ votes" if "NF" in own.vote_columns else "With votes", f"{voted:,}", width="content")
     for warning in dataset.warnings:
         st.warning(plain(warning), icon=":material/warning:")
-    _balance(dataset)
+    class_caption(dataset)
+    if not dataset.counts()["valid"]:
+        sides = ", each person on one side" if dataset.groups is not None else ", copies on one side"
+        st.info(
+            f"There is no validation split. A training holds out a share of the training faces{sides}.",
+            icon=":material/call_split:",
+        )
+    arrange_classes(own, dataset)
+    balance(dataset)
     random_faces(source, dataset)
     with st.expander("Identity of this data", icon=":material/fingerprint:"):
         st.write("The fingerprint is computed from every pixel, label and split. A trained model remembers it.")
         st.code(dataset.fingerprint, language=None, wrap_lines=True)
         if not is_built_in(source):
             st.code(source, language=None, wrap_lines=True)
-
-
-def _balance(dataset: FaceDataset) -> None:
-    per_class = dataset.per_class()
-    what = one_of("Show", {"counts": "Counts", "shares": "Shares of each split"}, key="data-balance")
-    chart(charts.class_counts(per_class, dataset.classes, shares=what == "shares"), key="data-balance-chart")
-    with st.expander("As a table", icon=":material/table:"):
-        rows: list[dict[str, Any]] = [
-            {"emotion": name, **{split: table[name] for split, table in per_class.items()}} for name in dataset.classes
-        ]
-        st.dataframe(rows, hide_index=True)

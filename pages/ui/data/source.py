@@ -85,7 +85,7 @@ def _path(recent: list[str]) -> None:
             "Path",
             placeholder="/home/me/fer2013.zip",
             help="The Kaggle zip or its folder, fer2013.csv or icml_face_data.csv, a csv with the columns label and "
-            "feature, or any folder with one sub-folder per emotion. The kind is told by content.",
+            "feature, or any folder with one sub-folder for each class. The kind is told by content.",
         )
         if st.form_submit_button("Open", icon=":material/folder_open:"):
             if typed.strip():

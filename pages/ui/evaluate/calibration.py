@@ -84,7 +84,7 @@ def _calibration(subject: Subject) -> None:
 def _validation(subject: Subject) -> Predictions:
     if subject.split == "valid":
         return subject.predictions
-    return predictions_of(subject.model, subject.name, subject.dataset, "valid", subject.tta)
+    return predictions_of(subject.model, subject.name, subject.dataset, "valid", subject.tta, subject.extra)
 
 
 def _store_button(

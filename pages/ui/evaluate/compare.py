@@ -40,7 +40,7 @@ def compare(subject: Subject) -> None:
             help="The one chosen here comes first: gains and losses are those of the model at the top against it.",
         )
         source = cache.dataset(session.data_source())
-        first = evaluated(other, names[other], source, subject.split, subject.tta, subject.cleaning)
+        first = evaluated(other, names[other], source, subject.split, subject.tta, subject.cleaning, subject.extra)
         found = compare_predictions(first.predictions, subject.predictions)
         _outcome(first, subject, found)
 

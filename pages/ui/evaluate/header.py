@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from fer_core.data.cleaning import Cleaning
 from fer_core.formatting import SPLIT_NAMES, percent_with_interval
 from pages.ui.evaluate.subject import Subject, evaluated, model_names
+from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.pickers import one_of
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.evaluation.matching import ExtraClasses
 
 _MODEL: Final = "evaluate-model"
+_EXTRA: Final[dict[ExtraClasses, str]] = {"count": "Count", "mask": "Mask"}
+_EXTRA_HELP: Final = (
+    "The model has classes that these data lack. Count: predicting one of them is an error, as in use. Mask: the model "
+    "may choose among the data's classes only."
+)
 
 
 def first_choice(names: dict[str, str]) -> str:
@@ -68,7 +79,23 @@ def choose() -> Subject | None:
                 drop_blank=st.toggle("Blank images", key="evaluate-blank"),
                 use_marks=st.toggle("Use my marks", key="evaluate-marks", help="Labels put right, unusable faces out."),
             )
-    return evaluated(model, names[model], dataset, split, "flip" if flip else "none", cleaning)
+    extra = _extra_classes(model, dataset)
+    return evaluated(model, names[model], dataset, split, "flip" if flip else "none", cleaning, extra)
+
+
+def _extra_classes(model: str, dataset: FaceDataset) -> ExtraClasses:
+    """What becomes of classes that the model has and the data lack; asked only where there are some.
+
+    Raises:
+        ModelError: the model is damaged, or has no class of the data.
+    """
+    from fer_core.evaluation.matching import match_classes
+    from fer_core.inference import read_info, resolve_model
+
+    match = match_classes(read_info(resolve_model(model, session.workspace())).classes, dataset.classes)
+    if not match.extras or len(match.shared) < 2:
+        return "count"
+    return one_of("Classes the data lack", _EXTRA, key="evaluate-extra", show_label=True, help=_EXTRA_HELP)
 
 
 def nothing_to_evaluate() -> None:
@@ -115,6 +142,9 @@ def headline(subject: Subject) -> None:
     if subject.tta == "flip":
         facts.append("averaged with the mirror image")
     st.caption(" · ".join(facts))
+    if subject.report.caption:
+        st.info(plain(subject.report.caption), icon=":material/category:")
+    class_caption(subject.dataset)
     info = read_info(subject.path)
     same = info.data_fingerprint == subject.dataset.fingerprint
     if subject.split == "train" and (same or not info.data_fingerprint):

@@ -24,6 +24,7 @@ from pages.ui.shell.runs import all_runs, started
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
     from fer_core.evaluation.evaluate import Outputs, Tta
+    from fer_core.evaluation.matching import ExtraClasses
     from fer_core.evaluation.report import EvaluationReport
 
 
@@ -35,7 +36,7 @@ class Subject:
         model: shipped name or run id; ``name`` is what people call it, ``path`` its checkpoint.
         dataset: with corrected labels, if marks are used.
         report: all figures.
-        tta, cleaning: as chosen.
+        tta, cleaning, extra: as chosen.
         key: identity of all of this.
     """
 
@@ -47,6 +48,7 @@ class Subject:
     report: EvaluationReport
     tta: Tta
     cleaning: Cleaning
+    extra: ExtraClasses
     key: str
 
     @property
@@ -79,7 +81,9 @@ def model_names() -> dict[str, str]:
     return {model: f"{name} · {when[model]}" if model in when else name for model, name in found.items()}
 
 
-def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, cleaning: Cleaning) -> Subject:
+def evaluated(
+    model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, cleaning: Cleaning, extra: ExtraClasses = "count"
+) -> Subject:
     """Evaluate with a progress bar, or take it from the cache.
 
     Raises:
@@ -90,10 +94,10 @@ def evaluated(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta,
     outputs = outputs_of(model, name, dataset, split, tta)
     path = resolve_model(model, session.workspace())
     votes = None if dataset.votes is None else zlib.crc32(dataset.votes.tobytes())  # not in the fingerprint
-    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, votes, split, tta, cleaning]
+    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, votes, split, tta, cleaning, extra]
     key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
-    cleaned, report = _report(key, outputs, dataset, split, tta, cleaning)
-    return Subject(model, name, path, cleaned, split, report, tta, cleaning, key)
+    cleaned, report = _report(key, outputs, dataset, split, tta, cleaning, extra)
+    return Subject(model, name, path, cleaned, split, report, tta, cleaning, extra, key)
 
 
 def outputs_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Outputs:
@@ -111,12 +115,14 @@ def outputs_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta
         place.empty()
 
 
-def predictions_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Predictions:
+def predictions_of(
+    model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, extra: ExtraClasses
+) -> Predictions:
     """The model's predictions for the faces of a split whose class it knows."""
     from fer_core.evaluation.matching import match_classes
 
     outputs = outputs_of(model, name, dataset, split, tta)
-    match = match_classes(outputs.classes, dataset.classes)
+    match = match_classes(outputs.classes, dataset.classes, extra)
     return outputs.predictions(match, dataset.labels[dataset.indices(split)])
 
 
@@ -132,9 +138,15 @@ def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _report(
-    key: str, _outputs: Outputs, _dataset: FaceDataset, _split: str, _tta: Tta, _cleaning: Cleaning
+    key: str,
+    _outputs: Outputs,
+    _dataset: FaceDataset,
+    _split: str,
+    _tta: Tta,
+    _cleaning: Cleaning,
+    _extra: ExtraClasses,
 ) -> tuple[FaceDataset, EvaluationReport]:
     from fer_core.evaluation.report import report_of
 
-    found = cleaned_predictions(_outputs, _dataset, _split, _cleaning, workspace=session.workspace())
+    found = cleaned_predictions(_outputs, _dataset, _split, _cleaning, _extra, workspace=session.workspace())
     return found.dataset, report_of(found, _split, _tta, _cleaning)

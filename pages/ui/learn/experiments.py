@@ -11,6 +11,7 @@ from fer_core.formatting import duration
 from fer_core.lessons.experiments import Experiment, Result, experiments, results
 from fer_core.lessons.experiments.curves import experiment_figure
 from fer_core.lessons.experiments.job import run_in_subprocess
+from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background, forget
 from pages.ui.shell.charts import chart
@@ -49,6 +50,7 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         return
     source = session.data_source()
     dataset = cache.dataset(source)
+    class_caption(dataset)
     result = results.get(experiment, dataset, session.workspace())
     if result is None:
         st.caption(
@@ -57,9 +59,9 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         )
         found = background(
             _WORK,
-            (experiment.name, dataset.fingerprint),
+            (experiment.name, dataset.cache_key),
             "Run the experiment",
-            partial(_task, experiment.name, source, session.skips_broken(source)),
+            partial(_task, experiment.name, source, cache.reading_in_use(source)),
             doing="training",
             icon=":material/science:",
         )
@@ -72,13 +74,11 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
             st.rerun()
 
 
-def _task(name: str, source: str, skip_broken: bool) -> Task:
+def _task(name: str, source: str, reading: Reading) -> Task:
     """The work, made on the page; it runs in a thread that starts a process and listens to it."""
 
     def work(report: Report, stop: Stop) -> Result | None:
-        return run_in_subprocess(
-            name, source, report, stop, workspace=session.workspace(), reading=Reading(skip_broken=skip_broken)
-        )
+        return run_in_subprocess(name, source, report, stop, workspace=session.workspace(), reading=reading)
 
     return work
 

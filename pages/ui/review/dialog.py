@@ -32,7 +32,7 @@ _WAYS: Final = {**_WAYS_WITHOUT_MODEL, "gradcam": "What decides (Grad-CAM)"}
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def copies_of(fingerprint: str, _dataset: FaceDataset) -> npt.NDArray[np.int64]:
+def copies_of(key: str, _dataset: FaceDataset) -> npt.NDArray[np.int64]:
     """The number of the group of exact copies that each face belongs to; computed once for each data set."""
     return pixel_groups(_dataset.images)
 
@@ -139,7 +139,7 @@ def _votes(dataset: FaceDataset, index: int) -> None:
 
 
 def _copies(dataset: FaceDataset, index: int) -> None:
-    groups = copies_of(dataset.fingerprint, dataset)
+    groups = copies_of(dataset.cache_key, dataset)
     others = [int(i) for i in np.flatnonzero(groups == groups[index]) if i != index]
     if not others:
         st.caption("No other face of this data has the same pixels.")
@@ -158,7 +158,7 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         st.caption("The data holds no training faces to compare with.")
         return
     shelf = _features()
-    key = (weights_key(resolve_model(model, session.workspace())), dataset.fingerprint)
+    key = (weights_key(resolve_model(model, session.workspace())), dataset.cache_key)
     features = shelf.get(key)
     if features is None:
         asked = count <= _QUICK or st.button(

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from fer_core.classes import ClassList
+from fer_core.errors import ConfigError, FerError
 from fer_core.training.runs import list_runs
 from pages.ui.shell import session
 from pages.ui.shell.formatting import distinct, plain, source_name
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
+    from fer_core.data.reading import Reading
     from fer_core.inference import Classifier
 
-_SHELF_SIZE = 3  # data sets; FER2013 takes 90 MB
-Identity = tuple[str, int, int, bool]
+_SHELF_SIZE = 4  # data sets, with their own classes or mapped ones; FER2013 takes 90 MB
+Identity = tuple[str, int, int, str]
 _PROGRESS_EVERY = 0.1  # seconds
 
 
@@ -58,31 +60,81 @@ def _shelf() -> _Shelf:
     return _Shelf()
 
 
+def reading(source: str) -> Reading:
+    """How the faces of a source are read, as chosen on the Data page; without the class map.
+
+    A choice that this version does not know is passed over.
+    """
+    from fer_core.data.reading import Reading
+
+    skip = session.skips_broken(source)
+    with suppress(ConfigError):
+        return Reading.of({**session.reading_choices(source), "skip_broken": skip})
+    return Reading.of({"skip_broken": skip})
+
+
+def reading_in_use(source: str) -> Reading:
+    """:func:`reading` with the class map in force: what a process of its own needs to read the same faces.
+
+    Raises:
+        DataError: the source cannot be read, or its class map is damaged.
+    """
+    class_map = dataset(source).class_map
+    return reading(source).model_copy(update={"class_map": class_map}) if class_map else reading(source)
+
+
 def _identity(source: str) -> Identity:
     """The source with size and time of change, so that another file under the same name is loaded anew."""
-    skip = session.skips_broken(source)
+    how = reading(source).model_dump_json()
     try:
         found = Path(source).expanduser().stat()
     except (OSError, ValueError, RuntimeError):
-        return source, 0, 0, skip
-    return source, found.st_mtime_ns, found.st_size, skip
+        return source, 0, 0, how
+    return source, found.st_mtime_ns, found.st_size, how
 
 
 def loaded_dataset(source: str) -> FaceDataset | None:
-    """The data set if it is in memory already; never loads."""
-    return _shelf().get(_identity(source))
+    """The data set with its class map if it is in memory already; never loads."""
+    found = _shelf().get(_identity(source))
+    try:
+        return found if found is None else _mapped(source, found)
+    except FerError:
+        return None
 
 
 def dataset(source: str) -> FaceDataset:
-    """The data set of a source, with a progress bar on the page while it loads.
+    """The data set of a source with the classes arranged on the Data page, with a progress bar while it loads.
+
+    Raises:
+        DataError: the source cannot be read, or its class map is damaged; nothing is kept.
+    """
+    return _mapped(source, source_dataset(source))
+
+
+def _mapped(source: str, found: FaceDataset) -> FaceDataset:
+    from fer_core.data.class_map import SavedClassMap
+
+    class_map = SavedClassMap.of(found, session.workspace()).current()
+    if not class_map:
+        return found
+    path, changed, size, how_read = _identity(source)
+    key = path, changed, size, f"{how_read} {[one.model_dump_json() for one in class_map]}"
+    mapped = _shelf().get(key)
+    if mapped is None:
+        how = reading(source).model_copy(update={"class_map": class_map})
+        mapped = how.load(source, workspace=session.workspace(), on_progress=lambda done, total: None)
+        _shelf().put(key, mapped)
+    return mapped
+
+
+def source_dataset(source: str) -> FaceDataset:
+    """The data set of a source with its own classes, with a progress bar on the page while it loads.
 
     Faces that cannot be read are left out where somebody asked for that on the Data page.
 
     Raises:
         DataError: the source cannot be read; nothing is kept.
     """
-    from fer_core.data import load
-
     identity = _identity(source)
     shelf = _shelf()
     found = shelf.get(identity)
@@ -96,12 +148,8 @@ def dataset(source: str) -> FaceDataset:
         try:
             found = shelf.get(identity)
             if found is None:
-                found = load(
-                    source,
-                    workspace=session.workspace(),
-                    on_progress=_reporter(place.progress, name),
-                    skip_broken=session.skips_broken(source),
-                )
+                progress = _reporter(place.progress, name)
+                found = reading(source).load(source, workspace=session.workspace(), on_progress=progress)
                 shelf.put(identity, found)
         finally:
             shelf.loading.release()

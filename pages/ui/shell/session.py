@@ -28,6 +28,7 @@ _MODEL = "fer.model"
 _STUDIED = "fer.studied_model"
 _RECENT = "fer.recent"
 _SKIP = "fer.skip_broken"
+_READINGS = "fer.readings"
 _NOTICE = "fer.notice"
 _COMPLAINT = "fer.complaint"
 _PLOTLY = "fer.plotly"
@@ -105,6 +106,24 @@ def skip_broken(source: str, skip: bool) -> None:
     kept = [other for other in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])) if other != source]
     st.session_state[_SKIP] = [*kept, source] if skip else kept
     _save()
+
+
+def reading_choices(source: str) -> dict[str, str]:
+    """What somebody chose for a source on the Data page: ``classes`` and ``truth``, where they are not the default."""
+    found = _readings().get(source)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def choose_reading(source: str, choices: dict[str, str]) -> None:
+    """Read the classes and labels of a source in this way, on all pages and in training."""
+    others = {other: chosen for other, chosen in _readings().items() if other != source}
+    st.session_state[_READINGS] = {**others, source: choices} if choices else others
+    _save()
+
+
+def _readings() -> dict[str, Any]:
+    found = _get(_READINGS, lambda: _remembered().get("readings"))
+    return found if isinstance(found, dict) else {}
 
 
 def chosen_model() -> str | None:
@@ -204,6 +223,7 @@ def _save() -> None:
         "model": chosen_model(),
         "recent": recent_sources(),
         "skip_broken": _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])),
+        "readings": _readings(),
     }
     if record != _remembered():
         with suppress(FerError):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from fer_core.config import PRESETS, PROTOCOL_PRESETS, TrainConfig
+from fer_core.data.reading import Reading
 from fer_core.errors import ConfigError, DataError, FerError
 from fer_core.formatting import duration
 from fer_core.training.runs import Run
+from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.forms import Form
 from pages.ui.shell.runs import all_runs, summary
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Length and batches": ("batch_size", "patience"),
@@ -28,7 +34,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "momentum",
         "gradient_clip",
     ),
-    "Regularisation": ("label_smoothing", "mixup", "ema_decay"),
+    "Regularisation": ("label_smoothing", "mixup", "class_weights", "ema_decay"),
     "Distillation": ("teachers", "teacher_share", "teacher_temperature", "teacher_views"),
     "Augmentation": ("augment",),
     "Machine and repeatability": ("seed", "precision", "device", "threads"),
@@ -44,6 +50,7 @@ DRAWN_BY_HAND: Final = (
     "holdout_share",
     "model",
     "epochs",
+    "freeze_epochs",
     "init_from",
     "evaluate_test",
 )
@@ -81,8 +88,8 @@ def draw_settings(form: Form) -> TrainConfig | None:
         form.draw(*remaining_fields())
         form.input("evaluate_test")
     try:
-        skip = session.skips_broken(str(form.value("data")))  # decided on the Data page
-        config = TrainConfig.parse({**form.values(), "skip_broken": skip})
+        values = {name: value for name, value in form.values().items() if name not in Reading.model_fields}
+        config = TrainConfig.parse({**values, **_reading(str(form.value("data"))).model_dump()})
     except ConfigError as error:
         st.error(plain(error), icon=":material/error:")
         return None
@@ -90,8 +97,13 @@ def draw_settings(form: Form) -> TrainConfig | None:
     return config
 
 
-def check(config: TrainConfig) -> None:
-    """Refuse what cannot be trained, before a run is made.
+def _reading(source: str) -> Reading:
+    """How the faces are read, as decided on the Data page; with the class map where they are in memory already."""
+    return cache.reading_in_use(source) if cache.loaded_dataset(source) is not None else cache.reading(source)
+
+
+def checked(config: TrainConfig) -> TrainConfig:
+    """The settings with the class map in force; refuses what cannot be trained, before a run is made.
 
     Raises:
         DataError, ConfigError, ModelError: the data, or settings that do not fit it.
@@ -102,6 +114,7 @@ def check(config: TrainConfig) -> None:
     make_split(dataset, config.protocol, config.holdout_share, config.seed)
     if config.evaluate_test and not dataset.counts()["test"]:
         raise DataError(f"{dataset.name} has no test faces, so the test split cannot be evaluated. Switch that off.")
+    return config.model_copy(update={"class_map": dataset.class_map})
 
 
 def copy_settings(form: Form, run: Run, *, from_weights: bool) -> None:
@@ -184,6 +197,10 @@ def _start_from(form: Form) -> None:
         key=form.key("init_from", current or ""),
     )
     form.enter("init_from", chosen or None)
+    if chosen:
+        form.input("freeze_epochs")
+    else:
+        form.enter("freeze_epochs", 0)
 
 
 def _preset(form: Form) -> None:
@@ -221,6 +238,10 @@ def _outlook(config: TrainConfig) -> None:
     dataset = cache.loaded_dataset(config.data)
     if dataset is None:
         return
+    class_caption(dataset)
+    with suppress(FerError):  # said when the training is to be started
+        if note := _held_out(dataset.cache_key, config.protocol, config.holdout_share, config.seed, dataset):
+            st.info(plain(note), icon=":material/call_split:")
     faces = dataset.counts()["train"]
     text = f"{faces:,} training faces × {config.epochs:,} epochs"
     for run in all_runs():
@@ -229,6 +250,16 @@ def _outlook(config: TrainConfig) -> None:
             text += f", about {duration(faces * config.epochs / about.best.images_per_second)} at the speed of “{plain(about.name)}”"
             break
     st.caption(text + ".")
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _held_out(key: str, protocol: str, share: float, seed: int, _dataset: FaceDataset) -> str | None:
+    """How validation faces are found where the data have none of their own, or have persons."""
+    from fer_core.data import make_split
+
+    if _dataset.counts()["valid"] and _dataset.groups is None:
+        return None
+    return make_split(_dataset, protocol, share, seed).warning
 
 
 def start_controls(config: TrainConfig | None) -> None:
@@ -242,8 +273,7 @@ def start_controls(config: TrainConfig | None) -> None:
     if not pressed or config is None:
         return
     try:
-        check(config)
-        run = background.start(config, name.strip() or None, workspace=session.workspace())
+        run = background.start(checked(config), name.strip() or None, workspace=session.workspace())
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return

@@ -8,21 +8,18 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fer_core.classes import ClassList
 from fer_core.cli import main, training
 from fer_core.config import AugmentConfig, TrainConfig, make_train_config
-from fer_core.data import load
 from fer_core.errors import FerError, RunError
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
-from fer_core.inference import CheckpointInfo, save_checkpoint
 from fer_core.report import data as report_data
 from fer_core.report.data import repeat_command
 from fer_core.report.lab_report import make_report
 from fer_core.training.runs import open_run, rename_run
-from fer_core.training.trainer import train
+from fer_core.training.trainer import load_for, train
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset, tiny_config
+from tests.factories import make_dataset, tiny_config, untrained_checkpoint
 from tests.run_factory import make_run
 
 PARTS = ["model", "training", "confusion", "saliency", "filters", "mathematics", "honesty", "environment"]
@@ -40,10 +37,10 @@ def dataset(monkeypatch):
     """280 small faces in place of whatever a run names, as long as the name is not ``gone.zip``."""
     small = make_dataset(name="tiny.zip")
 
-    def loaded(source, **options):
-        return small if source != "gone.zip" else load(source)
+    def loaded(config, **options):
+        return small if config.data != "gone.zip" else load_for(config, **options)
 
-    monkeypatch.setattr(report_data, "load", loaded)
+    monkeypatch.setattr(report_data, "load_for", loaded)
     return small
 
 
@@ -202,14 +199,8 @@ def test_damaged_weights_cost_their_parts_only(dataset):
 
 
 def test_a_network_with_other_layers_has_its_own_table_and_filters(dataset):
-    from fer_core.models import build
-
     run = make_run("compact", epochs=1, model="compact")
-    save_checkpoint(
-        run.path / "best.safetensors",
-        build("compact").state_dict(),
-        CheckpointInfo(architecture="compact", labels=ClassList.fer2013().names),
-    )
+    untrained_checkpoint(run.path / "best.safetensors", "compact", seed=3)
     made = make_report(run, workspace=Workspace.default())
     assert made.gaps == []
     assert "stages.4.excite.up" in made.html

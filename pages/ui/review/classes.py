@@ -1,0 +1,32 @@
+"""The classes in force, said wherever figures depend on how they were arranged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from fer_core.data.class_map import describe
+from pages.ui.shell.formatting import plain
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+
+
+def class_caption(dataset: FaceDataset) -> None:
+    """The class map, and whether labels come from votes; nothing where the data's own classes and labels are used."""
+    words = classes_in_words(dataset)
+    if words:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(plain(words), width="content")
+            st.page_link("pages/data.py", label="Change on the Data page", width="content")
+
+
+def classes_in_words(dataset: FaceDataset) -> str:
+    """``Classes: negative = angry, disgust; happy.``; empty where the data's own classes and labels are used."""
+    parts = []
+    if dataset.class_map:
+        parts.append(f"Classes: {describe(dataset.class_map)}.")
+    if dataset.truth == "votes":
+        parts.append("Labels: the majority of people's votes.")
+    return " ".join(parts)
