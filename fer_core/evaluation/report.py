@@ -60,8 +60,8 @@ class EvaluationReport:
     @property
     def sentences(self) -> list[str]:
         """Findings in plain words; the lab report's claim about fear only among emotions with fear."""
-        classes = self.evaluation.classes
-        claim = [fear_sentence(self.evaluation)] if classes.all_emotions and "fear" in classes else []
+        emotions = self.evaluation.classes.all_emotions and "fear" in self.match.shared
+        claim = [fear_sentence(self.evaluation)] if emotions else []
         return [*claim, *confusion_sentences(self.evaluation), *([self.caption] if self.caption else [])]
 
     @property

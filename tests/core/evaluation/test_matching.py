@@ -95,6 +95,12 @@ def test_figures_equal_those_of_a_plain_loop(seven, extra):
     assert "10 calm" in report.caption
 
 
+def test_the_claim_about_fear_is_left_out_where_there_is_no_fear(seven, workspace):
+    for dataset, said in ((three_classes(), False), (make_dataset(), True)):
+        sentences = evaluate_split(seven, dataset, "test", workspace=workspace).sentences
+        assert any("easiest to confuse" in sentence for sentence in sentences) == said
+
+
 def test_data_and_model_of_the_same_classes_need_no_caption(seven):
     report = evaluate_split(seven, make_dataset(), "test", workspace=None)  # type: ignore[arg-type]
     assert report.caption == ""
