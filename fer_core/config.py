@@ -169,14 +169,14 @@ class TrainConfig(Config):
     protocol: Protocol = Field(
         "official",
         title="Protocol",
-        description="official: train / valid / test as the data set says. holdout: a share of the training faces validates, copies kept on one side. leaky: validation faces are trained on too, as the lab report did; never honest.",
+        description="official: train / valid / test as the data set says; without validation faces it is holdout. holdout: a share of the training faces validates, copies and known persons kept on one side. leaky: validation faces are trained on too, as the lab report did; never honest.",
     )
     holdout_share: float = Field(
         0.1,
         gt=0,
         lt=0.9,
         title="Held-out share",
-        description="Share of the training faces that validate, for the protocols holdout and leaky.",
+        description="Share of the training faces that validate, for the protocols holdout and leaky, and for data without validation faces.",
     )
     epochs: int = Field(14, ge=1, le=10_000, title="Epochs", description="How often every training face is seen.")
     freeze_epochs: int = Field(

@@ -33,6 +33,8 @@ def honesty(data: ReportData) -> str:
         "holdout": f"holdout: {percent(c.holdout_share, 0)} of the training faces validate, exact copies kept on one side",
         "leaky": f"leaky: {percent(c.holdout_share, 0)} of the training faces validate and are trained on as well",
     }[c.protocol]
+    if c.protocol == "official" and data.dataset is not None and not data.dataset.counts()["valid"]:
+        protocol = f"official; the data set has no validation faces, so {percent(c.holdout_share, 0)} of its training faces validate"
     sentences = [f"The protocol is {protocol}."]
     if data.split is not None and data.dataset is not None:
         counts = f"{len(data.split.train):,} faces trained, {len(data.split.valid):,} validated"

@@ -139,6 +139,15 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
     assert "memory, not skill" in words
 
 
+def test_a_run_on_data_without_validation_faces_says_how_it_validated(monkeypatch):
+    small = make_dataset(valid=0, name="two splits.zip")
+    monkeypatch.setattr(report_data, "load", lambda source, **options: small)
+    run = train(tiny_config(epochs=1), name="held out", dataset=small).run
+    words = plain(make_report(run, workspace=Workspace.default()).html)
+    assert "official; the data set has no validation faces, so 10 % of its training faces validate" in words
+    assert "two splits.zip has no validation faces of its own, so 14 of the 140 training faces validate." in words
+
+
 def test_names_and_notes_cannot_break_the_page(dataset):
     run = make_run("plain", epochs=1, weights=True)
     rename_run(run, EVIL[:80], EVIL)
