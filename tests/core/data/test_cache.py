@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer_core.data import cache, load, source
+from fer_core.data.sources import contents
 from fer_core.store import Store
 from fer_core.workspace import Workspace
 from tests.factories import entries, make_dataset
@@ -25,9 +26,9 @@ def same(a, b) -> bool:
 def reads(monkeypatch):
     """Counts how often a source was parsed instead of taken from the cache."""
     counter = []
-    for name in ("read_csv", "read_images"):
-        original = getattr(source, name)
-        monkeypatch.setattr(source, name, lambda *a, f=original: (counter.append(1), f(*a))[1])
+    for module, name in ((source, "read_csv"), (contents, "read_csv"), (contents, "read_images")):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, f=original: (counter.append(1), f(*a))[1])
     return counter
 
 
