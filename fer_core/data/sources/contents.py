@@ -52,7 +52,8 @@ class Choice:
 
 
 def choose(container: Container, where: str, classes: ClassReading) -> Choice:
-    """Find the faces in a folder or zip. Images in folders of emotions go before csv files, and these before others.
+    """Find the faces in a folder or zip. Images in folders of emotions, or in any if folders were asked for, go before
+    csv files, and these before other images.
 
     Raises:
         DataError: there are neither, or the folders make no classes.
@@ -66,7 +67,7 @@ def choose(container: Container, where: str, classes: ClassReading) -> Choice:
             raise
         found = FoundImages(None, ())
         notes = [f"The images beside {csvs[0]} are no data set: {error}"]
-    if found.folders is not None and (found.folders.by_emotion or not csvs):
+    if found.folders is not None and (found.folders.by_emotion or classes == "folders" or not csvs):
         others = tuple(name for name in found.others if name not in csvs and not is_vote_file(name))
         notes += [f"The images were read, not {csvs[0]}."] if csvs else []
         notes += left_out_notes(FoundImages(found.folders, others), container.hidden, classes)

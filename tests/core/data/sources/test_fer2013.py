@@ -179,3 +179,17 @@ def test_reading_agrees_with_a_slow_plain_reading(tmp_path):
         assert dataset.images[i].ravel().tolist() == [int(value) for value in pixels.split()]
         assert dataset.split[i] == {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}[usage]
     assert dataset.images.dtype == np.uint8
+
+
+def test_a_csv_goes_before_images_in_other_folders_unless_folders_are_asked_for(tmp_path):
+    table = write_csv(tmp_path / "a.csv", rows(7)).read_bytes()
+    source = write_folder(tmp_path / "both", {"on/1.png": png(1), "off/1.png": png(2), "fer2013.csv": table})
+    dataset = load(source)
+    assert len(dataset) == 7
+    assert dataset.warnings == ("fer2013.csv was read, not the images beside it.",)
+    dataset = load(source, classes="folders")
+    assert dataset.classes.names == ("off", "on")
+    assert dataset.warnings == ("The images were read, not fer2013.csv.",)
+    source = write_folder(tmp_path / "figures", {"plots/1.png": png(1), "fer2013.csv": table})
+    (warning,) = load(source).warnings
+    assert warning.startswith("The images beside fer2013.csv are no data set")
