@@ -5,12 +5,11 @@ All configs are frozen, refuse unknown keys, and go to and from JSON strictly.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer_core.errors import ConfigError
-from fer_core.resources import asset
 
 Protocol = Literal["official", "holdout", "leaky"]
 
@@ -399,127 +398,3 @@ class LiveConfig(Config):
     )
     mirror: bool = Field(True, title="Mirror", description="Show the picture as a mirror does.")
     bars: bool = Field(True, title="Show bars", description="Draw the seven probabilities beside each face.")
-
-
-class Preset(Config):
-    """A named set of training settings that belong together."""
-
-    title: str
-    description: str
-    values: dict[str, Any]
-
-
-PRESETS: dict[str, Preset] = {
-    "standard": Preset(
-        title="Standard",
-        description="The defaults: AdamW, one-cycle, flips, shifts, scales and rotations. A good first training.",
-        values={},
-    ),
-    "report": Preset(
-        title="As the lab report did",
-        description="No augmentation and no smoothing, so that the network learns its faces by heart. The settings of the leaky protocol.",
-        values={
-            "augment": AugmentConfig.off().to_dict(),
-            "label_smoothing": 0.0,
-            "weight_decay": 0.0,
-            "learning_rate": 2e-3,
-            "batch_size": 64,
-        },
-    ),
-    "own-faces": Preset(
-        title="Own faces (20 to 500 of each class)",
-        description="For your own classes: the shipped compact network gets a new last layer, which trains alone first, then all layers.",
-        values={
-            "model": "compact",
-            "init_from": "compact",
-            "freeze_epochs": 5,
-            "epochs": 30,
-            "batch_size": 32,
-            "learning_rate": 1e-3,
-        },
-    ),
-    "compact-gpu": Preset(
-        title="Compact, long (for a GPU)",
-        description="The compact network for 200 epochs with strong augmentation and mixup: minutes on a GPU, a night on two processor cores.",
-        values={
-            "model": "compact",
-            "epochs": 200,
-            "batch_size": 512,
-            "optimizer": "sgd",
-            "learning_rate": 0.3,
-            "weight_decay": 5e-4,
-            "mixup": 0.2,
-            "ema_decay": 0.998,
-            "augment": {
-                "shift": 0.12,
-                "scale": 0.15,
-                "rotation": 12.0,
-                "erasing": 0.3,
-                "contrast": 0.25,
-                "brightness": 0.1,
-            },
-        },
-    ),
-}
-"""Presets by name; the form and ``--preset`` offer them all."""
-
-PROTOCOL_PRESETS: dict[str, str] = {"official": "standard", "holdout": "standard", "leaky": "report"}
-"""The preset a protocol takes when none is chosen and the faces are many."""
-
-FEWEST_STEPS: Final = 20
-"""Steps of an epoch below which ``own-faces`` takes the place of ``standard``."""
-
-
-def default_preset(protocol: str, train_faces: int | None = None) -> str:
-    """Name of the preset that is taken when none is chosen.
-
-    Args:
-        protocol: of the training.
-        train_faces: how many faces of the data train; None where that is not known, which counts as many.
-    """
-    usual = PROTOCOL_PRESETS.get(protocol, "standard")
-    batch: int = TrainConfig.model_fields["batch_size"].default
-    few = train_faces is not None and train_faces < FEWEST_STEPS * batch
-    return "own-faces" if few and usual == "standard" else usual
-
-
-def make_train_config(preset: str | None = None, *, train_faces: int | None = None, **overrides: Any) -> TrainConfig:
-    """Settings from a preset with explicit settings on top.
-
-    Args:
-        preset: its name; that of :func:`default_preset` when None.
-        train_faces: how many faces of the data train, for the choice of the preset.
-        overrides: explicit settings.
-
-    Raises:
-        ConfigError: there is no such preset, or a setting is unknown or out of bounds.
-    """
-    name = preset or default_preset(str(overrides.get("protocol", "official")), train_faces)
-    if name not in PRESETS:
-        raise ConfigError(f"There is no preset '{name}'. Known: {', '.join(PRESETS)}.")
-    own = _with_start(PRESETS[name].values, overrides)
-    values = {**own, **overrides}
-    if isinstance(overrides.get("augment"), dict) and isinstance(own.get("augment"), dict):
-        values["augment"] = {**own["augment"], **overrides["augment"]}
-    return TrainConfig.parse(values)
-
-
-def _with_start(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """A preset's values, where it starts from a model and explicit settings name another architecture or start.
-
-    Another architecture starts from the shipped model of its name, or from random weights where none is shipped. Another
-    start is of an architecture that only its file tells, so the preset's is not forced on it.
-    """
-    values, start = dict(values), values.get("init_from")
-    if start is None:
-        return values
-    if "init_from" in overrides:
-        if overrides["init_from"] not in (None, start):
-            del values["model"]
-        start = overrides["init_from"]
-    elif overrides.get("model", values["model"]) != values["model"]:
-        start = str(overrides["model"])
-        values["init_from"] = start = start if asset("models", f"{start}.safetensors").is_file() else None
-    if start is None:
-        del values["freeze_epochs"]
-    return values

@@ -73,8 +73,8 @@ def _new_training(
     preset: str | None, values: dict[str, Any], faces: FaceOptions
 ) -> tuple[TrainConfig, FaceDataset | None]:
     """The settings of a new training; also its faces, where settings follow from them."""
-    from fer_core.config import default_preset, make_train_config
     from fer_core.data.reading import Reading
+    from fer_core.presets import default_preset, make_train_config
 
     values = {**values, **faces.reading().model_dump(mode="json", exclude_unset=True)}
     protocol = str(values.get("protocol", "official"))

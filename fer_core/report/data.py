@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.config import TrainConfig, default_preset, make_train_config
+from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.data.protocols import ProtocolSplit
 from fer_core.errors import DataError, FerError
 from fer_core.evaluation import Evaluation, Predictions, predict_indices
 from fer_core.inference import Classifier
+from fer_core.presets import default_preset, make_train_config
 from fer_core.training.runs import EpochRecord, Run, State
 from fer_core.training.trainer import load_for
 from fer_core.workspace import Workspace

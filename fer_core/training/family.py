@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from fer_core.config import TrainConfig, make_train_config
+from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset
 from fer_core.data.reading import Reading
 from fer_core.errors import TrainingError
+from fer_core.presets import make_train_config
 from fer_core.training.runs import Run, best_record, list_runs
 from fer_core.training.trainer import Hooks, train
 from fer_core.workspace import Workspace

@@ -24,7 +24,7 @@ LINES = [
     {"data", "models"},
     {"faces"},
     {"images", "store", "jobs"},
-    {"classes", "config", "errors", "formatting", "preprocess", "workspace", "resources", "__init__"},
+    {"classes", "config", "presets", "errors", "formatting", "preprocess", "workspace", "resources", "__init__"},
 ]
 """From the top down; packages on one line may use each other."""
 LEVEL = {package: level for level, packages in enumerate(LINES) for package in packages}

@@ -1,8 +1,9 @@
 import pytest
 from filelock import FileLock
 
-from fer_core.config import PRESETS, TrainConfig
+from fer_core.config import TrainConfig
 from fer_core.errors import BusyError
+from fer_core.presets import PRESETS
 from fer_core.training import background
 from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fer_core.config import PRESETS, AugmentConfig
+from fer_core.config import AugmentConfig
 from fer_core.formatting import percent
 from fer_core.lessons.experiments.base import Arm, Experiment, Trained
+from fer_core.presets import PRESETS
 
 
 def _difference(arms: Sequence[Trained]) -> tuple[float, float]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fer_core.config import PRESETS
 from fer_core.formatting import percent
 from fer_core.lessons.experiments.base import Arm, Experiment, Trained
+from fer_core.presets import PRESETS
 
 
 def _gap(arms: Sequence[Trained]) -> float:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_core.config import PRESETS
 from fer_core.data import FaceDataset
 from fer_core.formatting import percent
 from fer_core.lessons.experiments.base import Arm, Experiment, Trained, with_labels
+from fer_core.presets import PRESETS
 
 
 def _shuffle(dataset: FaceDataset, rng: np.random.Generator) -> FaceDataset:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from fer_core.config import PRESETS, PROTOCOL_PRESETS, TrainConfig
+from fer_core.config import TrainConfig
 from fer_core.data.reading import Reading
 from fer_core.errors import ConfigError, DataError, FerError
 from fer_core.formatting import duration
+from fer_core.presets import PRESETS, PROTOCOL_PRESETS
 from fer_core.training.runs import Run
 from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session

@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from fer_core.cli import main, training
-from fer_core.config import AugmentConfig, TrainConfig, make_train_config
+from fer_core.config import AugmentConfig, TrainConfig
 from fer_core.errors import FerError, RunError
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
+from fer_core.presets import make_train_config
 from fer_core.report import data as report_data
 from fer_core.report.data import repeat_command
 from fer_core.report.lab_report import make_report
