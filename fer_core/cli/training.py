@@ -81,7 +81,7 @@ def _new_training(
     chosen_by_size = preset is None and default_preset(protocol, 0) != default_preset(protocol)
     # What cannot be is refused before faces are read; until they are counted, the settings for few of them stand in.
     config = make_train_config(preset, train_faces=0, **values)
-    if not chosen_by_size and not faces.maps_classes:
+    if not (chosen_by_size or faces.merge or faces.drop or faces.use_class_map):
         return config, None
     with progress("Loading faces") as bar:
         dataset = faces.load(config.data, bar, Reading.of(config.to_dict()))

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fer_core.cli import main, training
-from fer_core.config import AugmentConfig, TrainConfig
+from fer_core.config import AugmentConfig, MappedClass, TrainConfig
 from fer_core.errors import FerError, RunError
 from fer_core.explanation import filters
 from fer_core.explanation.filters import Ascent
@@ -235,6 +235,8 @@ def test_it_can_be_stopped(dataset):
         TrainConfig(data="faces.zip", epochs=3, evaluate_test=True, drop_duplicates=True),
         make_train_config(protocol="leaky", data="a b.zip", learning_rate=1e-4),
         make_train_config("report", protocol="official", data="faces.zip", init_from="seed", seed=7),
+        TrainConfig(data="synthetic:490", classes="folders", votes="votes.csv", truth="votes", class_weights="sqrt"),
+        TrainConfig(data="faces.zip", class_map=(MappedClass(name="low", sources=("sad", "angry")),), skip_broken=True),
         TrainConfig(data="synthetic:490", augment=AugmentConfig(flip=False, erasing=0.25), optimizer="sgd", threads=1),
     ],
 )
