@@ -56,6 +56,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "strong augmentation": {**THAW, "augment": STRONG},
     "weight decay 0.05": {**THAW, "weight_decay": 0.05},
     "batches of 16": {**THAW, "batch_size": 16},
+    "cosine schedule": {**THAW, "schedule": "cosine"},
+    "averaged weights": {**THAW, "ema_decay": 0.95},
 }
 
 
