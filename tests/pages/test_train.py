@@ -1,13 +1,16 @@
 import pytest
 from filelock import FileLock
 
+import fer_core.data.reading
 from fer_core.config import TrainConfig
 from fer_core.errors import BusyError
-from fer_core.presets import PRESETS
+from fer_core.presets import PRESETS, make_train_config
 from fer_core.training import background
 from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace
+from pages.ui.shell import cache
 from pages.ui.train.form import DRAWN_BY_HAND, GROUPS, remaining_fields
+from tests.factories import make_dataset
 from tests.pages.conftest import check, words
 from tests.run_factory import append_epoch, make_record, make_run, write_status
 
@@ -68,6 +71,19 @@ def test_the_defaults_start_with_one_click(open_page, started):
     assert "No training yet" in words(app)
     button(app, "Start training").click().run()
     check(app)
+    assert started == [(make_train_config(train_faces=140), None)]
+
+
+def test_few_faces_take_their_own_preset_and_many_the_standard_one(open_page, started, monkeypatch):
+    app = open_page("train")
+    assert (field(app, "Preset").value, field(app, "Start from").value) == ("own-faces", "compact")
+    field(app, "Preset").set_value("standard").run()
+    assert (field(app, "Start from").value, field(app, "Epochs").value) == ("", TrainConfig().epochs)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(train=2600))
+    cache._shelf.clear()
+    app = open_page("train")
+    button(app, "Start training").click().run()
+    check(app)
     assert started == [(TrainConfig(), None)]
 
 
@@ -104,8 +120,9 @@ def test_reset_brings_the_presets_values_back(open_page):
     field(app, "Learning rate").set_value(0.5).run()
     button(app, "Reset to defaults").click().run()
     check(app)
-    assert field(app, "Epochs").value == TrainConfig().epochs
-    assert field(app, "Learning rate").value == TrainConfig().learning_rate
+    preset = make_train_config(train_faces=140)
+    assert field(app, "Epochs").value == preset.epochs
+    assert field(app, "Learning rate").value == preset.learning_rate
 
 
 def test_the_leaky_protocol_is_flagged_and_takes_its_preset(open_page, started):

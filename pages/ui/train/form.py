@@ -11,7 +11,7 @@ from fer_core.config import TrainConfig
 from fer_core.data.reading import Reading
 from fer_core.errors import ConfigError, DataError, FerError
 from fer_core.formatting import duration
-from fer_core.presets import PRESETS, PROTOCOL_PRESETS
+from fer_core.presets import PRESETS, PROTOCOL_PRESETS, default_preset
 from fer_core.training.runs import Run
 from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
@@ -78,6 +78,7 @@ def remaining_fields() -> list[str]:
 def draw_settings(form: Form) -> TrainConfig | None:
     """Draw all settings; returns them when they make sense together, else says what is wrong and returns None."""
     _data(form)
+    _suit_preset(form)
     _protocol(form)
     _model(form)
     _preset(form)
@@ -125,6 +126,7 @@ def copy_settings(form: Form, run: Run, *, from_weights: bool) -> None:
         RunError: the run's settings cannot be read.
     """
     config = run.config
+    state_of(TrainState).suited_to = config.data
     form.reset()
     form.fill({**config.to_dict(), "init_from": run.id if from_weights else config.init_from})
 
@@ -160,7 +162,7 @@ def _protocol(form: Form) -> None:
     )
     if chosen != current:
         form.enter("protocol", chosen)
-        _take_preset(form, PROTOCOL_PRESETS[chosen])
+        _take_preset(form, default_preset(chosen, _training_faces(str(form.value("data")))))
         st.rerun()
     if chosen == "leaky":
         st.warning(
@@ -229,9 +231,33 @@ def _preset(form: Form) -> None:
 
 
 def _take_preset(form: Form, name: str) -> None:
-    form.reset(keep=("data", "protocol", "holdout_share", "model", "model_args", "init_from"))
+    state = state_of(TrainState)
+    kept = ["data", "protocol", "holdout_share", "model", "model_args", "init_from"]
+    before = PRESETS[state.preset].values if state.preset in PRESETS else {}
+    if "init_from" in before:  # network and start came with the preset, and go with it unless they were changed
+        kept = [field for field in kept if field not in before or form.value(field) != before[field]]
+    form.reset(keep=tuple(kept))
     form.fill(PRESETS[name].values)
-    state_of(TrainState).preset = name
+    state.preset = name
+
+
+def _suit_preset(form: Form) -> None:
+    """Take the preset that suits the number of faces, once for each data that is chosen."""
+    state, source = state_of(TrainState), str(form.value("data"))
+    if state.suited_to == source:
+        return
+    state.suited_to = source
+    protocol = str(form.value("protocol"))
+    suited = default_preset(protocol, _training_faces(source))
+    if suited != (state.preset or PROTOCOL_PRESETS[protocol]):
+        _take_preset(form, suited)
+
+
+def _training_faces(source: str) -> int | None:
+    """How many faces of the data train; None where it cannot be read, which is said when a training is to be started."""
+    with suppress(FerError):
+        return cache.dataset(source).counts()["train"]
+    return None
 
 
 def _outlook(config: TrainConfig) -> None:
