@@ -26,9 +26,11 @@ from pages.ui.shell.runs import all_runs
 def compare(subject: Subject) -> None:
     """Another model on the same faces: what changed, and whether it is more than chance."""
     with calm("comparing two models"):
-        names = {model: name for model, name in model_names().items() if model != subject.model}
+        others = {model: name for model, name in model_names().items() if model != subject.model}
+        names = {model: name for model, name in others.items() if _shares_classes(model, subject)}
         if not names:
-            st.info("There is only one model. Train another one to compare it with.", icon=":material/compare:")
+            why = "No other model has a class of these data." if others else "There is only one model."
+            st.info(f"{why} Train another one to compare it with.", icon=":material/compare:")
             st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
             return
         other = st.selectbox(
@@ -43,6 +45,19 @@ def compare(subject: Subject) -> None:
         first = evaluated(other, names[other], source, subject.split, subject.tta, subject.cleaning, subject.extra)
         found = compare_predictions(first.predictions, subject.predictions)
         _outcome(first, subject, found)
+
+
+def _shares_classes(model: str, subject: Subject) -> bool:
+    """Whether a model can be evaluated on the faces at all."""
+    from fer_core.evaluation.matching import match_classes
+    from fer_core.inference import read_info, resolve_model
+
+    try:
+        classes = read_info(resolve_model(model, session.workspace())).classes
+        match_classes(classes, subject.dataset.classes, subject.extra)
+    except FerError:
+        return False
+    return True
 
 
 def _other_choice(model: str, names: dict[str, str]) -> str:

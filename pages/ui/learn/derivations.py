@@ -257,7 +257,7 @@ def _values(formula: Formula, inputs: Inputs, classes: ClassList) -> None:
     if formula.report is not None:
         columns["Lab report"] = formula.report(inputs)
     size = int(np.size(columns["Closed form"]))
-    shown = {"Class": list(classes)} if size == len(classes) else {}
+    shown = {"Class": list(classes)[:_LONGEST_TABLE]} if size == len(classes) else {}
     for name, values in columns.items():
         shown[name] = [f"{value:+.6f}" for value in np.atleast_1d(values).ravel()[:_LONGEST_TABLE]]
     st.dataframe(shown, hide_index=True)

@@ -12,6 +12,7 @@ from streamlit.errors import StreamlitAPIException
 
 from fer_core.images import png
 from fer_core.live import LiveSession, Scene, photo_strip
+from fer_core.live.game import MOST_ROUNDS, no_game
 from pages.ui.components.game_board import game_board
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
@@ -70,9 +71,13 @@ def game(live: LiveSession) -> None:
 
 
 def _invitation(live: LiveSession) -> None:
+    classes = live.classes()
+    if why := no_game(classes):
+        st.info(plain(why), icon=":material/info:")
+        return
     st.markdown("**Make the face that is asked for.**")
     st.write(
-        "Each expression the network knows is asked for once, in a new order. You have five seconds; what counts is the best "
+        f"{_how_many(len(classes))} in a new order. You have five seconds; what counts is the best "
         "probability you hold for a moment. At the end you get your pictures on one sheet."
     )
     _play_button(live, "Play")
@@ -80,6 +85,13 @@ def _invitation(live: LiveSession) -> None:
         "The score says how sure this network is, not what you feel. The pictures are kept in memory until the next game or "
         "until this window is closed; they are written nowhere unless you download them."
     )
+
+
+def _how_many(classes: int) -> str:
+    """What is asked for, for a model with this many classes."""
+    if classes <= MOST_ROUNDS + 1:
+        return "Each expression the network knows is asked for once,"
+    return f"{MOST_ROUNDS} of the network's {classes} classes are asked for,"
 
 
 def _play_button(live: LiveSession, label: str) -> None:

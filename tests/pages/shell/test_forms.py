@@ -54,6 +54,11 @@ def test_steps_fit_the_size_of_the_number(config, name, step):
 def test_foreign_text_is_shown_and_not_interpreted():
     assert plain("a *b* <script> [x](y) `c` $d$") == r"a \*b\* \<script\> \[x\]\(y\) \`c\` \$d\$"
     assert plain("two\nlines") == "two lines"
+    assert plain("1. happy") == r"1\. happy"
+    assert plain("- happy") == r"\- happy"
+    for code in (":smile:", ":+1:", ":material/home:"):
+        assert code not in plain(f"a {code}")
+    assert plain("10:30:45") == "10:30:45"
 
 
 def test_names_of_two_runs_that_are_the_same_are_told_apart():
