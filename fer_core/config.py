@@ -397,4 +397,4 @@ class LiveConfig(Config):
         description="How long a face may be lost and still keep its number.",
     )
     mirror: bool = Field(True, title="Mirror", description="Show the picture as a mirror does.")
-    bars: bool = Field(True, title="Show bars", description="Draw the seven probabilities beside each face.")
+    bars: bool = Field(True, title="Show bars", description="Draw the probabilities beside each face.")
