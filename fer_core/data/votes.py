@@ -1,4 +1,4 @@
-"""People's votes on faces: which column belongs to which class, and the majority as a label."""
+"""People's votes on faces: the column of each class, the majority as a label, the shares as soft targets."""
 
 from __future__ import annotations
 
@@ -56,6 +56,32 @@ def majority(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
             class_of[column] = of_class
     wins = 2 * counts.max(axis=1, initial=0) > counts.sum(axis=1)
     return np.where(wins, class_of[counts.argmax(axis=1)], -1)
+
+
+def vote_targets(
+    votes: Ints, columns: Sequence[str], classes: ClassList
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Soft targets: how people's votes on each face are divided among the classes.
+
+    Outliers are left out, see :func:`without_outliers`, then the votes for what is no class, such as *unknown* and *not
+    a face*; the rest is normalized. A face has no target where what is no class holds half or more of the votes that
+    are no outliers, or where there are none.
+
+    Args:
+        votes: int64 (N, K).
+        columns: what the votes are for, K names.
+        classes: C classes, found among ``columns`` by name.
+
+    Returns:
+        Targets float32 (N, C), each row with the sum 1, or all zero where there is no target; and bool (N,), whether
+        there is one.
+    """
+    counts = without_outliers(votes)
+    for_classes = class_votes(counts, columns, classes)
+    total = for_classes.sum(axis=1)
+    has_target = 2 * total > counts.sum(axis=1)
+    shares = for_classes / np.maximum(total, 1)[:, None]
+    return np.where(has_target[:, None], shares, 0).astype(np.float32), has_target
 
 
 def label_by_votes(dataset: FaceDataset) -> FaceDataset:

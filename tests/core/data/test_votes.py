@@ -9,7 +9,7 @@ from fer_core.classes import ClassList
 from fer_core.data import load
 from fer_core.data.class_map import make_class_map
 from fer_core.data.sources.ferplus import FERPLUS_COLUMNS
-from fer_core.data.votes import class_votes, columns_of, label_by_votes, majority, without_outliers
+from fer_core.data.votes import class_votes, columns_of, label_by_votes, majority, vote_targets, without_outliers
 from fer_core.errors import ConfigError, DataError
 from tests.factories import make_dataset
 from tests.source_factory import png, write_folder
@@ -80,6 +80,45 @@ def test_the_majority_agrees_with_a_slow_plain_one():
     assert (without_outliers(table) <= table).all()
 
 
+def ferplus_target(**counts: int) -> dict[str, float] | None:
+    targets, has_target = vote_targets(np.array([votes(**counts)]), FERPLUS_COLUMNS, EIGHT)
+    assert targets.dtype == np.float32
+    if not has_target[0]:
+        assert not targets.any()
+        return None
+    return {name: round(share, 4) for name, share in zip(EIGHT, targets[0].tolist(), strict=True) if share}
+
+
+@pytest.mark.parametrize(
+    ("counts", "target"),
+    [
+        ({"anger": 10}, {"angry": 1.0}),
+        ({"anger": 6, "fear": 4}, {"angry": 0.6, "fear": 0.4}),
+        ({"anger": 6, "fear": 3, "sadness": 1}, {"angry": 0.6667, "fear": 0.3333}),  # one vote is an outlier
+        ({"contempt": 5, "neutral": 3, "unknown": 2}, {"contempt": 0.625, "neutral": 0.375}),
+        ({"anger": 4, "unknown": 3, "NF": 1}, {"angry": 1.0}),  # 4 of the 7 that remain
+        ({"anger": 4, "unknown": 2, "NF": 2}, None),  # half
+        ({"anger": 4, "unknown": 6}, None),
+        ({"NF": 10}, None),
+        ({"unknown": 10}, None),
+        ({}, None),
+        ({"anger": 1, "fear": 1}, {"angry": 0.5, "fear": 0.5}),
+    ],
+)
+def test_targets_are_the_shares_of_the_votes_that_are_for_a_class(counts, target):
+    assert ferplus_target(**counts) == target
+
+
+def test_targets_are_for_the_classes_at_hand():
+    table = np.array([votes(contempt=3, anger=5, fear=2), votes(contempt=8, anger=2)])
+    targets, has_target = vote_targets(table, FERPLUS_COLUMNS, ClassList(("fear", "Wut", "angry")))
+    assert has_target.tolist() == [True, False]
+    np.testing.assert_allclose(targets, [[2 / 7, 0, 5 / 7], [0, 0, 0]], rtol=1e-6)
+    nobody, none = vote_targets(np.zeros((0, 2), np.int64), ("a", "b"), ClassList(("a", "b")))
+    assert nobody.shape == (0, 2)
+    assert none.shape == (0,)
+
+
 def with_votes(table: np.ndarray, columns: tuple[str, ...]):
     return dataclasses.replace(make_dataset(train=len(table), valid=0, test=0), votes=table, vote_columns=columns)
 
@@ -143,3 +182,15 @@ def test_the_majorities_of_ferplus_are_the_known_ones(fer2013):
     assert dataset.warnings == (
         "4,475 of 35,887 faces have no majority of people's votes for a class; they are left out.",
     )
+
+
+@pytest.mark.real_data
+def test_the_soft_targets_of_ferplus_are_the_known_ones(fer2013):
+    assert fer2013.votes is not None
+    targets, has_target = vote_targets(fer2013.votes, fer2013.vote_columns, EIGHT)
+    faces = {split: int(has_target[fer2013.split == split].sum()) for split in ("train", "valid", "test")}
+    assert faces == {"train": 28416, "valid": 3555, "test": 3552}
+    np.testing.assert_allclose(targets[has_target].sum(axis=1), 1, atol=1e-6)
+    labels = majority(fer2013.votes, fer2013.vote_columns, EIGHT)
+    assert has_target[labels >= 0].all()
+    assert (targets.argmax(axis=1) == labels)[labels >= 0].all()
