@@ -30,7 +30,7 @@ from fer_core.workspace import Workspace, atomic_write
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Arrays of numbers or text, by name."""
-Kind = Literal["data", "predictions", "features", "patterns", "top-faces", "experiments", "out-of-fold"]
+Kind = Literal["data", "predictions", "features", "patterns", "top-faces", "experiments", "out-of-fold", "onnx"]
 """What an entry holds; each kind has a folder of its own."""
 
 LAYOUT: Final = 2

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from fer_core.inference.engines import TorchEngine
 from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
-    pass
+    from fer_core.inference import CheckpointInfo
+    from fer_core.inference.engines import Engine
+    from fer_core.models import ExpressionModel
 
 Note = Callable[[str], None]
 
@@ -21,8 +26,8 @@ def bench_infer(
 ) -> dict[str, Any]:
     """One face and 64 faces through each engine, one thread, the engines taking turns.
 
-    Engines: ``torch`` (default layout), ``torch_channels_last`` (what the app uses) and ``onnxruntime`` (left out where
-    it is not installed). The figures are medians over ``rounds`` turns of 100 calls with one face and 5 with 64.
+    Engines: ``torch`` (the network as trained, default layout), ``torch_channels_last`` (batch norm folded; what answers
+    while there is no ONNX file) and ``onnxruntime`` (what answers otherwise). The figures are medians over ``rounds`` turns of 100 calls with one face and 5 with 64.
 
     Args:
         models: names or paths.
@@ -35,9 +40,9 @@ def bench_infer(
     """
     import torch
 
-    from fer_core.errors import ConfigError
-    from fer_core.inference import Classifier
-    from fer_core.inference.export import OnnxClassifier
+    from fer_core.inference import Classifier, load_checkpoint, resolve_model, softmax
+    from fer_core.inference.engines import OnnxEngine
+    from fer_core.inference.export import onnx_bytes
 
     say = note or (lambda _: None)
     faces = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
@@ -45,21 +50,16 @@ def bench_infer(
     torch.set_num_threads(1)
     try:
         for name in models:
-            ours = Classifier.load(name, workspace=workspace)
-            engines: dict[str, Any] = {
-                "torch": default_layout(Classifier.load(name, workspace=workspace)),
-                "torch_channels_last": ours,
-            }
-            try:
-                engines["onnxruntime"] = OnnxClassifier.of(ours)
-            except ConfigError as error:
-                say(f"onnxruntime is left out. {error}")
-            wanted = ours.probabilities(faces)
+            network, info = load_checkpoint(resolve_model(name, workspace))
+            ours = TorchEngine(copy.deepcopy(network), info.preprocess, fold=True)
+            engines: dict[str, Engine] = {"torch": plain_engine(network, info), "torch_channels_last": ours}
+            engines["onnxruntime"] = OnnxEngine(onnx_bytes(Classifier(copy.deepcopy(network), info)))
+            wanted = softmax(ours.run(faces, "logits"), info.temperature)
             one: dict[str, list[float]] = {engine: [] for engine in engines}
             many: dict[str, list[float]] = {engine: [] for engine in engines}
             for number in range(rounds + 1):  # the first turn warms up
-                for engine, classifier in engines.items():
-                    single, batch = (_seconds(classifier.logits, faces[:n], times) for n, times in ((1, 100), (64, 5)))
+                for engine, computing in engines.items():
+                    single, batch = (_seconds(computing, faces[:n], times) for n, times in ((1, 100), (64, 5)))
                     if number:
                         one[engine].append(1000 * single)
                         many[engine].append(len(faces) / batch)
@@ -69,26 +69,25 @@ def bench_infer(
                     "batch1_ms": float(np.median(one[engine])),
                     "batch1_spread_ms": [min(one[engine]), max(one[engine])],
                     "batch64_images_per_second": float(np.median(many[engine])),
-                    "max_probability_difference": float(np.abs(classifier.probabilities(faces) - wanted).max()),
+                    "max_probability_difference": float(
+                        np.abs(softmax(computing.run(faces, "logits"), info.temperature) - wanted).max()
+                    ),
                 }
-                for engine, classifier in engines.items()
+                for engine, computing in engines.items()
             }
     finally:
         torch.set_num_threads(threads)
     return result
 
 
-def default_layout(classifier: Any) -> Any:
-    """The classifier with its network in PyTorch's default memory layout."""
-    import torch
-
-    classifier.model.to(memory_format=torch.contiguous_format)
-    return classifier
+def plain_engine(network: ExpressionModel, info: CheckpointInfo) -> TorchEngine:
+    """The network as a plain PyTorch program runs it: default memory layout, batch norm as trained."""
+    return TorchEngine(network, info.preprocess, channels_last=False)
 
 
-def _seconds(call: Callable[[Any], object], argument: Any, times: int) -> float:
-    """Mean seconds of ``call(argument)``."""
+def _seconds(engine: Engine, faces: npt.NDArray[np.uint8], times: int) -> float:
+    """Mean seconds for the logits of ``faces``."""
     started = time.perf_counter()
     for _ in range(times):
-        call(argument)
+        engine.run(faces, "logits")
     return (time.perf_counter() - started) / times

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_core.bench.inference import default_layout
 from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def bench_live(
     from fer_core.annotate import draw_marks
     from fer_core.config import LiveConfig
     from fer_core.faces import FaceDetector
-    from fer_core.inference import Classifier
+    from fer_core.inference import Classifier, load_checkpoint, resolve_model
     from fer_core.live import LiveProcessor
     from fer_core.training.device import cpu_name
 
@@ -52,7 +51,7 @@ def bench_live(
     live = LiveProcessor(classifier, config=config)
     height, width = frames[0].shape[:2]
     plain_detector = FaceDetector(longest_side=min(4096, max(height, width)))
-    plain_classifier = default_layout(Classifier.load(model, workspace=workspace))
+    plain_classifier = Classifier(*load_checkpoint(resolve_model(model, workspace)))
     ours: list[dict[str, float]] = []
     plain: list[float] = []
     faces: list[int] = []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections import Counter
+import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,12 +13,16 @@ import numpy.typing as npt
 
 from fer_core.classes import ClassList
 from fer_core.errors import ModelError
-from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint
-from fer_core.preprocess import as_faces, to_tensor
+from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint, read_info
+from fer_core.inference.engines import Engine, Output, TorchEngine, probabilities_of, weights_key
+from fer_core.inference.onnx_file import OnnxFile
+from fer_core.preprocess import as_faces
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, script_workspace
 
 if TYPE_CHECKING:
+    import torch
+
     from fer_core.models import ExpressionModel
 
 Floats = npt.NDArray[np.float32]
@@ -75,49 +77,86 @@ def share_processor(threads: int = 1) -> None:
 class Classifier:
     """A network ready to use: uint8 faces (N, 48, 48) in, logits, probabilities or features out.
 
-    Safe to share between threads: nothing is switched or stored during a call.
+    Safe to share between threads: nothing is switched during a call. A network from a file is computed by ONNX Runtime
+    where its ONNX file is at hand and agrees with PyTorch, else by PyTorch, which loads when it is first needed.
     """
 
     def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
         """Take ownership of ``model``: it is set to evaluation mode, and no gradient is ever kept for its weights."""
-        import torch
-
         self.info = info
-        self.device = torch.device(device)
-        self.model = model.eval().requires_grad_(False).to(self.device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-        self._forward: Callable[..., object] = self.model
+        self._device, self._threads = device, 0
+        self._path: Path | None = None
+        self._lock = threading.Lock()
+        self._torch: TorchEngine | None = TorchEngine(model, info.preprocess, device)
+        self._onnx: OnnxFile | None = None
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu", workspace: Workspace | None = None) -> Self:
+    def load(
+        cls, model: str | Path, device: str = "cpu", workspace: Workspace | None = None, *, threads: int = 0
+    ) -> Self:
         """A shipped model by name, a run by its id, or a checkpoint by its path.
+
+        Args:
+            model: name, run id or path.
+            device: ``cpu`` or ``cuda``.
+            workspace: where runs and exported networks lie; that of a script, :func:`script_workspace`, when None.
+            threads: of the processor, for ONNX Runtime; 0 takes all cores. With 1, PyTorch too, should it be needed,
+                computes with one thread in this process, see :func:`share_processor`.
 
         Raises:
             ModelError: there is no such model, or the file is damaged.
         """
-        return cls.from_file(resolve_model(model, script_workspace(workspace)), device)
+        workspace = script_workspace(workspace)
+        return cls.from_file(resolve_model(model, workspace), device, workspace=workspace, threads=threads)
 
     @classmethod
-    def from_file(cls, path: Path, device: str = "cpu") -> Self:
-        """The model of a checkpoint file.
+    def from_file(
+        cls, path: Path, device: str = "cpu", *, workspace: Workspace | None = None, threads: int = 0
+    ) -> Self:
+        """The model of a checkpoint file; see :meth:`load`.
 
         Raises:
             ModelError: the file is missing or damaged.
         """
-        network, info = load_checkpoint(path)
-        found = cls(network, info, device)
-        found._forward = fold_batch_norm(found.model)  # the weights of a file do not change any more
+        found = cls.__new__(cls)
+        found.info = read_info(path)
+        found._device, found._threads, found._path = device, threads, path
+        found._lock = threading.Lock()
+        found._torch = None
+        found._onnx = OnnxFile(path, found.info, workspace, threads) if device == "cpu" else None
+        if found._onnx is None or found._onnx.engine() is None:
+            found._load_torch()  # a damaged file is refused here, not at the first face
         return found
+
+    @property
+    def weights_key(self) -> str | None:
+        """What names the weights of the file, see :func:`fer_core.inference.engines.weights_key`; None without a file."""
+        return weights_key(self._path, self.info) if self._path is not None else None
+
+    @property
+    def model(self) -> ExpressionModel:
+        """The network in PyTorch, for gradients, filters and layers; loaded when first asked for.
+
+        Raises:
+            ModelError: the file has become damaged.
+        """
+        return self._load_torch().model
+
+    @property
+    def device(self) -> torch.device:
+        """Where PyTorch computes."""
+        return self._load_torch().device
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """What computes the logits: ``name`` and ``version`` of the library."""
+        engine = self._engine()
+        return {"name": engine.name, "version": engine.version}
 
     @property
     def classes(self) -> ClassList:
         """The classes in the order of the logits, with their colors."""
         return self.info.classes
-
-    @property
-    def engine(self) -> dict[str, str]:
-        """What computes the logits: ``name`` and ``version`` of the library."""
-        return {"name": "torch", "version": version("torch")}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -133,7 +172,7 @@ class Classifier:
             ImageError: the array is not one of faces.
             ModelError: the weights are damaged so that an answer is not finite.
         """
-        return self._run(faces, self._forward, len(self.labels), batch_size, on_progress)
+        return self._run(faces, "logits", batch_size, on_progress)
 
     def probabilities(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
@@ -145,30 +184,33 @@ class Classifier:
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
     ) -> Floats:
         """Penultimate features, float32 (N, D): what the last linear layer sees."""
-        width = self.model.classifier.in_features
-        return self._run(faces, lambda x: self.model.embedding(self.model.features(x)), width, batch_size, on_progress)
+        return self._run(faces, "features", batch_size, on_progress)
+
+    def _engine(self) -> Engine:
+        onnx = self._onnx.engine() if self._onnx is not None else None
+        return onnx or self._load_torch()
+
+    def _load_torch(self) -> TorchEngine:
+        with self._lock:
+            if self._torch is None:
+                assert self._path is not None
+                network, info = load_checkpoint(self._path)
+                if self._threads == 1:
+                    share_processor()
+                # the weights of a file do not change any more, so that batch norm can be folded
+                self._torch = TorchEngine(network, info.preprocess, self._device, fold=True)
+            return self._torch
 
     def _run(
-        self,
-        faces: npt.NDArray[np.generic],
-        forward: Callable[..., object],
-        width: int,
-        batch_size: int,
-        on_progress: Progress | None,
+        self, faces: npt.NDArray[np.generic], output: Output, batch_size: int, on_progress: Progress | None
     ) -> Floats:
-        import torch
-
-        array = as_faces(faces)
-        result = np.empty((len(array), width), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(array), batch_size):
-                batch = torch.from_numpy(np.array(array[start : start + batch_size], order="C")).to(self.device)
-                x = to_tensor(batch, self.info.preprocess).contiguous(memory_format=torch.channels_last)
-                output = forward(x)
-                assert isinstance(output, torch.Tensor)
-                result[start : start + batch_size] = output.float().cpu().numpy()
-                if on_progress:
-                    on_progress(min(start + batch_size, len(array)), len(array))
+        array, engine = as_faces(faces), self._engine()
+        parts = []
+        for start in range(0, max(1, len(array)), batch_size):
+            parts.append(engine.run(array[start : start + batch_size], output))
+            if on_progress:
+                on_progress(min(start + batch_size, len(array)), len(array))
+        result = np.concatenate(parts) if len(parts) > 1 else parts[0]
         if not np.isfinite(result).all():
             raise ModelError(
                 f"The {self.info.architecture} network answers with numbers that are not finite: its weights are damaged, "
@@ -177,41 +219,6 @@ class Classifier:
         return result
 
 
-def fold_batch_norm(model: ExpressionModel) -> Callable[..., object]:
-    """A copy of ``model``, for evaluation only, in which each convolution has taken in the batch norm behind it.
-
-    In evaluation batch norm is a scale and a shift per channel, so conv and norm are one convolution with other weights
-    (the logits agree to rounding, about 1e-6). It saves a pass over each map: ``compact`` answers a single face a sixth
-    sooner. A network that cannot be traced is returned as it is.
-    """
-    import torch
-    from torch import fx, nn
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    try:
-        traced = fx.symbolic_trace(copy.deepcopy(model).eval())
-    except (fx.proxy.TraceError, TypeError):  # its forward depends on the values it is given
-        return model
-    modules = dict(traced.named_modules())
-    calls = Counter(str(node.target) for node in traced.graph.nodes if node.op == "call_module")
-    for node in list(traced.graph.nodes):
-        before = node.args[0] if node.op == "call_module" else None
-        if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
-            continue
-        conv, norm = modules[str(before.target)], modules[str(node.target)]
-        if calls[str(before.target)] == 1 and isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            traced.set_submodule(str(before.target), fuse_conv_bn_eval(conv, norm))
-            node.replace_all_uses_with(before)
-            traced.graph.erase_node(node)
-    traced.delete_all_unused_submodules()
-    traced.recompile()
-    traced.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-    return traced
-
-
 def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:
     """softmax(logits / temperature) over the last axis, float32, computed in float64 with the maximum taken off."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    scaled -= scaled.max(axis=-1, keepdims=True)
-    exponentials = np.exp(scaled)
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)
+    return probabilities_of(np.asarray(logits, dtype=np.float64) / temperature)

@@ -6,6 +6,7 @@ classes again. It is checked against PyTorch before it takes its name.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import warnings
@@ -13,15 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_core.errors import ConfigError, ModelError
-from fer_core.inference.checkpoint import CheckpointInfo
-from fer_core.inference.classifier import Classifier, Floats
-from fer_core.preprocess import FACE_SIZE, as_faces, to_tensor
+from fer_core.inference.classifier import Classifier, softmax
+from fer_core.inference.engines import OnnxEngine, TorchEngine, fixed_faces, reference_of
+from fer_core.preprocess import FACE_SIZE, to_tensor
 from fer_core.workspace import atomic_write
 
 if TYPE_CHECKING:
@@ -60,23 +61,24 @@ def export_onnx(classifier: Classifier, path: Path) -> Export:
     """Write ``classifier`` to an ONNX file with a batch of any size.
 
     Input ``faces``: uint8 (N, 48, 48). Outputs ``logits``: float32 (N, C), and ``probabilities``: float32 (N, C),
-    softmax(logits / temperature). The metadata hold ``labels`` (JSON, in the order of the outputs), ``temperature``,
+    softmax(logits / temperature), and ``features``: float32 (N, D), what the last layer sees. The metadata hold ``labels`` (JSON, in the order of the outputs), ``temperature``,
     ``abstain_below`` and ``architecture``.
 
     Raises:
-        ConfigError: the packages for ONNX are not installed, or the path does not end in .onnx.
+        ConfigError: the path does not end in .onnx.
         ModelError: the file does not agree with PyTorch; nothing is left behind.
         WorkspaceError: the place cannot be written.
     """
     if path.suffix.lower() != ".onnx":
         raise ConfigError(f"{path} does not end in .onnx. Give the file's name with that ending.")
-    content = _onnx_bytes(classifier)
-    exported = OnnxClassifier(content, classifier.info)
+    content = onnx_bytes(classifier)
+    exported = OnnxEngine(content)
+    network = TorchEngine(copy.deepcopy(classifier.model), classifier.info.preprocess)
     faces = _probe_faces()
     difference = 0.0
     for size in (1, 3, 64):
-        ours, theirs = classifier.probabilities(faces[:size]), exported.probabilities(faces[:size])
-        difference = max(difference, float(np.abs(ours - theirs).max()))
+        wanted = softmax(network.run(faces[:size], "logits"), classifier.info.temperature)
+        difference = max(difference, float(np.abs(exported.run(faces[:size], "probabilities") - wanted).max()))
     if not difference <= TOLERANCE:
         raise ModelError(
             f"The exported network differs from PyTorch by {difference:.2g} in a probability (at most {TOLERANCE:g} is "
@@ -87,44 +89,11 @@ def export_onnx(classifier: Classifier, path: Path) -> Export:
     return Export(str(path), len(content), OPSET, difference, len(faces))
 
 
-class OnnxClassifier:
-    """An exported network in ONNX Runtime, on one thread; the counterpart of :class:`Classifier` for parity and speed.
-
-    Args:
-        model: the file's path or content.
-        info: record of the checkpoint it was made from.
-    """
-
-    def __init__(self, model: Path | bytes, info: CheckpointInfo) -> None:
-        runtime = _import("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # warnings of the optimiser are not for users
-        source = model if isinstance(model, bytes) else str(model)
-        self.info = info
-        self.session = runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-
-    @classmethod
-    def of(cls, classifier: Classifier) -> Self:
-        """The network of a classifier, exported in memory."""
-        return cls(_onnx_bytes(classifier), classifier.info)
-
-    def logits(self, faces: npt.NDArray[np.generic]) -> Floats:
-        """Logits, float32 (N, C), of faces uint8 (N, 48, 48) or (48, 48)."""
-        return np.asarray(self.session.run(["logits"], {"faces": np.ascontiguousarray(as_faces(faces))})[0])
-
-    def probabilities(self, faces: npt.NDArray[np.generic]) -> Floats:
-        """softmax(logits / temperature), float32 (N, C), from the file's own output."""
-        return np.asarray(self.session.run(["probabilities"], {"faces": np.ascontiguousarray(as_faces(faces))})[0])
-
-
-def _onnx_bytes(classifier: Classifier) -> bytes:
-    import copy
-
+def onnx_bytes(classifier: Classifier) -> bytes:
+    """The content of an ONNX file with ``logits``, ``probabilities`` and ``features``, and what :class:`OnnxEngine` checks."""
+    import onnx
     import torch
 
-    onnx = _import("onnx")
-    _import("onnxscript")
     info = classifier.info
 
     class WithPreprocessing(torch.nn.Module):
@@ -133,9 +102,10 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
             self.model = copy.deepcopy(classifier.model).cpu()
             self.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # missing in torch's stubs
 
-        def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            logits = self.model(to_tensor(faces, info.preprocess))
-            return logits, torch.softmax(logits / info.temperature, dim=1)
+        def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            features = self.model.embedding(self.model.features(to_tensor(faces, info.preprocess)))
+            logits = self.model.classifier(features)
+            return logits, torch.softmax(logits / info.temperature, dim=1), features
 
     with warnings.catch_warnings(), _quiet_exporter():
         warnings.simplefilter("ignore")  # torch's exporter warns about its own internals
@@ -143,7 +113,7 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
             WithPreprocessing().eval(),
             (torch.zeros(2, FACE_SIZE, FACE_SIZE, dtype=torch.uint8),),
             input_names=["faces"],
-            output_names=["logits", "probabilities"],
+            output_names=["logits", "probabilities", "features"],
             dynamic_shapes={"faces": {0: torch.export.Dim("batch")}},
             opset_version=OPSET,
             dynamo=True,
@@ -158,6 +128,10 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
             "architecture": info.architecture,
             "temperature": repr(info.temperature),
             "abstain_below": repr(info.abstain_below),
+            "weights": classifier.weights_key or "",
+            "reference": reference_of(
+                TorchEngine(copy.deepcopy(classifier.model), info.preprocess).run(fixed_faces(), "logits")
+            ),
         },
     )
     content: bytes = proto.SerializeToString()
@@ -186,12 +160,3 @@ def _probe_faces() -> npt.NDArray[np.uint8]:
         face[:] = np.kron(coarse, np.ones((block, block), np.int64))
     faces[-3:] = np.array([0, 128, 255], np.uint8)[:, None, None]
     return faces
-
-
-def _import(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"ONNX needs the package {name}. Install it with: pip install -e '.[onnx]'") from error

@@ -25,7 +25,7 @@ from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.errors import ConfigError, ModelError, TrainingError
 from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.inference.classifier import fold_batch_norm
+from fer_core.inference.engines import fold_batch_norm
 from fer_core.models import ExpressionModel, build
 from fer_core.preprocess import normalise
 from fer_core.training.augment import augment

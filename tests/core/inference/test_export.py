@@ -8,9 +8,10 @@ import pytest
 from fer_core.classes import ClassList
 from fer_core.cli import main
 from fer_core.errors import ConfigError, ModelError
-from fer_core.inference import CheckpointInfo, Classifier, shipped_models
+from fer_core.inference import Classifier, shipped_models
 from fer_core.inference import export as export_room
-from fer_core.inference.export import TOLERANCE, OnnxClassifier, export_onnx
+from fer_core.inference.engines import OnnxEngine
+from fer_core.inference.export import TOLERANCE, export_onnx
 from tests.factories import make_dataset, untrained_checkpoint
 
 SEVEN = ClassList.fer2013().names
@@ -23,11 +24,13 @@ def test_the_file_answers_as_pytorch_does_for_any_number_of_faces(architecture, 
     export = export_onnx(classifier, tmp_path / "m.onnx")
     assert export.max_probability_difference <= TOLERANCE
     assert export.bytes == (tmp_path / "m.onnx").stat().st_size
-    exported = OnnxClassifier(tmp_path / "m.onnx", classifier.info)
+    exported = OnnxEngine(tmp_path / "m.onnx")
     faces = make_dataset().images
     for n in (1, 2, 37):
-        np.testing.assert_allclose(exported.probabilities(faces[:n]), classifier.probabilities(faces[:n]), atol=1e-4)
-        np.testing.assert_allclose(exported.logits(faces[:n]), classifier.logits(faces[:n]), atol=1e-3)
+        part = faces[:n]
+        np.testing.assert_allclose(exported.run(part, "probabilities"), classifier.probabilities(part), atol=1e-5)
+        np.testing.assert_allclose(exported.run(part, "logits"), classifier.logits(part), atol=1e-3)
+        np.testing.assert_allclose(exported.run(part, "features"), classifier.features(part), atol=1e-3)
 
 
 def test_the_file_carries_what_its_user_must_know(tmp_path):
@@ -46,20 +49,17 @@ def test_the_file_carries_what_its_user_must_know(tmp_path):
 def test_a_file_that_disagrees_is_not_written(tmp_path, monkeypatch):
     classifier = Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
     other = Classifier.load(untrained_checkpoint(tmp_path / "other.safetensors", seed=1))
-    wrong = export_room._onnx_bytes(other)
-    monkeypatch.setattr(export_room, "_onnx_bytes", lambda _: wrong)
+    wrong = export_room.onnx_bytes(other)
+    monkeypatch.setattr(export_room, "onnx_bytes", lambda _: wrong)
     with pytest.raises(ModelError, match="differs from PyTorch"):
         export_onnx(classifier, tmp_path / "m.onnx")
     assert not list(tmp_path.glob("*.onnx"))
 
 
-def test_what_cannot_be_exported_is_said_in_a_sentence(tmp_path, monkeypatch):
+def test_what_cannot_be_exported_is_said_in_a_sentence(tmp_path):
     classifier = Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
     with pytest.raises(ConfigError, match=r"does not end in \.onnx"):
         export_onnx(classifier, tmp_path / "m.bin")
-    monkeypatch.setattr("importlib.import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
-    with pytest.raises(ConfigError, match="pip install"):
-        OnnxClassifier(b"", CheckpointInfo(architecture="seed", labels=ClassList.fer2013().names))
 
 
 def test_the_command_prints_one_document_and_refuses_an_unknown_model(tmp_path, capsys):

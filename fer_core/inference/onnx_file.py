@@ -1,0 +1,92 @@
+"""The ONNX file of a checkpoint: beside it for shipped models, else in the store, made once in the background."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from fer_core.errors import FerError
+from fer_core.inference.engines import OnnxEngine, weights_key
+from fer_core.store import Entry, Store
+
+if TYPE_CHECKING:
+    from fer_core.inference.checkpoint import CheckpointInfo
+    from fer_core.workspace import Workspace
+
+_LOOK_EVERY: Final = 5.0
+"""Seconds between looks for a file that is not there yet."""
+
+_log = logging.getLogger(__name__)
+
+
+class OnnxFile:
+    """Where the ONNX file of a checkpoint is, and the engine it gives."""
+
+    def __init__(self, checkpoint: Path, info: CheckpointInfo, workspace: Workspace | None, threads: int) -> None:
+        """``workspace``: whose store to look into where no file lies beside the checkpoint; None looks in none."""
+        self._checkpoint, self._info, self._threads = checkpoint, info, threads
+        self._store = Store(workspace) if workspace is not None else None
+        self._engine: OnnxEngine | None = None
+        self._refused = False  # a file was found, and none that was agrees
+        self._look_again = 0.0
+        self._lock = threading.Lock()
+
+    def engine(self) -> OnnxEngine | None:
+        """ONNX Runtime with this file; None while there is none, or where it disagrees with PyTorch, which is logged.
+
+        Raises:
+            ModelError: the checkpoint cannot be read.
+        """
+        if self._engine is not None or self._refused or time.monotonic() < self._look_again:
+            return self._engine
+        with self._lock:
+            if self._engine is None and not self._refused:
+                self._find()
+                self._look_again = time.monotonic() + _LOOK_EVERY
+        return self._engine
+
+    def _find(self) -> None:
+        key = weights_key(self._checkpoint, self._info)
+        for source in self._sources(key):
+            try:
+                engine = OnnxEngine(source, self._threads)
+                fault = engine.fault(key)
+            except FerError as error:
+                fault = str(error)
+            if fault is None:
+                self._engine = engine
+                return
+            self._refused = True
+            _log.warning("An ONNX file of %s is not used, PyTorch answers instead: %s.", self._checkpoint, fault)
+
+    def _sources(self, key: str) -> Iterator[Path | bytes]:
+        """Where the file may be: beside the checkpoint, in the store."""
+        beside = self._checkpoint.with_suffix(".onnx")
+        if beside.is_file():
+            yield beside
+        if self._store is not None:
+            kept = self._store.get("onnx", key, lambda entry: entry.arrays["onnx"].tobytes())
+            if kept is not None:
+                yield kept
+
+
+def keep_onnx(checkpoint: Path, info: CheckpointInfo, content: bytes, workspace: Workspace) -> str | None:
+    """Keep the ONNX file of a checkpoint in the store; a sentence where it cannot be kept."""
+    return Store(workspace).put("onnx", weights_key(checkpoint, info), {"onnx": np.frombuffer(content, np.uint8)})
+
+
+def has_onnx(checkpoint: Path, info: CheckpointInfo, workspace: Workspace) -> bool:
+    """Whether a checkpoint has an ONNX file, beside it or in the store."""
+    if checkpoint.with_suffix(".onnx").is_file():
+        return True
+
+    def there(entry: Entry) -> bool:
+        return "onnx" in entry.arrays
+
+    return bool(Store(workspace).get("onnx", weights_key(checkpoint, info), there))
