@@ -13,8 +13,9 @@ from fer_core.data import FaceDataset
 from fer_core.errors import DataError
 from fer_core.evaluation.evaluate import Outputs, Predictions, Tta, model_outputs
 from fer_core.evaluation.matching import ExtraClasses, match_classes
-from fer_core.inference import Classifier, resolve_model
+from fer_core.inference import Classifier, read_info, resolve_model
 from fer_core.inference.classifier import Progress
+from fer_core.inference.sensitivity import check_sensitivity
 from fer_core.store import Entry, Store
 from fer_core.workspace import Workspace
 
@@ -31,31 +32,41 @@ def cached_outputs(
     split: str,
     tta: Tta = "none",
     *,
+    sensitivity: float | None = None,
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> Outputs:
     """Outputs of a model for one whole split, in its own classes; computed once for each content.
 
+    Another ``sensitivity`` (the model's own when None) costs nothing: raw logits are kept.
+
     Raises:
         DataError: the split is unknown or empty.
         ModelError: there is no such model.
+        ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
     """
     path = resolve_model(model, workspace)
     store = Store(workspace)
     key = f"{weights_key(path)} {dataset.cache_key} {split} {tta} outputs"
     indices = dataset.indices(split)
 
-    def read(entry: Entry) -> Outputs:
-        found = Outputs.of_arrays(entry.arrays)
-        if not np.array_equal(found.ids, dataset.ids[indices]):
-            raise DataError("outputs for other faces")
-        return found
+    info = read_info(path)
+    check_sensitivity(info, sensitivity)  # before the work
 
-    outputs = store.get("predictions", key, read)
-    if outputs is None:
-        outputs = model_outputs(Classifier.from_file(path), dataset, indices, tta, on_progress)
-        store.put("predictions", key, outputs.to_arrays())
-    return outputs
+    def read(entry: Entry) -> npt.NDArray[np.float32]:
+        logits = entry.arrays["logits"]
+        if not np.array_equal(entry.arrays["ids"], dataset.ids[indices]):
+            raise DataError("outputs for other faces")
+        if logits.shape != (len(indices), len(info.labels)) or logits.dtype != np.float32:
+            raise DataError("outputs of another model")
+        return logits
+
+    logits = store.get("predictions", key, read)
+    if logits is None:
+        classifier = Classifier.from_file(path, workspace=workspace)
+        logits = model_outputs(classifier, dataset, indices, tta, on_progress).logits
+        store.put("predictions", key, {"ids": dataset.ids[indices], "logits": logits})
+    return Outputs.of(dataset.ids[indices], logits, info, sensitivity)
 
 
 def cached_predictions(
@@ -65,6 +76,7 @@ def cached_predictions(
     tta: Tta = "none",
     extra: ExtraClasses = "count",
     *,
+    sensitivity: float | None = None,
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> Predictions:
@@ -76,7 +88,9 @@ def cached_predictions(
         DataError: the split is unknown or empty.
         ModelError: there is no such model, or model and data have no class in common.
     """
-    outputs = cached_outputs(model, dataset, split, tta, workspace=workspace, on_progress=on_progress)
+    outputs = cached_outputs(
+        model, dataset, split, tta, sensitivity=sensitivity, workspace=workspace, on_progress=on_progress
+    )
     match = match_classes(outputs.classes, dataset.classes, extra)
     return outputs.predictions(match, dataset.labels[dataset.indices(split)])
 

@@ -138,4 +138,12 @@ def cleaned_predictions(
     kept = known_faces(match, cleaned, kept)
     at = np.searchsorted(whole, kept)
     chosen = replace(outputs, ids=outputs.ids[at], logits=outputs.logits[at])
-    return MatchedPredictions(cleaned, kept, chosen.predictions(match, cleaned.labels[kept]), match, left_out)
+    return MatchedPredictions(
+        cleaned,
+        kept,
+        chosen.predictions(match, cleaned.labels[kept]),
+        match,
+        left_out,
+        outputs.sensitivity,
+        outputs.abstain_below,
+    )

@@ -15,8 +15,9 @@ from fer_core.data import FaceDataset
 from fer_core.errors import DataError
 from fer_core.evaluation import metrics
 from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
-from fer_core.inference import Classifier, softmax
+from fer_core.inference import CheckpointInfo, Classifier, softmax
 from fer_core.inference.classifier import Progress
+from fer_core.inference.sensitivity import calibration_at, check_sensitivity, logit_shift
 from fer_core.workspace import atomic_write
 
 Tta = Literal["none", "flip"]
@@ -28,45 +29,45 @@ class Outputs:
 
     Attributes:
         ids: str (n,), the faces' ids.
-        logits: float32 (n, C) in the model's order.
+        logits: float32 (n, C) in the model's order, raw.
         classes: of the model.
-        temperature: divides the logits before softmax.
+        shift: float64 (C,), what the sensitivity takes off each logit.
+        sensitivity: in 0…1.
+        temperature: divides the shifted logits before softmax.
+        abstain_below: below this top probability the model does not commit itself.
     """
 
     ids: npt.NDArray[np.str_]
     logits: npt.NDArray[np.float32]
     classes: ClassList
-    temperature: float = 1.0
-
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """As plain arrays by name, for a file."""
-        return {
-            "ids": self.ids,
-            "logits": self.logits,
-            "classes": np.array(self.classes.names, dtype=np.str_),
-            "temperature": np.array(self.temperature, dtype=np.float64),
-        }
+    shift: npt.NDArray[np.float64]
+    sensitivity: float
+    temperature: float
+    abstain_below: float
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Outputs:
-        """What :meth:`to_arrays` gave.
+    def of(
+        cls,
+        ids: npt.NDArray[np.str_],
+        logits: npt.NDArray[np.float32],
+        info: CheckpointInfo,
+        sensitivity: float | None = None,
+    ) -> Outputs:
+        """Raw logits of the model with this record, at a sensitivity (its own when None).
 
         Raises:
-            DataError: the arrays do not belong together.
-            KeyError: one of them is missing.
+            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
         """
-        classes = ClassList(tuple(arrays["classes"].tolist()))
-        found = cls(arrays["ids"], arrays["logits"], classes, float(arrays["temperature"]))
-        n = len(found.ids)
-        if found.ids.shape != (n,) or found.logits.shape != (n, len(classes)) or found.logits.dtype != np.float32:
-            raise DataError("The arrays of outputs do not belong together.")
-        return found
+        tau = check_sensitivity(info, sensitivity)
+        temperature, threshold = calibration_at(info, tau)
+        shift = logit_shift(info.prior, len(info.labels), tau)
+        return cls(ids, logits, info.classes, shift, tau, temperature, threshold)
 
     def predictions(self, match: ClassMatch, labels: npt.NDArray[np.int64]) -> Predictions:
         """Predictions for the faces whose class the model knows; ``labels`` int64 (n,) are the data's."""
         on_axis = match.axis_labels(labels)
         known = on_axis >= 0
-        logits = self.logits[known][:, list(match.column)]
+        logits = np.asarray(self.logits[known] - self.shift, dtype=np.float32)[:, list(match.column)]
         return Predictions(self.ids[known], on_axis[known], logits, match.axis, self.temperature)
 
 
@@ -77,7 +78,7 @@ class Predictions:
     Attributes:
         ids: str (n,), the faces' ids.
         labels: int64 (n,), the data set's labels, positions in ``classes``.
-        logits: float32 (n, C).
+        logits: float32 (n, C), as the model's sensitivity has shifted them.
         classes: the C classes of labels and logits: the data's, as far as the model knows them, then the model's
             others (see :class:`fer_core.evaluation.matching.ClassMatch`).
         temperature: divides the logits before softmax.
@@ -154,6 +155,7 @@ class MatchedPredictions:
         predictions: of these n faces.
         match: the classes of model and data.
         left_out: faces left out because the model lacks their class, by class.
+        sensitivity: of the model, in 0…1; ``abstain_below`` is its threshold there.
     """
 
     dataset: FaceDataset
@@ -161,6 +163,8 @@ class MatchedPredictions:
     predictions: Predictions
     match: ClassMatch
     left_out: dict[str, int]
+    sensitivity: float = 0.0
+    abstain_below: float = 0.0
 
     @property
     def caption(self) -> str:
@@ -239,7 +243,7 @@ def model_outputs(
     if tta == "flip":
         mirrored = classifier.logits(faces[:, :, ::-1], on_progress=lambda done, _: report(len(faces), done))
         logits = np.asarray((logits + mirrored) / 2, dtype=np.float32)
-    return Outputs(dataset.ids[indices], logits, classifier.classes, classifier.info.temperature)
+    return Outputs.of(dataset.ids[indices], logits, classifier.info, classifier.sensitivity)
 
 
 def predict_indices(

@@ -56,6 +56,7 @@ class EvaluationReport:
     tta: Tta
     cleaning: Cleaning
     abstain_below: float
+    sensitivity: float
 
     @property
     def sentences(self) -> list[str]:
@@ -78,6 +79,7 @@ class EvaluationReport:
             "classes": self.match.to_dict(),
             "masked": list(self.match.masked),
             "left_out": self.left_out,
+            "sensitivity": self.sensitivity,
             "tta": self.tta,
             "deduplicated": {
                 "n": d.n,
@@ -120,8 +122,16 @@ def evaluate_split(
     positions = known_faces(match, labelled, asked)
     outputs = model_outputs(classifier, labelled, positions, tta, on_progress)
     predictions = outputs.predictions(match, labelled.labels[positions])
-    found = MatchedPredictions(labelled, positions, predictions, match, match.left_out(labelled.labels[asked]))
-    return report_of(found, split, tta, cleaning, classifier.info.abstain_below)
+    found = MatchedPredictions(
+        labelled,
+        positions,
+        predictions,
+        match,
+        match.left_out(labelled.labels[asked]),
+        classifier.sensitivity,
+        classifier.abstain_below,
+    )
+    return report_of(found, split, tta, cleaning)
 
 
 def report_of(
@@ -129,7 +139,6 @@ def report_of(
     split: str,
     tta: Tta = "none",
     cleaning: Cleaning | None = None,
-    abstain_below: float = 0.0,
 ) -> EvaluationReport:
     """The report that follows from predictions for faces of one split.
 
@@ -160,7 +169,8 @@ def report_of(
         error_kinds=kinds,
         tta=tta,
         cleaning=cleaning or Cleaning(),
-        abstain_below=abstain_below,
+        abstain_below=found.abstain_below,
+        sensitivity=found.sensitivity,
     )
 
 

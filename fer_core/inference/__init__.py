@@ -12,10 +12,10 @@ from fer_core.inference.classifier import (
     Classifier,
     default_model,
     resolve_model,
-    share_processor,
     shipped_models,
     softmax,
 )
+from fer_core.inference.network import share_processor
 
 __all__ = [
     "CheckpointInfo",

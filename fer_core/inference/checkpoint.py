@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fer_core.classes import ClassList
 from fer_core.config import Config, MappedClass, PreprocessConfig
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 SCHEMA = 2
 _KEY = "fer_lab"
 _LARGEST_HEADER = 4 << 20  # bytes; ours are a few kilobytes
+
+
+class CalibrationPoint(Config):
+    """Temperature and threshold fitted at one sensitivity."""
+
+    sensitivity: float = Field(ge=0, le=1)
+    temperature: float = Field(gt=0)
+    abstain_below: float = Field(ge=0, le=1)
 
 
 class CheckpointInfo(Config):
@@ -47,6 +55,17 @@ class CheckpointInfo(Config):
     run: str = Field("", description="Run the weights come from.")
     created: str = Field("", description="UTC time, ISO 8601.")
     versions: dict[str, str] = Field(default_factory=dict, description="Versions of the libraries used.")
+    prior: tuple[float, ...] = Field(
+        (),
+        description="Share of each class among the training faces; empty where unknown, then there is no sensitivity.",
+    )
+    sensitivity: float = Field(0.0, ge=0, le=1, description="The sensitivity used where none is asked for.")
+    calibration: tuple[CalibrationPoint, ...] = Field(
+        (), description="Temperature and threshold by sensitivity, ascending; in between they are interpolated."
+    )
+    target: Literal["labels", "votes"] = Field(
+        "labels", description="What the network learned to predict: one label for each face, or people's votes."
+    )
     truth: str = Field("labels", description="What the labels of training were: the data's own, or people's votes.")
     class_map: tuple[MappedClass, ...] = Field((), description="How the classes were made from those of the source.")
 
@@ -57,6 +76,19 @@ class CheckpointInfo(Config):
             return ClassList(value).names
         except DataError as error:
             raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.prior and len(self.prior) != len(self.labels):
+            raise ValueError(f"prior has {len(self.prior)} shares for {len(self.labels)} classes")
+        if self.prior and not (min(self.prior) >= 0 and abs(sum(self.prior) - 1) < 1e-3):
+            raise ValueError("prior must hold shares that are not negative and sum to 1")
+        if self.sensitivity and not self.prior:
+            raise ValueError("a sensitivity needs the prior of the classes")
+        steps = [point.sensitivity for point in self.calibration]
+        if steps != sorted(set(steps)):
+            raise ValueError("the sensitivities of the calibration must ascend")
+        return self
 
     @cached_property
     def classes(self) -> ClassList:

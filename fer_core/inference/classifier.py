@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from fer_core.classes import ClassList
 from fer_core.errors import ModelError
-from fer_core.inference.checkpoint import CheckpointInfo, load_checkpoint, read_info
-from fer_core.inference.engines import Engine, Output, TorchEngine, probabilities_of, weights_key
-from fer_core.inference.onnx_file import OnnxFile
-from fer_core.preprocess import as_faces
+from fer_core.inference.checkpoint import CheckpointInfo, read_info
+from fer_core.inference.engines import Output, probabilities_of, weights_key
+from fer_core.inference.network import Network
+from fer_core.inference.sensitivity import calibration_at, check_sensitivity, logit_shift
+from fer_core.preprocess import FACE_SIZE, as_faces
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, script_workspace
 
@@ -62,18 +63,6 @@ def default_model() -> str:
     return os.environ.get("FER_MODEL") or ("compact" if "compact" in shipped_models() else "seed")
 
 
-def share_processor(threads: int = 1) -> None:
-    """From now on compute with ``threads`` threads in this process; for programs that answer a few faces at a time.
-
-    With several threads each layer of a small network ends at a barrier, and a thread that another program keeps from
-    running holds up all the others: beside a training, one face took 600 ms with two threads and 5 ms with one
-    (two cores). A single thread also leaves the other cores to the detector, the encoder and other windows.
-    """
-    import torch
-
-    torch.set_num_threads(threads)
-
-
 class Classifier:
     """A network ready to use: uint8 faces (N, 48, 48) in, logits, probabilities or features out.
 
@@ -81,18 +70,27 @@ class Classifier:
     where its ONNX file is at hand and agrees with PyTorch, else by PyTorch, which loads when it is first needed.
     """
 
-    def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
-        """Take ownership of ``model``: it is set to evaluation mode, and no gradient is ever kept for its weights."""
+    def __init__(
+        self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu", *, sensitivity: float | None = None
+    ) -> None:
+        """Take ownership of ``model``: it is set to evaluation mode, and no gradient is ever kept for its weights.
+
+        Raises:
+            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+        """
         self.info = info
-        self._device, self._threads = device, 0
-        self._path: Path | None = None
-        self._lock = threading.Lock()
-        self._torch: TorchEngine | None = TorchEngine(model, info.preprocess, device)
-        self._onnx: OnnxFile | None = None
+        self._set_sensitivity(sensitivity)
+        self._network = Network(model, info, device)
 
     @classmethod
     def load(
-        cls, model: str | Path, device: str = "cpu", workspace: Workspace | None = None, *, threads: int = 0
+        cls,
+        model: str | Path,
+        device: str = "cpu",
+        workspace: Workspace | None = None,
+        *,
+        sensitivity: float | None = None,
+        threads: int = 0,
     ) -> Self:
         """A shipped model by name, a run by its id, or a checkpoint by its path.
 
@@ -100,38 +98,74 @@ class Classifier:
             model: name, run id or path.
             device: ``cpu`` or ``cuda``.
             workspace: where runs and exported networks lie; that of a script, :func:`script_workspace`, when None.
+            sensitivity: in 0…1, see :mod:`fer_core.inference.sensitivity`; the model's own when None.
             threads: of the processor, for ONNX Runtime; 0 takes all cores. With 1, PyTorch too, should it be needed,
                 computes with one thread in this process, see :func:`share_processor`.
 
         Raises:
             ModelError: there is no such model, or the file is damaged.
+            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
         """
         workspace = script_workspace(workspace)
-        return cls.from_file(resolve_model(model, workspace), device, workspace=workspace, threads=threads)
+        path = resolve_model(model, workspace)
+        return cls.from_file(path, device, workspace=workspace, sensitivity=sensitivity, threads=threads)
 
     @classmethod
     def from_file(
-        cls, path: Path, device: str = "cpu", *, workspace: Workspace | None = None, threads: int = 0
+        cls,
+        path: Path,
+        device: str = "cpu",
+        *,
+        workspace: Workspace | None = None,
+        sensitivity: float | None = None,
+        threads: int = 0,
     ) -> Self:
         """The model of a checkpoint file; see :meth:`load`.
 
         Raises:
             ModelError: the file is missing or damaged.
+            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
         """
         found = cls.__new__(cls)
         found.info = read_info(path)
-        found._device, found._threads, found._path = device, threads, path
-        found._lock = threading.Lock()
-        found._torch = None
-        found._onnx = OnnxFile(path, found.info, workspace, threads) if device == "cpu" else None
-        if found._onnx is None or found._onnx.engine() is None:
-            found._load_torch()  # a damaged file is refused here, not at the first face
+        found._set_sensitivity(sensitivity)
+        found._network = Network.from_file(path, found.info, device, workspace, threads)
         return found
+
+    def with_sensitivity(self, sensitivity: float | None) -> Self:
+        """The same network at another sensitivity (its own when None); nothing is loaded again.
+
+        Raises:
+            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+        """
+        other = copy.copy(self)
+        other._set_sensitivity(sensitivity)
+        return other
+
+    def same_network(self, other: Classifier) -> bool:
+        """Whether ``other`` is this network, at the same or another sensitivity."""
+        return self._network is other._network
+
+    def _set_sensitivity(self, sensitivity: float | None) -> None:
+        self.sensitivity = check_sensitivity(self.info, sensitivity)
+        self.temperature, self.abstain_below = calibration_at(self.info, self.sensitivity)
+        self.shift = logit_shift(self.info.prior, len(self.info.labels), self.sensitivity)
+        """What is taken off each raw logit, float64 (C,)."""
+
+    @property
+    def has_sensitivity(self) -> bool:
+        """Whether the model knows how frequent its classes were in training, so that its sensitivity can be changed."""
+        return bool(self.info.prior)
+
+    def adjust(self, logits: npt.NDArray[np.floating]) -> Floats:
+        """Raw logits (…, C) as this sensitivity shifts them; softmax(adjusted / ``temperature``) are probabilities."""
+        return np.asarray(logits - self.shift, dtype=np.float32) if self.sensitivity else np.asarray(logits, np.float32)
 
     @property
     def weights_key(self) -> str | None:
         """What names the weights of the file, see :func:`fer_core.inference.engines.weights_key`; None without a file."""
-        return weights_key(self._path, self.info) if self._path is not None else None
+        path = self._network.path
+        return weights_key(path, self.info) if path is not None else None
 
     @property
     def model(self) -> ExpressionModel:
@@ -140,17 +174,17 @@ class Classifier:
         Raises:
             ModelError: the file has become damaged.
         """
-        return self._load_torch().model
+        return self._network.torch().model
 
     @property
     def device(self) -> torch.device:
         """Where PyTorch computes."""
-        return self._load_torch().device
+        return self._network.torch().device
 
     @property
     def engine(self) -> dict[str, str]:
         """What computes the logits: ``name`` and ``version`` of the library."""
-        engine = self._engine()
+        engine = self._network.engine()
         return {"name": engine.name, "version": engine.version}
 
     @property
@@ -166,7 +200,7 @@ class Classifier:
     def logits(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
     ) -> Floats:
-        """Logits, float32 (N, C), of faces uint8 (N, 48, 48) or (48, 48).
+        """Raw logits, float32 (N, C), of faces uint8 (N, 48, 48) or (48, 48); sensitivity and temperature do not count.
 
         Raises:
             ImageError: the array is not one of faces.
@@ -177,8 +211,8 @@ class Classifier:
     def probabilities(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
     ) -> Floats:
-        """softmax(logits / temperature), float32 (N, C); each row sums to 1."""
-        return softmax(self.logits(faces, batch_size, on_progress), self.info.temperature)
+        """softmax(adjusted logits / temperature), float32 (N, C); each row sums to 1."""
+        return softmax(self.adjust(self.logits(faces, batch_size, on_progress)), self.temperature)
 
     def features(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
@@ -186,27 +220,14 @@ class Classifier:
         """Penultimate features, float32 (N, D): what the last linear layer sees."""
         return self._run(faces, "features", batch_size, on_progress)
 
-    def _engine(self) -> Engine:
-        onnx = self._onnx.engine() if self._onnx is not None else None
-        return onnx or self._load_torch()
-
-    def _load_torch(self) -> TorchEngine:
-        with self._lock:
-            if self._torch is None:
-                assert self._path is not None
-                network, info = load_checkpoint(self._path)
-                if self._threads == 1:
-                    share_processor()
-                # the weights of a file do not change any more, so that batch norm can be folded
-                self._torch = TorchEngine(network, info.preprocess, self._device, fold=True)
-            return self._torch
-
     def _run(
         self, faces: npt.NDArray[np.generic], output: Output, batch_size: int, on_progress: Progress | None
     ) -> Floats:
-        array, engine = as_faces(faces), self._engine()
+        array, engine = as_faces(faces), self._network.engine()
+        if not len(array):
+            return engine.run(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8), output)[:0]
         parts = []
-        for start in range(0, max(1, len(array)), batch_size):
+        for start in range(0, len(array), batch_size):
             parts.append(engine.run(array[start : start + batch_size], output))
             if on_progress:
                 on_progress(min(start + batch_size, len(array)), len(array))

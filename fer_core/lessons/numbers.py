@@ -105,7 +105,7 @@ def from_network(
 
 def _logits(classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], index: int) -> Inputs:
     z = classifier.logits(faces[index])[0].astype(np.float64)
-    return {"z": z, "y": np.eye(len(z))[labels[index]], "T": np.array(classifier.info.temperature)}
+    return {"z": z, "y": np.eye(len(z))[labels[index]], "T": np.array(classifier.temperature)}
 
 
 def _single_term(

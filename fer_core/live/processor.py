@@ -130,12 +130,19 @@ class LiveProcessor:
             self._config = config
 
     def use(self, classifier: Classifier) -> bool:
-        """Use another model from the next frame on: smoothing begins anew, numbers stay, a calibration ends with the
-        model it belongs to. Returns whether it is another model."""
+        """Use another model, or the same at another sensitivity, from the next frame on.
+
+        With another model smoothing begins anew; numbers stay; a calibration ends with what it belongs to. Returns
+        whether it is another model.
+        """
         with self._lock:
             if classifier is self._classifier:
                 return False
+            same = classifier.same_network(self._classifier)  # only the sensitivity differs
             self._classifier = classifier
+            if same:
+                self._calibrator.clear("The sensitivity was changed, so it has to be calibrated anew.")
+                return False
             self._smoothers.clear()
             self._calibrator.clear("The model was changed, so it has to be calibrated anew.")
             return True
@@ -163,7 +170,7 @@ class LiveProcessor:
             ModelError: the model knows no neutral face.
         """
         with self._lock:
-            self._calibrator.begin(self._classifier.classes, self._classifier.info.temperature)
+            self._calibrator.begin(self._classifier.classes, self._classifier.temperature)
 
     def stop_calibrating(self) -> None:
         """Give up the two seconds that are being taken; a calibration in force stays."""
@@ -215,7 +222,7 @@ class LiveProcessor:
         found = clock.perf_counter()
         crops = crop_squares(frame, [crop_box(face) for _, face in self._last])
         logits = classifier.logits(crops)
-        self._calibrator.see([face for _, face in self._last], logits, time)
+        self._calibrator.see([face for _, face in self._last], classifier.adjust(logits), time)
         results = [
             self._answer(number, face, row, crop, time, config, classifier)
             for (number, face), row, crop in zip(self._last, logits, crops, strict=True)
@@ -238,8 +245,11 @@ class LiveProcessor:
 
         smoother = self._smoothers.setdefault(number, Smoother())
         smoother.update(logits, time, config.smoothing)
-        label, probabilities = smoother.answer(classifier.info.temperature, config.hysteresis, self._calibrator.lowered)
-        threshold = classifier.info.abstain_below if config.abstain_below is None else config.abstain_below
+        # raw logits are smoothed, so that another sensitivity holds from the next frame on
+        baseline = self._calibrator.lowered
+        lowered = classifier.shift if baseline is None else classifier.shift + baseline
+        label, probabilities = smoother.answer(classifier.temperature, config.hysteresis, lowered)
+        threshold = classifier.abstain_below if config.abstain_below is None else config.abstain_below
         return LiveFace(
             number=number,
             box=face.box,
@@ -247,7 +257,7 @@ class LiveProcessor:
             probability=float(probabilities[label]),
             abstained=bool(probabilities[label] < threshold),
             probabilities=probabilities,
-            raw_probabilities=softmax(logits, classifier.info.temperature),
+            raw_probabilities=softmax(classifier.adjust(logits), classifier.temperature),
             crop=crop,
             score=face.score,
         )

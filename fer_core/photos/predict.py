@@ -41,7 +41,7 @@ def predict_squares(
     probabilities = classifier.probabilities(crops)
     sources = faces if faces is not None else [None] * len(squares)
     return tuple(
-        FacePrediction(square, crop, classifier.classes, row, bool(row.max() < classifier.info.abstain_below), face)
+        FacePrediction(square, crop, classifier.classes, row, bool(row.max() < classifier.abstain_below), face)
         for square, crop, row, face in zip(squares, crops, probabilities, sources, strict=True)
     )
 

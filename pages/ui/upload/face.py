@@ -38,7 +38,7 @@ def choose_face(photo: Looked) -> int | None:
 
 def show_face(face: FacePrediction, number: int, model: Model) -> None:
     """What the network saw of a face, and what it says."""
-    threshold = model.classifier.info.abstain_below
+    threshold = model.classifier.abstain_below
     if face.abstained:
         title = f"Face {number + 1}: not sure"
         words = f"The likeliest, {face.label}, has {percent(face.probability, 0)}; below {percent(threshold, 0)} this model does not commit itself."

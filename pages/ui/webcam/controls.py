@@ -47,7 +47,7 @@ def _settings(live: LiveSession) -> None:
         key="live_smoothing",
     )
     model = state_of(WebcamState).model
-    own = cache.classifier(model).info.abstain_below
+    own = cache.classifier(model).abstain_below
     threshold = st.slider(
         str(fields["abstain_below"].title),
         0.0,

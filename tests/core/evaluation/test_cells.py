@@ -38,7 +38,7 @@ def some_predictions(dataset, split="test", temperature=1.0):
 
 def some_outputs(dataset):
     predictions = some_predictions(dataset)
-    return Outputs(predictions.ids, predictions.logits, SEVEN)
+    return Outputs(predictions.ids, predictions.logits, SEVEN, np.zeros(7), 0.0, 1.0, 0.0)
 
 
 def test_rows_and_columns_sum_to_one_and_empty_ones_stay_zero():

@@ -117,7 +117,7 @@ def test_what_the_cache_gives_equals_what_is_computed(seven, tmp_path, workspace
         assert np.array_equal(found.labels, expected.predictions.labels)
     outputs = model_outputs(seven, dataset, dataset.indices("test"))
     cleaned = cleaned_predictions(outputs, dataset, "test", extra=extra, workspace=workspace)
-    assert report_of(cleaned, "test", abstain_below=seven.info.abstain_below).to_dict() == expected.to_dict()
+    assert report_of(cleaned, "test").to_dict() == expected.to_dict()
 
 
 def test_a_split_with_unknown_classes_only_is_refused(seven):

@@ -9,7 +9,7 @@ import torch
 from fer_core.classes import ClassList
 from fer_core.errors import ImageError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier, softmax
-from fer_core.inference.classifier import fold_batch_norm
+from fer_core.inference.engines import fold_batch_norm
 from fer_core.models import build
 from fer_core.preprocess import to_tensor
 from tests.factories import make_dataset, untrained_checkpoint

@@ -1,4 +1,8 @@
-"""The ONNX file of a checkpoint: beside it for shipped models, else in the store, made once in the background."""
+"""A network and what computes it: in memory, or from a checkpoint, then by ONNX Runtime where that is at hand.
+
+The ONNX file of a checkpoint lies beside it for shipped models, else in the store, where it is made once, in the
+background. PyTorch is loaded when something needs it: gradients, filters, layers, or a network without such a file.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from fer_core.errors import FerError
-from fer_core.inference.engines import OnnxEngine, weights_key
+from fer_core.inference.checkpoint import load_checkpoint
+from fer_core.inference.engines import Engine, OnnxEngine, TorchEngine, weights_key
 from fer_core.store import Entry, Store
 
 if TYPE_CHECKING:
     from fer_core.inference.checkpoint import CheckpointInfo
+    from fer_core.models import ExpressionModel
     from fer_core.workspace import Workspace
 
 _LOOK_EVERY: Final = 5.0
@@ -25,7 +31,75 @@ _LOOK_EVERY: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
-class OnnxFile:
+class Network:
+    """A network with its engines. Safe to share between threads."""
+
+    def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
+        """A network in memory; it is computed by PyTorch, since its weights may change."""
+        self.path: Path | None = None
+        self._device, self._threads = device, 0
+        self._torch: TorchEngine | None = TorchEngine(model, info.preprocess, device)
+        self._onnx: _OnnxFile | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_file(
+        cls, path: Path, info: CheckpointInfo, device: str, workspace: Workspace | None, threads: int
+    ) -> Network:
+        """The network of a checkpoint file, whose weights do not change any more.
+
+        Args:
+            path: of the checkpoint.
+            info: its record.
+            device: ``cpu`` or ``cuda``.
+            workspace: whose store to look into where no ONNX file lies beside the checkpoint; None looks in none.
+            threads: of the processor; 0 takes all cores.
+
+        Raises:
+            ModelError: the file is damaged.
+        """
+        network = cls.__new__(cls)
+        network.path, network._device, network._threads = path, device, threads
+        network._torch, network._lock = None, threading.Lock()
+        network._onnx = _OnnxFile(path, info, workspace, threads) if device == "cpu" else None
+        network.engine()  # a damaged file is refused here, not at the first face
+        return network
+
+    def engine(self) -> Engine:
+        """What answers now: ONNX Runtime once its file is there and agrees, PyTorch until then."""
+        onnx = self._onnx.engine() if self._onnx is not None else None
+        return onnx or self.torch()
+
+    def torch(self) -> TorchEngine:
+        """The network in PyTorch, loaded when first asked for.
+
+        Raises:
+            ModelError: the file is damaged.
+        """
+        with self._lock:
+            if self._torch is None:
+                assert self.path is not None
+                model, info = load_checkpoint(self.path)
+                if self._threads == 1:
+                    share_processor()
+                self._torch = TorchEngine(model, info.preprocess, self._device, fold=True)
+            return self._torch
+
+
+def share_processor(threads: int = 1) -> None:
+    """From now on let PyTorch compute with ``threads`` threads in this process; for programs that answer a few faces at a
+    time.
+
+    With several threads each layer of a small network ends at a barrier, and a thread that another program keeps from
+    running holds up all the others: beside a training, one face took 600 ms with two threads and 5 ms with one
+    (two cores). A single thread also leaves the other cores to the detector, the encoder and other windows.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+class _OnnxFile:
     """Where the ONNX file of a checkpoint is, and the engine it gives."""
 
     def __init__(self, checkpoint: Path, info: CheckpointInfo, workspace: Workspace | None, threads: int) -> None:
