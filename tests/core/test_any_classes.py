@@ -14,7 +14,8 @@ from fer_core.config import LiveConfig
 from fer_core.explanation.photo import explain_photo
 from fer_core.images import read_photo
 from fer_core.inference import Classifier
-from fer_core.inference.export import OnnxClassifier, export_onnx
+from fer_core.inference.engines import OnnxEngine
+from fer_core.inference.export import export_onnx
 from fer_core.live import LiveProcessor
 from fer_core.live.video import annotate_video, read_timeline
 from fer_core.photos import predict_image
@@ -84,7 +85,7 @@ def test_an_onnx_file(classifier, names, tmp_path):
     about = onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).get_modelmeta().custom_metadata_map
     assert tuple(json.loads(about["labels"])) == names
     faces = np.zeros((2, 48, 48), np.uint8)
-    assert OnnxClassifier(tmp_path / "m.onnx", classifier.info).logits(faces).shape == (2, len(names))
+    assert OnnxEngine(tmp_path / "m.onnx").run(faces, "logits").shape == (2, len(names))
 
 
 def test_the_command_evaluate_on_folders_of_these_classes(model, tmp_path, capsys):

@@ -27,6 +27,7 @@ class Counting:
     def __init__(self, classifier: Classifier) -> None:
         self.inner, self.sizes = classifier, []
         self.classes, self.info = classifier.classes, classifier.info
+        self.abstain_below = classifier.abstain_below
 
     def probabilities(self, faces):
         self.sizes.append(len(faces))

@@ -142,7 +142,7 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
 
 def test_a_run_on_data_without_validation_faces_says_how_it_validated(monkeypatch):
     small = make_dataset(valid=0, name="two splits.zip")
-    monkeypatch.setattr(report_data, "load", lambda source, **options: small)
+    monkeypatch.setattr(report_data, "load_for", lambda config, **options: small)
     run = train(tiny_config(epochs=1), name="held out", dataset=small).run
     words = plain(make_report(run, workspace=Workspace.default()).html)
     assert "official; the data set has no validation faces, so 10 % of its training faces validate" in words
