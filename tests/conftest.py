@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.paths import PROJECT_ROOT
 
 SHARED = PROJECT_ROOT.parent / "shared"
 FER2013_ZIP = SHARED / "data" / "fer2013.zip"
+
+os.environ["FER_EXPORT_ONNX"] = "0"  # no test's model is exported behind it; the tests of that turn it on
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

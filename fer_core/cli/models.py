@@ -13,6 +13,7 @@ from fer_core.cli.options import (
     DropDuplicates,
     FaceOptions,
     JsonOption,
+    Sensitivity,
     UseMarks,
     reads_faces,
     setting,
@@ -92,14 +93,26 @@ def _evaluation_text(model: str, data: str, report: Any) -> str:
 @commands.command()
 def export(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a file.")],
-    onnx: Annotated[Path, typer.Option("--onnx", help="The ONNX file to write.")],
+    onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
+    sensitivity: Sensitivity = None,
+    keep: Annotated[bool, typer.Option("--keep", hidden=True, help="Keep it in the store, for our own use.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a network as ONNX: grey bytes in, logits and probabilities out; checked against PyTorch."""
+    """Write a network as ONNX: grey bytes in, logits and probabilities out; checked against PyTorch.
+
+    The file's probabilities are those of the sensitivity given; its logits stay raw.
+    """
+    from fer_core.errors import ConfigError
     from fer_core.inference import Classifier
+    from fer_core.inference.background import keep_onnx
     from fer_core.inference.export import export_onnx
 
-    result = export_onnx(Classifier.load(model, workspace=workspace()), onnx)
+    if keep:
+        keep_onnx(Classifier.load(model, workspace=workspace()), workspace())
+        return
+    if onnx is None:
+        raise ConfigError("Name the file to write: --onnx FILE.onnx")
+    result = export_onnx(Classifier.load(model, workspace=workspace(), sensitivity=sensitivity), onnx)
     text = (
         f"Wrote {result.path} ({result.bytes / 1e6:.1f} MB, opset {result.opset}). Largest difference of a probability "
         f"from PyTorch: {result.max_probability_difference:.1e} over {result.faces_compared} faces."

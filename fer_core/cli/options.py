@@ -23,6 +23,12 @@ DropDuplicates = Annotated[
     bool, typer.Option("--drop-duplicates", help="Leave out faces with a copy in train or valid.")
 ]
 DropBlank = Annotated[bool, typer.Option("--drop-blank", help="Leave out images of one single grey value.")]
+Sensitivity = Annotated[
+    float | None,
+    typer.Option(
+        help="0: as people judge everyday photographs; 1: as if every expression were equally likely. Default: the model's own."
+    ),
+]
 UseMarks = Annotated[bool, typer.Option("--use-marks", help="Use your marks: relabel, or leave out.")]
 
 

@@ -33,13 +33,14 @@ def predict(
     from fer_core.errors import ImageError
     from fer_core.faces import FaceDetector
     from fer_core.formatting import valid_utf8
-    from fer_core.inference import Classifier, default_model, share_processor
+    from fer_core.inference import Classifier, default_model
+    from fer_core.inference.background import export_behind
     from fer_core.photos import find_photos, predict_paths
 
     files = find_photos(paths)
-    share_processor()
     name = model or default_model()
-    classifier, detector = Classifier.load(name, workspace=workspace()), FaceDetector()
+    classifier, detector = Classifier.load(name, workspace=workspace(), threads=1), FaceDetector()
+    export_behind(classifier, workspace())
     with progress("Photographs") as on_progress:
         results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
         records = [result.to_dict() for result in results]

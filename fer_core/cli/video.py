@@ -22,15 +22,16 @@ def video(
 ) -> None:
     """Follow and classify the faces of a video; Ctrl-C keeps what is done."""
     from fer_core.errors import ConfigError
-    from fer_core.inference import Classifier, default_model, share_processor
+    from fer_core.inference import Classifier, default_model
+    from fer_core.inference.background import export_behind
     from fer_core.live.video import VideoProgress, annotate_video
 
     if output is None and csv is None:
         raise ConfigError(
             "Say what to make of the video: -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
         )
-    share_processor()
-    classifier = Classifier.load(model or default_model(), workspace=workspace())
+    classifier = Classifier.load(model or default_model(), workspace=workspace(), threads=1)
+    export_behind(classifier, workspace())
     with stop_on_interrupt("Finishing the file.") as stop_asked, progress("Video (seconds)") as bar:
 
         def report(p: VideoProgress) -> None:

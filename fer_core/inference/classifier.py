@@ -59,8 +59,13 @@ def shipped_models() -> list[str]:
 
 
 def default_model() -> str:
-    """The model used where none is named: the environment variable ``FER_MODEL``, else ``compact``, else ``seed``."""
-    return os.environ.get("FER_MODEL") or ("compact" if "compact" in shipped_models() else "seed")
+    """The model for faces in photographs and videos where none is named.
+
+    That is the environment variable ``FER_MODEL``, else the first that is shipped of ``compact-people`` (which was
+    trained on what ten people say of a face), ``compact`` and ``seed``.
+    """
+    shipped = shipped_models()
+    return os.environ.get("FER_MODEL") or next((m for m in ("compact-people", "compact") if m in shipped), "seed")
 
 
 class Classifier:
@@ -162,10 +167,14 @@ class Classifier:
         return np.asarray(logits - self.shift, dtype=np.float32) if self.sensitivity else np.asarray(logits, np.float32)
 
     @property
+    def path(self) -> Path | None:
+        """The file the network is from; None for one in memory."""
+        return self._network.path
+
+    @property
     def weights_key(self) -> str | None:
         """What names the weights of the file, see :func:`fer_core.inference.engines.weights_key`; None without a file."""
-        path = self._network.path
-        return weights_key(path, self.info) if path is not None else None
+        return weights_key(self.path, self.info) if self.path is not None else None
 
     @property
     def model(self) -> ExpressionModel:

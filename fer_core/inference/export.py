@@ -61,7 +61,7 @@ def export_onnx(classifier: Classifier, path: Path) -> Export:
     """Write ``classifier`` to an ONNX file with a batch of any size.
 
     Input ``faces``: uint8 (N, 48, 48). Outputs ``logits``: float32 (N, C), and ``probabilities``: float32 (N, C),
-    softmax(logits / temperature), and ``features``: float32 (N, D), what the last layer sees. The metadata hold ``labels`` (JSON, in the order of the outputs), ``temperature``,
+    softmax of the logits, shifted by the classifier's sensitivity, / temperature, and ``features``: float32 (N, D), what the last layer sees. The metadata hold ``labels`` (JSON, in the order of the outputs), ``sensitivity``, ``temperature``,
     ``abstain_below`` and ``architecture``.
 
     Raises:
@@ -77,7 +77,7 @@ def export_onnx(classifier: Classifier, path: Path) -> Export:
     faces = _probe_faces()
     difference = 0.0
     for size in (1, 3, 64):
-        wanted = softmax(network.run(faces[:size], "logits"), classifier.info.temperature)
+        wanted = softmax(classifier.adjust(network.run(faces[:size], "logits")), classifier.temperature)
         difference = max(difference, float(np.abs(exported.run(faces[:size], "probabilities") - wanted).max()))
     if not difference <= TOLERANCE:
         raise ModelError(
@@ -95,6 +95,7 @@ def onnx_bytes(classifier: Classifier) -> bytes:
     import torch
 
     info = classifier.info
+    shift = torch.from_numpy(classifier.shift).float()
 
     class WithPreprocessing(torch.nn.Module):
         def __init__(self) -> None:
@@ -105,7 +106,7 @@ def onnx_bytes(classifier: Classifier) -> bytes:
         def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             features = self.model.embedding(self.model.features(to_tensor(faces, info.preprocess)))
             logits = self.model.classifier(features)
-            return logits, torch.softmax(logits / info.temperature, dim=1), features
+            return logits, torch.softmax((logits - shift) / classifier.temperature, dim=1), features
 
     with warnings.catch_warnings(), _quiet_exporter():
         warnings.simplefilter("ignore")  # torch's exporter warns about its own internals
@@ -126,8 +127,9 @@ def onnx_bytes(classifier: Classifier) -> bytes:
         {
             "labels": json.dumps(info.labels),
             "architecture": info.architecture,
-            "temperature": repr(info.temperature),
-            "abstain_below": repr(info.abstain_below),
+            "sensitivity": repr(classifier.sensitivity),
+            "temperature": repr(classifier.temperature),
+            "abstain_below": repr(classifier.abstain_below),
             "weights": classifier.weights_key or "",
             "reference": reference_of(
                 TorchEngine(copy.deepcopy(classifier.model), info.preprocess).run(fixed_faces(), "logits")

@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from fer_core.errors import FerError
 from fer_core.inference.checkpoint import load_checkpoint
 from fer_core.inference.engines import Engine, OnnxEngine, TorchEngine, weights_key
-from fer_core.store import Entry, Store
+from fer_core.store import Store
 
 if TYPE_CHECKING:
     from fer_core.inference.checkpoint import CheckpointInfo
@@ -146,21 +144,5 @@ class _OnnxFile:
             yield beside
         if self._store is not None:
             kept = self._store.get("onnx", key, lambda entry: entry.arrays["onnx"].tobytes())
-            if kept is not None:
+            if kept:  # an empty one means that the export did not agree
                 yield kept
-
-
-def keep_onnx(checkpoint: Path, info: CheckpointInfo, content: bytes, workspace: Workspace) -> str | None:
-    """Keep the ONNX file of a checkpoint in the store; a sentence where it cannot be kept."""
-    return Store(workspace).put("onnx", weights_key(checkpoint, info), {"onnx": np.frombuffer(content, np.uint8)})
-
-
-def has_onnx(checkpoint: Path, info: CheckpointInfo, workspace: Workspace) -> bool:
-    """Whether a checkpoint has an ONNX file, beside it or in the store."""
-    if checkpoint.with_suffix(".onnx").is_file():
-        return True
-
-    def there(entry: Entry) -> bool:
-        return "onnx" in entry.arrays
-
-    return bool(Store(workspace).get("onnx", weights_key(checkpoint, info), there))

@@ -210,10 +210,12 @@ def classifier(model: str) -> Classifier:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the network…")
 def _classifier(path: str, changed: int) -> Classifier:
-    from fer_core.inference import Classifier, share_processor
+    from fer_core.inference import Classifier
+    from fer_core.inference.background import export_behind
 
-    share_processor()
-    return Classifier.load(path, workspace=session.workspace())
+    found = Classifier.load(path, workspace=session.workspace(), threads=1)
+    export_behind(found, session.workspace())
+    return found
 
 
 @st.cache_resource(max_entries=4, show_spinner="Building the network…")

@@ -115,6 +115,8 @@ def test_an_unknown_model_is_status_2(capsys, folder):
 
 def test_the_default_model_is_one_rule_that_one_variable_changes(capsys, folder, checkpoint, monkeypatch):
     monkeypatch.delenv("FER_MODEL", raising=False)
+    monkeypatch.setattr("fer_core.inference.classifier.shipped_models", lambda: ["compact", "compact-people", "seed"])
+    assert default_model() == "compact-people"
     monkeypatch.setattr("fer_core.inference.classifier.shipped_models", lambda: ["compact", "seed"])
     assert default_model() == "compact"
     monkeypatch.setattr("fer_core.inference.classifier.shipped_models", lambda: ["seed"])
