@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from fer_core import charts
-from fer_core.formatting import percent
+from fer_core.formatting import capitalized, percent
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
@@ -38,7 +38,7 @@ def imbalance(training: dict[str, int]) -> str:
     ratio = present[largest] / present[smallest]
     if ratio < 1.5:
         return ""
-    words = f"{largest} has {ratio:.1f} times as many training faces as {smallest}."
+    words = f"{capitalized(largest)} has {ratio:.1f} times as many training faces as {smallest}."
     if ratio >= _LARGE:
         words += (
             " A network learns to predict rare classes rarely; Class weights among the training settings make their "

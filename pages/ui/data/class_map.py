@@ -35,7 +35,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
         show_complaint()
         st.caption(
             "What you arrange here holds on every page and in new trainings until you undo it. It is kept in the "
-            "workspace; the data itself never changes. On the command line, --use-class-map takes it over."
+            "workspace; the data itself never changes. On the command line, `--use-class-map` takes it over."
         )
         st.dataframe(_before_and_after(own, mapped), hide_index=True)
         # Other classes, other widgets: what was chosen before a change must not stay chosen after it.

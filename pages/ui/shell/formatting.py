@@ -12,6 +12,7 @@ from fer_core.formatting import display_safe
 _CODE = re.compile(
     r":([A-Za-z+-][\w+-]*|material/\w+):"
 )  # of an emoji or icon; a backslash does not keep it from being drawn
+_DIRECTIVE = re.compile(r":(?=[^\W\d_])")  # ``:word`` is left out of a text as an unknown directive
 _JOINER = "\u2060"  # takes no place and allows no break
 _LIST = re.compile(r"^(\d*)([-.)])")  # what would begin a list
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$&])")
@@ -20,7 +21,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$&])")
 def plain(text: object) -> str:
     """``text`` so that Streamlit's Markdown shows it and interprets nothing in it (names of files, runs, classes, errors)."""
     line = _CODE.sub(lambda found: f":{_JOINER}{found[1]}:", " ".join(str(text).split()))
-    return _LIST.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", line))
+    return _LIST.sub(r"\1\\\2", _DIRECTIVE.sub(r"\:", _MARKDOWN.sub(r"\\\1", line)))
 
 
 def is_built_in(source: str) -> bool:

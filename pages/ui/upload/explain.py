@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from fer_core.charts import deletion_insertion, region_bars
 from fer_core.explanation import METHODS, Belief, RegionStudy, Saliency, examine, region_masks, shares
 from fer_core.explanation.photo import landmarks_in_crop, overlay
 from fer_core.explanation.regions import areas
-from fer_core.formatting import percent
+from fer_core.formatting import SPLIT_NAMES, percent
 from fer_core.photos import FacePrediction
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background
@@ -22,6 +22,9 @@ from pages.ui.shell.errors import calm
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.upload.cover import cover_by_hand
 from pages.ui.upload.photo_cache import Model, saliency
+
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
 
 _FAST: Final = tuple(name for name, method in METHODS.items() if not method.slow)
 _SLOW: Final = tuple(name for name, method in METHODS.items() if method.slow)
@@ -166,6 +169,12 @@ def _belief(case: Case, found: Saliency) -> None:
     chart(deletion_insertion(*belief.curves(), case.target), key="belief-curves", height=330)
 
 
+def _studied_split(dataset: FaceDataset | None) -> str:
+    """The split whose faces are studied: validation where there is one, as there usually is."""
+    counts = {} if dataset is None else dataset.counts()
+    return next((split for split in ("valid", "test", "train") if counts.get(split)), "valid")
+
+
 def _regions(case: Case, found: Saliency) -> None:
     st.markdown("#### Eyes and mouth?")
     face = case.face
@@ -184,12 +193,13 @@ def _regions(case: Case, found: Saliency) -> None:
     if places is None:
         st.caption("The face was marked by hand, so the regions lie where FER2013's faces have them.")
     source = session.data_source()
+    split = SPLIT_NAMES[_studied_split(cache.loaded_dataset(source))]
 
     def prepare() -> Task:
         from fer_core.explanation import study_regions
 
         dataset = cache.dataset(source)
-        indices = dataset.indices("valid")
+        indices = dataset.indices(_studied_split(dataset))
         classifier = case.model.classifier
         return lambda report, stop: study_regions(
             classifier, dataset, indices, found.method, on_progress=report, should_stop=stop
@@ -198,12 +208,12 @@ def _regions(case: Case, found: Saliency) -> None:
     study: RegionStudy | None = background(
         "study",
         (case.model, found.method, source),
-        "Measure it over the whole validation split",
+        f"Measure it over the whole {split} split",
         prepare,
         doing="measuring the faces",
         icon=":material/groups:",
-        help=f"Every validation face of the data in use ({source_name(source)}), each explained for its predicted class.",
+        help=f"Every {split} face of the data in use ({source_name(source)}), each explained for its predicted class.",
     )
     if study is not None:
-        sentence = f"{source_name(source)}, validation split: {study.sentence()}"
+        sentence = f"{source_name(source)}, {split} split: {study.sentence()}"
         chart(region_bars(study.mean, study.area, sentence, study.ci95), key="study-bars", height=240)

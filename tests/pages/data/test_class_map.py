@@ -193,7 +193,7 @@ def test_persons_and_a_missing_validation_split_are_told(open_page, monkeypatch)
     ("counts", "words_"),
     [
         ({"a": 100, "b": 90}, ""),
-        ({"a": 200, "b": 100}, "a has 2.0 times as many training faces as b."),
+        ({"a": 200, "b": 100}, "A has 2.0 times as many training faces as b."),
         ({"a": 400, "b": 100, "c": 0}, "Class weights"),
         ({"a": 5, "b": 0}, ""),
     ],

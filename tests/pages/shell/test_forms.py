@@ -54,6 +54,7 @@ def test_steps_fit_the_size_of_the_number(config, name, step):
 def test_foreign_text_is_shown_and_not_interpreted():
     assert plain("a *b* <script> [x](y) `c` $d$") == r"a \*b\* \<script\> \[x\]\(y\) \`c\` \$d\$"
     assert plain("two\nlines") == "two lines"
+    assert plain(":red[x]") == r"\:red\[x\]"
     assert plain("1. happy") == r"1\. happy"
     assert plain("- happy") == r"\- happy"
     for code in (":smile:", ":+1:", ":material/home:"):
