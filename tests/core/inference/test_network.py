@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fer_core.cli import main
-from fer_core.inference import Classifier, background, network, update_info
+from fer_core.inference import Classifier, background, network, shipped_models, update_info
 from fer_core.inference.background import export_behind, keep_onnx
 from fer_core.inference.engines import TOLERANCE, fixed_faces
 from fer_core.inference.export import onnx_bytes
@@ -155,3 +155,8 @@ def test_a_file_for_others_has_the_sensitivity_baked_in(tmp_path, capsys):
     expected = Classifier.load(path, sensitivity=0.6)
     np.testing.assert_allclose(exported.run(FACES, "probabilities"), expected.probabilities(FACES), atol=1e-5)
     np.testing.assert_allclose(exported.run(FACES, "logits"), expected.logits(FACES), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_every_shipped_model_brings_its_file(name):
+    assert Classifier.load(name).engine["name"] == "onnxruntime"
