@@ -123,9 +123,11 @@ def make_class_list(names: Iterable[str], where: str, what: str, *hints: str) ->
     try:
         return ClassList(names)
     except DataError as error:
+        advice = (
+            "Put the faces of each class into a folder of its own" if what == "folders" else "Give each class a label"
+        )
         raise DataError(
-            f"{where}: {error} Found as classes: the {what} {named(names)}. Give the faces of each class one of the "
-            f"{what}, with a short name. {' '.join(hints)}".rstrip()
+            f"{where}: {error} Found as classes: the {what} {named(names)}. {advice}, with a short name. {' '.join(hints)}".rstrip()
         ) from error
 
 

@@ -235,14 +235,16 @@ def untrained(architecture: str) -> Classifier:
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
     """Begin to import what takes long in the background, once for the process: the first page that needs it has it sooner."""
-    threading.Thread(target=_import_slow_libraries, name="import torch", daemon=True).start()
+    threading.Thread(target=_import_slow_libraries, name="import libraries", daemon=True).start()
 
 
 def _import_slow_libraries() -> None:
     """Runs in the background thread; an error comes up again, with its message, where the library is needed."""
     with suppress(Exception):
-        importlib.import_module("fer_core.models")  # brings torch
+        importlib.import_module("cv2")  # faces in photographs and on the webcam
+        importlib.import_module("onnxruntime")  # answers for networks that have an ONNX file
         importlib.import_module("scipy.stats")  # intervals of every evaluation
+        importlib.import_module("fer_core.models")  # brings PyTorch, for training, gradients and layers
 
 
 @st.cache_resource(show_spinner="Loading PyTorch…")
