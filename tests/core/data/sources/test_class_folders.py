@@ -214,7 +214,8 @@ def test_from_two_to_a_hundred_classes(count):
 
 def test_one_class_and_more_than_a_hundred_are_refused_in_words():
     with pytest.raises(
-        DataError, match=r"faces: There is one class \('on'\).*the folders 'on'\. Give the faces of each class one of"
+        DataError,
+        match=r"faces: There is one class \('on'\).*the folders 'on'\. Put the faces of each class into a folder",
     ):
         read("on", "")
     with pytest.raises(DataError, match=r"There are 101 classes.*'0', '1', '10' and 98 more"):
