@@ -28,11 +28,12 @@ from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.inference.engines import fold_batch_norm
 from fer_core.models import ExpressionModel, build
 from fer_core.preprocess import normalise
-from fer_core.training.augment import augment
-from fer_core.training.capture import CapturedStep
 from fer_core.training.device import Compute
-from fer_core.training.losses import class_weights, distillation_loss, mixed_cross_entropy
 from fer_core.training.runs import EpochRecord
+from fer_core.training.step.augment import augment
+from fer_core.training.step.capture import CapturedStep
+from fer_core.training.step.losses import class_weights, distillation_loss, mixed_cross_entropy
+from fer_core.training.step.optimizer import averaged_tensors, ema_decay, learning_rate, make_optimizer, update_average
 
 _SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
 _ASKED_AT_ONCE = 1024  # faces shown to the teachers
@@ -69,23 +70,6 @@ def torch_settings(compute: Compute) -> Iterator[None]:
         finally:
             torch.set_num_threads(threads)
             torch.backends.cudnn.benchmark = searching
-
-
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Learning rate of step ``step`` (from 0) of ``total``.
-
-    One-cycle (Smith & Topin 2018) climbs along a cosine from peak/25 to the peak, then falls along a cosine to 0.
-    """
-    position = step / max(1, total)
-    if config.schedule == "constant":
-        return config.learning_rate
-    if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * position))
-    if position < config.warmup_share:
-        rise = 0.5 * (1 - math.cos(math.pi * position / config.warmup_share))
-        return config.learning_rate * (1 / 25 + (1 - 1 / 25) * rise)
-    fall = (position - config.warmup_share) / (1 - config.warmup_share)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * fall))
 
 
 def step_seed(seed: int, stream: int, step: int) -> int:
@@ -136,8 +120,8 @@ class Training:
         own = [copy.deepcopy(teacher).to(device).requires_grad_(False) for teacher in teachers]
         self.teachers: list[Callable[..., Any]] = [fold_batch_norm(teacher.eval()) for teacher in own]
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
-        self._averaged = _floats_and_counters(self.average, self.model) if self.average is not None else None
-        self.optimizer = _optimizer(config, self.model)
+        self._averaged = averaged_tensors(self.average, self.model) if self.average is not None else None
+        self.optimizer = make_optimizer(config, self.model)
         # The whole set lies on the device as bytes: 66 MB for FER2013.
         self.images = torch.from_numpy(dataset.images[split.train].copy()).to(device)
         self.targets = torch.from_numpy(dataset.labels[split.train].copy()).to(device)
@@ -283,7 +267,7 @@ class Training:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
         self.optimizer.step()
         if self._averaged is not None:
-            _update_average(*self._averaged, _ema_decay(config.ema_decay, step))
+            update_average(*self._averaged, ema_decay(config.ema_decay, step))
         return plain, hits
 
     def _seed(self, step: int) -> None:
@@ -411,40 +395,3 @@ class Training:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
-
-
-def _optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """AdamW or SGD; biases and batch norm (vectors) are not decayed."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-    return torch.optim.SGD(
-        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True
-    )
-
-
-def _ema_decay(decay: float, step: int) -> float:
-    """The average forgets its random start quickly: (1 + step) / (10 + step) until that exceeds ``decay``."""
-    return min(decay, (1 + step) / (10 + step))
-
-
-Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]
-
-
-def _floats_and_counters(average: torch.nn.Module, model: torch.nn.Module) -> tuple[Pairs, Pairs]:
-    """(average's, model's) tensors that are averaged, and those that count and are copied."""
-    both = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
-    floats = [pair for pair in both if pair[0].is_floating_point()]
-    counters = [pair for pair in both if not pair[0].is_floating_point()]
-    return ([a for a, _ in floats], [m for _, m in floats]), ([a for a, _ in counters], [m for _, m in counters])
-
-
-@torch.no_grad()
-def _update_average(floats: Pairs, counters: Pairs, decay: float) -> None:
-    torch._foreach_lerp_(*floats, 1 - decay)
-    if counters[0]:
-        torch._foreach_copy_(*counters)

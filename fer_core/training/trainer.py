@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
@@ -14,17 +13,13 @@ from fer_core.data.reading import Reading
 from fer_core.errors import FerError, TrainingError
 from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
-from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint, resolve_model
-from fer_core.models import ExpressionModel, build
-from fer_core.models.outputs import select_outputs
+from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint
 from fer_core.training.device import choose_compute, library_versions
-from fer_core.training.loop import Progress, Training, network_args, torch_settings
+from fer_core.training.loop import Progress, Training, torch_settings
+from fer_core.training.pretrained import load_teacher, start_weights
 from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
 from fer_core.workspace import Workspace, script_workspace
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -187,13 +182,13 @@ def _prepare(
         )
     if config.evaluate_test:
         dataset.indices("test")
-    start_weights = None
+    weights = None
     if config.init_from:
-        start_weights, note = _start_weights(config, dataset.classes, workspace)
+        weights, note = start_weights(config, dataset.classes, workspace)
         notes.append(note)
-    teachers = [_teacher(name, dataset.classes, workspace) for name in config.teachers]
+    teachers = [load_teacher(name, dataset.classes, workspace) for name in config.teachers]
     with torch_settings(compute):
-        training = Training(config, dataset, split, compute, start_weights, teachers)
+        training = Training(config, dataset, split, compute, weights, teachers)
     return _Prepared(dataset, training, tuple(notes))
 
 
@@ -206,48 +201,6 @@ def load_for(
         DataError: as :func:`fer_core.data.load`.
     """
     return Reading.of(config.to_dict()).load(config.data, workspace=workspace, on_progress=on_progress)
-
-
-def _start_weights(
-    config: TrainConfig, classes: ClassList, workspace: Workspace
-) -> tuple[dict[str, torch.Tensor], str]:
-    """The weights to start from, without those of the last layer where the classes are others; and what was taken."""
-    model, info = load_checkpoint(resolve_model(str(config.init_from), workspace))
-    if info.architecture != config.model:
-        raise FerError(
-            f"'{config.init_from}' is a {info.architecture} network; a {config.model} cannot start from its weights."
-        )
-    known = ClassList(info.labels)
-    positions = [place for place in classes.positions_in(known) if place is not None]
-    if len(positions) == len(known) == len(classes):
-        weights = select_outputs(model, positions).state_dict()
-        note = f"All weights of '{config.init_from}' are taken; it has the same classes."
-    else:
-        weights = {name: value for name, value in model.state_dict().items() if not name.startswith("classifier.")}
-        note = (
-            f"The layers of '{config.init_from}' are taken except the last, which starts at random: "
-            f"it was trained for {', '.join(known)}, this training is for {', '.join(classes)}."
-        )
-    fresh = build(config.model, **network_args(config, classes)).state_dict()
-    if any(name not in fresh or fresh[name].shape != value.shape for name, value in weights.items()):
-        raise FerError(
-            f"The weights of '{config.init_from}' do not fit: it was built with {info.model_args or 'no arguments'}, "
-            f"this training asks for {config.model_args or 'none'}. Set model_args to the same."
-        )
-    return weights, note
-
-
-def _teacher(name: str, classes: ClassList, workspace: Workspace) -> ExpressionModel:
-    """A network whose outputs are ``classes`` in their order; those it has beyond them are left out."""
-    network, info = load_checkpoint(resolve_model(name, workspace))
-    positions = classes.positions_in(ClassList(info.labels))
-    missing = [wanted for wanted, place in zip(classes, positions, strict=True) if place is None]
-    if missing:
-        raise FerError(
-            f"'{name}' cannot teach these classes: it does not know {', '.join(missing)}; "
-            f"it was trained for {', '.join(info.labels)}."
-        )
-    return select_outputs(network, [place for place in positions if place is not None])
 
 
 def _threads_before(run: Run) -> int:

@@ -14,7 +14,7 @@ from fer_core.config import TrainConfig
 from fer_core.data import load
 from fer_core.evaluation import Evaluation, Predictions
 from fer_core.training import list_runs, train
-from fer_core.training.losses import ClassWeights
+from fer_core.training.step.losses import ClassWeights
 from fer_core.workspace import Workspace
 
 SHOWN: Final = ("disgust", "fear")

@@ -10,8 +10,9 @@ from fer_core.config import TrainConfig
 from fer_core.data import make_split
 from fer_core.errors import TrainingError
 from fer_core.training.device import Compute, choose_compute
-from fer_core.training.loop import Training, learning_rate, step_seed, torch_settings
-from fer_core.training.losses import distillation_loss, mixed_cross_entropy
+from fer_core.training.loop import Training, step_seed, torch_settings
+from fer_core.training.step.losses import distillation_loss, mixed_cross_entropy
+from fer_core.training.step.optimizer import learning_rate
 from tests.factories import make_dataset, tiny_config
 
 CPU = Compute("cpu", "test", "float32", 1)

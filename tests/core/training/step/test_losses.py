@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fer_core.training.losses import class_weights, mixed_cross_entropy
+from fer_core.training.step.losses import class_weights, mixed_cross_entropy
 
 
 @pytest.mark.parametrize(("kind", "ratio"), [("inverse", 9.0), ("sqrt", 3.0)])

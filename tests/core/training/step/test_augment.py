@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fer_core.config import AugmentConfig
-from fer_core.training.augment import augment
+from fer_core.training.step.augment import augment
 
 OFF = AugmentConfig.off()
 
