@@ -152,22 +152,23 @@ def compose(first: ClassMap, second: ClassMap) -> ClassMap:
     )
 
 
-def apply_class_map(dataset: FaceDataset, class_map: ClassMap) -> FaceDataset:
+def apply_class_map(dataset: FaceDataset, class_map: ClassMap, *, partly: bool = False) -> FaceDataset:
     """The data set with its classes mapped; faces of dropped classes are left out, and counted in a warning.
 
-    The fingerprint stays that of the source. Votes of merged classes are added up.
+    The fingerprint stays that of the source. Votes of merged classes are added up. With ``partly`` the map may name
+    classes the data lack, as one made for the eight of the votes does for data with seven labels.
 
     Raises:
         DataError: the map does not fit the classes, or no face is left.
     """
     before = dataset.classes
-    class_map = check_class_map(before, class_map)
+    class_map = class_map if partly else check_class_map(before, class_map)
     if not class_map:
         return dataset
     classes = _class_list(class_map)
     new_label = np.full(len(before), -1, np.int64)
     for new, mapped in enumerate(class_map):
-        new_label[[before.position(source) for source in mapped.sources]] = new
+        new_label[[at for source in mapped.sources if (at := before.find(source)) is not None]] = new
     labels = new_label[dataset.labels]
     kept = np.flatnonzero(labels >= 0)
     if not len(kept):

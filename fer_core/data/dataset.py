@@ -50,6 +50,8 @@ class FaceDataset:
             known. No automatic split divides one.
         truth: where the labels come from: ``labels`` as the source gives them, ``votes`` the majority of the votes.
         class_map: how the classes were made from those of the source; empty where they are the source's own.
+        as_labelled: where ``truth`` is ``votes``: the data set with its source's own labels and classes, before any
+            class map; it has the faces without a majority too. None otherwise.
         warnings: sentences for the user (a class is missing, broken images were skipped).
         fingerprint: sha-256 hex over images, labels, split and ids of the source, before ``truth`` and
             ``class_map``: the identity of the content, to which a person's marks belong.
@@ -66,6 +68,7 @@ class FaceDataset:
     groups: npt.NDArray[np.str_] | None = None
     truth: Truth = "labels"
     class_map: tuple[MappedClass, ...] = ()
+    as_labelled: FaceDataset | None = None
     warnings: tuple[str, ...] = ()
     fingerprint: str = field(default="")
 
@@ -133,6 +136,11 @@ class FaceDataset:
     def label_name(self, index: int) -> str:
         """Name of the class that the face at ``index`` is labelled as."""
         return self.classes[int(self.labels[index])]
+
+    @property
+    def all_faces(self) -> FaceDataset:
+        """The data set that has every face people voted on: ``as_labelled``, or this one."""
+        return self.as_labelled or self
 
     @property
     def cache_key(self) -> str:

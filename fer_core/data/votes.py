@@ -125,6 +125,7 @@ def label_by_votes(dataset: FaceDataset) -> FaceDataset:
         votes=dataset.votes[kept],
         groups=None if dataset.groups is None else dataset.groups[kept],
         truth="votes",
+        as_labelled=dataset,
         warnings=warnings,
     )
 

@@ -202,4 +202,4 @@ def replace_epochs(config: TrainConfig, epochs: int | None) -> TrainConfig:
 
 def with_labels(dataset: FaceDataset, labels: Any) -> FaceDataset:
     """The same faces with other labels; another content, hence another fingerprint."""
-    return replace(dataset, labels=np.asarray(labels, dtype=np.int64), fingerprint="")
+    return replace(dataset, labels=np.asarray(labels, dtype=np.int64), as_labelled=None, fingerprint="")
