@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_core.data import FaceDataset, load
 from fer_core.workspace import Workspace
 from tests.paths import PROJECT_ROOT
 
@@ -42,3 +43,9 @@ def fer2013_zip() -> Path:
     if not FER2013_ZIP.is_file():
         pytest.skip("FER2013 is not beside this checkout (../shared/data/fer2013.zip)")
     return FER2013_ZIP
+
+
+@pytest.fixture(scope="session")
+def fer2013(fer2013_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> FaceDataset:
+    """The real FER2013, read once for all tests."""
+    return load(fer2013_zip, workspace=Workspace(tmp_path_factory.mktemp("fer2013")))
