@@ -38,7 +38,8 @@ def cached_outputs(
 ) -> Outputs:
     """Outputs of a model for one whole split, in its own classes; computed once for each content.
 
-    Another ``sensitivity`` (the model's own when None) costs nothing: raw logits are kept.
+    The faces are those of ``dataset.all_faces``: where its labels are the majority of people's votes, those without
+    one are there too. Another ``sensitivity`` (the model's own when None) costs nothing: raw logits are kept.
 
     Raises:
         DataError: the split is unknown or empty.
@@ -47,15 +48,16 @@ def cached_outputs(
     """
     path = resolve_model(model, workspace)
     store = Store(workspace)
-    key = f"{weights_key(path)} {dataset.cache_key} {split} {tta} outputs"
-    indices = dataset.indices(split)
-
+    dataset.indices(split)  # refused where it has none, though all faces may
+    faces = dataset.all_faces
+    key = f"{weights_key(path)} {faces.cache_key} {split} {tta} outputs"
+    indices = faces.indices(split)
     info = read_info(path)
     check_sensitivity(info, sensitivity)  # before the work
 
     def read(entry: Entry) -> npt.NDArray[np.float32]:
         logits = entry.arrays["logits"]
-        if not np.array_equal(entry.arrays["ids"], dataset.ids[indices]):
+        if not np.array_equal(entry.arrays["ids"], faces.ids[indices]):
             raise DataError("outputs for other faces")
         if logits.shape != (len(indices), len(info.labels)) or logits.dtype != np.float32:
             raise DataError("outputs of another model")
@@ -64,9 +66,9 @@ def cached_outputs(
     logits = store.get("predictions", key, read)
     if logits is None:
         classifier = Classifier.from_file(path, workspace=workspace)
-        logits = model_outputs(classifier, dataset, indices, tta, on_progress).logits
-        store.put("predictions", key, {"ids": dataset.ids[indices], "logits": logits})
-    return Outputs.of(dataset.ids[indices], logits, info, sensitivity)
+        logits = model_outputs(classifier, faces, indices, tta, on_progress).logits
+        store.put("predictions", key, {"ids": faces.ids[indices], "logits": logits})
+    return Outputs.of(faces.ids[indices], logits, info, sensitivity)
 
 
 def cached_predictions(
@@ -92,7 +94,8 @@ def cached_predictions(
         model, dataset, split, tta, sensitivity=sensitivity, workspace=workspace, on_progress=on_progress
     )
     match = match_classes(outputs.classes, dataset.classes, extra)
-    return outputs.predictions(match, dataset.labels[dataset.indices(split)])
+    indices = dataset.indices(split)
+    return outputs.of_faces(dataset.ids[indices]).predictions(match, dataset.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)

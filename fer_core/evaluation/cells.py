@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -12,10 +11,12 @@ import numpy.typing as npt
 
 from fer_core.classes import ClassList
 from fer_core.data import FaceDataset
+from fer_core.data.class_map import apply_class_map
 from fer_core.data.cleaning import Cleaning, clean_indices
 from fer_core.errors import DataError
+from fer_core.evaluation.agreement import RatedPredictions
 from fer_core.evaluation.evaluate import MatchedPredictions, Outputs, Predictions, known_faces
-from fer_core.evaluation.matching import ExtraClasses, match_classes
+from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
 from fer_core.evaluation.metrics import cross_entropy_each
 from fer_core.formatting import csv_cell
 from fer_core.workspace import Workspace
@@ -123,27 +124,50 @@ def cleaned_predictions(
 ) -> MatchedPredictions:
     """Predictions after cleaning from a model's outputs for a whole split; the model is not asked again.
 
-    Faces are left out and labels corrected as ``cleaning`` says; faces whose class the model lacks are left out too.
+    ``outputs`` are for the split of ``dataset.all_faces``. Faces are left out and labels corrected as ``cleaning``
+    says; faces whose class the model lacks are left out too.
 
     Raises:
         DataError: the outputs are not those of this split, nothing is left, or the marks are damaged.
         ModelError: model and data have no class in common.
     """
-    whole = dataset.indices(split)
-    if not np.array_equal(outputs.ids, dataset.ids[whole]):
+    faces = dataset.all_faces
+    if not np.array_equal(outputs.ids, faces.ids[faces.indices(split)]):
         raise DataError("These predictions belong to other faces; evaluate again.")
     match = match_classes(outputs.classes, dataset.classes, extra)
-    cleaned, kept = clean_indices(dataset, split, cleaning, workspace) if cleaning else (dataset, whole)
+    cleaned, kept = clean_indices(dataset, split, cleaning or Cleaning(), workspace)
     left_out = match.left_out(cleaned.labels[kept])
     kept = known_faces(match, cleaned, kept)
-    at = np.searchsorted(whole, kept)
-    chosen = replace(outputs, ids=outputs.ids[at], logits=outputs.logits[at])
+    predictions = outputs.of_faces(cleaned.ids[kept]).predictions(match, cleaned.labels[kept])
+    rated = _rated_predictions(outputs, match, dataset, split, cleaning, workspace)
     return MatchedPredictions(
-        cleaned,
-        kept,
-        chosen.predictions(match, cleaned.labels[kept]),
-        match,
-        left_out,
-        outputs.sensitivity,
-        outputs.abstain_below,
+        cleaned, kept, predictions, match, left_out, outputs.sensitivity, outputs.abstain_below, rated
     )
+
+
+def _rated_predictions(
+    outputs: Outputs,
+    match: ClassMatch,
+    dataset: FaceDataset,
+    split: str,
+    cleaning: Cleaning | None,
+    workspace: Workspace,
+) -> RatedPredictions | None:
+    """Predictions for all faces of a split that people voted on; None where there are none."""
+    faces = _rated_faces(dataset)
+    if faces.votes is None or not (faces.split == split).any():
+        return None
+    faces, positions = clean_indices(faces, split, cleaning or Cleaning(), workspace)
+    assert faces.votes is not None  # cleaning keeps them
+    positions = positions[faces.votes[positions].any(axis=1)]
+    if not len(positions):
+        return None
+    chosen = outputs.of_faces(faces.ids[positions])
+    return RatedPredictions(faces, positions, chosen.logits_for(match), match.axis, outputs.temperature)
+
+
+def _rated_faces(dataset: FaceDataset) -> FaceDataset:
+    """Every face with the source's own labels, in the classes of ``dataset``'s class map."""
+    if dataset.as_labelled is None:
+        return dataset
+    return apply_class_map(dataset.as_labelled, dataset.class_map, partly=True)

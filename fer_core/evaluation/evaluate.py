@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from fer_core.classes import ClassList
 from fer_core.data import FaceDataset
 from fer_core.errors import DataError
 from fer_core.evaluation import metrics
+from fer_core.evaluation.agreement import RatedPredictions
 from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
 from fer_core.inference import CheckpointInfo, Classifier, softmax
 from fer_core.inference.classifier import Progress
@@ -67,8 +68,25 @@ class Outputs:
         """Predictions for the faces whose class the model knows; ``labels`` int64 (n,) are the data's."""
         on_axis = match.axis_labels(labels)
         known = on_axis >= 0
-        logits = np.asarray(self.logits[known] - self.shift, dtype=np.float32)[:, list(match.column)]
-        return Predictions(self.ids[known], on_axis[known], logits, match.axis, self.temperature)
+        return Predictions(self.ids[known], on_axis[known], self.logits_for(match)[known], match.axis, self.temperature)
+
+    def logits_for(self, match: ClassMatch) -> npt.NDArray[np.float32]:
+        """The logits as the sensitivity shifts them, for the classes of ``match.axis``, float32 (n, len(axis))."""
+        return np.asarray(self.logits - self.shift, dtype=np.float32)[:, list(match.column)]
+
+    def of_faces(self, ids: npt.NDArray[np.str_]) -> Outputs:
+        """Only the outputs for the faces with these ids, str (m,), in their order.
+
+        Raises:
+            DataError: there are none for one of them.
+        """
+        if np.array_equal(ids, self.ids):
+            return self
+        place = {name: i for i, name in enumerate(self.ids.tolist())}
+        at = np.array([place.get(name, -1) for name in ids.tolist()], dtype=np.int64)
+        if (at < 0).any():
+            raise DataError("These predictions belong to other faces; evaluate again.")
+        return replace(self, ids=self.ids[at], logits=self.logits[at])
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +174,7 @@ class MatchedPredictions:
         match: the classes of model and data.
         left_out: faces left out because the model lacks their class, by class.
         sensitivity: of the model, in 0…1; ``abstain_below`` is its threshold there.
+        rated: predictions for all faces people voted on, whatever their label; None where there are no votes.
     """
 
     dataset: FaceDataset
@@ -165,6 +184,7 @@ class MatchedPredictions:
     left_out: dict[str, int]
     sensitivity: float = 0.0
     abstain_below: float = 0.0
+    rated: RatedPredictions | None = None
 
     @property
     def caption(self) -> str:

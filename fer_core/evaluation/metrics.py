@@ -76,6 +76,14 @@ def cross_entropy_each(logits: Floats, labels: Ints) -> npt.NDArray[np.float64]:
     return np.asarray(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(labels)), labels])
 
 
+def soft_cross_entropy(logits: Floats, targets: Floats) -> float:
+    """Mean of −Σ t_k ln softmax(logits)_k in nats, for targets t (N, C) whose rows sum to 1; computed in float64."""
+    z = np.asarray(logits, dtype=np.float64)
+    z = z - z.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return float(-np.mean((np.asarray(targets, dtype=np.float64) * log_p).sum(axis=1)))
+
+
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """One bin of a reliability diagram: (low, high], mean confidence and accuracy in it, number of faces."""

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from fer_core.data import FaceDataset
-from fer_core.data.cleaning import Cleaning, clean_indices, deduplicated
+from fer_core.data.cleaning import Cleaning, deduplicated
 from fer_core.errors import DataError
 from fer_core.evaluation import metrics
+from fer_core.evaluation.agreement import RatedPredictions, RaterAgreement
 from fer_core.evaluation.calibration import RiskCoverage, risk_coverage
-from fer_core.evaluation.evaluate import Evaluation, MatchedPredictions, Predictions, Tta, known_faces, model_outputs
+from fer_core.evaluation.cells import cleaned_predictions
+from fer_core.evaluation.evaluate import Evaluation, MatchedPredictions, Predictions, Tta, model_outputs
 from fer_core.evaluation.human import ERROR_KINDS, HumanView, human_view, sort_errors
 from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
 from fer_core.inference import Classifier
@@ -21,12 +23,45 @@ from fer_core.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
+class VoteFigures:
+    """How a model stands to people's votes, over all rated faces of a split; without votes there are no figures.
+
+    Attributes:
+        agreement: with a person drawn at random; None where no face has enough votes.
+        cross_entropy: mean cross-entropy with the votes as soft targets, in nats, over ``cross_entropy_n`` faces.
+    """
+
+    agreement: RaterAgreement | None = None
+    cross_entropy: float | None = None
+    cross_entropy_n: int = 0
+
+    @classmethod
+    def of(cls, rated: RatedPredictions | None) -> VoteFigures:
+        """The figures that follow from predictions for rated faces."""
+        return cls() if rated is None else cls(rated.agreement(), *rated.cross_entropy())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "rater_agreement": self.agreement.to_dict() if self.agreement else None,
+            "votes_cross_entropy": self.cross_entropy,
+            "votes_cross_entropy_n": self.cross_entropy_n,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Deduplicated:
-    """Accuracy without the faces whose pixels stand in train or valid; ``accuracy`` is None when none is left."""
+    """Figures without the faces whose pixels stand in train or valid; ``accuracy`` is None when none is left."""
 
     n: int
     accuracy: float | None
     accuracy_ci95: tuple[float, float] | None
+    votes: VoteFigures
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        interval = list(self.accuracy_ci95) if self.accuracy_ci95 else None
+        return {"n": self.n, "accuracy": self.accuracy, "accuracy_ci95": interval, **self.votes.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +76,9 @@ class EvaluationReport:
         risk: what abstaining buys.
         human: people's answers, where votes are loaded.
         error_kinds: str (n,), the kind of each error, where votes are loaded.
+        rated: predictions for all faces of the split that people voted on, where votes are loaded: with the majority
+            of the votes for labels, more faces than ``predictions`` has.
+        votes: how the model stands to these people.
         sentences: findings in plain words.
     """
 
@@ -57,13 +95,21 @@ class EvaluationReport:
     cleaning: Cleaning
     abstain_below: float
     sensitivity: float
+    rated: RatedPredictions | None
+    votes: VoteFigures
+
+    @property
+    def agreement(self) -> RaterAgreement | None:
+        """How often the model agrees with a person drawn at random; None where too few people voted."""
+        return self.votes.agreement
 
     @property
     def sentences(self) -> list[str]:
         """Findings in plain words; the lab report's claim about fear only among emotions with fear."""
+        people = [self.rated.sentence(self.agreement)] if self.rated is not None and self.agreement else []
         emotions = self.evaluation.classes.all_emotions and "fear" in self.match.shared
         claim = [fear_sentence(self.evaluation)] if emotions else []
-        return [*claim, *confusion_sentences(self.evaluation), *([self.caption] if self.caption else [])]
+        return [*people, *claim, *confusion_sentences(self.evaluation), *([self.caption] if self.caption else [])]
 
     @property
     def caption(self) -> str:
@@ -72,7 +118,6 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        d = self.deduplicated
         coverage, risk = self.risk.at(self.abstain_below)
         record = {
             **self.evaluation.to_dict(),
@@ -81,11 +126,8 @@ class EvaluationReport:
             "left_out": self.left_out,
             "sensitivity": self.sensitivity,
             "tta": self.tta,
-            "deduplicated": {
-                "n": d.n,
-                "accuracy": d.accuracy,
-                "accuracy_ci95": list(d.accuracy_ci95) if d.accuracy_ci95 else None,
-            },
+            **self.votes.to_dict(),
+            "deduplicated": self.deduplicated.to_dict(),
             "temperature": self.predictions.temperature,
             "abstain_below": self.abstain_below,
             "coverage": coverage,
@@ -116,21 +158,11 @@ def evaluate_split(
         DataError: the split is unknown or empty, or nothing is left of it after cleaning.
         ModelError: model and data have no class in common.
     """
-    cleaning = cleaning or Cleaning()
-    match = match_classes(classifier.classes, dataset.classes, extra)
-    labelled, asked = clean_indices(dataset, split, cleaning, workspace)
-    positions = known_faces(match, labelled, asked)
-    outputs = model_outputs(classifier, labelled, positions, tta, on_progress)
-    predictions = outputs.predictions(match, labelled.labels[positions])
-    found = MatchedPredictions(
-        labelled,
-        positions,
-        predictions,
-        match,
-        match.left_out(labelled.labels[asked]),
-        classifier.sensitivity,
-        classifier.abstain_below,
-    )
+    match_classes(classifier.classes, dataset.classes, extra)  # refused before the work
+    dataset.indices(split)
+    faces = dataset.all_faces
+    outputs = model_outputs(classifier, faces, faces.indices(split), tta, on_progress)
+    found = cleaned_predictions(outputs, dataset, split, cleaning, extra, workspace=workspace)
     return report_of(found, split, tta, cleaning)
 
 
@@ -149,6 +181,10 @@ def report_of(
     if not np.array_equal(predictions.ids, dataset.ids[positions]):
         raise DataError("These predictions belong to other faces; evaluate again.")
     alone = np.isin(positions, deduplicated(dataset, positions))
+    rated = found.rated
+    rated_alone = None
+    if rated is not None:
+        rated_alone = rated.among(np.isin(rated.positions, deduplicated(rated.dataset, rated.positions)))
     right = predictions.predicted == predictions.labels
     n, hits = int(alone.sum()), int(right[alone].sum())
     human, kinds = None, None
@@ -159,7 +195,9 @@ def report_of(
         kinds = sort_errors(*people, predictions.predicted)
     return EvaluationReport(
         evaluation=Evaluation.of(predictions, split),
-        deduplicated=Deduplicated(n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None),
+        deduplicated=Deduplicated(
+            n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None, VoteFigures.of(rated_alone)
+        ),
         predictions=predictions,
         positions=positions,
         match=found.match,
@@ -171,6 +209,8 @@ def report_of(
         cleaning=cleaning or Cleaning(),
         abstain_below=found.abstain_below,
         sensitivity=found.sensitivity,
+        rated=rated,
+        votes=VoteFigures.of(rated),
     )
 
 

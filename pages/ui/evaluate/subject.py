@@ -123,7 +123,8 @@ def predictions_of(
 
     outputs = outputs_of(model, name, dataset, split, tta)
     match = match_classes(outputs.classes, dataset.classes, extra)
-    return outputs.predictions(match, dataset.labels[dataset.indices(split)])
+    indices = dataset.indices(split)
+    return outputs.of_faces(dataset.ids[indices]).predictions(match, dataset.labels[indices])
 
 
 def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | None:

@@ -34,6 +34,16 @@ def test_metrics_agree_with_scikit_learn(case):
     )
 
 
+def test_soft_cross_entropy_of_whole_votes_is_the_cross_entropy(case):
+    logits, probabilities, labels = case
+    assert metrics.soft_cross_entropy(logits, np.eye(7)[labels]) == pytest.approx(
+        metrics.cross_entropy(logits, labels), abs=1e-12
+    )
+    targets = np.random.default_rng(0).dirichlet(np.ones(7), len(labels))
+    slow = -np.mean([sum(t * np.log(p)) for t, p in zip(targets, probabilities, strict=True)])
+    assert metrics.soft_cross_entropy(logits, targets) == pytest.approx(slow, abs=1e-12)
+
+
 def slow_ece(probabilities, labels, bins):
     total = 0.0
     for index in range(bins):
