@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from fer_core.cli.options import (
 )
 from fer_core.cli.output import emit, progress, table
 
+if TYPE_CHECKING:
+    from fer_core.evaluation.report import EvaluationReport, VoteFigures
+
 commands = typer.Typer()
 
 
@@ -35,6 +38,10 @@ def evaluate(
         str,
         typer.Option(help="Classes of the model that the data lack: count their predictions, or mask them."),
     ] = "count",
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(help="From 0 (as people judge) to 1 (every class as likely); the model's own if not given."),
+    ] = None,
     drop_duplicates: DropDuplicates = False,
     drop_blank: DropBlank = False,
     use_marks: UseMarks = False,
@@ -54,7 +61,7 @@ def evaluate(
     extra = next((known for known in EXTRA_CLASSES if known == extra_classes), None)
     if extra is None:
         raise ConfigError(f"--extra-classes takes {' or '.join(EXTRA_CLASSES)}, not '{extra_classes}'.")
-    classifier = Classifier.load(model, workspace=workspace())
+    classifier = Classifier.load(model, workspace=workspace(), sensitivity=sensitivity)
     with progress("Loading faces") as on_load:
         dataset = faces.load(data, on_load)
     with progress("Evaluating") as on_progress:
@@ -70,7 +77,7 @@ def evaluate(
     )
 
 
-def _evaluation_text(model: str, data: str, report: Any) -> str:
+def _evaluation_text(model: str, data: str, report: EvaluationReport) -> str:
     result = report.evaluation
     low, high = result.accuracy_ci95
     macro = "–" if result.macro_f1 is None else f"{result.macro_f1:.4f}"
@@ -79,15 +86,30 @@ def _evaluation_text(model: str, data: str, report: Any) -> str:
     for label, score in result.per_class.items():
         shares = (score.precision, score.recall, score.f1)
         rows.append([label, *(None if v is None else f"{v:.3f}" for v in shares), f"{score.n:,}"])
+    at = f", sensitivity {report.sensitivity:g}" if report.sensitivity else ""
     lines = [
-        f"{model} on {data}, {result.split}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
+        f"{model} on {data}, {result.split}{at}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
         f"deduplicated: {alone} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
+        *_vote_lines(report.votes),
         "",
         table(["", "precision", "recall", "F1", "n"], rows),
         "",
         *report.sentences,
     ]
     return "\n".join(lines)
+
+
+def _vote_lines(votes: VoteFigures) -> list[str]:
+    lines = []
+    if votes.agreement:
+        low, high = votes.agreement.ci95["model"]
+        lines.append(
+            f"rater agreement {votes.agreement.model:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {votes.agreement.n:,}); "
+            f"the best possible is {votes.agreement.ceiling:.4f}"
+        )
+    if votes.cross_entropy is not None:
+        lines.append(f"cross-entropy with the votes {votes.cross_entropy:.4f} (n = {votes.cross_entropy_n:,})")
+    return lines
 
 
 @commands.command()
