@@ -105,6 +105,7 @@ class _OnnxFile:
         self._checkpoint, self._info, self._threads = checkpoint, info, threads
         self._store = Store(workspace) if workspace is not None else None
         self._engine: OnnxEngine | None = None
+        self._key: str | None = None
         self._refused = False  # a file was found, and none that was agrees
         self._look_again = 0.0
         self._lock = threading.Lock()
@@ -124,7 +125,9 @@ class _OnnxFile:
         return self._engine
 
     def _find(self) -> None:
-        key = weights_key(self._checkpoint, self._info)
+        if self._key is None:
+            self._key = weights_key(self._checkpoint, self._info)
+        key = self._key
         for source in self._sources(key):
             try:
                 engine = OnnxEngine(source, self._threads)
