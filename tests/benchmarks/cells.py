@@ -35,8 +35,8 @@ ROUNDS = 4  # clicks on each of the three cells
 PLACE = """([t, p]) => {
   const chart = document.querySelector(".js-plotly-plot"), {xaxis, yaxis} = chart._fullLayout;
   const box = chart.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.d2p(xaxis.ticktext.indexOf(p)),
-          box.top + yaxis._offset + yaxis.d2p(yaxis.ticktext.indexOf(t))];
+  return [box.left + xaxis._offset + xaxis.d2p(p),
+          box.top + yaxis._offset + yaxis.d2p(t)];
 }"""
 SHOWN = """([n, face]) => {
   const faces = document.querySelectorAll(".fer-gallery button[data-face]");

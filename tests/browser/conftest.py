@@ -153,6 +153,13 @@ def settled(tab: Page) -> None:
     tab.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
 
 
+def take_preset(tab: Page, title: str) -> None:
+    """On the Train page, choose a preset."""
+    tab.locator(".st-key-train-preset").get_by_role("combobox").click()
+    tab.get_by_role("option", name=title).click()
+    settled(tab)
+
+
 def unfold_cover(tab: Page) -> None:
     """On the Upload page, unfold the part that is drawn only then."""
     tab.get_by_text("Cover a part of the face").click()

@@ -88,8 +88,8 @@ def click_cell(page, true: str, predicted: str) -> None:
     place = """([t, p]) => {
       const chart = document.querySelector(".js-plotly-plot"), {xaxis, yaxis} = chart._fullLayout;
       const box = chart.getBoundingClientRect();
-      return [box.left + xaxis._offset + xaxis.d2p(xaxis.ticktext.indexOf(p)) + 14,
-              box.top + yaxis._offset + yaxis.d2p(yaxis.ticktext.indexOf(t)) + 11];
+      return [box.left + xaxis._offset + xaxis.d2p(p) + 14,
+              box.top + yaxis._offset + yaxis.d2p(t) + 11];
     }"""
     before, (x, y) = None, page.evaluate(place, [true, predicted])
     while before != (x, y):  # until nothing moves any more
@@ -225,15 +225,15 @@ def test_the_cell_of_fear_taken_for_sad_shows_exactly_the_faces_the_predictions_
     mark_three_and_undo(page, real[1], dataset, expected)
 
 
-def in_the_file(workspace: Workspace, dataset, true: str, predicted: str) -> list[int]:
-    """Positions of a cell's faces, the most confident first, worked out from the predictions file with nothing of ours."""
-    test = dataset.indices("test")
+def in_the_file(workspace: Workspace, dataset, run: str, true: str, predicted: str) -> list[int]:
+    """Positions of a cell's faces, the most confident first, worked out from the kept outputs of the run's weights."""
+    test, temperature = dataset.indices("test"), read_info(workspace.runs / run / "best.safetensors").temperature
     for file in entries(workspace, "predictions"):
         with np.load(file) as kept:
             if kept["ids"].tolist() != dataset.ids[test].tolist():
                 continue
-            scaled = kept["logits"].astype(np.float64) / float(kept["temperature"])
-            labels = kept["labels"]
+            scaled = kept["logits"].astype(np.float64) / temperature
+        labels = dataset.labels[test]
         top = 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
         cell = (labels == SEVEN.index(true)) & (scaled.argmax(axis=1) == SEVEN.index(predicted))
         return [int(test[i]) for i in sorted(np.flatnonzero(cell), key=lambda i: -top[i])]
@@ -245,7 +245,7 @@ def in_the_file(workspace: Workspace, dataset, true: str, predicted: str) -> lis
 def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainable, page):
     _, workspace, _, begun_with = retrainable
     expected, dataset = walk_into(page, retrainable, "fear", "sad")
-    assert expected == in_the_file(workspace, dataset, "fear", "sad")
+    assert expected == in_the_file(workspace, dataset, begun_with, "fear", "sad")
     wait_until(lambda: shown(page) == expected[:48], seconds=30)
 
     # three of them are put right
@@ -268,7 +268,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_role("button", name="Retrain from its weights").click()
     page.get_by_text("It will start from the weights of trained.").wait_for()
     settled(page)
-    page.get_by_role("spinbutton", name="Epochs").fill("1")
+    page.get_by_role("spinbutton", name="Epochs", exact=True).fill("1")
     page.keyboard.press("Tab")
     settled(page)
     page.get_by_text("More", exact=True).click()
@@ -308,10 +308,10 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     assert f"alone on {len(found.gained):,}. " in sentence
     assert ("is more than chance" in sentence) == (found.test.p_value < 0.05)
     page.get_by_text(f"Now right ({len(found.gained):,})").wait_for()
-    gained = after[1][found.gained]
+    gained = after.positions[found.gained]
     wait_until(lambda: shown(page) == gained[:48].tolist(), seconds=30)
     page.get_by_text(f"Now wrong ({len(found.lost):,})").click()
-    lost = after[1][found.lost]
+    lost = after.positions[found.lost]
     wait_until(lambda: shown(page) == lost[:48].tolist(), seconds=30)
 
 

@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace
-from tests.browser.conftest import chart_points, settled, wait_until
+from tests.browser.conftest import chart_points, settled, take_preset, wait_until
 from tests.run_factory import append_epoch, make_record, make_run, write_status
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,8 @@ def test_a_training_is_started_watched_left_stopped_and_resumed(server, context,
     workspace = Workspace(server.home)
     page.goto(server.page("train"))
     settled(page)
-    page.get_by_role("spinbutton", name="Epochs").fill("60")
+    take_preset(page, "Standard")  # an epoch of the small network takes a second
+    page.get_by_role("spinbutton", name="Epochs", exact=True).fill("60")
     page.get_by_role("textbox", name="Name of the run").fill("from the browser")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Start training").click()

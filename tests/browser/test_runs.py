@@ -7,7 +7,7 @@ import pytest
 from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import serve
-from tests.browser.conftest import FEW_FACES, downloaded, leaves, settled, stop_trainings, wait_until
+from tests.browser.conftest import FEW_FACES, downloaded, leaves, settled, stop_trainings, take_preset, wait_until
 from tests.run_factory import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -55,7 +55,7 @@ def test_a_run_is_renamed_copied_kept_and_deleted(own, workspace_of_runs, page):
     manage(page, "Copy its settings")
     page.get_by_text("The form now holds the settings of the best so far.").wait_for()
     settled(page)
-    epochs = page.get_by_role("spinbutton", name="Epochs")
+    epochs = page.get_by_role("spinbutton", name="Epochs", exact=True)
     assert epochs.input_value() == "3"
     page.get_by_role("button", name="Reset to defaults").click()
     wait_until(lambda: epochs.input_value() != "3")
@@ -110,7 +110,8 @@ def test_a_training_outlives_its_server_and_the_next_server_shows_and_stops_it(b
     with serve(workspace_of_runs.root) as first:
         page.goto(first.page("train"))
         settled(page)
-        page.get_by_role("spinbutton", name="Epochs").fill("400")
+        take_preset(page, "Standard")  # an epoch of the small network takes a second
+        page.get_by_role("spinbutton", name="Epochs", exact=True).fill("400")
         page.get_by_role("textbox", name="Name of the run").fill("over the restart")
         page.keyboard.press("Tab")
         settled(page)
