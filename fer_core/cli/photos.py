@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_core.cli.options import FaceOptions, JsonOption, reads_faces, workspace
+from fer_core.cli.options import FaceOptions, JsonOption, Sensitivity, reads_faces, workspace
 from fer_core.cli.output import emit, note, progress
 
 commands = typer.Typer()
@@ -19,14 +19,13 @@ def predict(
     ],
     model: Annotated[
         str | None,
-        typer.Option(
-            help="A shipped model, a run, or a .safetensors file. Default: FER_MODEL, else compact, else seed."
-        ),
+        typer.Option(help="A shipped model, a run, or a .safetensors file. Default: FER_MODEL, else compact-people."),
     ] = None,
     csv: Annotated[
         str | None,
         typer.Option(help="Also write a table, row by row; photographs that stand in it already are skipped."),
     ] = None,
+    sensitivity: Sensitivity = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the faces in photographs and name their expressions."""
@@ -39,7 +38,10 @@ def predict(
 
     files = find_photos(paths)
     name = model or default_model()
-    classifier, detector = Classifier.load(name, workspace=workspace(), threads=1), FaceDetector()
+    classifier, detector = (
+        Classifier.load(name, workspace=workspace(), sensitivity=sensitivity, threads=1),
+        FaceDetector(),
+    )
     export_behind(classifier, workspace())
     with progress("Photographs") as on_progress:
         results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
@@ -50,7 +52,7 @@ def predict(
         note(f"{len(skipped)} of {len(files)} photographs stood in {csv} already and were skipped.")
     document = {
         "model": name,
-        "sensitivity": None,
+        "sensitivity": classifier.sensitivity if classifier.has_sensitivity else None,
         "classes": list(classifier.classes),
         "engine": classifier.engine,
         "photos": records,
@@ -91,6 +93,7 @@ def explain(
         str | None, typer.Option(help="Instead of a photograph: region shares over a whole split of this data.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
+    sensitivity: Sensitivity = None,
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
@@ -102,7 +105,7 @@ def explain(
 
     if (photo is None) == (data is None):
         raise ConfigError("Give either a photograph or --data, e.g. explain photo.jpg, or explain --data fer2013.zip.")
-    classifier = Classifier.load(model or default_model(), workspace=workspace())
+    classifier = Classifier.load(model or default_model(), workspace=workspace(), sensitivity=sensitivity)
     if data is not None:
         from fer_core.explanation import study_regions
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fer_core.cli.options import JsonOption, workspace
+from fer_core.cli.options import JsonOption, Sensitivity, workspace
 from fer_core.cli.output import emit, progress, stop_on_interrupt
 
 commands = typer.Typer()
@@ -18,6 +18,7 @@ def video(
     output: Annotated[str | None, typer.Option("--output", "-o", help="Annotated copy (.mp4, .m4v, .mov).")] = None,
     csv: Annotated[str | None, typer.Option("--csv", help="Table with a row for each face in each frame.")] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
+    sensitivity: Sensitivity = None,
     as_json: JsonOption = False,
 ) -> None:
     """Follow and classify the faces of a video; Ctrl-C keeps what is done."""
@@ -30,7 +31,7 @@ def video(
         raise ConfigError(
             "Say what to make of the video: -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
         )
-    classifier = Classifier.load(model or default_model(), workspace=workspace(), threads=1)
+    classifier = Classifier.load(model or default_model(), workspace=workspace(), sensitivity=sensitivity, threads=1)
     export_behind(classifier, workspace())
     with stop_on_interrupt("Finishing the file.") as stop_asked, progress("Video (seconds)") as bar:
 
@@ -43,4 +44,9 @@ def video(
         + (", stopped before the end" if result.stopped else "") + ".",
         *result.notes,
     ]  # fmt: skip
-    emit({"source": source, "output": output, "csv": csv, **result.to_dict()}, as_json, "\n".join(lines))
+    tau = classifier.sensitivity if classifier.has_sensitivity else None
+    emit(
+        {"source": source, "output": output, "csv": csv, "sensitivity": tau, **result.to_dict()},
+        as_json,
+        "\n".join(lines),
+    )

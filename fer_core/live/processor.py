@@ -61,6 +61,7 @@ class FrameResult:
         faces: from left to right.
         detected: whether faces were looked for in this frame, or followed from an earlier one.
         milliseconds: time spent, by stage (``detect``, ``classify``).
+        sensitivity: of the model, in 0…1.
     """
 
     time: float
@@ -70,6 +71,7 @@ class FrameResult:
     faces: tuple[LiveFace, ...] = ()
     detected: bool = True
     milliseconds: dict[str, float] = field(default_factory=dict)
+    sensitivity: float = 0.0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -229,7 +231,9 @@ class LiveProcessor:
         ]
         done = clock.perf_counter()
         stages = {"detect": 1000 * (found - started), "classify": 1000 * (done - found)}
-        return FrameResult(time, width, height, classifier.classes, tuple(results), detected, stages)
+        return FrameResult(
+            time, width, height, classifier.classes, tuple(results), detected, stages, classifier.sensitivity
+        )
 
     def _answer(
         self,

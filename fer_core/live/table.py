@@ -13,6 +13,8 @@ from fer_core.workspace import make_directory
 
 COLUMNS: Final = ("time", "track", "x", "y", "width", "height", "label", "abstained")
 """The columns before the probabilities, one of which follows for each class."""
+LAST: Final = "sensitivity"
+"""The column behind them: the model's sensitivity at that moment. Tables of the first version lack it."""
 
 
 class FaceTable:
@@ -34,7 +36,7 @@ class FaceTable:
         except OSError as error:
             raise WorkspaceError(f"{path} cannot be written ({error.strerror}).") from error
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow([*COLUMNS, *map(csv_cell, labels)])
+        self._writer.writerow([*COLUMNS, *map(csv_cell, labels), LAST])
         self._flushed = 0.0
 
     def add(self, result: FrameResult, seconds: float) -> None:
@@ -42,9 +44,8 @@ class FaceTable:
         for face in result.faces:
             box = [f"{v:.1f}" for v in face.box]
             probabilities = [f"{p:.4f}" for p in face.probabilities]
-            self._writer.writerow(
-                [f"{seconds:.3f}", face.number, *box, csv_cell(face.label), int(face.abstained), *probabilities]
-            )
+            place = [f"{seconds:.3f}", face.number, *box, csv_cell(face.label), int(face.abstained)]
+            self._writer.writerow([*place, *probabilities, f"{result.sensitivity:g}"])
         if seconds - self._flushed > 1:
             self._flushed = seconds
             self._file.flush()

@@ -23,7 +23,7 @@ from fer_core.formatting import from_csv_cell
 from fer_core.inference import Classifier
 from fer_core.live.mp4 import Mp4Writer
 from fer_core.live.processor import LiveProcessor
-from fer_core.live.table import COLUMNS, FaceTable
+from fer_core.live.table import COLUMNS, LAST, FaceTable
 from fer_core.workspace import make_directory
 
 if TYPE_CHECKING:
@@ -310,7 +310,8 @@ def read_timeline(table: str | Path, points: int = 600) -> Timeline:
     header = next(reader, [])
     if tuple(header[: len(COLUMNS)]) != COLUMNS:
         raise ImageError(f"{table} is not a table of faces made from a video.")
-    labels = tuple(map(from_csv_cell, header[len(COLUMNS) :]))
+    end = len(header) - 1 if header[-1] == LAST else len(header)
+    labels = tuple(map(from_csv_cell, header[len(COLUMNS) : end]))
     try:
         classes = ClassList(labels)
     except DataError as error:
@@ -318,7 +319,7 @@ def read_timeline(table: str | Path, points: int = 600) -> Timeline:
     rows: dict[int, list[list[float]]] = {}
     for row in reader:
         with suppress(ValueError):  # a last line cut short
-            values = [float(row[0]), *map(float, row[len(COLUMNS) :])]
+            values = [float(row[0]), *map(float, row[len(COLUMNS) : end])]
             if len(values) == len(labels) + 1:
                 rows.setdefault(int(row[1]), []).append(values)
     tracks = {}

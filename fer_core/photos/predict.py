@@ -95,7 +95,7 @@ def predict_paths(
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
     files = find_photos(paths)
-    table = ResultTable(Path(csv), classifier.labels, model_name) if csv is not None else None
+    table = ResultTable(Path(csv), classifier.labels, model_name, classifier.sensitivity) if csv is not None else None
     return _predict_files(files, detector, classifier, table, on_progress, should_stop)
 
 

@@ -31,7 +31,7 @@ _BEFORE: Final = (
     "label",
     "abstained",
 )
-_AFTER: Final = ("notes", "error")
+_AFTER: Final = ("notes", "error", "sensitivity")
 
 
 class ResultTable:
@@ -39,21 +39,22 @@ class ResultTable:
 
     Columns: ``file, model, width, height, faces`` (how many in this photograph), ``face`` (1, 2, … from left to right),
     ``x, y, w, h`` (box in pixels), ``score, label, abstained`` (1 or 0), one column of probability for each label,
-    ``notes, error``. UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    ``notes, error``, and the model's ``sensitivity``. UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe in front.
 
     A table that exists is continued: :attr:`done` names its photographs. A row or a photograph that was only half
     written, as a power cut leaves it, is dropped and done again. Use as a context manager around :meth:`write`; nothing
     on disk changes before that.
     """
 
-    def __init__(self, path: Path, labels: tuple[str, ...], model: str = "") -> None:
+    def __init__(self, path: Path, labels: tuple[str, ...], model: str = "", sensitivity: float = 0.0) -> None:
         """Read the table at ``path``, where there is one.
 
         Raises:
-            ImageError: the file is something else, or a table of another model.
+            ImageError: the file is something else, or a table of another model or sensitivity.
         """
         self.path = path
         self.model = model
+        self.sensitivity = f"{sensitivity:g}"
         self.columns = (*_BEFORE, *map(csv_cell, labels), *_AFTER)
         self._file: IO[bytes] | None = None
         self._rows, self._must_rewrite = self._read()
@@ -68,9 +69,12 @@ class ResultTable:
             return [], True
         except OSError as error:
             raise ImageError(f"The table '{self.path}' cannot be read ({error.strerror}).") from error
-        header = self._encode([self.columns])
-        if header.startswith(content):  # empty, or torn within the header
+        stored = content
+        header, first = self._encode([self.columns]), self._encode([self.columns[:-1]])
+        if header.startswith(content) or first.startswith(content):  # empty, or torn within the header
             return [], content != header
+        if content.startswith(first):  # of the first version, which knew no sensitivity
+            content = self._with_sensitivity(content, len(first))
         if not content.startswith(header):
             raise ImageError(
                 f"'{self.path}' exists and is not a table of this command and these labels; "
@@ -86,12 +90,29 @@ class ResultTable:
             rows.pop()
         rows = self._complete(rows)
         for row in rows:
+            if row[-1] != self.sensitivity:
+                raise ImageError(
+                    f"'{self.path}' holds results at the sensitivity {row[-1]}, not at {self.sensitivity}; it is left as it "
+                    "is. Give another name."
+                )
             if row[1] != csv_cell(self.model):
                 raise ImageError(
                     f"'{self.path}' holds results of the model '{from_csv_cell(row[1])}', not of '{self.model}'; "
                     "it is left as it is. Give another name."
                 )
-        return rows, header + self._encode(rows) != content
+        return rows, header + self._encode(rows) != stored
+
+    def _with_sensitivity(self, content: bytes, header: int) -> bytes:
+        """A table of the first version with the column it lacks: its results are those of sensitivity 0."""
+        text = content[header:].decode("utf-8", "replace")
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline="")))
+        except csv.Error as error:
+            raise self._damaged() from error
+        if rows and not text.endswith("\n"):
+            rows.pop()
+        full = [[*row, "0"] if len(row) == len(self.columns) - 1 else row for row in rows]
+        return self._encode([self.columns, *full])
 
     def _complete(self, rows: list[list[str]]) -> list[list[str]]:
         """The rows up to the last photograph with all its faces."""
@@ -145,7 +166,7 @@ class ResultTable:
 
     def _rows_of(self, result: PhotoResult) -> list[list[object]]:
         begin = [csv_cell(result.file), csv_cell(self.model), result.width, result.height, len(result.faces)]
-        end = [csv_cell("; ".join(result.notes)), csv_cell(result.error or "")]
+        end = [csv_cell("; ".join(result.notes)), csv_cell(result.error or ""), self.sensitivity]
         blank: list[object] = [""] * (len(self.columns) - len(begin) - len(end))
         faces: list[list[object]] = [
             self._face(number, face, result.width, result.height) for number, face in enumerate(result.faces, start=1)
@@ -175,9 +196,11 @@ class ResultTable:
         return text.getvalue().encode()
 
 
-def table_bytes(results: Iterable[PhotoResult], labels: tuple[str, ...], model: str = "") -> bytes:
+def table_bytes(
+    results: Iterable[PhotoResult], labels: tuple[str, ...], model: str = "", sensitivity: float = 0.0
+) -> bytes:
     """The content of the csv that a :class:`ResultTable` would write of these photographs."""
-    table = ResultTable(Path(os.devnull), labels, model)
+    table = ResultTable(Path(os.devnull), labels, model, sensitivity)
     rows = [row for result in results for row in table._rows_of(result)]
     return table._encode([table.columns, *rows])
 

@@ -62,7 +62,7 @@ def test_a_video_with_its_table_and_timeline(classifier, names, tmp_path):
     with (tmp_path / "t.csv").open(newline="") as file:
         header = next(csv.reader(file))
     assert not any(name.startswith("=") for name in header)
-    assert [name.removeprefix("'") for name in header[-len(names) :]] == list(names)
+    assert [name.removeprefix("'") for name in header[-len(names) - 1 : -1]] == list(names)
     assert read_timeline(tmp_path / "t.csv").classes.names == names
 
 

@@ -27,7 +27,8 @@ class FakeClassifier:
     def __init__(self, *rows, labels=SEVEN, temperature=T) -> None:
         self.rows, self.classes = list(rows), ClassList(tuple(labels))
         self.info = SimpleNamespace(temperature=temperature, abstain_below=0.3)
-        self.temperature, self.abstain_below, self.shift = temperature, 0.3, np.zeros(len(labels))
+        self.temperature, self.abstain_below = temperature, 0.3
+        self.sensitivity, self.shift = 0.0, np.zeros(len(labels))
 
     def adjust(self, logits):
         return logits

@@ -138,4 +138,4 @@ def test_a_model_names_its_own_classes(capsys, folder, tmp_path, names):
     assert tuple(document["photos"][0]["faces"][0]["probabilities"]) == names
     with (tmp_path / "t.csv").open(newline="") as file:
         columns = csv.DictReader(file).fieldnames
-    assert columns[13:-2] == [f"'{name}" if name.startswith("=") else name for name in names]
+    assert columns[13:-3] == [f"'{name}" if name.startswith("=") else name for name in names]

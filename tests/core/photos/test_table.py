@@ -177,3 +177,33 @@ def test_a_full_disk_says_so_and_keeps_what_was_written(tmp_path, monkeypatch):
         with pytest.raises(WorkspaceError, match="No space left on device"):
             table.write(RESULTS[1])
     assert ResultTable(path, LABELS, "m").done == {RESULTS[0].file}
+
+
+def test_a_table_at_another_sensitivity_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "t.csv"
+    with ResultTable(path, LABELS, "m", 0.3) as table:
+        table.write(RESULTS[0])
+    content = path.read_bytes()
+    with path.open(newline="") as file:
+        assert {row["sensitivity"] for row in csv.DictReader(file)} == {"0.3"}
+    with pytest.raises(ImageError, match=r"at the sensitivity 0\.3, not at 0\.5"):
+        ResultTable(path, LABELS, "m", 0.5)
+    assert path.read_bytes() == content
+
+
+def test_a_table_of_the_first_version_is_continued_at_sensitivity_0(tmp_path):
+    path, whole = tmp_path / "t.csv", tmp_path / "w.csv"
+    with ResultTable(whole, LABELS, "m") as table:
+        for result in RESULTS:
+            table.write(result)
+    with whole.open(newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([row[:-1] for row in rows])
+    with pytest.raises(ImageError, match="at the sensitivity 0, not"):
+        ResultTable(path, LABELS, "m", 0.5)
+    table = ResultTable(path, LABELS, "m")
+    assert table.done == {result.file for result in RESULTS}
+    with table:
+        pass
+    assert path.read_bytes() == whole.read_bytes()
