@@ -96,7 +96,19 @@ def network_args(config: TrainConfig, classes: ClassList) -> dict[str, Any]:
 
 
 class Training:
-    """One training, driven epoch by epoch: ``while not t.finished: record = t.run_epoch()``."""
+    """One training, driven epoch by epoch: ``while not t.finished: record = t.run_epoch()``.
+
+    Args:
+        config: all settings.
+        dataset: the network gets one output for each of its classes.
+        split: which of its faces train and validate.
+        compute: where, and how precisely.
+        start_weights: values for some or all of the network's tensors, by name; the others start at random.
+        teachers: networks whose outputs are the classes of ``dataset`` in their order.
+
+    Raises:
+        ConfigError, ModelError: there is no such architecture, or not with these arguments.
+    """
 
     def __init__(
         self,

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from fer_core.cli import main
+from fer_core.data.class_map import apply_class_map, make_class_map
 from fer_core.errors import TrainingError
+from fer_core.inference import read_info
 from fer_core.training import Hooks, list_runs
 from fer_core.training.family import epochs_for, teachers_for, train_family
 from tests.factories import make_dataset
@@ -25,10 +27,10 @@ def test_fewer_teachers_where_the_time_is_short(seconds, per_epoch, teachers):
     assert teachers_for(seconds, per_epoch, 6) == teachers
 
 
-def family(workspace, hooks=None, repeats=1, minutes=0.001):
+def family(workspace, hooks=None, repeats=1, minutes=0.001, dataset=None):
     return train_family(
-        "synthetic", minutes, teachers=2, repeats=repeats, students=STUDENTS, teacher=SMALL, limits=(1, 1), dataset=make_dataset(),
-        workspace=workspace, hooks=hooks,
+        "synthetic", minutes, teachers=2, repeats=repeats, students=STUDENTS, teacher=SMALL, limits=(1, 1),
+        dataset=dataset or make_dataset(), workspace=workspace, hooks=hooks,
     )  # fmt: skip
 
 
@@ -60,6 +62,15 @@ def test_repeats_are_students_of_other_seeds(workspace):
     assert [member.name for member in students] == ["Student compact 1", "Student compact 2"]
     runs = {run.label.name: run for run in list_runs(workspace)}
     assert [runs[member.name].config.seed for member in students] == [0, 1]
+
+
+def test_other_classes_have_a_family_of_their_own(workspace):
+    first, dataset = family(workspace), make_dataset()
+    merged = make_class_map(dataset.classes, merge=[("low", ["angry", "disgust", "fear", "sad"])])
+    second = family(workspace, dataset=apply_class_map(dataset, merged))
+    assert second.teachers[0].run != first.teachers[0].run
+    info = read_info(workspace.runs / second.students[0].run / "best.safetensors")
+    assert info.labels == ("low", "happy", "surprise", "neutral")
 
 
 def test_a_stop_ends_the_whole_and_the_next_call_goes_on(workspace):
