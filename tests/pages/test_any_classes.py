@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import fer_core.data.reading
@@ -86,3 +89,20 @@ def test_the_game_steps_aside_where_there_is_too_little_to_ask_for(open_page, mo
     check(app)
     assert "has only 'smile' to ask for" in words(app)
     assert not any(button.label == "Play" for button in app.button)
+
+
+def test_people_who_voted_for_other_classes_than_ferplus_are_compared_too(open_page, monkeypatch):
+    classes = ("open", "closed", "half")
+    votes = np.tile(np.array([[3, 1, 1]]), (84, 1))
+    data = replace(make_dataset(42, 21, 21, classes=classes), votes=votes, vote_columns=classes)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: data)
+    cache._shelf.clear()
+    run = make_run("mine", epochs=1, weights=True)
+    untrained_checkpoint(run.path / "best.safetensors", labels=classes)
+    write_json(Workspace.default().app_state, {"model": run.id})
+    app = open_page("evaluate")
+    app.segmented_control(key="evaluate-view").set_value("people").run()
+    check(app)
+    values = {metric.label: metric.value for metric in app.metric}
+    assert values["People agree with each other"] == "60.0 %"
+    assert "Called no face by all" not in values

@@ -28,7 +28,8 @@ def people(subject: Subject) -> None:
         if human is None or kinds is None:
             st.info(
                 "No FER+ votes are loaded with this data, so there is nothing to compare people with. Put "
-                "fer2013new.csv (from the FER+ project) beside the data and read it again on the Data page.",
+                "fer2013new.csv (from the FER+ project), or a votes.csv of your own (a column file and one for each class), "
+                "beside the data and read it again on the Data page.",
                 icon=":material/how_to_vote:",
             )
             return
@@ -38,16 +39,17 @@ def people(subject: Subject) -> None:
             st.metric(
                 "People agree with the label",
                 percent(human.agreement),
-                help=f"Share of {human.rated:,} rated faces whose most voted emotion is the data's label.",
+                help=f"Share of {human.rated:,} rated faces whose most voted class is the data's label.",
                 width="content",
             )
             st.metric(
                 "People agree with each other",
                 percent(human.top_share),
-                help="Mean share of the ten votes that the most voted answer gets.",
+                help="Mean share of a face's votes that the most voted answer gets.",
                 width="content",
             )
-            st.metric("Called no face by all", f"{human.not_faces:,}", width="content")
+            if "NF" in subject.dataset.vote_columns:
+                st.metric("Called no face by all", f"{human.not_faces:,}", width="content")
         height = charts.matrix_height(len(subject.classes)) - 90
         left, right = st.columns(2, gap="large")
         with left:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import threading
+import time as clock
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
@@ -16,6 +17,7 @@ from fer_core.errors import FerError
 from fer_core.inference import Classifier
 from fer_core.live import LiveProcessor, LiveSession, frames_callback
 from fer_core.live import session as module
+from tests.core.live.test_calibration import FakeClassifier
 from tests.core.live.test_live import FakeDetector, face, frame
 from tests.factories import untrained_checkpoint
 
@@ -166,3 +168,23 @@ def test_stop_may_come_while_frames_come(live, workspace):
     thread.join(timeout=60)
     assert not faults
     assert not thread.is_alive()
+
+
+def test_a_model_of_other_classes_begins_its_own_history_and_its_own_table(workspace):
+    first, other = FakeClassifier(np.zeros(7)), FakeClassifier([2.0, 1.0], labels=("smile", "frown"))
+    live = LiveSession(first, processor=LiveProcessor(first, FakeDetector([face(100, 60)])))
+    path = live.start_recording(workspace)
+    picture = np.zeros((240, 320, 3), np.uint8)
+    now = clock.monotonic()
+    live.frame(picture, arrived=now)
+    live.use(other)
+    live.frame(picture, arrived=now + 0.1)
+    assert live.error is None
+    assert live.classes().names == ("smile", "frown")
+    assert [probabilities.shape for _, probabilities in live.history().values()] == [(1, 2)]
+    live.stop_recording()
+    headers = [
+        table.read_text().splitlines()[0] for table in (path.with_suffix(".csv"), path.with_name(path.stem + " 2.csv"))
+    ]
+    assert headers[0].endswith("surprise,neutral")
+    assert headers[1].endswith("abstained,smile,frown")
