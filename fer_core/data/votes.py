@@ -84,6 +84,38 @@ def vote_targets(
     return np.where(has_target[:, None], shares, 0).astype(np.float32), has_target
 
 
+def classes_of_votes(dataset: FaceDataset) -> ClassList:
+    """The classes that people voted for: FER+'s eight, or those classes of the data that are voted on.
+
+    Raises:
+        DataError: there are no votes, or they are on fewer than two classes.
+    """
+    if dataset.votes is None:
+        reasons = [warning for warning in dataset.warnings if "otes" in warning]
+        raise DataError(
+            " ".join(
+                [
+                    f"{dataset.name} has no votes of people. For FER2013 put FER+'s "
+                    "fer2013new.csv beside it (and fer2013_order.csv, if it is image files), for other data a votes.csv "
+                    "with a column for the file and one for each class; or name the file (--votes FILE).",
+                    *reasons,
+                ]
+            )
+        )
+    if dataset.vote_columns == FERPLUS_COLUMNS:
+        return ClassList.ferplus()
+    columns = columns_of(dataset.vote_columns, dataset.classes)
+    voted = [name for name, column in zip(dataset.classes, columns, strict=True) if column is not None]
+    if len(voted) == len(dataset.classes):
+        return dataset.classes
+    if len(voted) < 2:
+        raise DataError(
+            f"{dataset.name}: people voted on {len(voted)} of its classes ({', '.join(dataset.classes)}); at least two "
+            f"are needed. The columns are {', '.join(dataset.vote_columns)}."
+        )
+    return ClassList(tuple(voted))
+
+
 def label_by_votes(dataset: FaceDataset) -> FaceDataset:
     """The data set with the majority of people's votes for labels; faces without one are left out and counted.
 
@@ -92,19 +124,8 @@ def label_by_votes(dataset: FaceDataset) -> FaceDataset:
     Raises:
         DataError: there are no votes, they are on fewer than two classes, or no face has a majority.
     """
-    if dataset.votes is None:
-        reasons = [warning for warning in dataset.warnings if "otes" in warning]
-        raise DataError(
-            " ".join(
-                [
-                    f"{dataset.name} has no votes of people, so they cannot be its labels. For FER2013 put FER+'s "
-                    "fer2013new.csv beside it (and fer2013_order.csv, if it is image files), for other data a votes.csv "
-                    "with a column for the file and one for each class; or name the file (--votes FILE).",
-                    *reasons,
-                ]
-            )
-        )
-    classes = ClassList.ferplus() if dataset.vote_columns == FERPLUS_COLUMNS else _voted_classes(dataset)
+    classes = classes_of_votes(dataset)
+    assert dataset.votes is not None  # else it has no such classes
     labels = majority(dataset.votes, dataset.vote_columns, classes)
     kept = np.flatnonzero(labels >= 0)
     if not len(kept):
@@ -128,16 +149,3 @@ def label_by_votes(dataset: FaceDataset) -> FaceDataset:
         as_labelled=dataset,
         warnings=warnings,
     )
-
-
-def _voted_classes(dataset: FaceDataset) -> ClassList:
-    columns = columns_of(dataset.vote_columns, dataset.classes)
-    voted = [name for name, column in zip(dataset.classes, columns, strict=True) if column is not None]
-    if len(voted) == len(dataset.classes):
-        return dataset.classes
-    if len(voted) < 2:
-        raise DataError(
-            f"{dataset.name}: people voted on {len(voted)} of its classes ({', '.join(dataset.classes)}); at least two "
-            f"are needed. The columns are {', '.join(dataset.vote_columns)}."
-        )
-    return ClassList(tuple(voted))
