@@ -154,6 +154,11 @@ class TrainConfig(Config):
         title="Votes",
         description="A file of people's votes; empty takes one that lies beside the data.",
     )
+    targets: Literal["labels", "votes", "both"] = Field(
+        "labels",
+        title="Targets",
+        description="What the network learns for each face. labels: its label. votes: how people's votes are divided among the classes (FER+ has eight); faces without votes for a class are left out. both: two outputs on one trunk, one for each; the loss is the sum of the two. Validation by votes is the accuracy on faces with a majority (Barsoum et al. 2016); with both, the mean of the two accuracies decides which epoch is best.",
+    )
     class_map: tuple[MappedClass, ...] = Field(
         (),
         title="Class map",
@@ -343,6 +348,11 @@ class TrainConfig(Config):
             raise ValueError("ema_decay must be 0 (off) or at least 0.5; smaller values average nothing")
         if self.teacher_views and self.mixup:
             raise ValueError("teacher_views needs mixup 0: kept answers are of single faces, not of mixed ones")
+        if self.targets != "labels" and self.truth == "votes":
+            raise ValueError(
+                f"targets '{self.targets}' needs truth 'labels': with truth 'votes' the labels are the majority of the "
+                "votes already. Set truth to labels, or targets to labels"
+            )
         if self.freeze_epochs and not self.init_from:
             raise ValueError("freeze_epochs needs init_from: random layers are not worth keeping as they are")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset
+from fer_core.data.sources.ferplus import FERPLUS_COLUMNS
+from fer_core.data.votes import columns_of
 from fer_core.inference import CheckpointInfo, save_checkpoint
 from fer_core.store import Kind, Store
 from fer_core.workspace import Workspace
@@ -37,6 +40,22 @@ def make_dataset(
         image[row : row + 5, 8 + 3 * side : 40 - 3 * side] += 150
     split = np.array(["train"] * train + ["valid"] * valid + ["test"] * test)
     return FaceDataset(name, images, labels, split, np.array([f"face {i}" for i in range(n)]), names)
+
+
+def with_votes(dataset: FaceDataset, nobody: int = 0) -> FaceDataset:
+    """The data set with ten FER+ votes on each face: seven for what its label says, three for the next emotion.
+
+    Of the first ``nobody`` faces of each split all ten people say that they are *not a face*.
+    """
+    label_columns = columns_of(FERPLUS_COLUMNS, dataset.classes)
+    votes = np.zeros((len(dataset), len(FERPLUS_COLUMNS)), np.int64)
+    for row, label in zip(votes, dataset.labels.tolist(), strict=True):
+        column = label_columns[label]
+        assert column is not None
+        row[column], row[(column + 1) % 8] = 7, 3
+    for split in ("train", "valid", "test"):
+        votes[np.flatnonzero(dataset.split == split)[:nobody]] = [0] * 9 + [10]
+    return dataclasses.replace(dataset, votes=votes, vote_columns=FERPLUS_COLUMNS)
 
 
 def tiny_config(**changes: object) -> TrainConfig:

@@ -34,23 +34,50 @@ Progress = Callable[[int, int], None]
 def resolve_model(model: str | Path, workspace: Workspace) -> Path:
     """The checkpoint file meant by a shipped model's name, a run id (its best weights), or a path.
 
+    ``NAME:labels`` or ``NAME:votes`` is the output of a network that learned this, where a training left two: of a run,
+    or in files beside each other (``x.safetensors`` and ``x-labels.safetensors``).
+
     Raises:
-        ModelError: none of the three; the message lists the shipped models.
+        ModelError: none of these; the message lists the shipped models.
     """
     text = str(model)
-    runs = workspace.runs
-    plain = Path(text).name == text and text not in ("", ".", "..")
-    candidates = [asset("models", f"{text}.safetensors"), runs / text / "best.safetensors"] if plain else []
-    path = Path(text).expanduser()
-    candidates += [path, path / "best.safetensors"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    if plain and (runs / text).is_dir():
+    if (found := _find_checkpoint(text, workspace)) is not None:
+        return found
+    name, colon, target = text.rpartition(":")
+    if colon and target in ("labels", "votes"):
+        path = resolve_model(name, workspace)
+        for candidate in (path.with_name(f"{path.stem}-{target}{path.suffix}"), path):
+            if candidate.is_file() and read_info(candidate).target == target:
+                return candidate
+        raise ModelError(f"The model '{name}' has no output for {target}; it learned {read_info(path).target} only.")
+    if Path(text).name == text and text not in ("", ".", "..") and (workspace.runs / text).is_dir():
         raise ModelError(f"The run '{text}' has no saved weights yet; its first epoch is not finished.")
     raise ModelError(
         f"There is no model '{text}'. Give a shipped model ({', '.join(shipped_models()) or 'none here'}), a run id, or a .safetensors file."
     )
+
+
+def resolve_output(model: str, target: str, workspace: Workspace) -> Path:
+    """The output of ``model`` that learned ``target`` where it has one, else what ``model`` means by itself.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    try:
+        return resolve_model(f"{model}:{target}", workspace)
+    except ModelError:
+        return resolve_model(model, workspace)
+
+
+def _find_checkpoint(text: str, workspace: Workspace) -> Path | None:
+    plain = Path(text).name == text and text not in ("", ".", "..")
+    path = Path(text).expanduser()
+    candidates = [path, path / "best.safetensors"]
+    if plain:
+        candidates = [
+            asset("models", f"{text}.safetensors"), workspace.runs / text / "best.safetensors", *candidates,
+        ]  # fmt: skip
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def shipped_models() -> list[str]:

@@ -25,6 +25,8 @@ from fer_core.errors import ModelError
 from fer_core.preprocess import FACE_SIZE, to_tensor
 
 if TYPE_CHECKING:
+    import torch
+
     from fer_core.inference.checkpoint import CheckpointInfo
     from fer_core.models import ExpressionModel
 
@@ -191,7 +193,7 @@ def weights_key(path: Path, info: CheckpointInfo) -> str:
     return digest.hexdigest()
 
 
-def fold_batch_norm(model: ExpressionModel) -> Callable[..., object]:
+def fold_batch_norm(model: torch.nn.Module) -> Callable[..., object]:
     """A copy of ``model``, for evaluation only, in which each convolution has taken in the batch norm behind it.
 
     In evaluation batch norm is a scale and a shift per channel, so conv and norm are one convolution with other weights

@@ -1,9 +1,9 @@
-"""The outputs of a trained network chosen and put in another order, to fit the classes of other data."""
+"""The outputs of a network: chosen and put in another order, taken from its weights, or joined with another's."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -25,3 +25,41 @@ def select_outputs(model: ExpressionModel, positions: Sequence[int]) -> Expressi
             layer.bias.copy_(before.bias[rows])
     chosen.classifier = layer.requires_grad_(before.weight.requires_grad).train(before.training)
     return chosen
+
+
+def output_weights(weights: Mapping[str, torch.Tensor], columns: slice) -> dict[str, torch.Tensor]:
+    """The weights of the same network with the outputs in ``columns`` only."""
+    return {name: value[columns] if name.startswith("classifier.") else value for name, value in weights.items()}
+
+
+def join_outputs(models: Sequence[ExpressionModel]) -> nn.Module:
+    """One network with the outputs of all, in order: (N, 1, 48, 48) -> (N, sum of their outputs).
+
+    Networks that differ in their last layer only become one, so that the layers they share are computed once.
+    """
+    if len(models) == 1:
+        return models[0]
+    states = [model.state_dict() for model in models]
+    trunk = [name for name in states[0] if not name.startswith("classifier.")]
+    alike = all(
+        state.keys() == states[0].keys() and all(torch.equal(state[name], states[0][name]) for name in trunk)
+        for state in states[1:]
+    )
+    if not alike:
+        return _SideBySide(models)
+    joined = select_outputs(models[0], [0] * sum(model.classifier.out_features for model in models))
+    last = {name: torch.cat([state[name] for state in states]) for name in states[0] if name not in trunk}
+    joined.load_state_dict({**states[0], **last})
+    return joined
+
+
+class _SideBySide(nn.Module):
+    """The outputs of several networks, one after the other."""
+
+    def __init__(self, models: Sequence[ExpressionModel]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 1, 48, 48) -> (N, sum of all outputs)."""
+        return torch.cat([model(x) for model in self.models], dim=1)

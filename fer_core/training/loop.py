@@ -8,18 +8,20 @@ and its final weights are bit-identical to never having stopped (CPU, same machi
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.errors import ConfigError, ModelError, TrainingError
@@ -27,12 +29,14 @@ from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.inference.engines import fold_batch_norm
 from fer_core.models import ExpressionModel, build
+from fer_core.models.outputs import output_weights, select_outputs
 from fer_core.preprocess import normalise
 from fer_core.training.device import Compute
-from fer_core.training.runs import EpochRecord
+from fer_core.training.outputs import Output, learnable, make_outputs
+from fer_core.training.runs import EpochRecord, OutputRecord
 from fer_core.training.step.augment import augment
 from fer_core.training.step.capture import CapturedStep
-from fer_core.training.step.losses import class_weights, distillation_loss, mixed_cross_entropy
+from fer_core.training.step.objective import Objective
 from fer_core.training.step.optimizer import averaged_tensors, ema_decay, learning_rate, make_optimizer, update_average
 
 _SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
@@ -80,19 +84,21 @@ def step_seed(seed: int, stream: int, step: int) -> int:
     return (value ^ (value >> 31)) >> 1
 
 
-def network_args(config: TrainConfig, classes: ClassList) -> dict[str, Any]:
-    """Arguments of the architecture for a network with one output for each class.
+def network_args(config: TrainConfig, outputs: Sequence[Output]) -> dict[str, Any]:
+    """Arguments of the architecture for a network with one logit for each class of each output.
 
     Raises:
-        ConfigError: the settings ask for another number of outputs.
+        ConfigError: the settings ask for another number of logits.
     """
-    asked = config.model_args.get("classes", len(classes))
-    if asked != len(classes):
+    wanted = sum(len(output.classes) for output in outputs)
+    asked = config.model_args.get("classes", wanted)
+    if asked != wanted:
+        classes = "; ".join(", ".join(output.classes) for output in outputs)
         raise ConfigError(
-            f"model_args asks for {asked} classes, the data has {len(classes)} ({', '.join(classes)}). "
+            f"model_args asks for {asked} classes, the data has {wanted} ({classes}). "
             "Leave 'classes' out of model_args; it follows the data."
         )
-    return {**config.model_args, "classes": len(classes)}
+    return {**config.model_args, "classes": wanted}
 
 
 class Training:
@@ -117,13 +123,28 @@ class Training:
         split: ProtocolSplit,
         compute: Compute,
         start_weights: dict[str, torch.Tensor] | None = None,
-        teachers: Sequence[ExpressionModel] = (),
+        teachers: Sequence[torch.nn.Module] = (),
     ) -> None:
-        self.config, self.compute, self.split, self.dataset = config, compute, split, dataset
+        """Make everything ready for the first epoch; :meth:`load_state_dict` brings it to where another was.
+
+        Args:
+            config: all settings.
+            dataset: the faces.
+            split: which of them train and validate.
+            compute: where, and in which precision.
+            start_weights: of the network with all its outputs, or of a part of its layers; random where None.
+            teachers: networks with the same outputs.
+
+        Raises:
+            ConfigError, DataError, ModelError: the settings do not fit the data.
+        """
+        self.config, self.compute, self.dataset = config, compute, dataset
+        self.outputs = make_outputs(dataset, config.targets)
+        self.split, self.notes = learnable(dataset, split, self.outputs, config)
+        train = self.split.train
         device = torch.device(compute.device)
         torch.manual_seed(config.seed)
-        model_args = network_args(config, dataset.classes)
-        model = build(config.model, **model_args)
+        model = build(config.model, **network_args(config, self.outputs))
         if start_weights is not None:
             model.load_state_dict({**model.state_dict(), **start_weights})
         self.model: ExpressionModel = model.to(device)
@@ -135,10 +156,8 @@ class Training:
         self._averaged = averaged_tensors(self.average, self.model) if self.average is not None else None
         self.optimizer = make_optimizer(config, self.model)
         # The whole set lies on the device as bytes: 66 MB for FER2013.
-        self.images = torch.from_numpy(dataset.images[split.train].copy()).to(device)
-        self.targets = torch.from_numpy(dataset.labels[split.train].copy()).to(device)
-        counts = torch.bincount(self.targets, minlength=len(dataset.classes))
-        self._class_weights = class_weights(config.class_weights, counts)
+        self.images = torch.from_numpy(dataset.images[train].copy()).to(device)
+        self._objectives = [Objective(output, train, config, device) for output in self.outputs]
         self.batch_size = min(config.batch_size, len(self.images))
         self.steps_per_epoch = len(self.images) // self.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
@@ -150,13 +169,35 @@ class Training:
         self._view: View | None = None  # of the running epoch, always in the same place: a recorded step reads there
         self.progress = Progress()
         # Validation goes through the one inference path, on a copy, so that nothing is switched on the model.
-        self.info = CheckpointInfo(
-            architecture=config.model,
-            model_args=model_args,
-            labels=dataset.classes.names,
-            preprocess=config.preprocess,
+        self.classifiers = [
+            Classifier(self._alone(output), self._info(output), compute.device) for output in self.outputs
+        ]
+
+    @property
+    def classifier(self) -> Classifier:
+        """The network as it was last validated; with several outputs, the one that is meant where none is named."""
+        return self.classifiers[0]
+
+    @property
+    def info(self) -> CheckpointInfo:
+        """What is known of :attr:`classifier` before it is trained."""
+        return self.classifier.info
+
+    def _alone(self, output: Output) -> ExpressionModel:
+        """A copy of the network with one of its outputs."""
+        if len(self.outputs) == 1:
+            return copy.deepcopy(self.model)
+        return select_outputs(self.model, range(output.columns.start, output.columns.stop))
+
+    def _info(self, output: Output) -> CheckpointInfo:
+        return CheckpointInfo(
+            architecture=self.config.model,
+            model_args={**self.config.model_args, "classes": len(output.classes)},
+            labels=output.classes.names,
+            preprocess=self.config.preprocess,
+            prior=output.prior(self.split.train),
+            target=output.target,
         )
-        self.classifier = Classifier(copy.deepcopy(self.model), self.info, compute.device)
 
     @property
     def finished(self) -> bool:
@@ -173,9 +214,13 @@ class Training:
         """The epochs completed so far."""
         return [EpochRecord.model_validate(record) for record in self.progress.history]
 
-    def weights(self) -> dict[str, torch.Tensor]:
-        """The weights that are validated and saved: the average where it is on, else the network's."""
-        return (self.average or self.model).state_dict()
+    def weights(self, output: Output | None = None) -> dict[str, torch.Tensor]:
+        """The weights that are validated and saved: the average where it is on, else the network's.
+
+        Of the whole network, or with one of its outputs only.
+        """
+        weights: dict[str, torch.Tensor] = (self.average or self.model).state_dict()
+        return weights if output is None else output_weights(weights, output.columns)
 
     def run_epoch(
         self,
@@ -249,7 +294,7 @@ class Training:
             config, n = self.config, len(self.images)
             self.generator.manual_seed(step_seed(config.seed, 5, number))
             pixels = torch.empty_like(self.images).unsqueeze(1)
-            answers = torch.empty(n, len(self.dataset.classes), device=self.images.device)
+            answers = torch.empty(n, self.model.classifier.out_features, device=self.images.device)
             for start in range(0, n, _ASKED_AT_ONCE):
                 if should_stop and should_stop():
                     return False
@@ -308,7 +353,7 @@ class Training:
             share: float (), how much of each face remains under mixup; the rest is of its neighbour in the batch.
         """
         config = self.config
-        targets, others, answer = self.targets[batch], None, None
+        answer = None
         if self._view is not None:
             pixels, answer = self._view[0][batch].float(), self._view[1][batch]
         else:
@@ -316,28 +361,18 @@ class Training:
             pixels = augment(pixels, config.augment, self.generator, fill=255 * config.preprocess.mean)
         if config.mixup:
             # the order of an epoch is random, so a neighbour is a random partner
-            pixels, others = share * pixels + (1 - share) * pixels.roll(1, 0), targets.roll(1, 0)
+            pixels = share * pixels + (1 - share) * pixels.roll(1, 0)
         x = self._as_input(pixels)
         with self.compute.autocast:
             logits = self._head_alone(x) if self._frozen else self.model(x)
         logits = logits.float()
-        plain = mixed_cross_entropy(logits, targets, others, share, 0.0)
-        smooth = config.label_smoothing
-        weights = self._class_weights
-        loss = plain
-        if smooth or weights is not None:
-            loss = mixed_cross_entropy(logits, targets, others, share, smooth, weights)
-        if self.teachers:
-            answer = self._teachers_answer(x) if answer is None else answer
-            distance = distillation_loss(logits, answer, config.teacher_temperature)
-            loss = (1 - config.teacher_share) * loss + config.teacher_share * distance
+        if self.teachers and answer is None:
+            answer = self._teachers_answer(x)
+        parts = [objective(logits, batch, share, answer) for objective in self._objectives]
+        loss = torch.stack([part.loss for part in parts]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            predicted = logits.argmax(dim=1)
-            hits = (predicted == targets).sum()
-            if others is not None:
-                hits = share * hits + (1 - share) * (predicted == others).sum()
+        plain, hits = (torch.stack([getattr(part, name) for part in parts]).mean() for name in ("plain", "hits"))
         return plain.detach(), hits
 
     def _head_alone(self, x: torch.Tensor) -> torch.Tensor:
@@ -352,44 +387,60 @@ class Training:
 
     @torch.no_grad()
     def _teachers_answer(self, x: torch.Tensor) -> torch.Tensor:
-        """Mean over the teachers of softmax(logits / temperature), float (N, C)."""
+        """Mean over the teachers of softmax(logits / temperature) of each output, float (N, all classes)."""
         with self.compute.autocast:
-            logits = [teacher(x).float() for teacher in self.teachers]
-        return torch.stack([F.softmax(z / self.config.teacher_temperature, dim=1) for z in logits]).mean(dim=0)
+            logits = torch.stack([teacher(x).float() for teacher in self.teachers]) / self.config.teacher_temperature
+        answers = [F.softmax(logits[..., output.columns], dim=-1).mean(dim=0) for output in self.outputs]
+        return torch.cat(answers, dim=1)
 
     def _close_epoch(self, rate: float) -> EpochRecord:
         p = self.progress
-        valid_loss, valid_accuracy = self._validate(self.split.valid)
-        honest_loss, honest_accuracy = None, None
-        if self.split.honest is not None:
-            honest_loss, honest_accuracy = self._validate(self.split.honest)
+        found = {output.target: self._figures(place) for place, output in enumerate(self.outputs)}
+        means = {
+            name: None if None in (values := [figures.to_dict()[name] for figures in found.values()]) else fmean(values)
+            for name in OutputRecord.model_fields
+        }
         record = EpochRecord(
             epoch=p.epoch + 1,
             train_loss=p.loss_sum / p.seen,
             train_accuracy=p.correct / p.seen,
-            valid_loss=valid_loss,
-            valid_accuracy=valid_accuracy,
-            honest_loss=honest_loss,
-            honest_accuracy=honest_accuracy,
+            **means,
             learning_rate=rate,
             seconds=p.seconds,
             images_per_second=p.seen / p.seconds,
+            outputs=found if len(found) > 1 else {},
         )
         self.progress = Progress(epoch=p.epoch + 1, history=[*p.history, record.to_dict()])
         return record
 
-    def _validate(self, indices: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[float, float]:
-        self.classifier.model.load_state_dict(self.weights())
-        labels = self.dataset.labels[indices]
+    def _figures(self, place: int) -> OutputRecord:
+        """Validate one of the outputs."""
+        output = self.outputs[place]
+        self.classifiers[place].model.load_state_dict(self.weights(output))
+        valid_loss, valid_accuracy = self._validate(place, self.split.valid)
+        honest = (None, None) if self.split.honest is None else self._validate(place, self.split.honest)
+        return OutputRecord(
+            valid_loss=valid_loss, valid_accuracy=valid_accuracy, honest_loss=honest[0], honest_accuracy=honest[1]
+        )
+
+    def _validate(self, place: int, faces: npt.NDArray[np.int64]) -> tuple[float, float]:
+        """Cross-entropy to the targets, and accuracy, on those of ``faces`` that have a correct class."""
+        output, batch_size = self.outputs[place], _VALIDATED_AT_ONCE[self.compute.device]
+        faces = output.judged(faces)
         try:
-            logits = self.classifier.logits(self.dataset.images[indices], _VALIDATED_AT_ONCE[self.compute.device])
+            logits = self.classifiers[place].logits(self.dataset.images[faces], batch_size)
         except ModelError as error:
             raise TrainingError(
                 f"The network's answers are not finite numbers after epoch {self.progress.epoch + 1}. "
                 "Lower the learning rate. The last good weights are kept."
             ) from error
-        loss = metrics.cross_entropy(logits, labels)
-        return loss, metrics.accuracy(labels, logits.argmax(axis=1).astype(np.int64))
+        accuracy = metrics.accuracy(output.truth[faces], logits.argmax(axis=1).astype(np.int64))
+        return output.cross_entropy(logits, faces), accuracy
+
+    def targets_key(self) -> str:
+        """Names what is learned of people's votes; "" where nothing is. The data set's fingerprint leaves them out."""
+        votes = [output.targets[self.split.train] for output in self.outputs if output.target == "votes"]
+        return hashlib.sha256(votes[0].tobytes()).hexdigest() if votes else ""
 
     def state_dict(self) -> dict[str, Any]:
         """All that resuming needs: tensors and plain values only."""

@@ -2,50 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.errors import FerError
-from fer_core.inference import load_checkpoint, resolve_model
+from fer_core.inference import CheckpointInfo, load_checkpoint
+from fer_core.inference.classifier import resolve_output
 from fer_core.models import ExpressionModel, build
-from fer_core.models.outputs import select_outputs
+from fer_core.models.outputs import join_outputs, select_outputs
 from fer_core.training.loop import network_args
+from fer_core.training.outputs import Output
 from fer_core.workspace import Workspace
 
 
-def start_weights(config: TrainConfig, classes: ClassList, workspace: Workspace) -> tuple[dict[str, torch.Tensor], str]:
-    """The weights to start from, without those of the last layer where the classes are others; and what was taken."""
-    model, info = load_checkpoint(resolve_model(str(config.init_from), workspace))
+def start_weights(
+    config: TrainConfig, outputs: Sequence[Output], workspace: Workspace
+) -> tuple[dict[str, torch.Tensor], str]:
+    """The weights to start from, without those of the last layer where the classes are others; and what was taken.
+
+    Raises:
+        FerError: there is no such model, or it is of another architecture or shape.
+    """
+    name = str(config.init_from)
+    found = [load_checkpoint(resolve_output(name, output.target, workspace)) for output in outputs]
+    model, info = found[0]
     if info.architecture != config.model:
-        raise FerError(
-            f"'{config.init_from}' is a {info.architecture} network; a {config.model} cannot start from its weights."
-        )
-    known = ClassList(info.labels)
-    positions = [place for place in classes.positions_in(known) if place is not None]
-    if len(positions) == len(known) == len(classes):
-        weights = select_outputs(model, positions).state_dict()
-        note = f"All weights of '{config.init_from}' are taken; it has the same classes."
+        raise FerError(f"'{name}' is a {info.architecture} network; a {config.model} cannot start from its weights.")
+    states = [_same_classes(*pair, output.classes) for pair, output in zip(found, outputs, strict=True)]
+    known = [state for state in states if state is not None]
+    trunk = {name: value for name, value in model.state_dict().items() if not name.startswith("classifier.")}
+    if len(known) == len(outputs):
+        last = {key: torch.cat([state[key] for state in known]) for key in known[0] if key not in trunk}
+        weights = {**trunk, **last}
+        note = f"All weights of '{name}' are taken; it has the same classes."
     else:
-        weights = {name: value for name, value in model.state_dict().items() if not name.startswith("classifier.")}
+        weights = trunk
+        wanted = "; ".join(", ".join(output.classes) for output in outputs)
         note = (
-            f"The layers of '{config.init_from}' are taken except the last, which starts at random: "
-            f"it was trained for {', '.join(known)}, this training is for {', '.join(classes)}."
+            f"The layers of '{name}' are taken except the last, which starts at random: "
+            f"it was trained for {', '.join(info.labels)}, this training is for {wanted}."
         )
-    fresh = build(config.model, **network_args(config, classes)).state_dict()
-    if any(name not in fresh or fresh[name].shape != value.shape for name, value in weights.items()):
+    fresh = build(config.model, **network_args(config, outputs)).state_dict()
+    if any(key not in fresh or fresh[key].shape != value.shape for key, value in weights.items()):
         raise FerError(
-            f"The weights of '{config.init_from}' do not fit: it was built with {info.model_args or 'no arguments'}, "
+            f"The weights of '{name}' do not fit: it was built with {info.model_args or 'no arguments'}, "
             f"this training asks for {config.model_args or 'none'}. Set model_args to the same."
         )
     return weights, note
 
 
-def load_teacher(name: str, classes: ClassList, workspace: Workspace) -> ExpressionModel:
-    """A network whose outputs are ``classes`` in their order; those it has beyond them are left out."""
-    network, info = load_checkpoint(resolve_model(name, workspace))
-    positions = classes.positions_in(ClassList(info.labels))
-    missing = [wanted for wanted, place in zip(classes, positions, strict=True) if place is None]
+def _same_classes(model: ExpressionModel, info: CheckpointInfo, classes: ClassList) -> dict[str, torch.Tensor] | None:
+    """The weights of ``model`` with its outputs in the order of ``classes``; None where its classes are others."""
+    positions = [place for place in classes.positions_in(info.classes) if place is not None]
+    if not len(positions) == len(info.classes) == len(classes):
+        return None
+    return select_outputs(model, positions).state_dict()
+
+
+def load_teacher(name: str, outputs: Sequence[Output], workspace: Workspace) -> torch.nn.Module:
+    """A network with the outputs of the training, in their order; what it has beyond them is left out.
+
+    Where ``name`` has an output for labels and one for votes, each teaches its like.
+
+    Raises:
+        FerError: there is no such model, or it lacks a class.
+    """
+    return join_outputs([_teacher(name, output, workspace) for output in outputs])
+
+
+def _teacher(name: str, output: Output, workspace: Workspace) -> ExpressionModel:
+    network, info = load_checkpoint(resolve_output(name, output.target, workspace))
+    positions = output.classes.positions_in(info.classes)
+    missing = [wanted for wanted, place in zip(output.classes, positions, strict=True) if place is None]
     if missing:
         raise FerError(
             f"'{name}' cannot teach these classes: it does not know {', '.join(missing)}; "

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -17,6 +18,7 @@ from fer_core.evaluation import Evaluation, Predictions, wilson_interval
 from fer_core.inference import CheckpointInfo, save_checkpoint
 from fer_core.inference.checkpoint import load_plain
 from fer_core.training.loop import Training
+from fer_core.training.outputs import Output
 from fer_core.training.runs import EpochRecord, Run, Status
 from fer_core.workspace import atomic_write, write_json
 
@@ -92,31 +94,45 @@ class RunWriter:
             "fingerprint": training.dataset.fingerprint,
             "classes": list(training.dataset.classes),
             "data": training.dataset.cache_key,
+            "targets": training.targets_key(),
             "training": training.state_dict(),
         }
         with atomic_write(self.run.path / "last.ckpt") as file:
             torch.save(state, file)
 
-    def best(self, training: Training, info: CheckpointInfo, record: EpochRecord) -> None:
-        """Write ``best.safetensors``: the weights as they are now, with the figures of the epoch."""
-        figures: dict[str, Any] = {
-            "valid": {**_accuracy(record.valid_accuracy, len(training.split.valid)), "loss": record.valid_loss}
-        }
-        if training.split.honest is not None and record.honest_accuracy is not None:
-            figures["honest"] = _accuracy(record.honest_accuracy, len(training.split.honest))
+    def best_path(self, output: Output) -> Path:
+        """Where the best weights with this output are: ``best.safetensors``, or beside it."""
+        return self.run.path / f"best{output.suffix}.safetensors"
+
+    def best(self, training: Training, origin: dict[str, Any], record: EpochRecord) -> None:
+        """Write the weights as they are now, with the figures of the epoch; a file for each output.
+
+        Args:
+            training: after this epoch.
+            origin: what a checkpoint says of where it comes from, as fields of its record.
+            record: of the epoch.
+        """
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        best = info.model_copy(update={"epoch": record.epoch, "metrics": figures, "created": created})
-        save_checkpoint(self.run.path / "best.safetensors", training.weights(), best)
+        split = training.split
+        for output, classifier in zip(training.outputs, training.classifiers, strict=True):
+            of_output = record.outputs.get(output.target, record)
+            accuracy = _accuracy(of_output.valid_accuracy, len(output.judged(split.valid)))
+            figures: dict[str, Any] = {"valid": {**accuracy, "loss": of_output.valid_loss}}
+            if split.honest is not None and of_output.honest_accuracy is not None:
+                figures["honest"] = _accuracy(of_output.honest_accuracy, len(output.judged(split.honest)))
+            best = {**origin, "epoch": record.epoch, "metrics": figures, "created": created}
+            info = classifier.info.model_copy(update=best)
+            save_checkpoint(self.best_path(output), training.weights(output), info)
 
-    def calibrated(self, weights: dict[str, torch.Tensor], info: CheckpointInfo) -> None:
-        """Write ``best.safetensors`` again, with its temperature."""
-        save_checkpoint(self.run.path / "best.safetensors", weights, info)
+    def calibrated(self, output: Output, weights: dict[str, torch.Tensor], info: CheckpointInfo) -> None:
+        """Write the best weights with this output again, with their temperature."""
+        save_checkpoint(self.best_path(output), weights, info)
 
-    def evaluation(self, name: str, predictions: Predictions) -> Evaluation:
-        """Write the predictions for a split, and the figures that follow from them."""
-        predictions.save(self.run.path / f"predictions-{name}.npz")
+    def evaluation(self, name: str, output: Output, predictions: Predictions) -> Evaluation:
+        """Write the predictions of an output for a split, and the figures that follow from them."""
+        predictions.save(self.run.path / f"predictions-{name}{output.suffix}.npz")
         evaluation = Evaluation.of(predictions, name)
-        write_json(self.run.path / f"evaluation-{name}.json", evaluation.to_dict())
+        write_json(self.run.path / f"evaluation-{name}{output.suffix}.json", evaluation.to_dict())
         return evaluation
 
     def _load(self, training: Training) -> None:
@@ -136,6 +152,11 @@ class RunWriter:
                 raise RunError(
                     f"{name} began with the classes {', '.join(began)}, made in another way than its settings say now "
                     f"({', '.join(data.classes)}). Bring its config.json back, or start a new run from its weights."
+                )
+            if state.get("targets", training.targets_key()) != training.targets_key():
+                raise RunError(
+                    f"{name} began with other votes of people than '{training.config.data}' has now. "
+                    "Bring the same votes back, or start a new run from its weights."
                 )
             training.load_state_dict(state["training"])
         except RunError:

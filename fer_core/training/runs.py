@@ -11,6 +11,7 @@
     console.txt          what the background process printed, for defects
     last.ckpt            all that resuming needs
     best.safetensors     the best weights so far, ready to use
+    best-labels.safetensors   with targets "both": the output for the labels; that for the votes is best.safetensors
     evaluation-*.json, predictions-*.npz
     run.lock             held by the trainer while it lives
     stop                 present when somebody asked the trainer to stop
@@ -59,8 +60,20 @@ class Status(JobStatus):
     train_accuracy: float | None = None
 
 
+class OutputRecord(Config):
+    """Figures of one output of a network that has several, after an epoch."""
+
+    valid_loss: float
+    valid_accuracy: float
+    honest_loss: float | None = None
+    honest_accuracy: float | None = None
+
+
 class EpochRecord(Config):
-    """One line of ``metrics.jsonl``. Losses are plain cross-entropy in nats, without smoothing, for both splits."""
+    """One line of ``metrics.jsonl``. Losses are plain cross-entropy in nats, without smoothing, for both splits.
+
+    Of a network with several outputs these are the means over them.
+    """
 
     epoch: int = Field(ge=1)
     train_loss: float
@@ -72,6 +85,9 @@ class EpochRecord(Config):
     learning_rate: float
     seconds: float
     images_per_second: float
+    outputs: dict[str, OutputRecord] = Field(
+        default_factory=dict, description="By what each output learns, where there are several."
+    )
 
     def log_lines(self) -> list[str]:
         """The lines of the lab report."""
@@ -82,6 +98,11 @@ class EpochRecord(Config):
         if self.honest_accuracy is not None:
             lines.append(
                 f"Epoch: {self.epoch}, honest Loss: {self.honest_loss:.4f}, honest Acc: {self.honest_accuracy:.4f}"
+            )
+        for target, output in self.outputs.items():
+            lines.append(
+                f"Epoch: {self.epoch}, valid {target} Loss: {output.valid_loss:.4f}, "
+                f"valid {target} Acc: {output.valid_accuracy:.4f}"
             )
         return lines
 

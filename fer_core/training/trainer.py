@@ -11,11 +11,12 @@ from fer_core.data import FaceDataset, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.data.reading import Reading
 from fer_core.errors import FerError, TrainingError
-from fer_core.evaluation import Evaluation, predict_indices, wilson_interval
+from fer_core.evaluation import Evaluation, wilson_interval
 from fer_core.evaluation.calibration import fit_temperature
-from fer_core.inference import CheckpointInfo, Classifier, load_checkpoint
+from fer_core.inference import Classifier, load_checkpoint
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
+from fer_core.training.outputs import make_outputs
 from fer_core.training.pretrained import load_teacher, start_weights
 from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
@@ -45,6 +46,7 @@ class TrainResult:
     environment: dict[str, Any]
     honest_n: int | None
     valid_n: int
+    valid_n_by_output: dict[str, int]
 
     @property
     def best(self) -> EpochRecord | None:
@@ -58,6 +60,7 @@ class TrainResult:
             "run": self.run.id,
             "state": self.state,
             "protocol": self.config.protocol,
+            "targets": self.config.targets,
             "classes": list(self.classes),
             "epochs": len(self.records),
             "best_epoch": best.epoch if best else None,
@@ -67,6 +70,14 @@ class TrainResult:
             "device": self.environment.get("device_name"),
             "precision": self.environment.get("precision"),
         }
+        if best and best.outputs:
+            result["outputs"] = {
+                target: {
+                    "model": f"{self.run.id}:{target}",
+                    "valid": {"loss": o.valid_loss, "accuracy": o.valid_accuracy, "n": self.valid_n_by_output[target]},
+                }
+                for target, o in best.outputs.items()
+            }
         if best and best.honest_accuracy is not None and self.honest_n:
             hits = round(best.honest_accuracy * self.honest_n)
             result["honest"] = {
@@ -118,7 +129,7 @@ def train(
     if run is None:
         refuse_if_busy(workspace)
         if dataset is not None:
-            config = config.model_copy(update={"truth": dataset.truth, "class_map": dataset.class_map})
+            config = TrainConfig.parse({**config.to_dict(), "truth": dataset.truth, "class_map": dataset.class_map})
         prepared = _prepare(config, dataset, workspace, hooks, threads=0)  # bad input changes nothing on disk
         run = create_run(config, name, workspace=workspace)
     else:
@@ -182,14 +193,15 @@ def _prepare(
         )
     if config.evaluate_test:
         dataset.indices("test")
+    outputs = make_outputs(dataset, config.targets)
     weights = None
     if config.init_from:
-        weights, note = start_weights(config, dataset.classes, workspace)
+        weights, note = start_weights(config, outputs, workspace)
         notes.append(note)
-    teachers = [load_teacher(name, dataset.classes, workspace) for name in config.teachers]
+    teachers = [load_teacher(name, outputs, workspace) for name in config.teachers]
     with torch_settings(compute):
         training = Training(config, dataset, split, compute, weights, teachers)
-    return _Prepared(dataset, training, tuple(notes))
+    return _Prepared(dataset, training, (*notes, *training.notes))
 
 
 def load_for(
@@ -215,37 +227,45 @@ def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter
     writer.restore(training, prepared.notes)
     environment = {**compute.to_dict(), "versions": library_versions(), "data": dataset.name}
     writer.environment(environment)
-    info = training.info.model_copy(
-        update={
-            "protocol": config.protocol,
-            "data_name": dataset.name,
-            "data_fingerprint": dataset.fingerprint,
-            "config": config.to_dict(),
-            "run": run.id,
-            "versions": environment["versions"],
-        }
-    )
+    origin = {
+        "protocol": config.protocol,
+        "data_name": dataset.name,
+        "data_fingerprint": dataset.fingerprint,
+        "config": config.to_dict(),
+        "run": run.id,
+        "versions": environment["versions"],
+        "truth": dataset.truth,
+        "class_map": dataset.class_map,
+    }
     with torch_settings(compute):
-        state = _run_epochs(training, info, writer, hooks)
+        state = _run_epochs(training, origin, writer, hooks)
         test = _evaluate_best(dataset, training, writer) if state == "finished" else None
     writer.write_status(force=True, state=state, seconds_left=None, error=None)
     return TrainResult(
         run,
         config,
-        dataset.classes.names,
+        training.outputs[0].classes.names,
         state,
         training.records(),
         test,
         environment,
         len(split.honest) if split.honest is not None else None,
         len(split.valid),
+        {output.target: len(output.judged(split.valid)) for output in training.outputs},
     )
 
 
 def _run_epochs(
-    training: Training, info: CheckpointInfo, writer: RunWriter, hooks: Hooks
+    training: Training, origin: dict[str, Any], writer: RunWriter, hooks: Hooks
 ) -> Literal["finished", "stopped"]:
-    """Train until the last epoch is done or somebody asks to stop; what is done is written."""
+    """Train until the last epoch is done or somebody asks to stop; what is done is written.
+
+    Args:
+        training: at the beginning or where it was stopped.
+        origin: what checkpoints say of where they come from.
+        writer: of the run.
+        hooks: callbacks.
+    """
 
     def should_stop() -> bool:
         return writer.run.stop_requested or bool(hooks.should_stop and hooks.should_stop())
@@ -270,7 +290,7 @@ def _run_epochs(
         record = training.run_epoch(on_step, should_stop)
         if record is not None:
             if best_record(training.records()) == record:
-                writer.best(training, info, record)
+                writer.best(training, origin, record)
             writer.checkpoint(training, force=training.finished)
             writer.epoch(record)
             writer.write_status(force=True, epoch=record.epoch, step=0)
@@ -285,20 +305,24 @@ def _run_epochs(
 def _evaluate_best(dataset: FaceDataset, training: Training, writer: RunWriter) -> Evaluation | None:
     """Calibrate the best weights on the validation faces, then evaluate them and keep their predictions.
 
-    The test split is read only when the settings ask for it.
+    The test split is read only when the settings ask for it. Returns its figures, of the output that is meant where none
+    is named.
     """
-    device = training.compute.device
-    model, info = load_checkpoint(writer.run.path / "best.safetensors")
-    on_valid = predict_indices(Classifier(model, info, device), dataset, training.split.valid)
-    info = info.model_copy(update={"temperature": fit_temperature(on_valid.logits, on_valid.labels)})
-    writer.calibrated(model.state_dict(), info)
-    classifier = Classifier(model, info, device)
     parts = {"valid": training.split.valid}
     if training.split.honest is not None:
         parts["honest"] = training.split.honest
     if training.config.evaluate_test:
         parts["test"] = dataset.indices("test")
-    results = {
-        name: writer.evaluation(name, predict_indices(classifier, dataset, indices)) for name, indices in parts.items()
-    }
-    return results.get("test")
+    tests = []
+    for output in training.outputs:
+        model, info = load_checkpoint(writer.best_path(output))
+        classifier = Classifier(model, info, training.compute.device)
+        on_valid = output.predict(classifier, dataset, parts["valid"])
+        info = info.model_copy(update={"temperature": fit_temperature(on_valid.logits, on_valid.labels)})
+        writer.calibrated(output, model.state_dict(), info)
+        classifier = Classifier(model, info, training.compute.device)
+        for name, faces in parts.items():
+            evaluation = writer.evaluation(name, output, output.predict(classifier, dataset, faces))
+            if name == "test":
+                tests.append(evaluation)
+    return tests[0] if tests else None

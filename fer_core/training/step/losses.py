@@ -15,7 +15,7 @@ def class_weights(kind: ClassWeights, counts: torch.Tensor) -> torch.Tensor | No
 
     Args:
         kind: ``inverse``: in proportion to 1 / n, for the n training faces of the class; ``sqrt``: to 1 / √n.
-        counts: int64 (C,), training faces of each class.
+        counts: (C,), training faces of each class; a face whose target is divided counts for each class in part.
 
     Returns:
         weights whose mean over the training faces is 1; 0 for a class without a training face.
@@ -37,15 +37,17 @@ def mixed_cross_entropy(
     smoothing: float,
     weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy to the labels, averaged over faces; under mixup a mean of two, weighed by ``share``.
+    """Cross-entropy to the targets, averaged over faces; under mixup a mean of two, weighed by ``share``.
 
     Args:
         logits: float (N, C).
-        targets: int64 (N,), the labels.
-        others: int64 (N,), the labels of the faces mixed in; None without mixup.
+        targets: int64 (N,), labels; or float (N, C), soft targets. A row of zeros is a face without a target: it
+            adds nothing, and the average is over the others.
+        others: targets of the faces mixed in, the same ones in another order; None without mixup.
         share: float (), how much of each face remains under mixup.
         smoothing: share of each target that is spread evenly over all classes.
-        weights: float (C,), what a face of each class counts; None where all count alike.
+        weights: float (C,), what a face of each class counts, and in part one whose target is divided; None where all
+            count alike.
     """
     loss = _cross_entropy(logits, targets, smoothing, weights)
     if others is not None:
@@ -56,6 +58,11 @@ def mixed_cross_entropy(
 def _cross_entropy(
     logits: torch.Tensor, targets: torch.Tensor, smoothing: float, weights: torch.Tensor | None
 ) -> torch.Tensor:
+    if targets.is_floating_point():
+        has_target = targets.sum(dim=1)  # 1 or 0
+        counts = has_target if weights is None else targets @ weights
+        losses = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+        return (counts * losses).sum() / has_target.sum().clamp(min=1)
     if weights is None:
         return F.cross_entropy(logits, targets, label_smoothing=smoothing)
     # Not PyTorch's own argument ``weight``: it divides by the weights of the batch, and weighs the smoothed part by class.

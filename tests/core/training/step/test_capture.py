@@ -7,7 +7,7 @@ from fer_core.data import make_split
 from fer_core.training import loop
 from fer_core.training.device import Compute, choose_compute
 from fer_core.training.loop import Training, torch_settings
-from tests.factories import make_dataset, tiny_config
+from tests.factories import make_dataset, tiny_config, with_votes
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU here")
 CPU = Compute("cpu", "test", "float32", 1)
@@ -25,9 +25,10 @@ def step(t: Training, seed: int, function) -> tuple[float, torch.Tensor]:
 
 
 @on_a_gpu
-def test_a_replayed_step_is_the_step_itself_and_draws_anew_from_each_seed():
-    config = tiny_config(device="cuda", precision="float32", mixup=0.3)
-    dataset = make_dataset()
+@pytest.mark.parametrize("targets", ["labels", "votes", "both"])
+def test_a_replayed_step_is_the_step_itself_and_draws_anew_from_each_seed(targets):
+    config = tiny_config(device="cuda", precision="float32", mixup=0.3, targets=targets)
+    dataset = with_votes(make_dataset(), nobody=5)
     compute = choose_compute(config)
     with torch_settings(compute):
         t = Training(config, dataset, make_split(dataset, "official", 0.1, 0), compute)
@@ -95,13 +96,14 @@ def test_a_step_recorded_while_layers_are_frozen_is_recorded_anew_for_all_layers
         assert all(torch.equal(plain[name], replayed[name]) for name in plain)
 
 
+@pytest.mark.parametrize("targets", ["labels", "votes", "both"])
 @pytest.mark.parametrize("recorder", [Recorder, Refusing])
-def test_recording_changes_no_number_and_neither_does_a_driver_that_cannot(recorder, monkeypatch):
+def test_recording_changes_no_number_and_neither_does_a_driver_that_cannot(recorder, targets, monkeypatch):
     monkeypatch.setattr(loop, "CapturedStep", recorder)
     trainings = []
     for recording in (False, True):
-        config = tiny_config(mixup=0.3, ema_decay=0.9)
-        dataset = make_dataset()
+        config = tiny_config(mixup=0.3, ema_decay=0.9, targets=targets)
+        dataset = with_votes(make_dataset(), nobody=5)
         t = Training(config, dataset, make_split(dataset, "official", 0.1, 0), CPU)
         t._recording = recording
         with torch_settings(CPU):

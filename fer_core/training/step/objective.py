@@ -1,0 +1,71 @@
+"""What a training makes small for one output of a network: its own loss, and the distance from the teachers' answer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fer_core.config import TrainConfig
+from fer_core.training.outputs import Output
+from fer_core.training.step.losses import class_weights, distillation_loss, mixed_cross_entropy
+
+
+class StepFigures(NamedTuple):
+    """Figures of one output in one step; tensors of no dimension.
+
+    Attributes:
+        loss: what is made small.
+        plain: cross-entropy without smoothing, class weights and teachers.
+        hits: how many faces of the batch are predicted correctly; where some have no correct class, the share of the
+            others times the size of the batch.
+    """
+
+    loss: torch.Tensor
+    plain: torch.Tensor
+    hits: torch.Tensor
+
+
+class Objective:
+    """The loss of one output, with the targets of all n training faces on the device."""
+
+    def __init__(self, output: Output, train: npt.NDArray[np.int64], config: TrainConfig, device: torch.device) -> None:
+        """``train`` int64 (n,): positions of the training faces in the data set."""
+        self._config, self._columns = config, output.columns
+        self._targets = torch.from_numpy(output.targets[train].copy()).to(device)
+        self._truth = torch.from_numpy(output.truth[train].copy()).to(device)
+        self._all_judged = bool((self._truth >= 0).all())
+        soft = self._targets.is_floating_point()
+        counts = self._targets.sum(dim=0) if soft else torch.bincount(self._targets, minlength=len(output.classes))
+        self._class_weights = class_weights(config.class_weights, counts)
+
+    def __call__(
+        self, logits: torch.Tensor, batch: torch.Tensor, share: torch.Tensor, answer: torch.Tensor | None
+    ) -> StepFigures:
+        """Figures of a step.
+
+        Args:
+            logits: of the whole network, float (B, all classes).
+            batch: positions of the faces among the training faces, int64 (B,).
+            share: how much of each face remains under mixup; the rest is of its neighbor in the batch, float ().
+            answer: the teachers' probabilities, float (B, all classes); None without teachers.
+        """
+        config, mixed = self._config, bool(self._config.mixup)
+        logits, targets, truth = logits[:, self._columns], self._targets[batch], self._truth[batch]
+        others = targets.roll(1, 0) if mixed else None
+        plain = loss = mixed_cross_entropy(logits, targets, others, share, 0.0)
+        if config.label_smoothing or self._class_weights is not None:
+            loss = mixed_cross_entropy(logits, targets, others, share, config.label_smoothing, self._class_weights)
+        if answer is not None:
+            distance = distillation_loss(logits, answer[:, self._columns], config.teacher_temperature)
+            loss = (1 - config.teacher_share) * loss + config.teacher_share * distance
+        with torch.no_grad():
+            predicted = logits.argmax(dim=1)
+            hits = (predicted == truth).sum().float()
+            if mixed:
+                hits = share * hits + (1 - share) * (predicted == truth.roll(1, 0)).sum()
+            if not self._all_judged:
+                hits = hits * len(batch) / (truth >= 0).sum().clamp(min=1)
+        return StepFigures(loss, plain, hits)
