@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.classes import ClassList, class_key
+from fer_core.classes import ClassList
 from fer_core.errors import ConfigError, ModelError
 from fer_core.formatting import joined
 
@@ -105,12 +105,7 @@ def match_classes(model: ClassList, data: ClassList, extra: ExtraClasses = "coun
     """
     if extra not in EXTRA_CLASSES:
         raise ConfigError(f"'{extra}' is no way to treat extra classes; choose {' or '.join(EXTRA_CLASSES)}.")
-    found: dict[int, int] = {}
-    for same in (lambda a, b: a == b, lambda a, b: class_key(a) == class_key(b)):
-        for d, name in enumerate(data):
-            free = (m for m, other in enumerate(model) if m not in found.values() and same(name, other))
-            if d not in found and (m := next(free, None)) is not None:
-                found[d] = m
+    found = {d: m for d, m in enumerate(data.positions_in(model)) if m is not None}
     if not found:
         raise ModelError(
             f"The model's classes ({', '.join(model)}) and the data's ({', '.join(data)}) have no name in common, so it "
