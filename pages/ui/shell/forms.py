@@ -110,7 +110,11 @@ class Form:
 
     def value(self, name: str) -> Any:
         """What the field stands at now; a nested config as a dictionary."""
-        return _as_plain(self._state.values.get(name, self.default(name)))
+        default = self.default(name)
+        value = _as_plain(self._state.values.get(name, default))
+        if isinstance(default, BaseModel) and isinstance(value, dict):
+            return {**default.model_dump(), **value}  # a preset names some of the fields only
+        return value
 
     def enter(self, name: str, value: Any) -> None:
         """Take over what was entered into a widget that the page draws itself."""
