@@ -6,11 +6,12 @@ from fer_core.config import TrainConfig
 from fer_core.errors import BusyError
 from fer_core.presets import PRESETS, make_train_config
 from fer_core.training import background
-from fer_core.training.runs import list_runs
+from fer_core.training.runs import OutputRecord, list_runs
 from fer_core.workspace import Workspace
 from pages.ui.shell import cache
+from pages.ui.shell.runs import summary
 from pages.ui.train.form import DRAWN_BY_HAND, GROUPS, remaining_fields
-from tests.factories import make_dataset
+from tests.factories import make_dataset, untrained_checkpoint, with_votes
 from tests.pages.conftest import check, words
 from tests.run_factory import append_epoch, make_record, make_run, write_status
 
@@ -104,6 +105,45 @@ def test_changed_settings_reach_the_training(open_page, started):
     assert config.augment.flip is False
     assert config.augment.shift == TrainConfig().augment.shift
     assert config.model_args == {"dropout": 0.3}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_chosen(open_page, started, name):
+    app = open_page("train")
+    field(app, "Preset").set_value(name).run()
+    button(app, "Start training").click().run()
+    check(app)
+    assert started[0][0].augment == make_train_config(name).augment
+
+
+def test_labels_and_votes_are_trained_together_where_there_are_votes(open_page, started, monkeypatch):
+    app = open_page("train")
+    field(app, "Targets").set_value("both").run()
+    button(app, "Start training").click().run()
+    check(app, 1)
+    assert not started
+    assert "synthetic has no votes of people. For FER2013 put FER" in app.error[0].value
+    field(app, "Preset").set_value("compact-gpu").run()
+    assert field(app, "Targets").value == "both", "a preset leaves the targets"
+    monkeypatch.setattr(cache, "dataset", lambda _: with_votes(make_dataset()))
+    button(app, "Start training").click().run()
+    check(app)
+    assert started[0][0].targets == "both"
+
+
+def test_a_model_with_two_outputs_can_be_chosen_by_either(open_page, workspace):
+    run = make_run("two", epochs=1, weights=True)
+    record = make_record(2).model_copy(
+        update={"outputs": {name: OutputRecord(valid_loss=1, valid_accuracy=0.5) for name in ("votes", "labels")}}
+    )
+    append_epoch(run, record, 2)
+    untrained_checkpoint(run.path / "best-labels.safetensors")
+    app = open_page("train")
+    check(app)
+    assert {"new random weights", "the weights of two", "the weights of two (labels)"} <= set(
+        field(app, "Start from").options
+    )
+    assert summary(run).valid_interval is None, "a mean of two accuracies has no interval of one"
 
 
 def test_settings_survive_a_visit_to_another_page(open_page):

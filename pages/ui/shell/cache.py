@@ -186,6 +186,8 @@ def models() -> dict[str, str]:
     for run in list_runs(session.workspace()):
         if (run.path / "best.safetensors").is_file():
             found[run.id] = run.label.name
+        if (run.path / "best-labels.safetensors").is_file():  # a network with two outputs; the other is for votes
+            found[f"{run.id}:labels"] = f"{run.label.name} (labels)"
     return distinct(found)
 
 

@@ -108,6 +108,8 @@ def _summary(path: str, changed: tuple[int, ...]) -> Summary:
     except FerError:
         config = None
     figures = _checkpoint_figures(run)
+    best = best_record(records)
+    mean = best is not None and bool(best.outputs)  # of two accuracies; the checkpoint's intervals are of one
     test = _read_json(run, "evaluation-test.json")
     return Summary(
         id=run.id,
@@ -117,9 +119,9 @@ def _summary(path: str, changed: tuple[int, ...]) -> Summary:
         data=source_name(config.data) if config else "—",
         epochs_done=records[-1].epoch if records else 0,
         epochs_planned=config.epochs if config else 0,
-        best=best_record(records),
-        valid_interval=_interval(figures.get("valid")),
-        honest_interval=_interval(figures.get("honest")),
+        best=best,
+        valid_interval=None if mean else _interval(figures.get("valid")),
+        honest_interval=None if mean else _interval(figures.get("honest")),
         test_accuracy=_number(test.get("accuracy")),
         test_interval=_interval(test),
         notes=label.notes,

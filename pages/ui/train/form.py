@@ -50,6 +50,7 @@ DRAWN_BY_HAND: Final = (
     "protocol",
     "holdout_share",
     "model",
+    "targets",
     "epochs",
     "freeze_epochs",
     "init_from",
@@ -61,6 +62,12 @@ PROTOCOLS: Final[dict[str, str]] = {
     "official": "Official: the data's own training and validation splits",
     "holdout": "Hold-out: part of the training faces validates",
     "leaky": "Leaky: as the lab report did (not honest)",
+}
+
+TARGETS: Final[dict[str, str]] = {
+    "labels": "Labels: the class that the data name",
+    "votes": "Votes: how people's votes are divided",
+    "both": "Labels and votes: two outputs on one trunk",
 }
 
 
@@ -111,11 +118,13 @@ def checked(config: TrainConfig) -> TrainConfig:
         DataError, ConfigError, ModelError: the data, or settings that do not fit it.
     """
     from fer_core.data import make_split
+    from fer_core.training.outputs import learnable, make_outputs
 
     dataset = cache.dataset(config.data)
-    make_split(dataset, config.protocol, config.holdout_share, config.seed)
+    split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
     if config.evaluate_test and not dataset.counts()["test"]:
         raise DataError(f"{dataset.name} has no test faces, so the test split cannot be evaluated. Switch that off.")
+    learnable(dataset, split, make_outputs(dataset, config.targets), config)
     return config.model_copy(update={"class_map": dataset.class_map})
 
 
@@ -185,7 +194,20 @@ def _model(form: Form) -> None:
     )
     form.enter("model", chosen)
     st.caption(plain(known.get(chosen, "This network is not known here.")))
+    _targets(form)
     _start_from(form)
+
+
+def _targets(form: Form) -> None:
+    field, current = TrainConfig.model_fields["targets"], str(form.value("targets"))
+    chosen = st.selectbox(
+        field.title or "",
+        list(TARGETS),
+        format_func=TARGETS.__getitem__,
+        help=field.description,
+        key=form.key("targets", current),
+    )
+    form.enter("targets", chosen)
 
 
 def _start_from(form: Form) -> None:
@@ -222,7 +244,7 @@ def _preset(form: Form) -> None:
             "Reset to defaults",
             icon=":material/restart_alt:",
             type="tertiary",
-            help="Sets everything below to the preset's values. Data, protocol and model stay.",
+            help="Sets everything below to the preset's values. Data, protocol, model and targets stay.",
         )
     if chosen != current or reset:
         _take_preset(form, chosen)
@@ -232,7 +254,7 @@ def _preset(form: Form) -> None:
 
 def _take_preset(form: Form, name: str) -> None:
     state = state_of(TrainState)
-    kept = ["data", "protocol", "holdout_share", "model", "model_args", "init_from"]
+    kept = ["data", "protocol", "holdout_share", "model", "model_args", "targets", "init_from"]
     before = PRESETS[state.preset].values if state.preset in PRESETS else {}
     if "init_from" in before:  # network and start came with the preset, and go with it unless they were changed
         kept = [field for field in kept if field not in before or form.value(field) != before[field]]
