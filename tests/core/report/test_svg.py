@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pytest
 
 from fer_core.charts import Curve
 from fer_core.report import svg as charts
@@ -64,3 +66,13 @@ def test_names_and_titles_stay_text():
     ):
         assert "<script" not in svg
         assert svg.count("&lt;script&gt;") >= 3
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_a_matrix_of_any_size_fits_on_a_page_and_tells_every_number(count):
+    names = [f"a class with a long name {i}" for i in range(count)]
+    svg = charts.matrix_chart(np.arange(count * count).reshape(count, count), names, title="m")
+    assert svg.count("<rect") == count * count
+    assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 760
+    assert f"{names[0]}, answered {names[-1]}: {count - 1} (" in svg
+    assert (f">{count * count - 1:,}</text>" in svg) == (count <= 12), "numbers do not lie over each other"
