@@ -168,6 +168,7 @@ def train_family(
 ) -> None:
     """Train large networks, then 'compact' and 'seed' taught by them, within a time limit; best on a GPU.
 
+    Where people voted on the faces, 'compact-people' and 'seed-people' learn what they see.
     The same command goes on where it was stopped.
     """
     from fer_core.training.family import train_family as train_all

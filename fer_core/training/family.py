@@ -4,6 +4,9 @@ Made for half an hour of a GPU. The clock decides: one epoch of each kind of net
 teachers and of epochs follows from it, since a learning rate that has not come down to its end is worth little. What is
 finished is found again by its name, so that a second call goes on where the first was cut off. Teachers see the training
 faces only, like everybody (Hinton et al. 2015; the recipe of the ensemble is the preset ``compact-gpu`` on a wider network).
+
+Where people voted on the faces, teachers learn labels and votes on one trunk, which makes them better at both, and there
+are students for each.
 """
 
 from __future__ import annotations
@@ -11,15 +14,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fer_core.config import TrainConfig
-from fer_core.data import FaceDataset
+from fer_core.data import FaceDataset, make_split
 from fer_core.data.reading import Reading
-from fer_core.errors import TrainingError
+from fer_core.errors import DataError, TrainingError
 from fer_core.presets import make_train_config
+from fer_core.training.outputs import learnable, make_outputs
 from fer_core.training.runs import Run, best_record, list_runs
-from fer_core.training.trainer import Hooks, train
+from fer_core.training.trainer import Hooks, load_for, train
 from fer_core.workspace import Workspace
 
 TEACHER: Final[Mapping[str, Any]] = {
@@ -39,11 +43,17 @@ STUDENT: Final[Mapping[str, Any]] = {
 }
 """What students have otherwise than their own recipe."""
 
+_COMPACT: Final[Mapping[str, Any]] = {"model": "compact", "preset": "compact-gpu"}
+_SEED: Final[Mapping[str, Any]] = {
+    "model": "seed", "preset": "standard", "batch_size": 256, "weight_decay": 0.05, "ema_decay": 0.998,
+}  # fmt: skip
 STUDENTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "compact": {"preset": "compact-gpu"},
-    "seed": {"preset": "standard", "batch_size": 256, "weight_decay": 0.05, "ema_decay": 0.998},
+    "compact": _COMPACT,
+    "seed": _SEED,
+    "compact-people": {**_COMPACT, "targets": "votes"},
+    "seed-people": {**_SEED, "targets": "votes"},
 }
-"""Whom the teachers teach, and by which recipe."""
+"""Whom the teachers teach, and by which recipe; those for votes only where there are votes."""
 
 _TEACHERS_SHARE: Final = 0.45  # of the time; the students see their teachers' answers, which costs more than their own
 _OVERHEAD: Final = 1.15  # what validating and saving take beyond the steps of an epoch
@@ -114,11 +124,12 @@ def train_family(
         minutes: for everything together.
         teachers: how many at most; the clock may allow fewer.
         repeats: how many students of each kind, with different seeds.
-        students: architecture -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``.
+        students: name -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``; ``model`` is the
+            name where it is left out.
         teacher: settings on top of ``compact-gpu``.
         limits: fewest and most epochs of a network.
         reading: how the faces are read; the defaults when None.
-        dataset: the faces, when they are loaded already.
+        dataset: the faces, when they are loaded already. With people's votes on them, teachers learn both.
         workspace: where the runs are written and looked for.
         hooks: as of :func:`fer_core.training.train`; a stop ends the whole.
         say: told in words what happens.
@@ -130,15 +141,18 @@ def train_family(
     """
     started, fewest, most = clock(), *limits
     given: dict[str, Any] = {"data": data, **(reading or Reading()).to_dict()}
-    if dataset is not None:
-        given |= {"truth": dataset.truth, "class_map": dataset.class_map}
-    usual = TrainConfig.parse(given)
+    if dataset is None:
+        on_load = hooks.on_load if hooks else None
+        dataset = load_for(TrainConfig.parse(given), workspace=workspace, on_progress=on_load)
+    given |= {"truth": dataset.truth, "class_map": dataset.class_map}
+    targets = _teachers_targets(dataset, say)
+    students = {name: own for name, own in students.items() if targets == "both" or own.get("targets") != "votes"}
 
     def left() -> float:
         return 60 * minutes - (clock() - started)
 
     def run(name: str, config: TrainConfig) -> Member:
-        began, old = clock(), _find(workspace, name, usual)
+        began, old = clock(), _find(workspace, name, config)
         if old is None or old.state != "finished":
             say(f"{name}: {(old.config if old else config).epochs} epochs, {max(0.0, left()):.0f} s left")
             resumable = old is not None and (old.path / "last.ckpt").is_file()
@@ -163,41 +177,61 @@ def train_family(
         return _OVERHEAD * seconds[2], views
 
     def teacher_config(seed: int, epochs: int) -> TrainConfig:
-        return make_train_config("compact-gpu", **{**teacher, **given, "seed": seed, "epochs": epochs})
+        return make_train_config(
+            "compact-gpu", **{**teacher, **given, "targets": targets, "seed": seed, "epochs": epochs}
+        )
 
     seconds, _ = costs("Teacher", teacher_config(0, 3))
     for_teachers = _TEACHERS_SHARE * left()
-    begun = sum(_find(workspace, f"Teacher {number}", usual) is not None for number in range(1, teachers + 1))
+    begun = sum(
+        _find(workspace, f"Teacher {number}", teacher_config(number, 3)) is not None
+        for number in range(1, teachers + 1)
+    )
     count = max(begun, teachers_for(for_teachers, seconds, teachers, fewest))  # a later call has less time and as many
     epochs = epochs_for(for_teachers / count, seconds, fewest, most)
     taught = tuple(run(f"Teacher {number}", teacher_config(number, epochs)) for number in range(1, count + 1))
 
-    def student_config(model: str, seed: int, epochs: int) -> TrainConfig:
-        own = dict(students[model])
+    def student_config(student: str, seed: int, epochs: int) -> TrainConfig:
+        own = {"model": student, **students[student]}
         preset = own.pop("preset", None)
         names = tuple(member.run for member in taught)
-        changes = {**given, "model": model, "seed": seed, "epochs": epochs, "teachers": names}
+        changes = {**given, "seed": seed, "epochs": epochs, "teachers": names}
         return make_train_config(preset, **{**STUDENT, **own, **changes})
 
-    timed = {model: costs(f"Student {model}", student_config(model, 0, 3)) for model in students}
+    timed = {student: costs(f"Student {student}", student_config(student, 0, 3)) for student in students}
     learned = []
-    waiting = [(model, number) for number in range(repeats) for model in students]
+    waiting = [(student, number) for number in range(repeats) for student in students]
     while waiting:
-        views = sum(timed[model][1] for model, _ in waiting)
-        epochs = epochs_for(left() - views, sum(timed[model][0] for model, _ in waiting), fewest, most)
-        model, number = waiting.pop(0)
-        name = f"Student {model}" if repeats == 1 else f"Student {model} {number + 1}"
-        learned.append(run(name, student_config(model, number, epochs)))
+        views = sum(timed[student][1] for student, _ in waiting)
+        epochs = epochs_for(left() - views, sum(timed[student][0] for student, _ in waiting), fewest, most)
+        student, number = waiting.pop(0)
+        name = f"Student {student}" if repeats == 1 else f"Student {student} {number + 1}"
+        learned.append(run(name, student_config(student, number, epochs)))
     return Family(taught, tuple(learned))
 
 
-def _find(workspace: Workspace, name: str, usual: TrainConfig) -> Run | None:
-    """The newest run of this name and these classes that is finished, else the newest that can go on."""
+def _teachers_targets(dataset: FaceDataset, say: Callable[[str], None]) -> Literal["labels", "both"]:
+    """What teachers learn: labels and votes, where there are votes that can be learned and validated."""
+    if dataset.votes is None or dataset.truth == "votes":
+        return "labels"
+    config = TrainConfig(targets="both")
+    split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
+    try:
+        learnable(dataset, split, make_outputs(dataset, "both"), config)
+    except DataError as error:
+        say(f"Labels only. {error}")
+        return "labels"
+    return "both"
+
+
+def _find(workspace: Workspace, name: str, config: TrainConfig) -> Run | None:
+    """The newest run of this name that learns the same of the same classes and is finished, else that can go on."""
+    same = (*Reading.model_fields, "targets")
 
     def belongs(run: Run) -> bool:
         if run.label.name != name or run.state == "damaged":
             return False
-        return all(getattr(run.config, name) == getattr(usual, name) for name in Reading.model_fields)
+        return all(getattr(run.config, name) == getattr(config, name) for name in same)
 
     named = [run for run in list_runs(workspace) if belongs(run)]
     return next((run for run in named if run.state == "finished"), next(iter(named), None))

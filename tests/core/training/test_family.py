@@ -7,12 +7,16 @@ from fer_core.data.class_map import apply_class_map, make_class_map
 from fer_core.errors import TrainingError
 from fer_core.inference import read_info
 from fer_core.training import Hooks, list_runs
+from fer_core.training.family import STUDENTS as shipped_students
 from fer_core.training.family import epochs_for, teachers_for, train_family
-from tests.factories import make_dataset
+from tests.factories import make_dataset, with_votes
 
 QUICK = {"batch_size": 35, "precision": "float32", "device": "cpu", "threads": 1}
 SMALL = {**QUICK, "model_args": {"stem": 4, "widths": [4, 8], "blocks": [1, 1]}}
-STUDENTS = {"compact": {**SMALL, "preset": "compact-gpu"}}
+STUDENTS = {
+    "compact": {**SMALL, "preset": "compact-gpu"},
+    "compact-people": {**SMALL, "preset": "compact-gpu", "model": "compact", "targets": "votes"},
+}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +50,33 @@ def test_the_students_learn_from_the_teachers_and_a_second_call_trains_nothing(w
     second = family(workspace)
     assert {run.id for run in list_runs(workspace)} == runs
     assert [m.run for m in second.teachers + second.students] == [m.run for m in first.teachers + first.students]
+
+
+def test_with_votes_teachers_learn_both_and_students_each_from_the_like_output(workspace):
+    both = family(workspace, dataset=with_votes(make_dataset(), nobody=3))
+    assert [member.name for member in both.students] == ["Student compact", "Student compact-people"]
+    runs = {run.id: run for run in list_runs(workspace)}
+    teacher = runs[both.teachers[0].run]
+    assert teacher.config.targets == "both"
+    assert [runs[member.run].config.targets for member in both.students] == ["labels", "votes"]
+    assert {runs[member.run].config.teachers for member in both.students} == {(teacher.id,)}
+    classes = [len(read_info(runs[member.run].path / "best.safetensors").labels) for member in both.students]
+    assert classes == [7, 8]
+    labels_only = family(workspace)
+    assert labels_only.teachers[0].run != teacher.id, "a teacher of another kind does not count"
+    assert [member.name for member in labels_only.students] == ["Student compact"]
+
+
+def test_votes_that_nobody_can_learn_from_leave_a_family_for_labels(workspace):
+    assert len(family(workspace, dataset=with_votes(make_dataset(), nobody=140)).students) == 1
+
+
+def test_the_family_we_ship_is_of_two_networks_for_labels_and_two_for_votes():
+    kinds = {name: (own["model"], own.get("targets", "labels")) for name, own in shipped_students.items()}
+    assert kinds == {
+        "compact": ("compact", "labels"), "seed": ("seed", "labels"),
+        "compact-people": ("compact", "votes"), "seed-people": ("seed", "votes"),
+    }  # fmt: skip
 
 
 def test_a_later_call_with_less_time_still_knows_all_teachers(workspace):
