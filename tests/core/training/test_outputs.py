@@ -197,3 +197,14 @@ def test_both_outputs_are_taught_each_by_its_like(views):
     assert torch.allclose(answer[:, 8:].sum(1), torch.ones(3))
     record = run_all(student).records()[-1]
     assert min(o.valid_accuracy for o in record.outputs.values()) > 0.5  # one in seven by chance
+
+
+@pytest.mark.real_data
+def test_the_faces_of_fer2013_that_can_be_learned_and_judged_are_the_known_ones(fer2013):
+    split = make_split(fer2013, "official", 0.1, 0)
+    (votes,) = outputs = make_outputs(fer2013, "votes")
+    kept, notes = learnable(fer2013, split, outputs, TrainConfig(targets="votes", evaluate_test=True))
+    assert (len(kept.train), len(kept.valid), len(votes.judged(fer2013.indices("test")))) == (28416, 3199, 3153)
+    assert notes[0] == "293 of 28,709 training faces have no votes for a class; they are left out."
+    assert votes.prior(kept.valid)[6] == pytest.approx(0.37, abs=0.01)  # what always naming neutral reaches
+    assert 0 < min(votes.prior(kept.train)) < 0.01
