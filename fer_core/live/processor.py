@@ -124,6 +124,11 @@ class LiveProcessor:
         """Classes of the model in use."""
         return self._classifier.classes
 
+    @property
+    def sensitivity(self) -> float:
+        """Of the model in use, in 0…1."""
+        return self._classifier.sensitivity
+
     def configure(self, config: LiveConfig) -> None:
         """Use other settings from the next frame on."""
         with self._lock:

@@ -85,6 +85,11 @@ class LiveSession:
             self._reduced, self._slow = None, 0
         self._processor.configure(config)
 
+    @property
+    def sensitivity(self) -> float:
+        """Of the model in use, in 0…1."""
+        return self._processor.sensitivity
+
     def use(self, classifier: Classifier) -> None:
         """Use another model from the next frame on; a calibration and a running game end with the one before."""
         another, game = self._processor.use(classifier), self._game

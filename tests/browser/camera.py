@@ -78,6 +78,13 @@ def player_clip(path: Path, seconds_each: float = 0.7, rate: int = 10) -> Path:
     return _write(path, frames(), rate)
 
 
+def still_clip(path: Path, emotion: str, rate: int = 10) -> Path:
+    """Write a y4m clip: one face that keeps one expression."""
+    canvas = np.full((240, 320), 96, np.uint8)
+    canvas[50:190, 90:230] = draw_face(emotion, np.random.default_rng(11), size=140)
+    return _write(path, (canvas for _ in range(rate)), rate)
+
+
 def _write(path: Path, frames: Iterable[np.ndarray], rate: int) -> Path:
     """Grey frames (H, W), all of one size, as a y4m file."""
     waiting = iter(frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from PIL import Image
 from fer_core.inference import Classifier
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server
 from tests.browser.buttons import listen
-from tests.browser.camera import camera_flags, faces_clip, player_clip
+from tests.browser.camera import camera_flags, faces_clip, player_clip, still_clip
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ def camera_page(browser: Browser, clips, pressed) -> Iterator[Page]:
 def player_page(browser: Browser, clips, pressed) -> Iterator[Page]:
     """A tab with a camera that shows one face, which makes one expression after the other."""
     with tab_with_camera(browser, player_clip(clips / "player.y4m"), pressed) as page:
+        yield page
+
+
+@pytest.fixture
+def still_page(browser: Browser, clips, pressed) -> Iterator[Page]:
+    """A tab with a camera that shows one face, afraid for ever."""
+    with tab_with_camera(browser, still_clip(clips / "still.y4m", "fear"), pressed) as page:
         yield page
 
 
@@ -107,6 +115,11 @@ def watch(page: Page, server: Server):
     return frame
 
 
+def choose_model(page: Page, name: str) -> None:
+    page.get_by_role("combobox", name="Model in use").click()
+    page.get_by_role("option", name=f"{name} (shipped)", exact=True).click()
+
+
 def open_from_menu(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebarUserContent").get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", level=1, name=name).wait_for()
@@ -133,8 +146,7 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     threshold = page.get_by_role("slider", name="Not sure below")
     thresholds = {name: Classifier.load(name).info.abstain_below for name in ("seed", "compact")}
     for name in ("seed", "compact"):
-        page.get_by_role("combobox", name="Model in use").click()
-        page.get_by_role("option", name=re.compile(f"^{name}\\b")).click()
+        choose_model(page, name)
         wait_until(lambda name=name: float(threshold.evaluate(VALUE)) == pytest.approx(thresholds[name]))
         settled(page)
         page.get_by_role("heading", name=re.compile(r"^Face \d+: ")).first.wait_for()
@@ -172,6 +184,46 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     page.get_by_role("button", name="Send this face to Upload").first.click()
     page.get_by_role("heading", level=1, name="Upload").wait_for()
     page.get_by_role("img", name=re.compile("^Grad-CAM for")).wait_for()
+    settled(page)
+    assert not server.complaints()
+
+
+def test_the_label_of_a_played_clip_changes_with_the_sensitivity_while_the_video_plays_on(server, still_page):
+    page = still_page
+    frame = watch(page, server)
+    choose_model(page, "compact-people")
+    slider = page.get_by_role("slider", name="Sensitivity")
+    threshold = page.get_by_role("slider", name="Not sure below")
+    own = Classifier.load("compact-people")
+    wait_until(lambda: float(slider.evaluate(VALUE)) == pytest.approx(own.sensitivity))
+    for key, value, label in (("Home", 0, "surprise"), ("End", 1, "fear"), ("Home", 0, "surprise")):
+        slider.focus()
+        page.keyboard.press(key)
+        page.get_by_role("heading", name=re.compile(rf"^Face \d+: {label}, \d+ %")).wait_for()
+        # the threshold goes with it
+        expected = own.with_sensitivity(value).abstain_below
+        wait_until(lambda expected=expected: float(threshold.evaluate(VALUE)) == pytest.approx(expected, abs=0.006))
+    assert not frame.is_detached()
+    assert frame.evaluate(PLAYING)
+
+    # a resting face was taken at one sensitivity: another ends that
+    page.get_by_role("button", name="Calibrate to me").click()
+    page.get_by_role("button", name="Reset").wait_for(timeout=PATIENCE)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("The sensitivity was changed, so it has to be calibrated anew.").wait_for()
+
+    # remembered for all pages
+    settled(page)
+    moved = float(slider.evaluate(VALUE))
+    assert 0 < moved < 1
+    open_from_menu(page, "Data")
+    open_from_menu(page, "Webcam")
+    wait_until(lambda: float(slider.evaluate(VALUE)) == pytest.approx(moved))
+    assert json.loads((server.home / "app.json").read_bytes())["sensitivity"] == pytest.approx(moved)
+    slider.focus()
+    page.keyboard.press("Home")
+    choose_model(page, "compact")
     settled(page)
     assert not server.complaints()
 

@@ -9,12 +9,16 @@ import pytest
 import streamlit as st
 
 from fer_core.classes import ClassList
+from fer_core.inference import read_info, resolve_model, shipped_models
 from fer_core.live import LiveFace, Rates
+from fer_core.workspace import Workspace, write_json
 from pages.ui.components.face_bars import MOST_FACES, faces_data
+from pages.ui.shell import cache
 from pages.ui.webcam.camera import ice_servers
 from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
 from pages.ui.webcam.state import Camera, WebcamState
-from tests.pages.conftest import state_in
+from tests.pages.conftest import check, state_in, words
+from tests.run_factory import make_run
 
 SEVEN = ClassList.fer2013()
 
@@ -80,3 +84,62 @@ def test_the_threshold_follows_the_model_until_it_is_moved(open_page):
     smoothing.set_value(1.5).run()
     assert live.config.smoothing == 1.5
     assert live.config.abstain_below == 0.6
+
+
+def sliders(app) -> dict[str, object]:
+    return {slider.label: slider for slider in app.slider}
+
+
+def test_the_sensitivity_is_one_value_for_all_pages_and_windows_and_is_shown_with_what_it_means(open_page):
+    app = open_page("webcam")
+    sliders(app)["Sensitivity"].set_value(0.75).run()
+    assert "as if every expression were equally likely" in words(app)
+    live = state_in(app, WebcamState).live
+    assert live.sensitivity == 0.75
+    app.selectbox(key="model-in-use").select("compact-people").run()
+    assert sliders(app)["Sensitivity"].value == 0.75
+    assert live.sensitivity == 0.75
+    again = open_page("webcam")
+    assert sliders(again)["Sensitivity"].value == 0.75
+
+
+def test_a_rerun_without_a_change_keeps_the_calibration(open_page):
+    app = open_page("webcam")
+    sliders(app)["Sensitivity"].set_value(0.5).run()
+    live = state_in(app, WebcamState).live
+    live._processor.calibrate()
+    app.run()
+    assert live.calibration.running
+    sliders(app)["Sensitivity"].set_value(0.55).run()
+    assert not live.calibration.running
+    assert "The sensitivity was changed" in words(app)
+
+
+def test_a_threshold_that_was_moved_stays_when_the_sensitivity_changes(open_page):
+    app = open_page("webcam")
+    sliders(app)["Not sure below"].set_value(0.7).run()
+    sliders(app)["Sensitivity"].set_value(1.0).run()
+    assert sliders(app)["Not sure below"].value == 0.7
+    assert state_in(app, WebcamState).live.config.abstain_below == 0.7
+
+
+def test_a_model_without_a_prior_has_no_slider_and_is_read_at_its_own_sensitivity(open_page):
+    make_run("no prior", weights=True)
+    app = open_page("webcam")
+    sliders(app)["Sensitivity"].set_value(0.8).run()
+    box = app.selectbox(key="model-in-use")
+    box.select(next(name for name in cache.models() if name not in shipped_models())).run()
+    check(app)
+    assert "Sensitivity" not in sliders(app)
+    assert "as if every expression" not in words(app)
+    assert state_in(app, WebcamState).live.sensitivity == 0.0
+    app.selectbox(key="model-in-use").select("compact").run()
+    assert sliders(app)["Sensitivity"].value == 0.8
+
+
+@pytest.mark.parametrize("remembered", [7, -0.1, "much", True, None, [0.5]])
+def test_a_damaged_memory_of_the_sensitivity_is_passed_over(open_page, remembered):
+    write_json(Workspace.default().app_state, {"sensitivity": remembered})
+    app = open_page("webcam")
+    own = read_info(resolve_model(state_in(app, WebcamState).model, Workspace.default())).sensitivity
+    assert sliders(app)["Sensitivity"].value == own

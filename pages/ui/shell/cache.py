@@ -198,16 +198,29 @@ def model_in_use() -> str | None:
     return chosen if chosen in available else next(iter(available), None)
 
 
-def classifier(model: str) -> Classifier:
+def classifier(model: str, sensitivity: float | None = None) -> Classifier:
     """The classifier of a shipped model, a run or a file; shared between sessions, reloaded when the file changes.
+
+    Args:
+        model: its name, run id or path.
+        sensitivity: in 0…1; the model's own when None. The same one for the same value at each call.
 
     Raises:
         ModelError: there is no such model, or the file is damaged.
+        ConfigError: the model's sensitivity cannot be changed.
     """
     from fer_core.inference import resolve_model
 
     path = resolve_model(model, session.workspace())
-    return _classifier(str(path), path.stat().st_mtime_ns)
+    changed = path.stat().st_mtime_ns
+    if sensitivity is None:
+        return _classifier(str(path), changed)
+    return _classifier_at(str(path), changed, sensitivity)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _classifier_at(path: str, changed: int, sensitivity: float) -> Classifier:
+    return _classifier(path, changed).with_sensitivity(sensitivity)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the network…")

@@ -1,7 +1,7 @@
 """What the app remembers for a browser window; the only file that touches ``st.session_state``.
 
 What one page folder remembers stands in a class of its own there (``pages/ui/<page>/state.py``), reached through
-:func:`state_of`; what all pages share stands here. The data and the model in use and the recent sources are also kept
+:func:`state_of`; what all pages share stands here. The data and the model in use, its sensitivity and the recent sources are also kept
 in ``workspace/app.json``, so that a new browser window begins where the last one was.
 """
 
@@ -25,6 +25,7 @@ _State = TypeVar("_State")
 
 _DATA = "fer.data"
 _MODEL = "fer.model"
+_SENSITIVITY = "fer.sensitivity"
 _STUDIED = "fer.studied_model"
 _RECENT = "fer.recent"
 _SKIP = "fer.skip_broken"
@@ -139,6 +140,19 @@ def use_model(model: str | None) -> None:
     _save()
 
 
+def chosen_sensitivity() -> float | None:
+    """The sensitivity somebody chose for all pages, in 0…1, or None: then each model has its own."""
+    found = _get(_SENSITIVITY, lambda: _remembered().get("sensitivity"))
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return float(found) if is_number and 0 <= found <= 1 else None
+
+
+def use_sensitivity(sensitivity: float) -> None:
+    """Read faces at this sensitivity, on all pages and after the next start."""
+    st.session_state[_SENSITIVITY] = sensitivity
+    _save()
+
+
 def studied_model() -> str | None:
     """The model the Evaluate page was opened on or turned to, or None: then it shows the model in use."""
     model = st.session_state.get(_STUDIED)
@@ -221,6 +235,7 @@ def _save() -> None:
     record = {
         "data": data_source(),
         "model": chosen_model(),
+        "sensitivity": chosen_sensitivity(),
         "recent": recent_sources(),
         "skip_broken": _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])),
         "readings": _readings(),

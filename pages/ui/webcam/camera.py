@@ -10,7 +10,8 @@ import streamlit as st
 from fer_core.live import LiveSession, frames_callback
 from pages.ui.components.camera_check import camera_check
 from pages.ui.components.face_bars import face_bars
-from pages.ui.shell import cache, session
+from pages.ui.model.sensitivity import sensitive_classifier
+from pages.ui.shell import session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.session import state_of
 from pages.ui.webcam.diagnosis import doctor, fallbacks
@@ -35,7 +36,7 @@ def ice_servers() -> list[dict[str, Any]]:
 
 def live_session(model: str) -> LiveSession:
     """This browser window's live session, with the model in use."""
-    classifier = cache.classifier(model)
+    classifier = sensitive_classifier(model)
     state = state_of(WebcamState)
     state.model = model
     if state.live is None:

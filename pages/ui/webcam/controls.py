@@ -6,7 +6,8 @@ import streamlit as st
 
 from fer_core.config import LiveConfig
 from fer_core.live import LiveSession
-from pages.ui.shell import cache, session
+from pages.ui.model.sensitivity import sensitive_classifier, sensitivity_slider
+from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
@@ -29,9 +30,17 @@ def controls(live: LiveSession) -> None:
     narrow screen it stands right under the picture."""
     folded = shows_game()
     with st.expander("Settings", icon=":material/tune:") if folded else st.container(border=True):
+        _sensitivity(live)
         _settings(live)
         _actions(live)
         _calibration(live)
+
+
+def _sensitivity(live: LiveSession) -> None:
+    """The slider; not in a fragment of its own, since a change moves the threshold and ends a calibration."""
+    model = state_of(WebcamState).model
+    sensitivity_slider(model)
+    live.use(sensitive_classifier(model))
 
 
 @st.fragment
@@ -47,7 +56,8 @@ def _settings(live: LiveSession) -> None:
         key="live_smoothing",
     )
     model = state_of(WebcamState).model
-    own = cache.classifier(model).abstain_below
+    classifier = sensitive_classifier(model)
+    own = classifier.abstain_below
     threshold = st.slider(
         str(fields["abstain_below"].title),
         0.0,
@@ -55,7 +65,7 @@ def _settings(live: LiveSession) -> None:
         own if current.abstain_below is None else current.abstain_below,
         _STEP,
         help=f"{fields['abstain_below'].description} {model}'s own threshold is {own:.2f}.",
-        key=f"live_threshold_{model}",
+        key=f"live_threshold_{model}_{classifier.sensitivity:g}",
     )
     left, right = st.columns(2)
     mirror = left.toggle(

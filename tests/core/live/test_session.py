@@ -186,5 +186,5 @@ def test_a_model_of_other_classes_begins_its_own_history_and_its_own_table(works
     headers = [
         table.read_text().splitlines()[0] for table in (path.with_suffix(".csv"), path.with_name(path.stem + " 2.csv"))
     ]
-    assert headers[0].endswith("surprise,neutral")
-    assert headers[1].endswith("abstained,smile,frown")
+    assert headers[0].endswith("surprise,neutral,sensitivity")
+    assert headers[1].endswith("abstained,smile,frown,sensitivity")

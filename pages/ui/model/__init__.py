@@ -1,0 +1,1 @@
+"""The model on Upload and Webcam: which question it answers, and how sensitively."""
