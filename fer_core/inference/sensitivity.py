@@ -14,6 +14,8 @@ import numpy.typing as npt
 from fer_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fer_core.inference.checkpoint import CheckpointInfo
 
 PRIOR_FLOOR: Final = 0.005
@@ -49,6 +51,38 @@ def logit_shift(prior: tuple[float, ...], classes: int, sensitivity: float) -> n
     if not sensitivity:
         return np.zeros(classes)
     return np.asarray(sensitivity * np.log(np.asarray(prior, dtype=np.float64) + PRIOR_FLOOR))
+
+
+def store_calibration(
+    path: Path, sensitivity: float, *, temperature: float | None = None, abstain_below: float | None = None
+) -> CheckpointInfo:
+    """Write a temperature or a threshold that was fitted at ``sensitivity`` into a checkpoint; the weights stay.
+
+    A model with a table over sensitivities gets a point there; another one has a single value for all.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        ConfigError: a value is out of bounds.
+        WorkspaceError: the file cannot be written.
+    """
+    from fer_core.inference.checkpoint import read_info, update_info
+
+    info = read_info(path)
+    before = calibration_at(info, sensitivity)
+    new = (
+        before[0] if temperature is None else temperature,
+        before[1] if abstain_below is None else abstain_below,
+    )
+    if not info.calibration:
+        return update_info(path, temperature=new[0], abstain_below=new[1])
+    table = {point.sensitivity: (point.temperature, point.abstain_below) for point in info.calibration}
+    table[sensitivity] = new
+    return update_info(
+        path,
+        calibration=[
+            {"sensitivity": tau, "temperature": t, "abstain_below": a} for tau, (t, a) in sorted(table.items())
+        ],
+    )
 
 
 def calibration_at(info: CheckpointInfo, sensitivity: float) -> tuple[float, float]:

@@ -99,17 +99,16 @@ def _store_button(
         disabled=reason is not None or same,
         help=reason or help,
     ):
-        from fer_core.inference import update_info
+        from fer_core.inference.sensitivity import store_calibration
 
-        update_info(subject.path, **{field: value})
+        changes: dict[str, float] = {field: value}
+        store_calibration(subject.path, subject.report.sensitivity, **changes)
         session.notify("Stored with the model.")
         st.rerun()  # the whole page: its figures rest on what was stored
 
 
 def _threshold(subject: Subject) -> None:
-    from fer_core.inference import read_info
-
-    stored = read_info(subject.path).abstain_below
+    stored = subject.report.abstain_below
     curve = risk_coverage(subject.predictions.probabilities, subject.predictions.labels)
     place = st.container()
     threshold = st.slider(

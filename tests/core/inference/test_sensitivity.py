@@ -10,6 +10,7 @@ from fer_core.errors import CheckpointError, ConfigError
 from fer_core.evaluation.cache import cached_outputs, cached_predictions
 from fer_core.evaluation.report import evaluate_split
 from fer_core.inference import CheckpointInfo, Classifier, softmax
+from fer_core.inference.sensitivity import store_calibration
 from fer_core.live import LiveProcessor
 from tests.core.live.test_live import FakeDetector, face
 from tests.factories import make_dataset, untrained_checkpoint
@@ -115,3 +116,14 @@ def test_live_the_next_frame_has_the_new_sensitivity_and_the_face_its_number(pat
     expected = classifier.with_sensitivity(1.0).probabilities(second.crop)[0]
     np.testing.assert_allclose(second.probabilities, expected, atol=1e-5)
     assert np.abs(second.probabilities - first.probabilities).max() > 0.05
+
+
+def test_what_is_fitted_at_a_sensitivity_holds_there(path, tmp_path):
+    store_calibration(path, 0.25, temperature=4.0)
+    store_calibration(path, 0.5, abstain_below=0.9)
+    at = {tau: Classifier.load(path, sensitivity=tau) for tau in (0.0, 0.25, 0.5, 1.0)}
+    assert [at[tau].temperature for tau in at] == [1.0, 4.0, 2.0, 1.5]
+    assert [at[tau].abstain_below for tau in at] == pytest.approx([0.2, 0.25, 0.9, 0.7])
+    plain = untrained_checkpoint(tmp_path / "plain.safetensors", temperature=2.0, abstain_below=0.1)
+    info = store_calibration(plain, 0.0, abstain_below=0.6)
+    assert (info.temperature, info.abstain_below, info.calibration) == (2.0, 0.6, ())
