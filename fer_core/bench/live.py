@@ -47,7 +47,7 @@ def bench_live(
 
     say = note or (lambda _: None)
     config = LiveConfig() if detect_every is None else LiveConfig(detect_every=detect_every)
-    classifier = Classifier.load(model, workspace=workspace)
+    classifier = Classifier.load(model, workspace=workspace, threads=1)  # as the app does
     live = LiveProcessor(classifier, config=config)
     height, width = frames[0].shape[:2]
     plain_detector = FaceDetector(longest_side=min(4096, max(height, width)))
