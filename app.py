@@ -14,7 +14,7 @@ def draw() -> None:
     from fer_core.resources import asset
     from pages.ui.shell.cache import warm_up
     from pages.ui.shell.errors import calm, show_complaint
-    from pages.ui.shell.navigation import navigation, run_page
+    from pages.ui.shell.navigation import PHOTO_PAGES, navigation, run_page
     from pages.ui.shell.sidebar import sidebar
 
     page = navigation()
@@ -22,7 +22,7 @@ def draw() -> None:
     st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide")
     st.html(asset("app.css"))
     with calm("drawing the sidebar"):
-        sidebar()
+        sidebar(photos=page.url_path in PHOTO_PAGES)
     show_complaint()
     with calm(f"showing the page {page.title}"):
         run_page(page)

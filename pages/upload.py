@@ -7,7 +7,7 @@ from pages.ui.shell.navigation import UploadWay, through_app
 from pages.ui.upload.analysis import photographs
 from pages.ui.upload.folder import folder
 from pages.ui.upload.video import video
-from pages.ui.upload.ways import choose_way, model_or_none
+from pages.ui.upload.ways import choose_sensitivity, choose_way, model_or_none
 
 through_app()
 st.title("Upload")
@@ -19,6 +19,8 @@ way = choose_way()
 model = None
 with calm("loading the model"):
     model = model_or_none()
+    if model is not None:
+        choose_sensitivity(model)
 
 if model is None:
     pass

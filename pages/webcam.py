@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.model.question import question
 from pages.ui.shell import cache
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
@@ -19,12 +20,13 @@ st.caption(
     "emotions of people at work or in education is prohibited in the European Union (AI Act, Article 5(1)(f))."
 )
 
-model = cache.model_in_use()
+model = cache.photo_model()
 if model is None:
     st.info("There is no model yet. Train one first.", icon=":material/model_training:")
     st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
 else:
     with calm("starting the live view"):
+        question(model)
         live = live_session(model)
         choose_view(live)
         picture, side = st.columns([3, 2], gap="large")

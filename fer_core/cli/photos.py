@@ -34,7 +34,7 @@ def predict(
     from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
-    from fer_core.photos import find_photos, predict_paths
+    from fer_core.photos import find_photos, predict_document, predict_paths
 
     files = find_photos(paths)
     name = model or default_model()
@@ -45,19 +45,12 @@ def predict(
     export_behind(classifier, workspace())
     with progress("Photographs") as on_progress:
         results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
-        records = [result.to_dict() for result in results]
+        document = predict_document(results, name, classifier)
+    records = document["photos"]
     done = {record["file"] for record in records}
-    skipped = [file for file in map(valid_utf8, files) if file not in done]
+    document["skipped"] = skipped = [file for file in map(valid_utf8, files) if file not in done]
     if skipped:
         note(f"{len(skipped)} of {len(files)} photographs stood in {csv} already and were skipped.")
-    document = {
-        "model": name,
-        "sensitivity": classifier.sensitivity if classifier.has_sensitivity else None,
-        "classes": list(classifier.classes),
-        "engine": classifier.engine,
-        "photos": records,
-        "skipped": skipped,
-    }
     emit(document, as_json, "\n".join(_photo_text(record) for record in records))
     if records and all("error" in record for record in records):
         raise ImageError("None of these files could be read as a photograph; the reason stands beside each.")

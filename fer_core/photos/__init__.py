@@ -11,12 +11,13 @@ from fer_core.photos.predict import (
     predict_paths,
     predict_squares,
 )
-from fer_core.photos.result import FacePrediction, PhotoResult
+from fer_core.photos.result import FacePrediction, PhotoResult, predict_document
 
 __all__ = [
     "FacePrediction",
     "PhotoResult",
     "find_photos",
+    "predict_document",
     "predict_file",
     "predict_image",
     "predict_paths",

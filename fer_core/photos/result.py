@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from fer_core.classes import ClassList
 from fer_core.faces.boxes import Box
 from fer_core.faces.crop import Square
 from fer_core.faces.detector import Face
+
+if TYPE_CHECKING:
+    from fer_core.inference import Classifier
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,3 +106,23 @@ class PhotoResult:
         if self.error is not None:
             record["error"] = self.error
         return record
+
+
+def predict_document(results: Iterable[PhotoResult], model: str, classifier: Classifier) -> dict[str, Any]:
+    """What ``predict`` writes as JSON, plain values: the model and how it was asked, and one record for each photograph.
+
+    ``skipped`` is empty: whoever passes over files names them there.
+
+    Args:
+        results: of the photographs, read one after the other.
+        model: what the classifier was called.
+        classifier: that made the results; ``sensitivity`` is None where it has none.
+    """
+    return {
+        "model": model,
+        "sensitivity": classifier.sensitivity if classifier.has_sensitivity else None,
+        "classes": list(classifier.classes),
+        "engine": classifier.engine,
+        "photos": [result.to_dict() for result in results],
+        "skipped": [],
+    }

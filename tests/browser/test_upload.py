@@ -90,7 +90,12 @@ def test_what_was_found_is_saved_and_looked_into_by_every_method(server, page):
     assert (name, len(table.decode().splitlines())) == ("faces.csv", 6)
     name, found = downloaded(page, "json")
     assert name == "faces.json"
-    assert [len(photo["faces"]) for photo in json.loads(found)] == [5]
+    document = json.loads(found)
+    assert [len(photo["faces"]) for photo in document["photos"]] == [5]
+    slider = page.get_by_role("slider", name="Sensitivity")
+    assert document["sensitivity"] == float(
+        slider.evaluate("slider => slider.value ?? slider.getAttribute('aria-valuenow')")
+    )
 
     page.get_by_role("button", name="Compute the slow methods").click()
     page.get_by_role("img", name=re.compile("^Occlusion for")).wait_for()

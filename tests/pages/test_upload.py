@@ -1,3 +1,4 @@
+import csv
 import io
 import threading
 import time
@@ -15,6 +16,7 @@ from fer_core.workspace import Workspace
 from pages.ui.shell.navigation import UploadWay
 from pages.ui.upload.ways import SAMPLES
 from tests.pages.conftest import check, wait_for_work, words
+from tests.run_factory import make_run
 from tests.source_factory import heic
 
 SAMPLE = asset("samples")
@@ -326,3 +328,51 @@ def test_a_text_file_is_no_video(open_page, tmp_path):
     app.run()
     check(app, errors=1)
     assert "is not a video" in app.error[0].value
+
+
+def slider(app, label):
+    return next((slider for slider in app.slider if slider.label == label), None)
+
+
+def test_the_sensitivity_is_chosen_beside_the_photograph_and_counts_for_every_face(open_page):
+    from pages.ui.upload.photo_cache import Model, Upload, look
+
+    app = open_page("upload")
+    assert slider(app, "Sensitivity").value == 0.5
+    before = {alt for alt in images(app) if alt.startswith("5 faces")}
+    slider(app, "Sensitivity").set_value(1.0).run()
+    check(app)
+    assert {alt for alt in images(app) if alt.startswith("5 faces")} != before
+    at = [Model("compact-people", 0, value) for value in (0.0, 1.0)]
+    upload = Upload("photo.jpg", (SAMPLE / "five-portraits.jpg").read_bytes())
+    least, most = (look(upload, model).result.faces[0].probabilities for model in at)
+    assert np.abs(least - most).max() > 0.01
+    # the same at the Webcam
+    app.switch_page("pages/webcam.py").run()
+    assert slider(app, "Sensitivity").value == 1.0
+
+
+def test_each_sensitivity_has_a_folder_table_of_its_own(open_page, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "two.jpg").write_bytes((SAMPLE / "two-portraits.jpg").read_bytes())
+    app = open_page("upload")
+    app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
+    for value in (0.25, 0.75):
+        slider(app, "Sensitivity").set_value(value).run()
+        app.text_input(key="folder-path").input(str(folder)).run()
+        click(app, "Look for faces")
+        finish(app, "folder")
+    tables = [
+        list(csv.DictReader(path.read_text().splitlines())) for path in Workspace.default().predictions.glob("*.csv")
+    ]
+    assert sorted(sorted({row["sensitivity"] for row in table}) for table in tables) == [["0.25"], ["0.75"]]
+
+
+def test_a_model_without_a_prior_has_no_slider_on_the_upload_page(open_page):
+    run = make_run("no prior", weights=True)
+    app = open_page("upload")
+    app.selectbox(key="model-in-use").select(run.id).run()
+    check(app)
+    assert slider(app, "Sensitivity") is None
+    assert "as if every expression" not in words(app)

@@ -198,6 +198,17 @@ def model_in_use() -> str | None:
     return chosen if chosen in available else next(iter(available), None)
 
 
+def photo_model() -> str | None:
+    """The model for people's own pictures: the chosen one where it still exists, else the one that the commands take
+    for photographs, which was trained on what people say; None if there is none."""
+    from fer_core.inference import default_model
+
+    available = models()
+    if session.chosen_model() in available or default_model() not in available:
+        return model_in_use()
+    return default_model()
+
+
 def classifier(model: str, sensitivity: float | None = None) -> Classifier:
     """The classifier of a shipped model, a run or a file; shared between sessions, reloaded when the file changes.
 

@@ -87,6 +87,8 @@ class UploadWay(StrEnum):
     VIDEO = "video"
 
 
+PHOTO_PAGES: Final = ("upload", "webcam")
+"""Addresses of the pages about people's own pictures; see :func:`pages.ui.shell.cache.photo_model`."""
 _WAY: Final = "way"  # in addresses
 _inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
 

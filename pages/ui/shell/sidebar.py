@@ -19,8 +19,12 @@ _POLL = 2.0  # seconds
 _MODEL_BOX = "model-in-use"
 
 
-def sidebar() -> None:
-    """Draw it; nothing here loads data or torch."""
+def sidebar(*, photos: bool = False) -> None:
+    """Draw it; nothing here loads data or torch.
+
+    Args:
+        photos: whether the page is about people's own pictures, for which another model is taken where none is chosen.
+    """
     with st.sidebar:
         menu()
         if notice := session.take_notice():
@@ -30,7 +34,7 @@ def sidebar() -> None:
             # Polls only while something trains. It forces no rerun of the page at the end: somebody may be working there.
             st.fragment(_training, run_every=_POLL)(str(run.path))
         _data()
-        _model()
+        _model(photos)
         _workspace()
 
 
@@ -58,7 +62,7 @@ def _data() -> None:
         st.page_link("pages/data.py", label="Look at it or change it", icon=":material/photo_library:")
 
 
-def _model() -> None:
+def _model(photos: bool) -> None:
     available = cache.models()
     with st.container(border=True, gap="xxsmall"):
         if not available:
@@ -66,7 +70,7 @@ def _model() -> None:
             st.markdown("**None yet**")
             st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
             return
-        current = cache.model_in_use()
+        current = cache.photo_model() if photos else cache.model_in_use()
         # The box keeps its key, and takes its value from here: a box made anew for each model would forget a choice
         # that is made before the browser has heard of the new box.
         session.set_widget_value(_MODEL_BOX, current)
@@ -76,7 +80,8 @@ def _model() -> None:
             format_func=lambda name: available.get(name, name),
             key=_MODEL_BOX,
             on_change=_use_chosen,
-            help="Pages that need a trained network use this one: a shipped model, or the best weights of a run.",
+            help="Pages that need a trained network use this one: a shipped model, or the best weights of a run. "
+            "Until one is chosen, Upload and Webcam take a model that was trained on what people say.",
         )
 
 

@@ -75,8 +75,10 @@ def folder(model: Model) -> None:
 
 
 def _table_of(path: Path, model: Model) -> Path:
-    """One table for each folder and model, whatever the folder's name is made of."""
+    """One table for each folder, model and sensitivity, whatever the folder's name is made of."""
     identity = f"{path.resolve()}\0{model.name}\0{model.changed}"
+    if model.sensitivity:  # a table of the first version, which knew none, is continued
+        identity += f"\0{model.sensitivity:g}"
     return session.workspace().predictions / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.csv"
 
 

@@ -20,6 +20,7 @@ from fer_core.faces import FaceDetector, square_around
 from fer_core.images import Photo, encode, fit, png, read_photo
 from fer_core.inference import Classifier, resolve_model
 from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_squares
+from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import record_defect
 
@@ -38,10 +39,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Model:
-    """A model with the time of its file, so that a changed file counts as another model."""
+    """A model with the time of its file, so that a changed file counts as another model, and its sensitivity."""
 
     name: str
     changed: int
+    sensitivity: float
 
     @classmethod
     def of(cls, name: str) -> Model:
@@ -50,12 +52,13 @@ class Model:
         Raises:
             ModelError: there is none.
         """
-        return cls(name, resolve_model(name, session.workspace()).stat().st_mtime_ns)
+        changed = resolve_model(name, session.workspace()).stat().st_mtime_ns
+        return cls(name, changed, sensitive_classifier(name).sensitivity)
 
     @property
     def classifier(self) -> Classifier:
         """Loaded once."""
-        return cache.classifier(self.name)
+        return cache.classifier(self.name, self.sensitivity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +105,10 @@ class Looked:
 def look(upload: Upload, model: Model, boxes: tuple[Box, ...] = ()) -> Looked:
     """Find and classify the faces of an upload; whatever is wrong with it stands in the result's ``error``."""
     digest = upload.digest
-    result, preview = _found(digest, upload.name, model.name, model.changed, upload.data, not upload.boxes)
+    result, preview = _found(digest, upload.name, model, upload.data, not upload.boxes)
     boxes = (*upload.boxes, *boxes)
     if boxes and result.error is None:
-        marked = _marked(digest, boxes, model.name, model.changed, upload.data)
+        marked = _marked(digest, boxes, model, upload.data)
         result = replace(result, faces=(*result.faces, *marked))
     return Looked(upload, digest, result, preview)
 
@@ -116,8 +119,8 @@ def _detector() -> FaceDetector:
 
 
 @st.cache_resource(show_spinner=False, max_entries=600)
-def _found(digest: str, name: str, model: str, changed: int, _data: bytes, search: bool) -> tuple[PhotoResult, bytes]:
-    classifier = cache.classifier(model)
+def _found(digest: str, name: str, model: Model, _data: bytes, search: bool) -> tuple[PhotoResult, bytes]:
+    classifier = model.classifier
     try:
         photo = read_photo(_data, name)
         if search:
@@ -137,17 +140,17 @@ def _preview(photo: Photo) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=200)
-def _marked(digest: str, boxes: tuple[Box, ...], model: str, changed: int, _data: bytes) -> tuple[FacePrediction, ...]:
+def _marked(digest: str, boxes: tuple[Box, ...], model: Model, _data: bytes) -> tuple[FacePrediction, ...]:
     squares = [square_around(*box) for box in boxes]
-    return predict_squares(read_photo(_data).rgb, squares, cache.classifier(model))
+    return predict_squares(read_photo(_data).rgb, squares, model.classifier)
 
 
 def saliency(crop: npt.NDArray[np.uint8], model: Model, method: str, target: str) -> Saliency:
     """The map of a face, computed once."""
-    return _saliency(crop.tobytes(), model.name, model.changed, method, target)
+    return _saliency(crop.tobytes(), model, method, target)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2000)
-def _saliency(crop: bytes, model: str, changed: int, method: str, target: str) -> Saliency:
+def _saliency(crop: bytes, model: Model, method: str, target: str) -> Saliency:
     face = np.frombuffer(crop, np.uint8).reshape(48, 48)
-    return explain(cache.classifier(model), face, method, target)
+    return explain(model.classifier, face, method, target)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from fer_core.formatting import display_safe
+from fer_core.photos import predict_document
 from fer_core.photos.table import table_bytes
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.navigation import UploadWay
@@ -113,7 +114,7 @@ def _table_downloads(photos: Sequence[Looked], labels: tuple[str, ...], model: M
     with st.container(horizontal=True, gap="small", width="content"):
         st.download_button(
             "csv",
-            lambda: table_bytes(results, labels, model.name),
+            lambda: table_bytes(results, labels, model.name, model.sensitivity),
             "faces.csv",
             "text/csv",
             icon=":material/table:",
@@ -123,7 +124,7 @@ def _table_downloads(photos: Sequence[Looked], labels: tuple[str, ...], model: M
         )
         st.download_button(
             "json",
-            lambda: json.dumps([result.to_dict() for result in results], indent=2, ensure_ascii=False),
+            lambda: json.dumps(predict_document(results, model.name, model.classifier), indent=2, ensure_ascii=False),
             "faces.json",
             "application/json",
             icon=":material/data_object:",

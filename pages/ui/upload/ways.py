@@ -8,6 +8,8 @@ import streamlit as st
 
 from fer_core.images import PHOTO_LIMITS, png
 from fer_core.resources import asset
+from pages.ui.model.question import question
+from pages.ui.model.sensitivity import sensitivity_slider
 from pages.ui.shell import cache, session
 from pages.ui.shell.navigation import UploadWay, asked_upload_way
 from pages.ui.shell.pickers import one_of
@@ -74,9 +76,18 @@ def choose_photos(way: UploadWay) -> list[Upload]:
 
 def model_or_none() -> Model | None:
     """The model in use; says what to do where there is none."""
-    name = cache.model_in_use()
+    name = cache.photo_model()
     if name is None:
         st.info("There is no trained model yet.", icon=":material/info:")
         st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
         return None
     return Model.of(name)
+
+
+def choose_sensitivity(model: Model) -> None:
+    """What the model's predictions mean, and how sensitive it is."""
+    about, slider = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with about:
+        question(model.name)
+    with slider:
+        sensitivity_slider(model.name)
