@@ -20,9 +20,10 @@ from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, make_split
 from fer_core.data.reading import Reading
 from fer_core.errors import DataError, TrainingError
-from fer_core.presets import make_train_config
+from fer_core.presets import PRESETS, make_train_config
 from fer_core.training.outputs import learnable, make_outputs
 from fer_core.training.runs import Run, best_record, list_runs
+from fer_core.training.step.distillation import KeptViews
 from fer_core.training.trainer import Hooks, load_for, train
 from fer_core.workspace import Workspace
 
@@ -40,6 +41,7 @@ STUDENT: Final[Mapping[str, Any]] = {
     "teacher_share": 0.9,
     "teacher_temperature": 2.0,
     "teacher_views": 40,
+    "augment": PRESETS["compact-gpu"].values["augment"],  # one for all, so that all are shown the same views
 }
 """What students have otherwise than their own recipe."""
 
@@ -148,6 +150,8 @@ def train_family(
     targets = _teachers_targets(dataset, say)
     students = {name: own for name, own in students.items() if targets == "both" or own.get("targets") != "votes"}
 
+    views = KeptViews()  # the students are shown the same
+
     def left() -> float:
         return 60 * minutes - (clock() - started)
 
@@ -157,8 +161,9 @@ def train_family(
             say(f"{name}: {(old.config if old else config).epochs} epochs, {max(0.0, left()):.0f} s left")
             resumable = old is not None and (old.path / "last.ckpt").is_file()
             result = train(
-                config, name=name, run=old if resumable else None, dataset=dataset, workspace=workspace, hooks=hooks
-            )
+                config, name=name, run=old if resumable else None, dataset=dataset, workspace=workspace, hooks=hooks,
+                views=views,
+            )  # fmt: skip
             if result.state != "finished":
                 raise TrainingError(f"{name} ended as {result.state}. The same command goes on from there.")
             old = result.run
@@ -173,8 +178,7 @@ def train_family(
             f"{name}, timed", config.model_copy(update={"epochs": 3, "teacher_views": min(2, config.teacher_views)})
         )
         seconds = [r.seconds for r in Run(workspace.runs / timed.run).records()]
-        views = config.teacher_views * max(0.0, seconds[1] - seconds[2])
-        return _OVERHEAD * seconds[2], views
+        return _OVERHEAD * seconds[2], config.teacher_views * max(0.0, seconds[1] - seconds[2])
 
     def teacher_config(seed: int, epochs: int) -> TrainConfig:
         return make_train_config(
@@ -202,8 +206,8 @@ def train_family(
     learned = []
     waiting = [(student, number) for number in range(repeats) for student in students]
     while waiting:
-        views = sum(timed[student][1] for student, _ in waiting)
-        epochs = epochs_for(left() - views, sum(timed[student][0] for student, _ in waiting), fewest, most)
+        for_views = sum(timed[student][1] for student, _ in waiting)
+        epochs = epochs_for(left() - for_views, sum(timed[student][0] for student, _ in waiting), fewest, most)
         student, number = waiting.pop(0)
         name = f"Student {student}" if repeats == 1 else f"Student {student} {number + 1}"
         learned.append(run(name, student_config(student, number, epochs)))

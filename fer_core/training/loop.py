@@ -20,32 +20,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, ProtocolSplit
 from fer_core.errors import ConfigError, ModelError, TrainingError
 from fer_core.evaluation import metrics
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.inference.engines import fold_batch_norm
 from fer_core.models import ExpressionModel, build
 from fer_core.models.outputs import output_weights, select_outputs
-from fer_core.preprocess import normalise
 from fer_core.training.device import Compute
 from fer_core.training.outputs import Output, learnable, make_outputs
 from fer_core.training.runs import EpochRecord, OutputRecord
 from fer_core.training.step.augment import augment
 from fer_core.training.step.capture import CapturedStep
+from fer_core.training.step.distillation import Distillation, KeptViews, Views
+from fer_core.training.step.inputs import as_input, step_seed
 from fer_core.training.step.objective import Objective
 from fer_core.training.step.optimizer import averaged_tensors, ema_decay, learning_rate, make_optimizer, update_average
 
 _SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
-_ASKED_AT_ONCE = 1024  # faces shown to the teachers
 _VALIDATED_AT_ONCE = {"cpu": 256, "cuda": 2048}  # faces: small batches stay in a processor's cache and starve a GPU
-
-
-View = tuple[torch.Tensor, torch.Tensor]
-"""Every training face changed at random once, uint8 (N, 1, 48, 48), and the teachers' answer to it, float (N, C)."""
 
 
 @dataclass
@@ -76,14 +70,6 @@ def torch_settings(compute: Compute) -> Iterator[None]:
             torch.backends.cudnn.benchmark = searching
 
 
-def step_seed(seed: int, stream: int, step: int) -> int:
-    """A 63-bit seed for one step (splitmix64 over the three numbers), so that neighbours are unrelated."""
-    value = (seed * 0x9E3779B97F4A7C15 + stream * 0xBF58476D1CE4E5B9 + step + 1) & 0xFFFFFFFFFFFFFFFF
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        value = ((value ^ (value >> shift)) * factor) & 0xFFFFFFFFFFFFFFFF
-    return (value ^ (value >> 31)) >> 1
-
-
 def network_args(config: TrainConfig, outputs: Sequence[Output]) -> dict[str, Any]:
     """Arguments of the architecture for a network with one logit for each class of each output.
 
@@ -106,14 +92,16 @@ class Training:
 
     Args:
         config: all settings.
-        dataset: the network gets one output for each of its classes.
+        dataset: the network gets an output for its classes, for those that people voted for, or for both.
         split: which of its faces train and validate.
         compute: where, and how precisely.
         start_weights: values for some or all of the network's tensors, by name; the others start at random.
-        teachers: networks whose outputs are the classes of ``dataset`` in their order.
+        teachers: networks whose outputs are those of the training, in their order.
+        answered: the outputs of the teachers, where they have more than the training.
+        views: what is kept of the views, shared with other trainings; own ones when None.
 
     Raises:
-        ConfigError, ModelError: there is no such architecture, or not with these arguments.
+        ConfigError, DataError, ModelError: the settings do not fit the data, or there is no such architecture.
     """
 
     def __init__(
@@ -124,20 +112,9 @@ class Training:
         compute: Compute,
         start_weights: dict[str, torch.Tensor] | None = None,
         teachers: Sequence[torch.nn.Module] = (),
+        answered: Sequence[Output] = (),
+        views: KeptViews | None = None,
     ) -> None:
-        """Make everything ready for the first epoch; :meth:`load_state_dict` brings it to where another was.
-
-        Args:
-            config: all settings.
-            dataset: the faces.
-            split: which of them train and validate.
-            compute: where, and in which precision.
-            start_weights: of the network with all its outputs, or of a part of its layers; random where None.
-            teachers: networks with the same outputs.
-
-        Raises:
-            ConfigError, DataError, ModelError: the settings do not fit the data.
-        """
         self.config, self.compute, self.dataset = config, compute, dataset
         self.outputs = make_outputs(dataset, config.targets)
         self.split, self.notes = learnable(dataset, split, self.outputs, config)
@@ -149,15 +126,20 @@ class Training:
             model.load_state_dict({**model.state_dict(), **start_weights})
         self.model: ExpressionModel = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-        # Each training has its own copy of its teachers, so that nothing is switched on a model others use.
-        own = [copy.deepcopy(teacher).to(device).requires_grad_(False) for teacher in teachers]
-        self.teachers: list[Callable[..., Any]] = [fold_batch_norm(teacher.eval()) for teacher in own]
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
         self._averaged = averaged_tensors(self.average, self.model) if self.average is not None else None
         self.optimizer = make_optimizer(config, self.model)
         # The whole set lies on the device as bytes: 66 MB for FER2013.
         self.images = torch.from_numpy(dataset.images[train].copy()).to(device)
         self._objectives = [Objective(output, train, config, device) for output in self.outputs]
+        self.distillation: Distillation | None = None
+        self.views: Views | None = None
+        if teachers:
+            self.distillation = Distillation(teachers, answered or self.outputs, self.outputs, config, compute)
+        if self.distillation is not None and config.teacher_views:
+            faces, named = _viewed_faces(dataset, split)
+            shown = torch.from_numpy(np.flatnonzero(np.isin(split.train, train)))
+            self.views = Views(self.distillation, faces.to(device), shown.to(device), named, config, views)
         self.batch_size = min(config.batch_size, len(self.images))
         self.steps_per_epoch = len(self.images) // self.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
@@ -165,8 +147,6 @@ class Training:
         self._recording = compute.device == "cuda"
         self._captured: CapturedStep | None = None
         self._frozen = False  # whether the last layer trains alone in the running epoch
-        self._views: dict[int, View] = {}
-        self._view: View | None = None  # of the running epoch, always in the same place: a recorded step reads there
         self.progress = Progress()
         # Validation goes through the one inference path, on a copy, so that nothing is switched on the model.
         self.classifiers = [
@@ -242,7 +222,7 @@ class Training:
         p, config = self.progress, self.config
         started, seconds_before = time.perf_counter(), p.seconds
         order = self.epoch_order(p.epoch)
-        if self.teachers and config.teacher_views and not self._show(p.epoch % config.teacher_views, should_stop):
+        if self.views is not None and not self.views.show(p.epoch % config.teacher_views, should_stop):
             return None
         self._freeze(p.epoch < config.freeze_epochs)
         loss_sum = torch.tensor(p.loss_sum, dtype=torch.float64, device=self.images.device)
@@ -288,29 +268,6 @@ class Training:
         generator = torch.Generator().manual_seed(step_seed(self.config.seed, 1, epoch))
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
-    def _show(self, number: int, should_stop: Callable[[], bool] | None) -> bool:
-        """Make view ``number`` the running epoch's, asking the teachers when it is new; False when stopped on the way."""
-        if number not in self._views:
-            config, n = self.config, len(self.images)
-            self.generator.manual_seed(step_seed(config.seed, 5, number))
-            pixels = torch.empty_like(self.images).unsqueeze(1)
-            answers = torch.empty(n, self.model.classifier.out_features, device=self.images.device)
-            for start in range(0, n, _ASKED_AT_ONCE):
-                if should_stop and should_stop():
-                    return False
-                part = slice(start, start + _ASKED_AT_ONCE)
-                changed = augment(
-                    self.images[part].unsqueeze(1).float(), config.augment, self.generator, 255 * config.preprocess.mean
-                )
-                pixels[part] = changed.round()
-                answers[part] = self._teachers_answer(self._as_input(pixels[part].float()))
-            self._views[number] = pixels, answers
-        if self._view is None:
-            self._view = self._views[number][0].clone(), self._views[number][1].clone()
-        for shown, kept in zip(self._view, self._views[number], strict=True):
-            shown.copy_(kept)
-        return True
-
     def train_step(self, batch: torch.Tensor, step: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Take one optimizer step; returns the plain cross-entropy (without smoothing) and the number of hits."""
         config = self.config
@@ -354,20 +311,20 @@ class Training:
         """
         config = self.config
         answer = None
-        if self._view is not None:
-            pixels, answer = self._view[0][batch].float(), self._view[1][batch]
+        if self.views is not None:
+            pixels, answer = (part[batch].float() for part in self.views.current)
         else:
             pixels = self.images[batch].unsqueeze(1).float()
             pixels = augment(pixels, config.augment, self.generator, fill=255 * config.preprocess.mean)
         if config.mixup:
             # the order of an epoch is random, so a neighbour is a random partner
             pixels = share * pixels + (1 - share) * pixels.roll(1, 0)
-        x = self._as_input(pixels)
+        x = as_input(pixels, config.preprocess)
         with self.compute.autocast:
             logits = self._head_alone(x) if self._frozen else self.model(x)
         logits = logits.float()
-        if self.teachers and answer is None:
-            answer = self._teachers_answer(x)
+        if self.distillation is not None and answer is None:
+            answer = self.distillation.answer(x)
         parts = [objective(logits, batch, share, answer) for objective in self._objectives]
         loss = torch.stack([part.loss for part in parts]).sum()
         self.optimizer.zero_grad(set_to_none=True)
@@ -381,17 +338,6 @@ class Training:
             features = self.model.embedding(self.model.features(x))
         logits: torch.Tensor = self.model.classifier(features)
         return logits
-
-    def _as_input(self, pixels: torch.Tensor) -> torch.Tensor:
-        return normalise(pixels, self.config.preprocess).contiguous(memory_format=torch.channels_last)
-
-    @torch.no_grad()
-    def _teachers_answer(self, x: torch.Tensor) -> torch.Tensor:
-        """Mean over the teachers of softmax(logits / temperature) of each output, float (N, all classes)."""
-        with self.compute.autocast:
-            logits = torch.stack([teacher(x).float() for teacher in self.teachers]) / self.config.teacher_temperature
-        answers = [F.softmax(logits[..., output.columns], dim=-1).mean(dim=0) for output in self.outputs]
-        return torch.cat(answers, dim=1)
 
     def _close_epoch(self, rate: float) -> EpochRecord:
         p = self.progress
@@ -458,3 +404,9 @@ class Training:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
+
+
+def _viewed_faces(dataset: FaceDataset, split: ProtocolSplit) -> tuple[torch.Tensor, str]:
+    """All faces that the split trains on, uint8 (M, 48, 48), and what names them."""
+    positions = hashlib.sha256(split.train.tobytes()).hexdigest()
+    return torch.from_numpy(dataset.images[split.train].copy()), f"{dataset.cache_key} {positions}"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 
 from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
+from fer_core.data import FaceDataset
 from fer_core.errors import FerError
 from fer_core.inference import CheckpointInfo, load_checkpoint
-from fer_core.inference.classifier import resolve_output
+from fer_core.inference.classifier import resolve_model, resolve_output
 from fer_core.models import ExpressionModel, build
 from fer_core.models.outputs import join_outputs, select_outputs
 from fer_core.training.loop import network_args
-from fer_core.training.outputs import Output
+from fer_core.training.outputs import Output, make_outputs
 from fer_core.workspace import Workspace
 
 
@@ -60,6 +62,27 @@ def _same_classes(model: ExpressionModel, info: CheckpointInfo, classes: ClassLi
     if not len(positions) == len(info.classes) == len(classes):
         return None
     return select_outputs(model, positions).state_dict()
+
+
+def load_teachers(
+    config: TrainConfig, dataset: FaceDataset, outputs: Sequence[Output], workspace: Workspace
+) -> tuple[list[torch.nn.Module], Sequence[Output]]:
+    """The networks that teach a training, and their outputs: those of the training.
+
+    Where their answers are kept with views and each of them learned labels and votes, both outputs answer, so that a
+    training for the other can show the same views.
+
+    Raises:
+        FerError: there is no such model, or it lacks a class.
+    """
+    if config.teacher_views and dataset.votes is not None and dataset.truth == "labels":
+        with suppress(FerError):  # then the training's own outputs are all there is
+            both = make_outputs(dataset, "both")
+            for name in config.teachers:
+                for output in both:
+                    resolve_model(f"{name}:{output.target}", workspace)
+            return [load_teacher(name, both, workspace) for name in config.teachers], both
+    return [load_teacher(name, outputs, workspace) for name in config.teachers], outputs
 
 
 def load_teacher(name: str, outputs: Sequence[Output], workspace: Workspace) -> torch.nn.Module:

@@ -17,9 +17,10 @@ from fer_core.inference import Classifier, load_checkpoint
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.outputs import make_outputs
-from fer_core.training.pretrained import load_teacher, start_weights
+from fer_core.training.pretrained import load_teachers, start_weights
 from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
+from fer_core.training.step.distillation import KeptViews
 from fer_core.workspace import Workspace, script_workspace
 
 
@@ -106,6 +107,7 @@ def train(
     dataset: FaceDataset | None = None,
     workspace: Workspace | None = None,
     hooks: Hooks | None = None,
+    views: KeptViews | None = None,
 ) -> TrainResult:
     """Train from the beginning, or resume a run that holds a ``last.ckpt``.
 
@@ -117,6 +119,7 @@ def train(
             becomes part of a new run's settings.
         workspace: where to write; that of a script, :func:`script_workspace`, when None.
         hooks: callbacks for progress and stopping.
+        views: what is kept of the teachers' views, for trainings of the same teachers one after the other.
 
     Raises:
         BusyError: another training holds the workspace.
@@ -130,7 +133,9 @@ def train(
         refuse_if_busy(workspace)
         if dataset is not None:
             config = TrainConfig.parse({**config.to_dict(), "truth": dataset.truth, "class_map": dataset.class_map})
-        prepared = _prepare(config, dataset, workspace, hooks, threads=0)  # bad input changes nothing on disk
+        prepared = _prepare(
+            config, dataset, workspace, hooks, threads=0, views=views
+        )  # bad input changes nothing on disk
         run = create_run(config, name, workspace=workspace)
     else:
         config = run.config
@@ -141,7 +146,7 @@ def train(
             return _train(
                 run,
                 config,
-                prepared or _prepare(config, dataset, workspace, hooks, _threads_before(run)),
+                prepared or _prepare(config, dataset, workspace, hooks, _threads_before(run), views),
                 writer,
                 hooks,
             )
@@ -176,7 +181,12 @@ class _Prepared:
 
 
 def _prepare(
-    config: TrainConfig, dataset: FaceDataset | None, workspace: Workspace, hooks: Hooks, threads: int
+    config: TrainConfig,
+    dataset: FaceDataset | None,
+    workspace: Workspace,
+    hooks: Hooks,
+    threads: int,
+    views: KeptViews | None = None,
 ) -> _Prepared:
     compute = choose_compute(config, threads)
     if dataset is None:
@@ -198,9 +208,9 @@ def _prepare(
     if config.init_from:
         weights, note = start_weights(config, outputs, workspace)
         notes.append(note)
-    teachers = [load_teacher(name, outputs, workspace) for name in config.teachers]
+    teachers, answered = load_teachers(config, dataset, outputs, workspace)
     with torch_settings(compute):
-        training = Training(config, dataset, split, compute, weights, teachers)
+        training = Training(config, dataset, split, compute, weights, teachers, answered, views)
     return _Prepared(dataset, training, (*notes, *training.notes))
 
 

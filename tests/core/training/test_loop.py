@@ -10,7 +10,8 @@ from fer_core.config import TrainConfig
 from fer_core.data import make_split
 from fer_core.errors import TrainingError
 from fer_core.training.device import Compute, choose_compute
-from fer_core.training.loop import Training, step_seed, torch_settings
+from fer_core.training.loop import Training, torch_settings
+from fer_core.training.step.inputs import step_seed
 from fer_core.training.step.losses import distillation_loss, mixed_cross_entropy
 from fer_core.training.step.optimizer import learning_rate
 from tests.factories import make_dataset, tiny_config
@@ -212,9 +213,9 @@ def test_distillation_loss_by_hand():
 def test_teachers_that_contradict_each_other_are_averaged_as_probabilities():
     student = student_with_views(teacher_temperature=2.0)
     one = torch.tensor([[4.0, 0, 0, 0, 0, 0, 0]])
-    student.teachers = [lambda x: one, lambda x: -one]
+    student.distillation.teachers = [lambda x: one, lambda x: -one]
     p, q = (math.exp(z / 2) / (math.exp(z / 2) + 6) for z in (4, -4))
-    assert student._teachers_answer(torch.zeros(1, 1, 48, 48))[0, 0].item() == pytest.approx((p + q) / 2, rel=1e-5)
+    assert student.distillation.answer(torch.zeros(1, 1, 48, 48))[0, 0].item() == pytest.approx((p + q) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("views", [0, 3])
@@ -232,7 +233,7 @@ def test_a_student_with_nothing_but_its_teacher_ends_up_near_it(views):
         same = (student.model.eval()(x).argmax(1) == teacher(x).argmax(1)).float().mean().item()
     assert same > 0.7
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
-    assert student.teachers[0] is not teacher
+    assert student.distillation.teachers[0] is not teacher
 
 
 def student_with_views(**changes):
@@ -244,8 +245,8 @@ def student_with_views(**changes):
 
 def test_teachers_are_asked_once_for_each_view():
     student = student_with_views()
-    teacher, asked = student.teachers[0], []
-    student.teachers = [lambda x: asked.append(len(x)) or teacher(x)]
+    teacher, asked = student.distillation.teachers[0], []
+    student.distillation.teachers = [lambda x: asked.append(len(x)) or teacher(x)]
     run_all(student)
     assert sum(asked) == 2 * len(student.images)  # the third epoch shows the first one's faces again
 
@@ -253,11 +254,11 @@ def test_teachers_are_asked_once_for_each_view():
 def test_views_differ_and_their_answers_belong_to_them():
     student = student_with_views()
     run_all(student)
-    (first, answers), (second, _) = student._views[0], student._views[1]
+    (first, answers), (second, _) = (student.views._kept.get(student.views._kind, number) for number in (0, 1))
     assert (first != second).float().mean() > 0.2
     x = (first.float() / 255 - student.config.preprocess.mean) / student.config.preprocess.std
     with torch.no_grad():
-        again = torch.softmax(student.teachers[0](x) / student.config.teacher_temperature, dim=1)
+        again = torch.softmax(student.distillation.teachers[0](x) / student.config.teacher_temperature, dim=1)
     assert torch.allclose(answers, again, atol=1e-5)
 
 

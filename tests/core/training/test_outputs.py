@@ -14,6 +14,8 @@ from fer_core.errors import ConfigError, DataError
 from fer_core.training.device import Compute
 from fer_core.training.loop import Training, torch_settings
 from fer_core.training.outputs import learnable, make_outputs
+from fer_core.training.step.distillation import KeptViews
+from fer_core.training.step.inputs import as_input
 from tests.factories import make_dataset, tiny_config, with_votes
 
 CPU = Compute("cpu", "test", "float32", 1)
@@ -168,7 +170,7 @@ def test_the_loss_of_both_is_the_sum_of_the_two_and_a_face_without_votes_counts_
     with torch_settings(CPU):
         t.model.eval()
         plain, _ = t._gradients(batch, torch.tensor(1.0), 0)
-        logits = t.model(t._as_input(t.images[batch].unsqueeze(1).float())).detach()
+        logits = t.model(as_input(t.images[batch].unsqueeze(1).float(), t.config.preprocess)).detach()
     log_votes, log_labels = logits[:, :8].log_softmax(1), logits[:, 8:].log_softmax(1)
     votes, labels = t.outputs
     soft, hard = torch.tensor(votes.targets[:8]), torch.tensor(labels.targets[:8])
@@ -192,11 +194,34 @@ def test_bfloat16_learns_votes_too(targets):
 def test_both_outputs_are_taught_each_by_its_like(views):
     teacher = run_all(training("both", epochs=6)).model.eval()
     student = training("both", seed=1, epochs=6, teacher_share=1.0, teacher_views=views, teachers=[teacher])
-    answer = student._teachers_answer(torch.randn(3, 1, 48, 48))
+    answer = student.distillation.answer(torch.randn(3, 1, 48, 48))
     assert torch.allclose(answer[:, :8].sum(1), torch.ones(3))
     assert torch.allclose(answer[:, 8:].sum(1), torch.ones(3))
     record = run_all(student).records()[-1]
     assert min(o.valid_accuracy for o in record.outputs.values()) > 0.5  # one in seven by chance
+
+
+def test_students_of_labels_and_of_votes_share_views_and_learn_as_if_alone():
+    dataset = with_votes(make_dataset(), nobody=5)
+    split, both = make_split(dataset, "official", 0.1, 0), make_outputs(dataset, "both")
+    teacher = training("both").model.eval()
+    asked: list[int] = []
+
+    def student(targets, views=None, **changes):
+        config = tiny_config(targets=targets, teacher_views=2, **changes)
+        t = Training(config, dataset, split, CPU, teachers=[teacher], answered=both, views=views)
+        own = t.distillation.teachers[0]
+        t.distillation.teachers = [lambda x: asked.append(len(x)) or own(x)]
+        return run_all(t)
+
+    alone = [student(targets).weights() for targets in ("votes", "labels")]
+    assert sum(asked) == 2 * 2 * 140
+    kept = KeptViews()
+    shared = [student(targets, kept).weights() for targets in ("votes", "labels")]
+    assert sum(asked) == 3 * 2 * 140, "the second student finds the views of the first"
+    assert all(weights_equal(*pair) for pair in zip(alone, shared, strict=True))
+    student("labels", kept, seed=1)
+    assert sum(asked) == 4 * 2 * 140, "another seed has other views"
 
 
 @pytest.mark.real_data

@@ -17,7 +17,8 @@ from fer_core.evaluation import Predictions, evaluate
 from fer_core.inference import Classifier, load_checkpoint, read_info, resolve_model
 from fer_core.training import Hooks, train
 from fer_core.training.outputs import make_outputs
-from fer_core.training.pretrained import load_teacher
+from fer_core.training.pretrained import load_teacher, load_teachers
+from fer_core.training.step.distillation import KeptViews
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint, with_votes
 
 EIGHT, SEVEN = ClassList.ferplus(), ClassList.fer2013()
@@ -133,6 +134,27 @@ def test_either_output_teaches_its_like(both, voted, workspace):
         load_teacher(f"{both.run.id}:labels", make_outputs(voted, "votes"), workspace)
     taught = train(tiny_config(targets="both", epochs=1, teachers=(both.run.id,), teacher_views=1), dataset=voted)
     assert taught.state == "finished"
+
+
+def test_where_views_are_kept_both_outputs_of_a_teacher_answer(both, voted, workspace):
+    for targets in ("labels", "votes"):
+        config = tiny_config(targets=targets, teachers=(both.run.id,), teacher_views=1)
+        _, answered = load_teachers(config, voted, make_outputs(voted, targets), workspace)
+        assert [output.target for output in answered] == ["votes", "labels"]
+    config = tiny_config(teachers=(both.run.id, "seed"), teacher_views=1)
+    _, answered = load_teachers(config, voted, make_outputs(voted, "labels"), workspace)
+    assert [output.target for output in answered] == ["labels"], "seed learned labels only"
+    assert train(config, dataset=voted).state == "finished"
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_a_student_of_votes_resumes_bit_identically_with_kept_views(steps, both, voted, workspace):
+    config = tiny_config(targets="votes", teachers=(both.run.id,), teacher_views=1)
+    whole = train(config, dataset=voted, views=KeptViews())
+    stopped = train(config, dataset=voted, hooks=Hooks(should_stop=stop_after(steps)))
+    resumed = train(config, run=stopped.run, dataset=voted)
+    ours, theirs = (load_checkpoint(r.run.path / "best.safetensors")[0].state_dict() for r in (whole, resumed))
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_networks_of_different_trunks_teach_side_by_side(voted, workspace, tmp_path):
