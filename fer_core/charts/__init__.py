@@ -1,5 +1,6 @@
 """Arrays and records of an evaluation to Plotly figures. Titles say the finding; axes carry their unit."""
 
+from fer_core.charts.agreement import agreement_bars
 from fer_core.charts.confusion import confusion_finding, confusion_matrix, matrix_difference, matrix_height
 from fer_core.charts.dataset import balance_finding, class_counts
 from fer_core.charts.derivations import kernel_positions, numeric_error
@@ -17,6 +18,7 @@ __all__ = [
     "PerturbationCurve",
     "Quantity",
     "accuracy_finding",
+    "agreement_bars",
     "ascent_curve",
     "balance_finding",
     "class_counts",

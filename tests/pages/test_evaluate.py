@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 import fer_core.data.reading
+from fer_core.data.cleaning import Cleaning
 from fer_core.data.marks import marks_for
-from fer_core.evaluation.cache import cached_predictions
+from fer_core.evaluation.cache import cached_outputs, cached_predictions
 from fer_core.evaluation.calibration import fit_temperature
-from fer_core.evaluation.cells import cell_faces, most_confused_cell, rank
+from fer_core.evaluation.cells import cell_faces, cleaned_predictions, most_confused_cell, rank
 from fer_core.evaluation.metrics import confusion_matrix
+from fer_core.evaluation.report import report_of
 from fer_core.inference import read_info
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell import cache
-from tests.factories import make_dataset, untrained_checkpoint
+from tests.factories import make_dataset, untrained_checkpoint, with_votes
 from tests.pages.conftest import FERPLUS_COLUMNS, check, words
 from tests.run_factory import make_run
 
@@ -185,6 +187,26 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     assert metric(app, "People agree with the label") == f"{100 / 7:.1f} %"
     assert sum(int(kind.split("(")[1][:-1]) for kind in kinds) == int((p.predicted != p.labels).sum())
+
+
+def test_people_begin_with_how_often_the_model_agrees_and_show_the_faces_where_it_does_not(open_page, run, monkeypatch):
+    voted = with_votes(DATA, nobody=1)
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: voted)
+    cache._shelf.clear()
+    app = view(open_page("evaluate"), "people")
+    outputs = cached_outputs(run.id, voted, "valid", workspace=Workspace.default())
+    report = report_of(cleaned_predictions(outputs, voted, "valid", Cleaning(), workspace=Workspace.default()), "valid")
+    agreement, rated = report.agreement, report.rated
+    assert agreement.human == pytest.approx((7 * 6 + 3 * 2) / 90)
+    sentence = f"trained {rated.sentence(agreement).removeprefix('It ')}"
+    assert sentence in words(app).replace("\\", "")
+    assert "another person does 53 %, FER2013's own label 70 %" in sentence
+    app.session_state["people-parting"] = True
+    app.run()
+    check(app)
+    found = rated.partings("both")
+    assert faces(app) == rated.positions[found.faces].tolist()[: len(faces(app))]
+    assert f"{len(found):,} of {agreement.n:,} faces" in words(app)
 
 
 def test_two_models_are_compared_face_by_face(open_page, run):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,29 +20,56 @@ from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
 
+if TYPE_CHECKING:
+    from fer_core.data import FaceDataset
+    from fer_core.evaluation.agreement import RatedPredictions
+
+Ints = npt.NDArray[np.int64]
+
 PER_PAGE: Final = 48
 
 
-def wall_of(subject: Subject, faces: npt.NDArray[np.int64], captions: list[str], *, key: str, notes: str = "") -> None:
+def wall_of(subject: Subject, faces: Ints, captions: list[str], *, key: str, notes: str = "") -> None:
     """A paged wall of evaluated faces that can be opened and marked; ``faces`` are places in the predictions."""
-    review = read_review(subject.dataset)
+    seen = _Seen(subject.dataset, subject.positions, subject.classes, subject.predictions.probabilities)
+    _wall(seen, subject.model, faces, captions, key, "wall", notes)
+
+
+def rated_wall_of(subject: Subject, rated: RatedPredictions, faces: Ints, captions: list[str], *, key: str) -> None:
+    """The same of faces that people voted on; ``faces`` are places in ``rated``."""
+    seen = _Seen(rated.dataset, rated.positions, rated.classes, rated.probabilities)
+    _wall(seen, subject.model, faces, captions, key, "rated-wall")
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Faces of a data set, at ``positions``, ascending, and a model's probabilities for each, float32 (n, C)."""
+
+    dataset: FaceDataset
+    positions: Ints
+    classes: ClassList
+    probabilities: npt.NDArray[np.float32]
+
+
+def _wall(seen: _Seen, model: str, faces: Ints, captions: list[str], key: str, marks: str, notes: str = "") -> None:
+    review = read_review(seen.dataset)
     bar = st.container()
     page = pager(len(faces), PER_PAGE, key=key)
     tiles = []
     for place, caption in zip(faces[page], captions[page], strict=True):
-        index = int(subject.positions[place])
-        tiles.append(face_tile(subject.dataset, index, review.caption(index, caption)))
+        index = int(seen.positions[place])
+        tiles.append(face_tile(seen.dataset, index, review.caption(index, caption)))
     picked = gallery(
         [Group(tiles, note=notes)],
         key=f"{key}-{page.start}-{session.state_of(MarkingState).round}",
         selectable=True,
     )
     with bar, calm("marking faces"):
-        mark_bar(review, [int(i) for i in picked.selected], key="wall")
+        mark_bar(review, [int(i) for i in picked.selected], key=marks)
     if picked.opened is not None:
         index = int(picked.opened)
-        place = int(np.searchsorted(subject.positions, index))
-        face_dialog(review, index, subject.model, subject.classes, subject.predictions.probabilities[place])
+        place = int(np.searchsorted(seen.positions, index))
+        face_dialog(review, index, model, seen.classes, seen.probabilities[place])
 
 
 def from_to(classes: ClassList, first: Any, second: Any) -> str:

@@ -1,6 +1,8 @@
-"""People's votes beside the model's predictions, and its errors by who is to blame."""
+"""How often the model agrees with people, where they part, and its errors by who is to blame."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
@@ -8,12 +10,21 @@ import streamlit as st
 from fer_core import charts
 from fer_core.evaluation.human import ERROR_KINDS
 from fer_core.formatting import percent
-from pages.ui.evaluate.faces import from_to, wall_of
+from pages.ui.evaluate.faces import from_to, rated_wall_of, wall_of
 from pages.ui.evaluate.subject import Subject
+from pages.ui.shell import cache
 from pages.ui.shell.charts import chart, dark_theme
 from pages.ui.shell.errors import calm
 from pages.ui.shell.pickers import one_of
 
+if TYPE_CHECKING:
+    from fer_core.evaluation.agreement import PartingOrder, RatedPredictions
+
+_PARTING_ORDERS: Final[dict[PartingOrder, str]] = {
+    "both": "Both are sure",
+    "model": "The model is sure",
+    "people": "People are sure",
+}
 _KIND_HELP = {
     "model wrong": "more than half of the people side with the label",
     "label doubtful": "more than half of the people side with the model",
@@ -22,7 +33,7 @@ _KIND_HELP = {
 
 
 def people(subject: Subject) -> None:
-    """People's answers beside the model's, and its errors by who is to blame."""
+    """How often the model agrees with people, their answers beside its own, and its errors by who is to blame."""
     with calm("comparing with people"):
         human, kinds = subject.report.human, subject.report.error_kinds
         if human is None or kinds is None:
@@ -33,6 +44,7 @@ def people(subject: Subject) -> None:
                 icon=":material/how_to_vote:",
             )
             return
+        _agreement(subject)
         with st.container(horizontal=True, gap="medium"):
             accuracy = subject.report.evaluation.accuracy
             st.metric("Model agrees with the label", percent(accuracy), width="content")
@@ -90,3 +102,43 @@ def people(subject: Subject) -> None:
             from_to(subject.classes, subject.predictions.labels[i], subject.predictions.predicted[i]) for i in faces
         ]
         wall_of(subject, faces, captions, key=f"people-{kind}-{subject.key}")
+
+
+def _agreement(subject: Subject) -> None:
+    """How often the model agrees with a person drawn at random, and the faces where it does not."""
+    rated, agreement = subject.report.rated, subject.report.agreement
+    if rated is None or agreement is None:
+        st.info(
+            "No face here has five votes for expressions, so nothing is said about agreement.", icon=":material/info:"
+        )
+        return
+    name = cache.models().get(subject.model, subject.name).removesuffix(" (shipped)")
+    finding = f"{name} {rated.sentence(agreement).removeprefix('It ')}"
+    chart(charts.agreement_bars(agreement, finding), key="people-agreement", height=230)
+    st.caption(
+        f"Over {agreement.n:,} faces with at least five votes for expressions; the lines are 95 % intervals (bootstrap over "
+        "faces). Best possible: always naming what most people said."
+    )
+    more = st.expander(
+        "Where model and people part", icon=":material/call_split:", key="people-parting", on_change="rerun"
+    )
+    if more.open:
+        with more:
+            _partings(subject, rated, agreement.n)
+
+
+def _partings(subject: Subject, rated: RatedPredictions, n: int) -> None:
+    """The faces whose most voted expression the model does not name."""
+    order = one_of("Which first?", _PARTING_ORDERS, key="people-parting-order", show_label=True)
+    found = rated.partings(order)
+    if not len(found):
+        st.info("On every face the model names what most people said.", icon=":material/check_circle:")
+        return
+    st.caption(f"{len(found):,} of {n:,} faces. Beneath each: how sure the model is, and the share of people's votes.")
+    captions = [
+        f"model: {predicted} {percent(confidence, 0)} · people: {people} {percent(share, 0)}"
+        for predicted, confidence, people, share in zip(
+            found.predicted.tolist(), found.confidence, found.people.tolist(), found.share, strict=True
+        )
+    ]
+    rated_wall_of(subject, rated, found.faces, captions, key=f"people-parting-{order}-{subject.key}")
