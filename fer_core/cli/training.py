@@ -192,6 +192,9 @@ def _train_summary(result: Any) -> str:
     if record["valid"]:
         kind = "'validation' (trained on!)" if result.config.protocol == "leaky" else "validation"
         lines.append(f"Best epoch {record['best_epoch']}: {kind} accuracy {record['valid']['accuracy']:.4f}.")
+    for target, output in record.get("outputs", {}).items():
+        found = output["valid"]
+        lines.append(f"{target}: {found['accuracy']:.4f} (n = {found['n']:,}), the model {output['model']}.")
     if "honest" in record:
         low, high = record["honest"]["accuracy_ci95"]
         lines.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from fer_core.errors import DataError, FerError
 from fer_core.evaluation import Evaluation, Predictions, predict_indices
 from fer_core.inference import Classifier
 from fer_core.presets import default_preset, make_train_config
+from fer_core.training.outputs import learnable, make_outputs
 from fer_core.training.runs import EpochRecord, Run, State
 from fer_core.training.trainer import load_for
 from fer_core.workspace import Workspace
@@ -82,6 +83,8 @@ class ReportData:
         if self.dataset is None or self.split is None:
             return None
         places = split_positions(self.dataset, self.split, name)
+        if places is not None and self.config.targets != "labels":  # of the test split those that have a majority
+            places = places[np.isin(self.dataset.ids[places], self.predictions[name].ids)]
         if places is None or not np.array_equal(self.dataset.ids[places], self.predictions[name].ids):
             return None
         return places
@@ -190,7 +193,18 @@ def _faces(
         )
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
     cleaning = Cleaning(config.drop_duplicates, config.drop_blank, config.use_marks)
-    return clean_split(dataset, split, cleaning, workspace) if cleaning else (dataset, split)
+    if cleaning:
+        dataset, split = clean_split(dataset, split, cleaning, workspace)
+    return (dataset, split) if config.targets == "labels" else _by_votes(dataset, split, config)
+
+
+def _by_votes(dataset: FaceDataset, split: ProtocolSplit, config: TrainConfig) -> tuple[FaceDataset, ProtocolSplit]:
+    """The faces as the output for people's votes is judged on them: with the majority for a label."""
+    outputs = make_outputs(dataset, "votes")
+    split, _ = learnable(dataset, split, outputs, config)
+    # faces without a majority have no label; they train, and none of them is shown
+    labels = np.maximum(outputs[0].truth, 0)
+    return replace(dataset, classes=outputs[0].classes, labels=labels, truth="votes", as_labelled=dataset), split
 
 
 def split_positions(dataset: FaceDataset, split: ProtocolSplit, name: str) -> Ints | None:

@@ -57,10 +57,12 @@ class Summary:
 
     @property
     def valid_text(self) -> str:
-        """Best validation accuracy with its interval; a leaky one is called so."""
+        """Best validation accuracy with its interval; a leaky one is called so, and a mean over several outputs."""
         if self.best is None:
             return "—"
         text = percent_with_interval(self.best.valid_accuracy, self.valid_interval)
+        if self.best.outputs:
+            text += f", mean of {' and '.join(self.best.outputs)}"
         return f"{text}, leaky" if self.leaky else text
 
     @property

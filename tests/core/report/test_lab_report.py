@@ -20,7 +20,7 @@ from fer_core.report.lab_report import make_report
 from fer_core.training.runs import open_run, rename_run
 from fer_core.training.trainer import load_for, train
 from fer_core.workspace import Workspace
-from tests.factories import make_dataset, tiny_config, untrained_checkpoint
+from tests.factories import make_dataset, tiny_config, untrained_checkpoint, with_votes
 from tests.run_factory import make_run
 
 PARTS = ["model", "training", "confusion", "saliency", "filters", "mathematics", "honesty", "environment"]
@@ -198,6 +198,16 @@ def test_other_faces_than_those_trained_on_are_refused(dataset):
     update_info(run.path / "best.safetensors", data_fingerprint="0" * 64)
     gaps = make_report(run, workspace=Workspace.default()).gaps
     assert any("is not the data this run was trained on" in gap for gap in gaps)
+
+
+@pytest.mark.parametrize("targets", ["votes", "both"])
+def test_a_run_on_votes_is_judged_by_their_majority(targets, monkeypatch):
+    voted = with_votes(make_dataset(), nobody=5)
+    monkeypatch.setattr(report_data, "load_for", lambda *_, **__: voted)
+    run = train(tiny_config(targets=targets, epochs=1, evaluate_test=True), dataset=voted).run
+    made = make_report(run, workspace=Workspace.default())
+    assert made.gaps == []
+    assert "On 65 test faces the accuracy is" in plain(made.html)
 
 
 def test_damaged_weights_cost_their_parts_only(dataset):

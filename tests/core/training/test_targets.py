@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fer_core.classes import ClassList
 from fer_core.cli import main
@@ -233,3 +234,46 @@ def test_the_command_refuses_faces_without_votes_in_one_line(arguments, workspac
     said = capsys.readouterr().err.strip()
     assert "has no votes of people. For FER2013 put FER+'s fer2013new.csv beside it" in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of two own classes; people voted on most of its faces, on some for *nothing*."""
+    source = make_dataset(train=60, valid=30, test=0, classes=("open", "shut"))
+    lines = ["file,shut,open,nothing"]
+    for i, image in enumerate(source.images):
+        path = f"{source.split[i]}/{source.label_name(i)}/{i}.png"
+        (tmp_path / "faces" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "faces" / path)
+        counts = "0,0,9" if i % 10 == 0 else "3,6,0" if source.labels[i] == 0 else "6,3,0"
+        if i % 10 != 1:
+            lines.append(f"{path},{counts}")
+    (tmp_path / "faces" / "votes.csv").write_text("\n".join(lines))
+    return tmp_path / "faces"
+
+
+def command(folder, *more):
+    small = ["--preset", "standard", "--epochs", "1", "--set", "batch_size=16", "--set", "threads=1"]
+    return main(["train", "--data", str(folder), *small, *more, "--json"])
+
+
+def test_the_command_trains_both_on_own_votes_of_a_part_of_the_faces(folder, workspace, capsys):
+    assert command(folder, "--set", "targets=both") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["targets"], record["classes"]) == ("both", ["open", "shut"])
+    assert (record["outputs"]["labels"]["valid"]["n"], record["outputs"]["votes"]["valid"]["n"]) == (30, 24)
+    log = (workspace.runs / record["run"] / "log.txt").read_text()
+    assert "12 of 60 training faces have no votes for a class; they count for their label only." in log
+
+
+def test_votes_on_other_faces_are_refused_in_words(folder, capsys):
+    (folder / "votes.csv").write_text("file,open,shut\nelsewhere.png,3,4\n")
+    assert command(folder, "--set", "targets=votes") == 2
+    said = capsys.readouterr().err
+    assert "has no votes of people" in said
+    assert "votes.csv" in said
+
+
+def test_soft_targets_and_majority_labels_together_are_refused(folder, capsys):
+    assert command(folder, "--set", "targets=votes", "--truth", "votes") == 2
+    assert "targets 'votes' needs truth 'labels'" in capsys.readouterr().err
