@@ -14,7 +14,7 @@ from fer_core.evaluation.calibration import fit_temperature
 from fer_core.evaluation.cells import cell_faces, cleaned_predictions, most_confused_cell, rank
 from fer_core.evaluation.metrics import confusion_matrix
 from fer_core.evaluation.report import report_of
-from fer_core.inference import read_info
+from fer_core.inference import read_info, resolve_model
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell import cache
 from tests.factories import make_dataset, untrained_checkpoint, with_votes
@@ -318,3 +318,25 @@ def test_nothing_left_after_cleaning_is_said(open_page, run, monkeypatch):
     app.toggle(key="evaluate-blank").set_value(True).run()
     check(app, errors=1)
     assert "nothing is left" in app.error[0].value
+
+
+def test_the_sensitivity_of_an_evaluation_is_the_models_own_until_it_is_moved_here(open_page):
+    write_json(Workspace.default().app_state, {"model": "compact-people", "sensitivity": 1.0})
+    app = open_page("evaluate")
+    (slider,) = (slider for slider in app.slider if slider.label == "Sensitivity")
+    own = read_info(resolve_model("compact-people", Workspace.default())).sensitivity
+    assert slider.value == own
+    errors = {own: metric(app, "ECE")}  # the accuracy on these few faces is the same
+    assert f"sensitivity {own:g}" in words(app)
+    for value in (0.0, 1.0):
+        slider.set_value(value).run()
+        check(app)
+        assert f"sensitivity {value:g}" in words(app)
+        errors[value] = metric(app, "ECE")
+    assert len(set(errors.values())) == 3
+
+
+def test_a_model_without_a_prior_has_no_sensitivity_to_evaluate_at(open_page, run):
+    app = open_page("evaluate")
+    assert not [slider for slider in app.slider if slider.label == "Sensitivity"]
+    assert "sensitivity" not in words(app)

@@ -73,6 +73,7 @@ def choose() -> Subject | None:
                 key="evaluate-flip",
                 help="Test-time averaging: each face is read twice, as it is and mirrored. Takes twice as long.",
             )
+            sensitivity = _sensitivity(model)
             st.markdown("**Leave out or put right**")
             cleaning = Cleaning(
                 drop_duplicates=st.toggle("Faces with a copy in training or validation", key="evaluate-duplicates"),
@@ -80,7 +81,23 @@ def choose() -> Subject | None:
                 use_marks=st.toggle("Use my marks", key="evaluate-marks", help="Labels put right, unusable faces out."),
             )
     extra = _extra_classes(model, dataset)
-    return evaluated(model, names[model], dataset, split, "flip" if flip else "none", cleaning, extra)
+    return evaluated(model, names[model], dataset, split, "flip" if flip else "none", cleaning, extra, sensitivity)
+
+
+def _sensitivity(model: str) -> float | None:
+    """The sensitivity to evaluate at, not that of Upload and Webcam; None where the model's cannot be changed.
+
+    Raises:
+        ModelError: the model is damaged.
+    """
+    from fer_core.inference import read_info, resolve_model
+
+    info = read_info(resolve_model(model, session.workspace()))
+    if not info.prior:
+        return None
+    own = info.sensitivity
+    help = f"Of this evaluation only. 0 judges as people judge everyday photographs. {model}'s own is {own:g}."
+    return st.slider("Sensitivity", 0.0, 1.0, own, 0.05, key=f"evaluate-sensitivity-{model}-{own:g}", help=help)
 
 
 def _extra_classes(model: str, dataset: FaceDataset) -> ExtraClasses:
@@ -139,6 +156,8 @@ def headline(subject: Subject) -> None:
     facts = [f"{result.n:,} faces, {left_out:,} of them with a copy in another split"]
     if subject.cleaning:
         facts.append(subject.cleaning.describe())
+    if read_info(subject.path).prior:
+        facts.append(f"sensitivity {subject.report.sensitivity:g}")
     if subject.tta == "flip":
         facts.append("averaged with the mirror image")
     st.caption(" · ".join(facts))

@@ -82,25 +82,34 @@ def model_names() -> dict[str, str]:
 
 
 def evaluated(
-    model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, cleaning: Cleaning, extra: ExtraClasses = "count"
+    model: str,
+    name: str,
+    dataset: FaceDataset,
+    split: str,
+    tta: Tta,
+    cleaning: Cleaning,
+    extra: ExtraClasses = "count",
+    sensitivity: float | None = None,
 ) -> Subject:
-    """Evaluate with a progress bar, or take it from the cache.
+    """Evaluate with a progress bar, or take it from the cache; at the model's own sensitivity when it is None.
 
     Raises:
         DataError, ModelError: it cannot be evaluated.
     """
     from fer_core.inference import resolve_model
 
-    outputs = outputs_of(model, name, dataset, split, tta)
+    outputs = outputs_of(model, name, dataset, split, tta, sensitivity)
     path = resolve_model(model, session.workspace())
     votes = None if dataset.votes is None else zlib.crc32(dataset.votes.tobytes())  # not in the fingerprint
-    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, votes, split, tta, cleaning, extra]
+    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, votes, split, tta, cleaning, extra, sensitivity]
     key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
     cleaned, report = _report(key, outputs, dataset, split, tta, cleaning, extra)
     return Subject(model, name, path, cleaned, split, report, tta, cleaning, extra, key)
 
 
-def outputs_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta) -> Outputs:
+def outputs_of(
+    model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, sensitivity: float | None = None
+) -> Outputs:
     """The model's outputs for a whole split, with progress on the page the first time."""
     from fer_core.evaluation.cache import cached_outputs
 
@@ -110,7 +119,9 @@ def outputs_of(model: str, name: str, dataset: FaceDataset, split: str, tta: Tta
         place.progress(done / total, text=f"Evaluating {plain(name)}: {done:,} of {total:,} faces")
 
     try:
-        return cached_outputs(model, dataset, split, tta, workspace=session.workspace(), on_progress=report)
+        return cached_outputs(
+            model, dataset, split, tta, sensitivity=sensitivity, workspace=session.workspace(), on_progress=report
+        )
     finally:
         place.empty()
 
