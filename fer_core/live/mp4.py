@@ -26,15 +26,27 @@ class Mp4Writer:
         rate: frames per second, for the encoder's bit-rate control only; each picture has a time of its own.
         live: written while a camera runs: encodes fast, and in fragments, so that the file plays up to its last second
             even when the program is killed.
+        comment: about the whole file, kept in its metadata.
     """
 
-    def __init__(self, path: Path, width: int, height: int, *, rate: Fraction | int = 30, live: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        *,
+        rate: Fraction | int = 30,
+        live: bool = False,
+        comment: str = "",
+    ) -> None:
         import av
 
         self._size = (width + width % 2, height + height % 2)
         self._last = -1
         fragments = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
         self._container = av.open(str(path), "w", options=fragments if live else {})
+        if comment:
+            self._container.metadata["comment"] = comment
         stream = self._container.add_stream("libx264", rate=rate)
         assert stream.type == "video"
         stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"

@@ -350,7 +350,11 @@ class Recorder:
                 return
             try:
                 if self._file is None:
-                    self._file = Mp4Writer(self.path, picture.shape[1], picture.shape[0], live=True)
+                    height, width = picture.shape[:2]
+                    comment = (
+                        f"Sensitivity {result.sensitivity:g} at the beginning; the csv beside it says it for each face."
+                    )
+                    self._file = Mp4Writer(self.path, width, height, live=True, comment=comment)
                     self._started = time
                 self._file.add(picture, time - self._started)
                 self._table_for(result).add(result, time - self._started)

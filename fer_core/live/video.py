@@ -129,7 +129,9 @@ def annotate_video(
                     continue
                 time, frame = item
                 if output is not None and writer is None:
-                    writer = stack.enter_context(_Writer(Path(output), frame, reader))
+                    writer = stack.enter_context(
+                        _Writer(Path(output), frame, reader, f"Sensitivity {processor.sensitivity:g}")
+                    )
                     for packet in early:
                         writer.file.copy_sound(packet)
                 found = processor.process(frame, time)
@@ -250,8 +252,8 @@ class _Reader:
 class _Writer:
     """The annotated copy. Written under a temporary name; finished files only get the real one."""
 
-    def __init__(self, path: Path, first: npt.NDArray[np.uint8], reader: _Reader) -> None:
-        self.path, self.reader, self.first = path, reader, first
+    def __init__(self, path: Path, first: npt.NDArray[np.uint8], reader: _Reader, comment: str) -> None:
+        self.path, self.reader, self.first, self.comment = path, reader, first, comment
         self.temporary = path.with_name(f".{path.stem}.part{path.suffix}")
         self.notes: list[str] = []
 
@@ -261,7 +263,7 @@ class _Writer:
         make_directory(self.path.parent)
         height, width = self.first.shape[:2]
         try:
-            self.file = Mp4Writer(self.temporary, width, height, rate=self.reader.rate)
+            self.file = Mp4Writer(self.temporary, width, height, rate=self.reader.rate, comment=self.comment)
         except (av.FFmpegError, OSError) as error:
             raise WorkspaceError(f"{self.path} cannot be written ({_reason(error)}).") from error
         sound = self.reader.audio

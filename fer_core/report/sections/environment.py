@@ -22,5 +22,7 @@ def environment(data: ReportData) -> str:
     versions = found.get("versions")
     if isinstance(versions, dict):
         rows.append(["Versions", ", ".join(f"{name} {number}" for name, number in versions.items())])
+    if data.classifier is not None and data.classifier.has_sensitivity:
+        rows.append(["Sensitivity", f"{data.classifier.sensitivity:g}, in 0…1: where 0 judges as the training data do"])
     rows.append(["Run", data.run.id])
     return render("sections/environment.html", rows=rows, command=repeat_command(data.config))

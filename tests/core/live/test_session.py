@@ -93,6 +93,22 @@ def test_a_recording_holds_every_frame_and_every_face(live, workspace):
     assert float(rows[-1]["time"]) == pytest.approx(11 / 25, abs=1e-3)
 
 
+def test_a_recording_says_at_which_sensitivity_each_face_was_read(tmp_path, workspace):
+    prior = (0.3, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1)
+    own = Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors", prior=prior, sensitivity=0.25))
+    live = LiveSession(own, processor=LiveProcessor(own, FakeDetector([face(100, 60)])))
+    path = live.start_recording(workspace)
+    live.frame(frame(0), arrived=100)
+    live.use(own.with_sensitivity(0.75))
+    live.frame(frame(1), arrived=101)
+    live.stop_recording()
+    assert live.sensitivity == 0.75
+    with path.with_suffix(".csv").open() as file:
+        assert [row["sensitivity"] for row in csv.DictReader(file)] == ["0.25", "0.75"]
+    with av.open(str(path)) as container:
+        assert "0.25" in container.metadata["comment"]
+
+
 def test_a_crash_keeps_what_was_recorded(live, workspace):
     path = live.start_recording(workspace)
     for i in range(90):

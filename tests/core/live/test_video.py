@@ -89,6 +89,16 @@ def test_a_video_gives_an_annotated_copy_and_a_row_for_each_face(tmp_path, class
     assert [float(row["time"]) for row in rows] == pytest.approx([i / 25 for i in range(20)], abs=1e-3)
 
 
+def test_the_sensitivity_stands_in_the_copy_and_in_each_row(tmp_path):
+    own = Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors", prior=(1 / 7,) * 7), sensitivity=0.4)
+    processor = LiveProcessor(own, FakeDetector([face(20, 30)]), LiveConfig(mirror=False))
+    source = make_video(tmp_path / "in.mp4")
+    annotate_video(source, tmp_path / "out.mp4", tmp_path / "t.csv", own, processor=processor)
+    assert {row["sensitivity"] for row in rows_of(tmp_path / "t.csv")} == {"0.4"}
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.metadata["comment"] == "Sensitivity 0.4"
+
+
 def test_the_sound_is_kept(tmp_path, classifier, processor):
     source = make_video(tmp_path / "in.mp4", sound=True)
     annotate_video(source, tmp_path / "out.mp4", None, classifier, processor=processor)

@@ -116,6 +116,7 @@ def test_every_part_is_there_from_a_real_run(finished):
         "standard deviation",
         "python -m fer_core train --data synthetic --model seed --epochs 2 --protocol official",
         "--evaluate-test",
+        "0, in 0…1: where 0 judges as the training data do",
     ):
         assert expected in words, expected
     assert made.html.count("<svg") == 4
