@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_core.evaluation.metrics import cross_entropy
+from fer_core.inference.checkpoint import CalibrationPoint
+from fer_core.inference.sensitivity import logit_shift
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Bounds of a fitted temperature."""
+SENSITIVITIES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Where temperature and threshold are fitted; in between they are interpolated."""
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float:
@@ -29,6 +34,22 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
         options={"xatol": 1e-6},
     )  # fmt: skip
     return float(1 / found.x)
+
+
+def fit_table(logits: Floats, labels: Ints, prior: tuple[float, ...]) -> tuple[CalibrationPoint, ...]:
+    """A temperature for each of :data:`SENSITIVITIES`; thresholds are 0, "always answer".
+
+    Args:
+        logits: raw, float (N, C).
+        labels: int64 (N,).
+        prior: share of each of the C classes among the training faces.
+    """
+    points = []
+    for sensitivity in SENSITIVITIES:
+        shifted = np.asarray(logits, dtype=np.float64) - logit_shift(prior, len(prior), sensitivity)
+        temperature = fit_temperature(shifted, labels)
+        points.append(CalibrationPoint(sensitivity=sensitivity, temperature=temperature, abstain_below=0.0))
+    return tuple(points)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.data.reading import Reading
 from fer_core.errors import FerError, TrainingError
 from fer_core.evaluation import Evaluation, wilson_interval
-from fer_core.evaluation.calibration import fit_temperature
+from fer_core.evaluation.calibration import fit_table, fit_temperature
 from fer_core.inference import Classifier, load_checkpoint
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
@@ -328,7 +328,9 @@ def _evaluate_best(dataset: FaceDataset, training: Training, writer: RunWriter) 
         model, info = load_checkpoint(writer.best_path(output))
         classifier = Classifier(model, info, training.compute.device)
         on_valid = output.predict(classifier, dataset, parts["valid"])
-        info = info.model_copy(update={"temperature": fit_temperature(on_valid.logits, on_valid.labels)})
+        table = fit_table(on_valid.logits, on_valid.labels, info.prior) if info.prior else ()
+        temperature = table[0].temperature if table else fit_temperature(on_valid.logits, on_valid.labels)
+        info = info.model_copy(update={"temperature": temperature, "calibration": table})
         writer.calibrated(output, model.state_dict(), info)
         classifier = Classifier(model, info, training.compute.device)
         for name, faces in parts.items():

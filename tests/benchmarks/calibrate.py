@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_core.data import FaceDataset, load
 from fer_core.evaluation import Predictions, wilson_interval
-from fer_core.evaluation.calibration import RiskCoverage, fit_temperature, risk_coverage
+from fer_core.evaluation.calibration import SENSITIVITIES, RiskCoverage, fit_temperature, risk_coverage
 from fer_core.evaluation.evaluate import Outputs, model_outputs
 from fer_core.evaluation.matching import match_classes
 from fer_core.evaluation.metrics import cross_entropy
@@ -24,8 +24,6 @@ from fer_core.inference.sensitivity import calibration_at
 
 WITHHELD = 0.1
 """Share of the PublicTest predictions that a shipped model withholds at least."""
-SENSITIVITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Where temperature and threshold are fitted."""
 ALLOWED_LOSS = 0.015
 """What the default sensitivity of a model for votes may cost in accuracy on PublicTest."""
 

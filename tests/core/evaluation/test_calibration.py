@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_core.evaluation.calibration import fit_temperature, risk_coverage
+from fer_core.evaluation.calibration import SENSITIVITIES, fit_table, fit_temperature, risk_coverage
 from fer_core.evaluation.metrics import cross_entropy, expected_calibration_error
 from fer_core.inference import softmax
 
@@ -48,3 +48,15 @@ def test_risk_at_full_coverage_is_the_error_rate():
     curve = risk_coverage(softmax(logits), labels)
     assert curve.coverage[0] == 1
     assert curve.risk[0] == pytest.approx(np.mean(logits.argmax(1) != labels))
+
+
+def test_the_table_holds_the_best_temperature_at_each_sensitivity():
+    logits, labels = calibrated(2000)
+    prior = (0.3, 0.2, 0.2, 0.1, 0.1, 0.1, 0.0)
+    table = fit_table(logits, labels, prior)
+    assert [point.sensitivity for point in table] == list(SENSITIVITIES)
+    for point in table:
+        shifted = logits - point.sensitivity * np.log(np.array(prior) + 0.005)
+        best = cross_entropy(shifted / point.temperature, labels)
+        assert best <= min(cross_entropy(shifted / (point.temperature * f), labels) for f in (0.9, 1.1))
+    assert table[0].temperature == pytest.approx(fit_temperature(logits, labels))
