@@ -6,6 +6,7 @@ is a defect of ours.
 
     FerError
     ├── DataError          a source of faces that cannot be read or does not make sense
+    │   └── AmbiguousFolders   folders that leave open which emotion they mean
     ├── ConfigError        a setting outside its bounds, or settings that contradict each other
     ├── ModelError         an unknown architecture, or weights that do not fit
     │   └── CheckpointError    a checkpoint file that is damaged, foreign or of a newer version
@@ -26,6 +27,10 @@ class FerError(Exception):
 
 class DataError(FerError):
     """A source of faces cannot be read or does not make sense."""
+
+
+class AmbiguousFolders(DataError):
+    """Folders leave open which emotion they mean; they can be read by their own names."""
 
 
 class ConfigError(FerError):

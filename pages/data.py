@@ -20,4 +20,5 @@ with calm("choosing a source"):
 source = session.state_of(DataState).viewed
 with calm("loading the data"):
     own = read_source(source)
-    show_dataset(source, own, cache.dataset(source))
+    if own is not None:
+        show_dataset(source, own, cache.dataset(source))

@@ -27,7 +27,7 @@ from fer_core.data.sources.vote_files import (
     votes_inside,
 )
 from fer_core.data.votes import label_by_votes
-from fer_core.errors import ConfigError, DataError
+from fer_core.errors import AmbiguousFolders, ConfigError, DataError
 from fer_core.images import looks_like_image
 from fer_core.store import Store
 from fer_core.workspace import Workspace, script_workspace
@@ -257,7 +257,7 @@ def _refuse_doubled_emotions(dataset: FaceDataset, class_map: ClassMap) -> None:
         if len(ends) > 1:
             both = [classes[i] for i in positions]
             quoted = " and ".join(f"'{name}'" for name in both)
-            raise DataError(
+            raise AmbiguousFolders(
                 f"{dataset.name}: the folders {quoted} both mean {emotion}. Merge them "
                 f'(--merge "{emotion}={",".join(both)}"), or read the folders by their own names (--classes folders).'
             )

@@ -1,4 +1,5 @@
 import io
+import shutil
 
 import pytest
 
@@ -132,3 +133,23 @@ def test_an_upload_that_breaks_off_leaves_nothing(workspace):
     with pytest.raises(WorkspaceError):
         save_upload(Breaks(b"x" * 10), "a.zip", Workspace.default())
     assert list(workspace.uploads.iterdir()) == []
+
+
+def test_two_folders_of_one_emotion_can_be_read_by_their_own_names_with_one_click(open_page, tmp_path):
+    folder = image_folder(tmp_path / "mine")
+    shutil.copytree(folder / "train" / "angry", folder / "train" / "anger")
+    app = open_page("data")
+    app.segmented_control(key="data-way").set_value("path").run()
+    next(box for box in app.text_input if box.label == "Path").input(str(folder))
+    next(button for button in app.button if button.label == "Open").click().run()
+    check(app, errors=1)
+    assert "both mean angry" in app.error[0].value
+    app.button(key="read-own-names").click().run()
+    check(app)
+    assert metric(app, "Classes") == "8"
+    assert not [button for button in app.button if button.key == "read-own-names"]
+    assert session_choices(app, str(folder)) == {"classes": "folders"}
+
+
+def session_choices(app, source):
+    return app.session_state["fer.readings"][source]

@@ -13,7 +13,7 @@ from itertools import chain
 from fer_core.classes import ClassList, class_key, find_emotion, folded, in_emotion_order
 from fer_core.data.dataset import find_split
 from fer_core.data.parsed import ClassReading, face_id
-from fer_core.errors import DataError
+from fer_core.errors import AmbiguousFolders, DataError
 
 _NAMED = 3
 """Most folders that a sentence names; the rest are counted."""
@@ -155,7 +155,7 @@ def _find_spots(directories: list[_Directory], how: ClassReading) -> dict[str, _
     at_any_depth = all(emotions.values())
     if at_any_depth and (torn := next((d for d in directories if len(emotions[d.path]) > 1), None)):
         if how != "folders":
-            raise DataError(
+            raise AmbiguousFolders(
                 f"The folders of '{face_id(torn.path)}' name two emotions, {' and '.join(sorted(emotions[torn.path]))}. "
                 "Keep each image under one emotion, or read the folders by their own names (--classes folders)."
             )

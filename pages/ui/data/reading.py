@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from fer_core.data.reading import Reading
+from fer_core.errors import AmbiguousFolders
 from pages.ui.shell import cache, session
-from pages.ui.shell.formatting import is_built_in
+from pages.ui.shell.formatting import is_built_in, plain
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ _TRUTH_HELP: Final = (
 )
 
 
-def read_source(source: str) -> FaceDataset:
+def read_source(source: str) -> FaceDataset | None:
     """The data set of a source with its own classes, and above it the choice of how it is read.
 
-    The choice is there too when the source cannot be read in the way that was chosen.
+    The choice is there too when the source cannot be read in the way that was chosen. None where its folders leave open
+    which emotion they mean: the page then says so, with a button that reads them by their own names.
 
     Raises:
         DataError: it cannot be read.
@@ -41,17 +43,37 @@ def read_source(source: str) -> FaceDataset:
         found = cache.source_dataset(source)
         voted = voted or found.votes is not None
         return found
+    except AmbiguousFolders as error:
+        _offer_own_names(source, str(error))
+        return None
     finally:
         if not is_built_in(source):
             with place:
                 _choose(source, voted=voted)
 
 
+def _offer_own_names(source: str, problem: str) -> None:
+    with st.container(border=True):
+        st.error(plain(problem), icon=":material/error:")
+        st.button(
+            "Read the folders by their own names",
+            icon=":material/folder:",
+            key="read-own-names",
+            help="Their classes can then be merged or renamed here.",
+            on_click=session.set_widget_value,
+            args=(_classes_key(source), "folders"),
+        )
+
+
+def _classes_key(source: str) -> str:
+    return f"read-classes-{source}"
+
+
 def _choose(source: str, *, voted: bool) -> None:
     now = cache.reading(source)
     chosen = {
         "classes": one_of(
-            "Classes", _CLASSES, key=f"read-classes-{source}", default=now.classes, show_label=True, help=_CLASSES_HELP
+            "Classes", _CLASSES, key=_classes_key(source), default=now.classes, show_label=True, help=_CLASSES_HELP
         )
     }
     if voted:
