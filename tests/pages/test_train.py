@@ -350,3 +350,14 @@ def test_the_form_follows_the_data_in_use(open_page, tmp_path, started):
     app.run()
     check(app)
     assert field(app, "Data").value == folder
+
+
+@pytest.mark.parametrize(("valid", "shown"), [(35, False), (0, True)])
+def test_the_held_out_share_is_asked_for_where_it_counts(open_page, monkeypatch, valid, shown):
+    monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(valid=valid))
+    cache._shelf.clear()
+    app = open_page("data")
+    app.switch_page("pages/train.py").run()
+    check(app)
+    title = TrainConfig.model_fields["holdout_share"].title
+    assert (title in [number.label for number in app.number_input]) is shown

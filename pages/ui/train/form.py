@@ -179,8 +179,14 @@ def _protocol(form: Form) -> None:
             "The honest accuracy on faces never seen is drawn beside it.",
             icon=":material/warning:",
         )
-    if chosen != "official":
+    if chosen != "official" or _lacks_validation(str(form.value("data"))):
         form.input("holdout_share")
+
+
+def _lacks_validation(source: str) -> bool:
+    """Whether a share of the training faces has to validate; only asked of data that is in memory already."""
+    dataset = cache.loaded_dataset(source)
+    return dataset is not None and not dataset.counts()["valid"]
 
 
 def _model(form: Form) -> None:
