@@ -134,11 +134,19 @@ def _partings(subject: Subject, rated: RatedPredictions, n: int) -> None:
     if not len(found):
         st.info("On every face the model names what most people said.", icon=":material/check_circle:")
         return
-    st.caption(f"{len(found):,} of {n:,} faces. Beneath each: how sure the model is, and the share of people's votes.")
+    st.caption(
+        f"{len(found):,} of {n:,} faces. Beneath each: what the model predicts and its probability, then what most people "
+        "said and their share."
+    )
     captions = [
-        f"model: {predicted} {percent(confidence, 0)} · people: {people} {percent(share, 0)}"
+        f"{predicted} {_unbroken(confidence)} · {people} {_unbroken(share)}"
         for predicted, confidence, people, share in zip(
             found.predicted.tolist(), found.confidence, found.people.tolist(), found.share, strict=True
         )
     ]
     rated_wall_of(subject, rated, found.faces, captions, key=f"people-parting-{order}-{subject.key}")
+
+
+def _unbroken(share: float) -> str:
+    """``96 %`` that a narrow caption does not break."""
+    return percent(share, 0).replace(" ", "\N{NO-BREAK SPACE}")

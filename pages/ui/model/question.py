@@ -24,12 +24,11 @@ def question(model: str) -> None:
     """
     info = _info(model)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="model-question"):
-        names = cache.models()
-        st.caption(f":material/help: **{plain(names.get(model, model))}** predicts {_meaning(info)}.", width="content")
+        st.caption(f":material/help: **{plain(_name(model))}** predicts {_meaning(info)}.", width="content")
         other = other_model(model)
         if other is not None:
             st.button(
-                f"Ask {plain(names[other])} instead",
+                f"Ask {plain(_name(other))} instead",
                 icon=":material/swap_horiz:",
                 type="tertiary",
                 help=f"It predicts {_meaning(_info(other))}.",
@@ -55,6 +54,11 @@ def _turn_to(model: str) -> None:
     session.use_model(None)
     if cache.photo_model() != model:
         session.use_model(model)
+
+
+def _name(model: str) -> str:
+    """What people call a model; that it is shipped need not be said here."""
+    return cache.models().get(model, model).removesuffix(" (shipped)")
 
 
 def _info(model: str) -> CheckpointInfo:

@@ -22,7 +22,7 @@ def in_use(app) -> str:
 def test_peoples_own_pictures_are_read_as_ten_people_would_until_the_label_is_asked_for(open_page, page):
     app = open_page(page)
     assert in_use(app) == "compact-people"
-    assert "**compact-people (shipped)** predicts what ten people would say of a face." in plain_words(app)
+    assert "**compact-people** predicts what ten people would say of a face." in plain_words(app)
     app.button(key="ask-other-model").click().run()
     check(app)
     assert in_use(app) == "compact"
@@ -57,7 +57,7 @@ def test_a_model_that_somebody_chose_is_taken_on_every_page(open_page):
         app.switch_page(f"pages/{page}.py").run()
         check(app)
         assert in_use(app) == "seed"
-        assert ask_label(app) == "Ask seed-people (shipped) instead"
+        assert ask_label(app) == "Ask seed-people instead"
 
 
 def test_a_run_asks_the_best_shipped_model_for_the_other_question(open_page):
@@ -65,7 +65,7 @@ def test_a_run_asks_the_best_shipped_model_for_the_other_question(open_page):
     app = open_page("upload")
     app.selectbox(key="model-in-use").select(run.id).run()
     check(app)
-    assert ask_label(app) == "Ask compact-people (shipped) instead"
+    assert ask_label(app) == "Ask compact-people instead"
 
 
 @pytest.mark.parametrize("page", PHOTO_PAGES)
