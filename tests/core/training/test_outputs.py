@@ -185,6 +185,15 @@ def test_the_loss_of_both_is_the_sum_of_the_two_and_a_face_without_votes_counts_
 
 
 @pytest.mark.parametrize("targets", ["votes", "both"])
+def test_the_leaky_protocol_has_its_honest_figure_by_votes_too(targets):
+    config, dataset = tiny_config(targets=targets, protocol="leaky", epochs=1), with_votes(make_dataset(), nobody=5)
+    split = make_split(dataset, "leaky", config.holdout_share, 0)
+    record = run_all(Training(config, dataset, split, CPU)).records()[0]
+    assert record.honest_accuracy is not None
+    assert all(output.honest_accuracy is not None for output in record.outputs.values())
+
+
+@pytest.mark.parametrize("targets", ["votes", "both"])
 def test_bfloat16_learns_votes_too(targets):
     records = run_all(training(targets, compute=Compute("cpu", "", "bfloat16", 1), epochs=4)).records()
     assert records[-1].train_loss < records[0].train_loss
