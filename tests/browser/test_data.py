@@ -1,6 +1,7 @@
 """The Data page in a real browser: faces are opened from several places, used, shuffled and read again."""
 
 import pytest
+from PIL import Image
 
 from fer_core.data import load
 from fer_core.workspace import Workspace, write_json
@@ -72,3 +73,20 @@ def test_a_file_that_is_no_data_is_refused_in_a_sentence_and_the_page_goes_on(ow
     settled(page)
     page.get_by_test_id("stFormSubmitButton").get_by_role("button", name="Open").click()
     page.get_by_test_id("stMetricValue").first.wait_for()
+
+
+def test_two_folders_of_one_emotion_are_read_by_their_own_names(own, page, tmp_path):
+    for number, name in enumerate(("angry", "anger", "happy")):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for i in range(3):
+            Image.new("L", (48, 48), 40 * number + i).save(tmp_path / "mine" / name / f"{i}.png")
+    page.goto(own.page("data"))
+    settled(page)
+    page.get_by_text("On this machine", exact=True).click()
+    settled(page)
+    page.get_by_role("textbox", name="Path").fill(str(tmp_path / "mine"))
+    page.get_by_test_id("stFormSubmitButton").get_by_role("button", name="Open").click()
+    page.get_by_text("both mean angry").wait_for()
+    page.get_by_role("button", name="Read the folders by their own names").click()
+    page.get_by_role("heading", name="mine").wait_for()
+    settled(page)

@@ -207,3 +207,15 @@ def drag(page, place, start, end):
     page.mouse.move(*(points[0] + points[1]) / 2, steps=4)
     page.mouse.move(*points[1], steps=4)
     page.mouse.up()
+
+
+def test_the_other_question_is_asked_and_the_first_again(server, page):
+    page.goto(server.page("upload"))
+    settled(page)
+    people = page.get_by_text("predicts what ten people would say of a face")
+    label = page.get_by_text("predicts what FER2013's label of a face would be")
+    first, second = (people, label) if people.is_visible() else (label, people)
+    for now in (second, first):
+        page.get_by_role("button", name=re.compile("Ask .+ instead")).click()
+        now.wait_for()
+        settled(page)
