@@ -96,7 +96,7 @@ def _sensitivity(model: str) -> float | None:
     if not info.prior:
         return None
     own = info.sensitivity
-    help = f"Of this evaluation only. 0 judges as people judge everyday photographs. {model}'s own is {own:g}."
+    help = f"Of this evaluation only. 0 judges as people judge everyday photographs. {plain(model)}'s own is {own:g}."
     return st.slider("Sensitivity", 0.0, 1.0, own, 0.05, key=f"evaluate-sensitivity-{model}-{own:g}", help=help)
 
 

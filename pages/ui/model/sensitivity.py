@@ -1,4 +1,7 @@
-"""The slider of the sensitivity, one value for all pages; see :mod:`fer_core.inference.sensitivity`."""
+"""The slider of the sensitivity, one value for all pages.
+
+What it means stands in :mod:`fer_core.inference.sensitivity`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from pages.ui.shell import cache, session
+from pages.ui.shell.formatting import plain
 
 if TYPE_CHECKING:
     from fer_core.inference import Classifier
@@ -44,7 +48,7 @@ def sensitivity_slider(model: str) -> None:
         step=_STEP,
         key=_KEY,
         on_change=_use_moved,
-        help=f"The value holds on all pages and stands beside every result. {model}'s own is {own.sensitivity:g}.",
+        help=f"The value holds on all pages and stands beside every result. {plain(model)}'s own is {own.sensitivity:g}.",
     )
     st.caption(_MEANING)
 

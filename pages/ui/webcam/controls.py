@@ -64,7 +64,7 @@ def _settings(live: LiveSession) -> None:
         1.0,
         own if current.abstain_below is None else current.abstain_below,
         _STEP,
-        help=f"{fields['abstain_below'].description} {model}'s own threshold is {own:.2f}.",
+        help=f"{fields['abstain_below'].description} {plain(model)}'s own threshold is {own:.2f}.",
         key=f"live_threshold_{model}_{classifier.sensitivity:g}",
     )
     left, right = st.columns(2)
