@@ -11,10 +11,12 @@ import copy
 import hashlib
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
@@ -95,6 +97,20 @@ class TorchEngine:
             return np.asarray(found.float().cpu().numpy())
 
 
+def load_onnxruntime() -> ModuleType:
+    """The library ONNX Runtime, with its usage statistics off: nothing may leave the machine.
+
+    Its wheel sends events to a server of its maker unless the variable is set before the library loads. Nothing else
+    imports it.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    module: ModuleType = onnxruntime
+    return module
+
+
 class OnnxEngine:
     """A network in ONNX Runtime, from a file made by :func:`fer_core.inference.export.onnx_bytes`."""
 
@@ -110,8 +126,7 @@ class OnnxEngine:
         Raises:
             ModelError: the content is no ONNX file of ours, or is damaged.
         """
-        import onnxruntime
-
+        onnxruntime = load_onnxruntime()
         self.version = version("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

@@ -156,7 +156,7 @@ def settled(tab: Page) -> None:
 def take_preset(tab: Page, title: str) -> None:
     """On the Train page, choose a preset."""
     tab.locator(".st-key-train-preset").get_by_role("combobox").click()
-    tab.get_by_role("option", name=title).click()
+    tab.get_by_role("option", name=title, exact=True).click()
     settled(tab)
 
 

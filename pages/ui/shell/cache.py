@@ -266,9 +266,11 @@ def warm_up() -> None:
 
 def _import_slow_libraries() -> None:
     """Runs in the background thread; an error comes up again, with its message, where the library is needed."""
+    from fer_core.inference.engines import load_onnxruntime
+
     with suppress(Exception):
         importlib.import_module("cv2")  # faces in photographs and on the webcam
-        importlib.import_module("onnxruntime")  # answers for networks that have an ONNX file
+        load_onnxruntime()  # answers for networks that have an ONNX file
         importlib.import_module("scipy.stats")  # intervals of every evaluation
         importlib.import_module("fer_core.models")  # brings PyTorch, for training, gradients and layers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 
@@ -160,3 +161,21 @@ def test_a_file_for_others_has_the_sensitivity_baked_in(tmp_path, capsys):
 @pytest.mark.parametrize("name", shipped_models())
 def test_every_shipped_model_brings_its_file(name):
     assert Classifier.load(name).engine["name"] == "onnxruntime"
+
+
+def test_onnx_runtime_sends_no_statistics():
+    """Its switch is read when the library loads, so it must be off before, and nobody else may load it."""
+    program = (
+        "import os, sys\n"
+        "from fer_core.inference.engines import load_onnxruntime\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        "load_onnxruntime()\n"
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT_ROOT, check=True)
+    assert run.stdout.strip() == "1"
+    code = [*(PROJECT_ROOT / "fer_core").rglob("*.py"), *(PROJECT_ROOT / "pages").rglob("*.py")]
+    loads = [
+        path.name for path in code if re.search(r"import onnxruntime|import_module\(.onnxruntime", path.read_text())
+    ]
+    assert loads == ["engines.py"]
