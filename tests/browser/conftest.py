@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,8 +156,15 @@ def settled(tab: Page) -> None:
 
 def take_preset(tab: Page, title: str) -> None:
     """On the Train page, choose a preset."""
-    tab.locator(".st-key-train-preset").get_by_role("combobox").click()
-    tab.get_by_role("option", name=title, exact=True).click()
+    from playwright.sync_api import TimeoutError
+
+    box, option = tab.locator(".st-key-train-preset"), tab.get_by_role("option", name=title, exact=True)
+    for _ in range(5):  # the form takes the preset that suits the data by itself, which closes an open list
+        settled(tab)
+        box.get_by_role("combobox").click()
+        with suppress(TimeoutError):
+            option.click(timeout=5000)
+            break
     settled(tab)
 
 
