@@ -156,16 +156,21 @@ def settled(tab: Page) -> None:
 
 def take_preset(tab: Page, title: str) -> None:
     """On the Train page, choose a preset."""
+    take_option(tab, tab.locator(".st-key-train-preset").get_by_role("combobox"), title)
+
+
+def take_option(tab: Page, box: Locator, name: str) -> None:
+    """Choose from a list; a page that draws itself anew meanwhile closes an open list, which is opened again then."""
     from playwright.sync_api import TimeoutError
 
-    box, option = tab.locator(".st-key-train-preset"), tab.get_by_role("option", name=title, exact=True)
-    for _ in range(5):  # the form takes the preset that suits the data by itself, which closes an open list
+    for _ in range(5):
         settled(tab)
-        box.get_by_role("combobox").click()
+        box.click()
         with suppress(TimeoutError):
-            option.click(timeout=5000)
-            break
-    settled(tab)
+            tab.get_by_role("option", name=name, exact=True).click(timeout=5000)
+            settled(tab)
+            return
+    raise AssertionError(f"'{name}' could not be chosen")
 
 
 def unfold_cover(tab: Page) -> None:

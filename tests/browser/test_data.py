@@ -1,12 +1,14 @@
 """The Data page in a real browser: faces are opened from several places, used, shuffled and read again."""
 
+import json
+
 import pytest
 from PIL import Image
 
 from fer_core.data import load
 from fer_core.workspace import Workspace, write_json
 from tests.browser.app import serve
-from tests.browser.conftest import FEW_FACES, settled, wait_until
+from tests.browser.conftest import FEW_FACES, settled, take_option, wait_until
 from tests.pages.conftest import image_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -90,3 +92,44 @@ def test_two_folders_of_one_emotion_are_read_by_their_own_names(own, page, tmp_p
     page.get_by_role("button", name="Read the folders by their own names").click()
     page.get_by_role("heading", name="mine").wait_for()
     settled(page)
+
+
+def test_classes_are_merged_renamed_dropped_and_put_back(own, page):
+    page.goto(own.page("data"))
+    settled(page)
+    page.get_by_text("Arrange classes: merge, rename, drop, reorder").click()
+    settled(page)
+
+    def choose(box: str, *names: str) -> None:
+        for name in names:
+            take_option(page, page.get_by_role("combobox", name=box), name)
+        page.keyboard.press("Escape")
+        settled(page)
+
+    def named(name: str) -> None:
+        page.get_by_role("textbox", name="New name").fill(name)
+        page.keyboard.press("Tab")
+        settled(page)
+
+    def saved() -> list[str]:
+        files = list(Workspace(own.home).classes.glob("*.json"))
+        maps = json.loads(files[0].read_text())["maps"] if files else []
+        return [mapped["name"] for mapped in maps[-1]] if maps else []
+
+    choose("Classes to merge or rename", "happy", "surprise")
+    named("positive")
+    page.get_by_role("button", name="Merge").click()
+    wait_until(lambda: "positive" in saved())
+    settled(page)
+    choose("Classes to merge or rename", "positive")
+    named("good")
+    page.get_by_role("button", name="Rename").click()
+    wait_until(lambda: "good" in saved())
+    settled(page)
+    choose("Classes to drop", "fear")
+    page.get_by_role("button", name="Drop").click()
+    wait_until(lambda: "fear" not in saved())
+    assert saved() == ["angry", "disgust", "good", "sad", "neutral"]
+    settled(page)
+    page.get_by_role("button", name="Use the data's own classes").click()
+    wait_until(lambda: saved() == [])
