@@ -80,15 +80,7 @@ class ResultTable:
                 f"'{self.path}' exists and is not a table of this command and these labels; "
                 "it is left as it is. Give another name."
             )
-        # A character cut in half can only stand in the torn last row.
-        text = content[len(header) :].decode("utf-8", "replace")
-        try:
-            rows = list(csv.reader(io.StringIO(text, newline="")))
-        except csv.Error as error:
-            raise self._damaged() from error
-        if rows and not text.endswith("\n"):
-            rows.pop()
-        rows = self._complete(rows)
+        rows = self._complete(self._parse(content[len(header) :]))
         for row in rows:
             if row[-1] != self.sensitivity:
                 raise ImageError(
@@ -104,15 +96,21 @@ class ResultTable:
 
     def _with_sensitivity(self, content: bytes, header: int) -> bytes:
         """A table of the first version with the column it lacks: its results are those of sensitivity 0."""
-        text = content[header:].decode("utf-8", "replace")
+        rows = self._parse(content[header:])
+        full = [[*row, "0"] if len(row) == len(self.columns) - 1 else row for row in rows]
+        return self._encode([self.columns, *full])
+
+    def _parse(self, content: bytes) -> list[list[str]]:
+        """The whole rows of what follows the header."""
+        # A character cut in half can only stand in the torn last row.
+        text = content.decode("utf-8", "replace")
         try:
             rows = list(csv.reader(io.StringIO(text, newline="")))
         except csv.Error as error:
             raise self._damaged() from error
         if rows and not text.endswith("\n"):
             rows.pop()
-        full = [[*row, "0"] if len(row) == len(self.columns) - 1 else row for row in rows]
-        return self._encode([self.columns, *full])
+        return rows
 
     def _complete(self, rows: list[list[str]]) -> list[list[str]]:
         """The rows up to the last photograph with all its faces."""
