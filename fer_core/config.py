@@ -125,19 +125,13 @@ class MappedClass(Config):
     sources: tuple[str, ...] = Field(min_length=1)
 
 
-class TrainConfig(Config):
-    """All that decides the outcome of a training; saved in the run and in the checkpoint."""
+class ReadingConfig(Config):
+    """How a source of faces is read: which faces, which classes, whose labels."""
 
-    data: str = Field(
-        "synthetic",
-        min_length=1,
-        title="Data",
-        description="Where the faces come from: a path, or 'synthetic'.",
-    )
     skip_broken: bool = Field(
         False,
         title="Leave out broken faces",
-        description="Train without the faces that cannot be read, instead of refusing the data.",
+        description="Leave out faces that cannot be read, instead of refusing them all.",
     )
     classes: Literal["auto", "emotions", "folders"] = Field(
         "auto",
@@ -154,15 +148,26 @@ class TrainConfig(Config):
         title="Votes",
         description="A file of people's votes; empty takes one that lies beside the data.",
     )
-    targets: Literal["labels", "votes", "both"] = Field(
-        "labels",
-        title="Targets",
-        description="What the network learns for each face. labels: its label. votes: how people's votes are divided among the classes (FER+ has eight); faces without votes for a class are left out. both: two outputs on one trunk, one for each; the loss is the sum of the two. Validation by votes is the accuracy on faces with a majority (Barsoum et al. 2016); with both, the mean of the two accuracies decides which epoch is best.",
-    )
     class_map: tuple[MappedClass, ...] = Field(
         (),
         title="Class map",
         description="The classes made from those of the data, in order; empty takes them as they are.",
+    )
+
+
+class TrainConfig(ReadingConfig):
+    """All that decides the outcome of a training; saved in the run and in the checkpoint."""
+
+    data: str = Field(
+        "synthetic",
+        min_length=1,
+        title="Data",
+        description="Where the faces come from: a path, or 'synthetic'.",
+    )
+    targets: Literal["labels", "votes", "both"] = Field(
+        "labels",
+        title="Targets",
+        description="What the network learns for each face. labels: its label. votes: how people's votes are divided among the classes (FER+ has eight); faces without votes for a class are left out. both: two outputs on one trunk, one for each; the loss is the sum of the two. Validation by votes is the accuracy on faces with a majority (Barsoum et al. 2016); with both, the mean of the two accuracies decides which epoch is best.",
     )
     model: str = Field("seed", min_length=1, title="Model", description="Name of the architecture.")
     model_args: dict[str, Any] = Field(

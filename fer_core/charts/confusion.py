@@ -157,7 +157,7 @@ def _hover(
     names: Sequence[str], counts: npt.NDArray[np.generic], shares: npt.NDArray[np.float64], row: int, column: int
 ) -> str:
     share = f"{shares[row, column]:.1%} of the {names[row]} faces"
-    what = "rightly seen as" if row == column else "taken for"
+    what = "correctly classified as" if row == column else "misclassified as"
     count = f"{int(counts[row, column]):,} {names[row]} faces {what} {names[column]}"
     return f"{count}<br>{share}" if np.issubdtype(counts.dtype, np.integer) else f"{share} {what} {names[column]}"
 
@@ -168,7 +168,7 @@ def confusion_finding(confusion: npt.NDArray[np.generic], classes: Sequence[str]
     if not pairs:
         return "Nothing is confused here"
     true, predicted, _, share = pairs[0]
-    return f"{capitalized(true)} is taken for {predicted} most often: {share:.0%} of its faces"
+    return f"{capitalized(true)} is misclassified as {predicted} most often: {share:.0%} of its faces"
 
 
 def matrix_difference(

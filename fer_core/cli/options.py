@@ -56,30 +56,10 @@ def workspace() -> Workspace:
 class FaceOptions:
     """How labeled faces are read, as the command line says; None where an option was not given."""
 
-    skip_broken: Annotated[
-        bool | None,
-        typer.Option("--skip-broken", help="Leave out faces that cannot be read, instead of refusing them all."),
-    ]
-    classes: Annotated[
-        Literal["auto", "emotions", "folders"] | None,
-        typer.Option(
-            help="What the classes of a folder are. auto: emotions where every folder names one, else the folders' own "
-            "names. emotions: other folders are left out. folders: their names as they are. Default: auto."
-        ),
-    ]
-    truth: Annotated[
-        Literal["labels", "votes"] | None,
-        typer.Option(
-            help="labels: as the source says. votes: what the majority of people voted for; FER+ has eight classes. "
-            "Default: labels."
-        ),
-    ]
-    votes: Annotated[
-        str | None,
-        typer.Option(
-            help="People's votes (FER+'s fer2013new.csv, or a votes.csv), where they do not lie beside the data."
-        ),
-    ]
+    skip_broken: Annotated[bool | None, setting("skip_broken", "--skip-broken")]
+    classes: Annotated[Literal["auto", "emotions", "folders"] | None, setting("classes", "--classes")]
+    truth: Annotated[Literal["labels", "votes"] | None, setting("truth", "--truth")]
+    votes: Annotated[str | None, setting("votes", "--votes")]
     merge: Annotated[
         list[str] | None,
         typer.Option(help='Make one class of several, or rename one, e.g. --merge "negative=angry,disgust,fear,sad".'),

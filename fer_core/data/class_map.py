@@ -249,7 +249,7 @@ class SavedClassMap:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change to take back."""
+        """Whether there is a change to undo."""
         return bool(self._history())
 
     def save(self, class_map: ClassMap, classes: ClassList) -> None:
@@ -266,7 +266,7 @@ class SavedClassMap:
                 self._write([*history, class_map])
 
     def undo(self) -> ClassMap:
-        """Take the last change back; the map that held before it holds again, and is given.
+        """Undo the last change; return the map that held before it, which holds again.
 
         Raises:
             DataError: the file is damaged.

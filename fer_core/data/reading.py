@@ -5,35 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from fer_core.classes import ClassList
-from fer_core.config import Config, MappedClass
+from fer_core.config import ReadingConfig
 from fer_core.data.class_map import ClassMap, SavedClassMap, compose, make_class_map
-from fer_core.data.dataset import FaceDataset, Truth
+from fer_core.data.dataset import FaceDataset
 from fer_core.data.parsed import Progress
 from fer_core.data.source import load
 from fer_core.workspace import Workspace
 
 
-class Reading(Config):
+class Reading(ReadingConfig):
     """Settings of :func:`fer_core.data.load` that belong together."""
-
-    skip_broken: bool = Field(False, description="Leave out faces that cannot be read.")
-    classes: Literal["auto", "emotions", "folders"] = Field(
-        "auto",
-        title="Classes",
-        description="auto: the emotions present where every folder names one, else the folders' own names. emotions: folders that name no emotion are left out. folders: the folders' names as they are.",
-    )
-    truth: Truth = Field(
-        "labels",
-        title="Truth",
-        description="labels: as the source says. votes: what the majority of people voted for; faces without a majority are left out.",
-    )
-    votes: str | None = Field(None, description="A file of people's votes, where it does not lie beside the source.")
-    class_map: tuple[MappedClass, ...] = Field((), description="Renamed, merged, dropped and reordered classes.")
 
     def load(self, source: str | Path, *, workspace: Workspace, on_progress: Progress | None = None) -> FaceDataset:
         """The faces of ``source``, read in this way; see :func:`fer_core.data.load`."""

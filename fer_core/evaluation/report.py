@@ -217,7 +217,7 @@ def report_of(
 def confusion_sentences(evaluation: Evaluation, top: int = 3) -> list[str]:
     """The most confused pairs in words."""
     return [
-        f"{count:,} of {evaluation.per_class[true].n:,} {true} faces ({share:.0%}) are taken for {predicted}."
+        f"{count:,} of {evaluation.per_class[true].n:,} {true} faces ({share:.0%}) are misclassified as {predicted}."
         for true, predicted, count, share in metrics.most_confused(evaluation.confusion, evaluation.classes, top)
     ]
 

@@ -130,7 +130,7 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     click_cell(page, true, predicted)
     faces = "faces" if len(cell) != 1 else "face"
     # in the heading; the mouse may still rest on the cell, whose note says the same
-    page.locator("strong", has_text=f"{len(cell):,} {true} {faces} taken for {predicted}").wait_for()
+    page.locator("strong", has_text=f"{len(cell):,} {true} {faces} misclassified as {predicted}").wait_for()
     settled(page)
     page.locator(f".fer-gallery button[data-face='{expected[0]}']").wait_for()
     return expected.tolist(), dataset

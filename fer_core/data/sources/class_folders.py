@@ -205,7 +205,7 @@ def _upper_level_is_persons(directories: list[_Directory]) -> bool:
 
 
 def _not_persons(directories: list[_Directory]) -> Iterator[str]:
-    """Why uppermost folders that look like persons were taken for classes: one of them lacks a name that others have."""
+    """Why uppermost folders that look like persons were read as classes: one of them lacks a name that others have."""
     below = _below(directories)
     if below is None or all(map(find_emotion, below)):
         return
@@ -214,7 +214,7 @@ def _not_persons(directories: list[_Directory]) -> Iterator[str]:
     if len(often) > 1 and lacking:
         upper, name = map(face_id, lacking)
         yield (
-            f"The upper folders are the classes ({named(map(face_id, below))}). To be taken for persons, each would have to "
+            f"The upper folders are the classes ({named(map(face_id, below))}). To be read as persons, each would have to "
             f"hold the same folders; '{upper}' holds no '{name}'."
         )
 
@@ -273,6 +273,6 @@ def _persons(spots: Iterable[_Spot], classes: ClassList, by_emotion: bool) -> It
     if persons:
         other = "" if by_emotion else " If the upper folders are the classes, give the folders in them different names."
         yield (
-            f"Taken for persons or sessions: {len(persons):,} folders ({named(_sorted(persons))}); for classes: the folders "
+            f"Read as persons or sessions: {len(persons):,} folders ({named(_sorted(persons))}); as classes: the folders "
             f"in them ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).{other}"
         )

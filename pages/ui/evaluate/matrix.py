@@ -145,7 +145,7 @@ def _cell(subject: Subject) -> None:
             "Disagreement: how far its probabilities lie from people's votes, or from the label where there are none.",
         )
     faces, values = rank(subject.predictions, cell_faces(subject.predictions, true, predicted), order, subject.votes)
-    happened = "rightly seen as" if true == predicted else "taken for"
+    happened = "correctly classified as" if true == predicted else "misclassified as"
     label, answer = plain(names[true]), plain(names[predicted])
     if not len(faces):
         st.info(f"No {label} face of this split is {happened} {answer}.", icon=":material/check_circle:")

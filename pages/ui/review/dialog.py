@@ -94,7 +94,7 @@ def face_dialog(
                 finding = (
                     f"The model agrees with the label: {label}"
                     if predicted == label
-                    else f"Labelled {label}, taken for {predicted}"
+                    else f"Labelled {label}, misclassified as {predicted}"
                 )
                 chart(
                     charts.probability_bars(classes, probabilities, finding, digits=1),

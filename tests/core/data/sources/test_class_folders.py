@@ -108,7 +108,7 @@ def test_the_same_names_under_every_folder_make_the_upper_level_persons(director
         assert person in directory.split("/")
     assert len(found.groups) == 2 * len(directories)
     assert found.notes == (
-        f"Taken for persons or sessions: 2 folders ('anna', 'ben'); for classes: the folders in them "
+        f"Read as persons or sessions: 2 folders ('anna', 'ben'); as classes: the folders in them "
         f"({', '.join(found.classes)}). If the upper folders are the classes, give the folders in them different names.",
     )
 
@@ -136,7 +136,7 @@ def test_a_person_who_lacks_a_class_makes_persons_classes_and_it_is_said():
     found = read("anna/on", "anna/off", "ben/on", "ben/off", "carl/on")
     assert list(found.classes) == ["anna", "ben", "carl"]
     assert found.notes == (
-        "The upper folders are the classes ('anna', 'ben', 'carl'). To be taken for persons, each would have to hold the "
+        "The upper folders are the classes ('anna', 'ben', 'carl'). To be read as persons, each would have to hold the "
         "same folders; 'carl' holds no 'off'.",
     )
     with pytest.raises(DataError, match=r"There are 101 classes.*'p100' holds no 'on'"):
