@@ -66,6 +66,7 @@ def _data_text(dataset: Any, seconds: float) -> str:
             f"votes       {'yes' if dataset.votes is not None else 'none'}{truth}",
             *([f"class map   {describe(dataset.class_map)}"] if dataset.class_map else []),
             *([f"groups      {groups:,} persons or sessions"] if groups else []),
+            *([dataset.imbalance()] if dataset.imbalance() else []),
             *(f"warning: {warning}" for warning in dataset.warnings),
         ]
     )

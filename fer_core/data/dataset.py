@@ -13,12 +13,16 @@ import numpy.typing as npt
 from fer_core.classes import ClassList
 from fer_core.config import MappedClass
 from fer_core.errors import DataError
+from fer_core.formatting import capitalized
 from fer_core.preprocess import FACE_SIZE
 
 SplitName = Literal["train", "valid", "test"]
 Truth = Literal["labels", "votes"]
 """What a face's label is: the one its source gives, or the majority of people's votes."""
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
+
+_UNEQUAL, _VERY_UNEQUAL = 1.5, 3.0
+"""Times as many training faces in the largest class as in the smallest, from which on something is said."""
 
 _SPLIT_ALIASES: dict[str, SplitName] = {
     "train": "train", "training": "train",
@@ -132,6 +136,20 @@ class FaceDataset:
         """Faces for each split and label."""
         tables = {s: np.bincount(self.labels[self.split == s], minlength=len(self.classes)) for s in SPLITS}
         return {s: {name: int(table[i]) for i, name in enumerate(self.classes)} for s, table in tables.items()}
+
+    def imbalance(self) -> str:
+        """What the numbers of training faces mean for a training, in words; empty where they are nearly equal."""
+        counts = {name: n for name, n in self.per_class()["train"].items() if n}
+        if len(counts) < 2:
+            return ""
+        largest, smallest = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
+        ratio = counts[largest] / counts[smallest]
+        if ratio < _UNEQUAL:
+            return ""
+        words = f"{capitalized(largest)} has {ratio:.1f} times as many training faces as {smallest}."
+        if ratio >= _VERY_UNEQUAL:
+            words += " A network learns to predict rare classes rarely; class weights make their faces count more."
+        return words
 
     def label_name(self, index: int) -> str:
         """Name of the class that the face at ``index`` is labelled as."""

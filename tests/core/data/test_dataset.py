@@ -80,3 +80,20 @@ def test_counts_are_told_by_split_and_class():
 )
 def test_splits_are_known_by_the_names_data_sets_use(name, split):
     assert find_split(name) == split
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((10, 9), ""),
+        ((20, 10), "A has 2.0 times as many training faces as b."),
+        ((40, 10, 0), "class weights"),
+        ((5, 0), ""),
+    ],
+)
+def test_an_imbalance_is_said_from_half_as_many_again_and_class_weights_from_three_times(counts, words):
+    dataset = make_dataset(sum(counts), 0, 0, classes=("a", "b", "c")[: len(counts)])
+    labels = np.repeat(np.arange(len(counts)), counts)
+    said = dataclasses.replace(dataset, labels=labels, fingerprint="").imbalance()
+    assert words in said
+    assert bool(said) == bool(words)

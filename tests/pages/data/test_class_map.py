@@ -14,7 +14,6 @@ from fer_core.config import TrainConfig
 from fer_core.data.class_map import SavedClassMap
 from fer_core.training import background
 from fer_core.workspace import Workspace, write_json
-from pages.ui.data.balance import imbalance
 from pages.ui.shell import cache, session
 from tests.factories import make_dataset, untrained_checkpoint
 from tests.pages.conftest import FERPLUS_COLUMNS, check, words
@@ -187,21 +186,6 @@ def test_persons_and_a_missing_validation_split_are_told(open_page, monkeypatch)
     assert metric(app, "Persons") == "5"
     assert "holds out a share of the training faces, each person on one side" in words(app)
     assert "validate" in words(open_page("train"))
-
-
-@pytest.mark.parametrize(
-    ("counts", "words_"),
-    [
-        ({"a": 100, "b": 90}, ""),
-        ({"a": 200, "b": 100}, "A has 2.0 times as many training faces as b."),
-        ({"a": 400, "b": 100, "c": 0}, "Class weights"),
-        ({"a": 5, "b": 0}, ""),
-    ],
-)
-def test_an_imbalance_is_said_from_half_as_many_again_and_class_weights_from_three_times(counts, words_):
-    said = imbalance(counts)
-    assert words_ in said
-    assert bool(said) == bool(words_)
 
 
 def test_choices_that_another_version_wrote_are_passed_over(open_page):
