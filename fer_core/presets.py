@@ -41,7 +41,7 @@ PRESETS: dict[str, Preset] = {
             "layers. Measured on FER2013: a compact network trained on four classes and adapted to three it had never seen "
             "(mean recall on 1,116 PublicTest faces, three draws each) reached 0.46 with 20 faces a class (0.37–0.52), 0.55 "
             "with 80 (0.52–0.59) and 0.56 with 200; from random weights 0.39, 0.42 and 0.42; chance is 0.33. 240 "
-            "faces took 20 s (two cores, AMD EPYC)."
+            "faces took 9 to 12 s (two cores, AMD EPYC)."
         ),
         values={
             "model": "compact",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +14,10 @@ from fer_core.evaluation.evaluate import Outputs, Predictions, Tta, model_output
 from fer_core.evaluation.matching import ExtraClasses, match_classes
 from fer_core.inference import Classifier, read_info, resolve_model
 from fer_core.inference.classifier import Progress
-from fer_core.inference.sensitivity import check_sensitivity
+from fer_core.inference.engines import weights_key
+from fer_core.inference.sensitivity import Adjustment
 from fer_core.store import Entry, Store
 from fer_core.workspace import Workspace
-
-
-def weights_key(path: Path) -> str:
-    """sha-256 of a checkpoint file: weights, preprocessing, labels, temperature, threshold."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cached_outputs(
@@ -50,10 +44,10 @@ def cached_outputs(
     store = Store(workspace)
     dataset.indices(split)  # refused where it has none, though all faces may
     faces = dataset.all_faces
-    key = f"{weights_key(path)} {faces.cache_key} {split} {tta} outputs"
-    indices = faces.indices(split)
     info = read_info(path)
-    check_sensitivity(info, sensitivity)  # before the work
+    key = f"{weights_key(path, info)} {faces.cache_key} {split} {tta}"
+    indices = faces.indices(split)
+    adjustment = Adjustment.of(info, sensitivity)  # refused before the work
 
     def read(entry: Entry) -> npt.NDArray[np.float32]:
         logits = entry.arrays["logits"]
@@ -68,7 +62,7 @@ def cached_outputs(
         classifier = Classifier.from_file(path, workspace=workspace)
         logits = model_outputs(classifier, faces, indices, tta, on_progress).logits
         store.put("predictions", key, {"ids": faces.ids[indices], "logits": logits})
-    return Outputs.of(faces.ids[indices], logits, info, sensitivity)
+    return Outputs(faces.ids[indices], logits, info.classes, adjustment)
 
 
 def cached_predictions(
@@ -116,7 +110,7 @@ def training_features(
     """Penultimate features of the train split, each of length 1, float32 (n, D); computed once for each content."""
     path = resolve_model(model, workspace)
     store = Store(workspace)
-    key = f"{weights_key(path)} {dataset.cache_key}"
+    key = f"{weights_key(path, read_info(path))} {dataset.cache_key}"
     indices = dataset.indices("train")
 
     def read(entry: Entry) -> npt.NDArray[np.float32]:

@@ -141,7 +141,14 @@ def cleaned_predictions(
     predictions = outputs.of_faces(cleaned.ids[kept]).predictions(match, cleaned.labels[kept])
     rated = _rated_predictions(outputs, match, dataset, split, cleaning, workspace)
     return MatchedPredictions(
-        cleaned, kept, predictions, match, left_out, outputs.sensitivity, outputs.abstain_below, rated
+        cleaned,
+        kept,
+        predictions,
+        match,
+        left_out,
+        outputs.adjustment.sensitivity,
+        outputs.adjustment.abstain_below,
+        rated,
     )
 
 
@@ -163,7 +170,7 @@ def _rated_predictions(
     if not len(positions):
         return None
     chosen = outputs.of_faces(faces.ids[positions])
-    return RatedPredictions(faces, positions, chosen.logits_for(match), match.axis, outputs.temperature)
+    return RatedPredictions(faces, positions, chosen.logits_for(match), match.axis, outputs.adjustment.temperature)
 
 
 def _rated_faces(dataset: FaceDataset) -> FaceDataset:

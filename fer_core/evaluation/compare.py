@@ -117,8 +117,11 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
     order = np.argsort(at_second)
     at_first, at_second = at_first[order], at_second[order]
     # both axes begin with classes of the data, by the data's names; the models' own others follow
-    classes = ClassList((*second.classes, *(name for name in first.classes if second.classes.find(name) is None)))
-    place = np.array([classes.position(name) for name in first.classes], dtype=np.int64)
+    counterparts = first.classes.positions_in(second.classes)
+    alone = [name for name, at in zip(first.classes, counterparts, strict=True) if at is None]
+    classes = ClassList((*second.classes, *alone))
+    more = iter(range(len(second.classes), len(classes)))
+    place = np.array([next(more) if at is None else at for at in counterparts], dtype=np.int64)
     first_labels, labels = place[first.labels[at_first]], second.labels[at_second]
     a, b = place[first.predicted[at_first]], second.predicted[at_second]
     a_right, b_right = a == labels, b == labels

@@ -16,9 +16,9 @@ from fer_core.errors import DataError
 from fer_core.evaluation import metrics
 from fer_core.evaluation.agreement import RatedPredictions
 from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
-from fer_core.inference import CheckpointInfo, Classifier, softmax
+from fer_core.inference import Classifier, softmax
 from fer_core.inference.classifier import Progress
-from fer_core.inference.sensitivity import calibration_at, check_sensitivity, logit_shift
+from fer_core.inference.sensitivity import Adjustment
 from fer_core.workspace import atomic_write
 
 Tta = Literal["none", "flip"]
@@ -32,47 +32,25 @@ class Outputs:
         ids: str (n,), the faces' ids.
         logits: float32 (n, C) in the model's order, raw.
         classes: of the model.
-        shift: float64 (C,), what the sensitivity takes off each logit.
-        sensitivity: in 0…1.
-        temperature: divides the shifted logits before softmax.
-        abstain_below: below this top probability the model does not commit itself.
+        adjustment: what the model's sensitivity does to the logits.
     """
 
     ids: npt.NDArray[np.str_]
     logits: npt.NDArray[np.float32]
     classes: ClassList
-    shift: npt.NDArray[np.float64]
-    sensitivity: float
-    temperature: float
-    abstain_below: float
-
-    @classmethod
-    def of(
-        cls,
-        ids: npt.NDArray[np.str_],
-        logits: npt.NDArray[np.float32],
-        info: CheckpointInfo,
-        sensitivity: float | None = None,
-    ) -> Outputs:
-        """Raw logits of the model with this record, at a sensitivity (its own when None).
-
-        Raises:
-            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
-        """
-        tau = check_sensitivity(info, sensitivity)
-        temperature, threshold = calibration_at(info, tau)
-        shift = logit_shift(info.prior, len(info.labels), tau)
-        return cls(ids, logits, info.classes, shift, tau, temperature, threshold)
+    adjustment: Adjustment
 
     def predictions(self, match: ClassMatch, labels: npt.NDArray[np.int64]) -> Predictions:
         """Predictions for the faces whose class the model knows; ``labels`` int64 (n,) are the data's."""
         on_axis = match.axis_labels(labels)
         known = on_axis >= 0
-        return Predictions(self.ids[known], on_axis[known], self.logits_for(match)[known], match.axis, self.temperature)
+        return Predictions(
+            self.ids[known], on_axis[known], self.logits_for(match)[known], match.axis, self.adjustment.temperature
+        )
 
     def logits_for(self, match: ClassMatch) -> npt.NDArray[np.float32]:
         """The logits as the sensitivity shifts them, for the classes of ``match.axis``, float32 (n, len(axis))."""
-        return np.asarray(self.logits - self.shift, dtype=np.float32)[:, list(match.column)]
+        return self.adjustment.apply(self.logits)[:, list(match.column)]
 
     def of_faces(self, ids: npt.NDArray[np.str_]) -> Outputs:
         """Only the outputs for the faces with these ids, str (m,), in their order.
@@ -263,7 +241,7 @@ def model_outputs(
     if tta == "flip":
         mirrored = classifier.logits(faces[:, :, ::-1], on_progress=lambda done, _: report(len(faces), done))
         logits = np.asarray((logits + mirrored) / 2, dtype=np.float32)
-    return Outputs.of(dataset.ids[indices], logits, classifier.info, classifier.sensitivity)
+    return Outputs(dataset.ids[indices], logits, classifier.classes, classifier.adjustment)
 
 
 def predict_indices(

@@ -16,7 +16,7 @@ from fer_core.errors import ModelError
 from fer_core.inference.checkpoint import CheckpointInfo, read_info
 from fer_core.inference.engines import Output, probabilities_of, weights_key
 from fer_core.inference.network import Network
-from fer_core.inference.sensitivity import calibration_at, check_sensitivity, logit_shift
+from fer_core.inference.sensitivity import Adjustment
 from fer_core.preprocess import FACE_SIZE, as_faces
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, script_workspace
@@ -111,7 +111,7 @@ class Classifier:
             ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
         """
         self.info = info
-        self._set_sensitivity(sensitivity)
+        self.adjustment = Adjustment.of(info, sensitivity)
         self._network = Network(model, info, device)
 
     @classmethod
@@ -160,7 +160,7 @@ class Classifier:
         """
         found = cls.__new__(cls)
         found.info = read_info(path)
-        found._set_sensitivity(sensitivity)
+        found.adjustment = Adjustment.of(found.info, sensitivity)
         found._network = Network.from_file(path, found.info, device, workspace, threads)
         return found
 
@@ -171,18 +171,32 @@ class Classifier:
             ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
         """
         other = copy.copy(self)
-        other._set_sensitivity(sensitivity)
+        other.adjustment = Adjustment.of(self.info, sensitivity)
         return other
 
     def same_network(self, other: Classifier) -> bool:
         """Whether ``other`` is this network, at the same or another sensitivity."""
         return self._network is other._network
 
-    def _set_sensitivity(self, sensitivity: float | None) -> None:
-        self.sensitivity = check_sensitivity(self.info, sensitivity)
-        self.temperature, self.abstain_below = calibration_at(self.info, self.sensitivity)
-        self.shift = logit_shift(self.info.prior, len(self.info.labels), self.sensitivity)
-        """What is taken off each raw logit, float64 (C,)."""
+    @property
+    def sensitivity(self) -> float:
+        """In 0…1, see :mod:`fer_core.inference.sensitivity`."""
+        return self.adjustment.sensitivity
+
+    @property
+    def temperature(self) -> float:
+        """Divides the adjusted logits before softmax; that at the sensitivity."""
+        return self.adjustment.temperature
+
+    @property
+    def abstain_below(self) -> float:
+        """Below this top probability the model abstains; that at the sensitivity."""
+        return self.adjustment.abstain_below
+
+    @property
+    def shift(self) -> npt.NDArray[np.float64]:
+        """What the sensitivity takes off each raw logit, float64 (C,)."""
+        return self.adjustment.shift
 
     @property
     def has_sensitivity(self) -> bool:
@@ -191,7 +205,7 @@ class Classifier:
 
     def adjust(self, logits: npt.NDArray[np.floating]) -> Floats:
         """Raw logits (…, C) as this sensitivity shifts them; softmax(adjusted / ``temperature``) are probabilities."""
-        return np.asarray(logits - self.shift, dtype=np.float32) if self.sensitivity else np.asarray(logits, np.float32)
+        return self.adjustment.apply(logits)
 
     @property
     def path(self) -> Path | None:

@@ -6,6 +6,7 @@ some classes are rare has learned that they are rare; taking log(prior) off its 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -51,6 +52,37 @@ def logit_shift(prior: tuple[float, ...], classes: int, sensitivity: float) -> n
     if not sensitivity:
         return np.zeros(classes)
     return np.asarray(sensitivity * np.log(np.asarray(prior, dtype=np.float64) + PRIOR_FLOOR))
+
+
+@dataclass(frozen=True, eq=False)
+class Adjustment:
+    """What a sensitivity does to the outputs of a model.
+
+    Attributes:
+        sensitivity: in 0…1.
+        shift: float64 (C,), what is taken off each raw logit.
+        temperature: divides the shifted logits before softmax.
+        abstain_below: below this top probability the model abstains.
+    """
+
+    sensitivity: float
+    shift: npt.NDArray[np.float64]
+    temperature: float
+    abstain_below: float
+
+    @classmethod
+    def of(cls, info: CheckpointInfo, sensitivity: float | None) -> Adjustment:
+        """That of the model with this record, at a sensitivity (its own when None).
+
+        Raises:
+            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+        """
+        tau = check_sensitivity(info, sensitivity)
+        return cls(tau, logit_shift(info.prior, len(info.labels), tau), *calibration_at(info, tau))
+
+    def apply(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Raw logits (…, C) as the sensitivity shifts them, float32."""
+        return np.asarray(logits - self.shift if self.sensitivity else logits, dtype=np.float32)
 
 
 def store_calibration(

@@ -20,7 +20,7 @@ from fer_core.evaluation.matching import match_classes
 from fer_core.evaluation.metrics import cross_entropy
 from fer_core.inference import Classifier, softmax
 from fer_core.inference.checkpoint import CalibrationPoint, CheckpointInfo, read_info, update_info
-from fer_core.inference.sensitivity import calibration_at
+from fer_core.inference.sensitivity import Adjustment, calibration_at
 
 WITHHELD = 0.1
 """Share of the PublicTest predictions that a shipped model withholds at least."""
@@ -56,7 +56,7 @@ def calibrate(path: Path, source: str) -> CheckpointInfo:
     match = match_classes(info.classes, dataset.classes)
 
     def at(sensitivity: float) -> Predictions:
-        outputs = Outputs.of(raw.ids, raw.logits, info, sensitivity)
+        outputs = Outputs(raw.ids, raw.logits, info.classes, Adjustment.of(info, sensitivity))
         return outputs.predictions(match, dataset.labels[valid])
 
     points = []

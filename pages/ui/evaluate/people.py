@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core import charts
+from fer_core.evaluation.cells import rank
 from fer_core.evaluation.human import ERROR_KINDS
 from fer_core.formatting import percent
 from pages.ui.evaluate.faces import from_to, rated_wall_of, wall_of
@@ -96,8 +97,7 @@ def people(subject: Subject) -> None:
         if not len(faces):
             st.info("There is no such face here.", icon=":material/check_circle:")
             return
-        confidence = subject.predictions.probabilities.max(axis=1)[faces]
-        faces = faces[np.argsort(-confidence, kind="stable")]
+        faces, _ = rank(subject.predictions, faces, "confidence")
         captions = [
             from_to(subject.classes, subject.predictions.labels[i], subject.predictions.predicted[i]) for i in faces
         ]

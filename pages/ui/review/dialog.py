@@ -150,15 +150,17 @@ def _copies(dataset: FaceDataset, index: int) -> None:
 
 
 def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
-    from fer_core.evaluation.cache import nearest_training_faces, training_features, weights_key
-    from fer_core.inference import resolve_model
+    from fer_core.evaluation.cache import nearest_training_faces, training_features
+    from fer_core.inference import read_info, resolve_model
+    from fer_core.inference.engines import weights_key
 
     count = dataset.counts()["train"]
     if not count:
         st.caption("The data holds no training faces to compare with.")
         return
     shelf = _features()
-    key = (weights_key(resolve_model(model, session.workspace())), dataset.cache_key)
+    path = resolve_model(model, session.workspace())
+    key = (weights_key(path, read_info(path)), dataset.cache_key)
     features = shelf.get(key)
     if features is None:
         asked = count <= _QUICK or st.button(

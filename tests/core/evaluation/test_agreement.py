@@ -19,6 +19,7 @@ from fer_core.evaluation.cells import cleaned_predictions
 from fer_core.evaluation.evaluate import Outputs
 from fer_core.evaluation.report import evaluate_split, report_of
 from fer_core.inference import CheckpointInfo, Classifier
+from fer_core.inference.sensitivity import Adjustment
 from tests.factories import entries, make_dataset, untrained_checkpoint
 
 SEVEN, EIGHT = ClassList.fer2013(), ClassList.ferplus()
@@ -309,7 +310,8 @@ def test_all_votes_for_not_a_face_leave_no_agreement(checkpoint, workspace):
 def test_truth_by_votes_keeps_every_rated_face_of_fer2013(fer2013, workspace):
     test = fer2013.indices("test")
     logits = np.random.default_rng(0).normal(size=(len(test), 8)).astype(np.float32)
-    outputs = Outputs.of(fer2013.ids[test], logits, CheckpointInfo(architecture="seed", labels=EIGHT.names))
+    info = CheckpointInfo(architecture="seed", labels=EIGHT.names)
+    outputs = Outputs(fer2013.ids[test], logits, info.classes, Adjustment.of(info, None))
     dataset = label_by_votes(fer2013)
     report = report_of(cleaned_predictions(outputs, dataset, "test", workspace=workspace), "test")
     assert report.evaluation.n == 3153

@@ -21,6 +21,7 @@ from fer_core.evaluation.cells import (
     rank,
 )
 from fer_core.evaluation.evaluate import Outputs
+from fer_core.inference.sensitivity import Adjustment
 from tests.factories import make_dataset
 
 SEVEN = ClassList.fer2013()
@@ -38,7 +39,7 @@ def some_predictions(dataset, split="test", temperature=1.0):
 
 def some_outputs(dataset):
     predictions = some_predictions(dataset)
-    return Outputs(predictions.ids, predictions.logits, SEVEN, np.zeros(7), 0.0, 1.0, 0.0)
+    return Outputs(predictions.ids, predictions.logits, SEVEN, Adjustment(0.0, np.zeros(7), 1.0, 0.0))
 
 
 def test_rows_and_columns_sum_to_one_and_empty_ones_stay_zero():
