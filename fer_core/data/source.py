@@ -16,9 +16,9 @@ from fer_core.data import cache, synthetic
 from fer_core.data.class_map import ClassMap, apply_class_map
 from fer_core.data.dataset import FaceDataset, Truth
 from fer_core.data.parsed import ClassReading, Parsed, Progress, unusable
-from fer_core.data.sources.container import Folder, open_zip, zip_content_key
+from fer_core.data.sources.containers.container import Folder, open_zip, zip_content_key
 from fer_core.data.sources.contents import choose
-from fer_core.data.sources.fer2013 import find_columns, missing_columns, read_csv
+from fer_core.data.sources.tables.face_csv import find_columns, missing_columns, read_csv
 from fer_core.data.sources.vote_files import (
     VoteFile,
     attach,

@@ -1,1 +1,1 @@
-"""Readers of data sets, one file for each kind of source."""
+"""Readers of data sets: one module for each file format and each layout of folders."""

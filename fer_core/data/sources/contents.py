@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fer_core.data.parsed import ClassReading, Parsed, Progress
-from fer_core.data.sources.class_folders import ClassFolders
-from fer_core.data.sources.container import Container
-from fer_core.data.sources.fer2013 import find_columns, read_csv, read_header
+from fer_core.data.sources.containers.container import Container
 from fer_core.data.sources.image_folder import (
     FoundImages,
     find_images,
@@ -16,6 +14,8 @@ from fer_core.data.sources.image_folder import (
     nothing_found,
     read_images,
 )
+from fer_core.data.sources.layouts.class_folders import ClassFolders
+from fer_core.data.sources.tables.face_csv import find_columns, read_csv, read_header
 from fer_core.data.sources.vote_files import is_vote_file
 from fer_core.errors import DataError
 

@@ -13,8 +13,8 @@ import numpy as np
 from fer_core.classes import ClassList, find_emotion
 from fer_core.data.dataset import SplitName, find_split
 from fer_core.data.parsed import MAX_FACES, BrokenFile, ClassReading, Parsed, Progress, face_id
-from fer_core.data.sources.class_folders import ClassFolders, named, sort_into_classes
-from fer_core.data.sources.container import ZIP_ERRORS, Container
+from fer_core.data.sources.containers.container import ZIP_ERRORS, Container
+from fer_core.data.sources.layouts.class_folders import ClassFolders, named, sort_into_classes
 from fer_core.errors import DataError, UnreadableImage
 from fer_core.images import FACE_LIMITS, IMAGE_SUFFIXES, decode_face, looks_like_image
 from fer_core.preprocess import FACE_SIZE

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fer_core.classes import folded
 from fer_core.data.parsed import Parsed, face_id
-from fer_core.data.sources.class_folders import named
+from fer_core.data.sources.layouts.class_folders import named
 from fer_core.errors import DataError
 from fer_core.formatting import display_safe
 

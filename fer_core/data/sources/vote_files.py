@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_core.data.parsed import BrokenFile, Parsed
-from fer_core.data.sources.container import Container
+from fer_core.data.sources.containers.container import Container
 from fer_core.data.sources.ferplus import FERPLUS_COLUMNS, ORDER_FILE, VOTES_FILE, ferplus_votes, is_fer2013
 from fer_core.data.sources.own_votes import OWN_VOTES_FILE, own_votes
 from fer_core.errors import DataError

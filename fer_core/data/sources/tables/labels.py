@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fer_core.classes import ClassList, class_key, find_emotion, folded, in_emotion_order
 from fer_core.data.parsed import BrokenFile, ClassReading
-from fer_core.data.sources.class_folders import make_class_list, named
+from fer_core.data.sources.layouts.class_folders import make_class_list, named
 from fer_core.formatting import display_safe
 
 Label = int | str

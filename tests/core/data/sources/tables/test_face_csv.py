@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_core.data import load
-from fer_core.data.sources import fer2013
+from fer_core.data.sources.tables import face_csv
 from fer_core.errors import DataError
 from tests.source_factory import face, pixels_of, png, rows, write_csv, write_folder, write_zip
 
@@ -126,7 +126,7 @@ def test_a_csv_that_holds_no_faces_is_refused(tmp_path, content, message, worksp
 
 
 def test_a_csv_with_too_many_rows_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(fer2013, "MAX_FACES", 10)
+    monkeypatch.setattr(face_csv, "MAX_FACES", 10)
     with pytest.raises(DataError, match="more than 10 rows"):
         load(write_csv(tmp_path / "a.csv", rows(11)))
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fer_core.data.dataset import find_split
 from fer_core.data.parsed import MAX_FACES, BrokenFile, ClassReading, Parsed, Progress, unusable
-from fer_core.data.sources.csv_labels import Label, classes_of_labels, parse_label
+from fer_core.data.sources.tables.labels import Label, classes_of_labels, parse_label
 from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer_core.data.sources.class_folders import ClassFolders, sort_into_classes
+from fer_core.data.sources.layouts.class_folders import ClassFolders, sort_into_classes
 from fer_core.errors import DataError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fer_core.data.parsed import BrokenFile
-from fer_core.data.sources import container
-from fer_core.data.sources.container import Folder, open_zip, zip_content_key
+from fer_core.data.sources.containers import container
+from fer_core.data.sources.containers.container import Folder, open_zip, zip_content_key
 from fer_core.errors import DataError
 from tests.source_factory import png, write_folder, write_zip
 

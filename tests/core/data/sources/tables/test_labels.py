@@ -4,7 +4,7 @@ import pytest
 
 from fer_core.data import load
 from fer_core.data.parsed import BrokenFile
-from fer_core.data.sources.csv_labels import CsvClasses, classes_of_labels, parse_label
+from fer_core.data.sources.tables.labels import CsvClasses, classes_of_labels, parse_label
 from fer_core.errors import DataError
 from tests.source_factory import face, pixels_of, write_csv
 
