@@ -1,8 +1,8 @@
-"""Expression mirror: the program asks for an expression, the player makes it; a score and a picture for each.
+"""Expression mirror: a game that names an expression, the player makes it, and each round gives a score and a photo.
 
-Time is that of the frames, so that the same frames give the same game. The score of a round is the best probability of
-the asked expression, in percent, that the largest face held for :data:`HOLD` seconds: the smallest of the (smoothed)
-probabilities over that time, so that a flicker wins nothing. Pictures are kept in memory only.
+Time is the time of the frames, so the same frames always give the same game. The score of a round is the highest
+probability of the target expression, in percent, that the largest face held for :data:`HOLD` seconds: the minimum of the
+smoothed probabilities over that time, so a flicker does not count. Photos stay in memory.
 """
 
 from __future__ import annotations
@@ -20,65 +20,65 @@ from fer_core.annotate.draw import rgb
 from fer_core.annotate.text import draw_text, drawn_name, text_size
 from fer_core.classes import ClassList
 from fer_core.errors import ModelError
-from fer_core.live.calibration import LONGEST_GAP, NEUTRAL
+from fer_core.live.neutral_baseline import MAX_FRAME_GAP, NEUTRAL
 from fer_core.live.processor import FrameResult, LiveFace
 
 READY: Final = 2.5
 """Seconds to get ready before each round."""
 PLAY: Final = 5.0
-"""Seconds of a round."""
+"""Length of a round in seconds."""
 HOLD: Final = 0.3
 """Seconds an expression must be held to count."""
-MOST_ROUNDS: Final = 8
-"""Of a model with more classes only so many are asked for, another choice in each game."""
+MAX_ROUNDS: Final = 8
+"""Most rounds of a game; a model with more classes gets a new random choice in each game."""
 PHOTO: Final = 240
-"""Side of a round's picture in pixels."""
-ANOTHER_MODEL: Final = "The model was changed, and its scores would not compare with those before."
-_HEAD: Final = 1.6  # side of the picture in units of the face's box
+"""Side of a round's photo in pixels."""
+MODEL_CHANGED: Final = "The model changed, so its scores cannot be compared with the earlier ones."
+_HEAD: Final = 1.6  # side of the photo in units of the face box
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 Phase = Literal["ready", "play", "over"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Round:
-    """One expression that was asked for.
+    """One finished round.
 
     Attributes:
-        asked: its name.
+        target: name of the expression to make.
         score: 0…100.
-        photo: uint8 RGB (PHOTO, PHOTO, 3), the player's head at the best moment; None when nothing was held.
+        photo: uint8 RGB (PHOTO, PHOTO, 3), the player's head at the best moment; None if no expression was held.
     """
 
-    asked: str
+    target: str
     score: int
-    photo: Picture | None
+    photo: Image | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """What a game shows just now.
+class GameState:
+    """Snapshot of a game.
 
     Attributes:
         phase: getting ready, playing, or over.
-        number: of the round, from 1.
-        rounds: how many there are.
-        classes: of the model.
-        asked: the expression of this round.
-        left: seconds of this phase that are left.
-        length: seconds this phase takes; 0 when the game is over.
-        now: probability of the asked expression in the newest frame; 0 without a face.
-        best: the best that was held in this round.
-        note: what is in the way or should be known, in words; empty if nothing is.
-        played: the rounds that are over.
-        ended: why the game ended before its last round; empty if it did not.
+        number: number of the current round, from 1.
+        rounds: number of rounds.
+        classes: classes of the model.
+        target: expression of the current round.
+        left: remaining seconds of this phase.
+        length: length of this phase in seconds; 0 once the game is over.
+        now: probability of the target in the newest frame; 0 without a face.
+        best: highest probability held in this round.
+        note: hint for the player; empty if there is none.
+        played: finished rounds.
+        ended: why the game ended early; empty if it did not.
     """
 
     phase: Phase
     number: int
     rounds: int
     classes: ClassList
-    asked: str
+    target: str
     left: float
     length: float
     now: float
@@ -89,96 +89,96 @@ class Scene:
 
     @property
     def total(self) -> int:
-        """The scores of all rounds played."""
+        """Sum of the scores of the finished rounds."""
         return sum(played.score for played in self.played)
 
 
 class Game:
-    """One game, fed frame by frame. Every method may be called from any thread at any moment.
+    """A game that is fed frame by frame. Thread-safe.
 
     Args:
-        classes: the model's; each but ``neutral`` is asked for once, of many only :data:`MOST_ROUNDS`.
-        seed: decides which and in what order.
+        classes: classes of the model; each except ``neutral`` is a target once, up to :data:`MAX_ROUNDS`.
+        seed: determines the choice and order of the targets.
 
     Raises:
-        ModelError: the model has too few classes to ask for.
+        ModelError: the model has fewer than two possible targets.
     """
 
     def __init__(self, classes: ClassList, seed: int) -> None:
-        if why := no_game(classes):
+        if why := unplayable_reason(classes):
             raise ModelError(why)
-        asked = _expressions(classes)
+        targets = _targets(classes)
         self._classes = classes
-        self._asked = [asked[i] for i in np.random.default_rng(seed).permutation(len(asked))[:MOST_ROUNDS]]
+        self._targets = [targets[i] for i in np.random.default_rng(seed).permutation(len(targets))[:MAX_ROUNDS]]
         self._lock = threading.Lock()
         self._played: list[Round] = []
         self._phase: Phase = "ready"
         self._ended = ""
-        self._note = "The game begins with the first picture of a face."
-        self._again = ""  # why this round began anew
+        self._note = "The game starts as soon as a face is visible."
+        self._restarted = ""  # why the current round restarted
         self._last: float | None = None  # time of the newest frame
         self._begin()
 
     def _begin(self) -> None:
-        """Get ready for the next round, or for this one once more."""
+        """Get ready for the next round, or again for the current one."""
         if self._phase != "over":
             self._phase = "ready"
-        self._since: float | None = None  # when this phase began; None until there is a face
+        self._since: float | None = None  # start of this phase; None until a face is visible
         self._now = self._best = 0.0
-        self._photo: Picture | None = None
+        self._photo: Image | None = None
         self._face: int | None = None
-        self._held: deque[tuple[float, float]] = deque()  # time and probability over the last HOLD seconds
+        self._held: deque[tuple[float, float]] = deque()  # (time, probability) over the last HOLD seconds
 
-    def see(self, picture: Picture, result: FrameResult) -> None:
-        """One frame, uint8 RGB (H, W, 3), with what was found in it."""
+    def add_frame(self, image: Image, result: FrameResult) -> None:
+        """Play one frame, uint8 RGB (H, W, 3), with its faces."""
         with self._lock:
             if self._phase == "over":
                 return
             if result.classes != self._classes:
-                self._end(ANOTHER_MODEL)
+                self._end(MODEL_CHANGED)
                 return
             time, last, self._last = result.time, self._last, result.time
-            if last is not None and time - last > LONGEST_GAP and self._since is not None:
-                self._restart("The picture stood still, so this round begins anew.")
+            if last is not None and time - last > MAX_FRAME_GAP and self._since is not None:
+                self._restart("The video froze, so this round restarts.")
             face = max(result.faces, key=lambda f: f.box[2] * f.box[3], default=None)
-            self._note = _remark(len(result.faces)) or self._again
+            self._note = _hint(len(result.faces)) or self._restarted
             if self._phase == "ready":
-                if self._since is None or face is None:  # nobody has to hurry into the picture
+                if self._since is None or face is None:  # the countdown waits for a face
                     self._since = None if face is None else time
                 elif time - self._since >= READY:
-                    self._phase, self._since, self._again = "play", time, ""
+                    self._phase, self._since, self._restarted = "play", time, ""
             if self._phase == "play":
-                self._judge(picture, face, time)
+                self._score(image, face, time)
                 assert self._since is not None
                 if time - self._since >= PLAY:
                     self._finish_round()
 
-    def _judge(self, picture: Picture, face: LiveFace | None, time: float) -> None:
-        if face is None or face.number != self._face:  # held by one face, without a gap
+    def _score(self, image: Image, face: LiveFace | None, time: float) -> None:
+        if face is None or face.number != self._face:  # one face must hold the expression without a gap
             self._held.clear()
         self._face = None if face is None else face.number
         self._now = 0.0
         if face is None:
             return
-        asked = self._asked[len(self._played)]
-        self._now = float(face.probabilities[self._classes.position(asked)])
+        target = self._targets[len(self._played)]
+        self._now = float(face.probabilities[self._classes.position(target)])
         self._held.append((time, self._now))
         while len(self._held) > 1 and self._held[1][0] <= time - HOLD:
             self._held.popleft()
         held = min(probability for _, probability in self._held)
         if time - self._held[0][0] >= HOLD and held > self._best:
-            self._best, self._photo = held, head(picture, face.box)
+            self._best, self._photo = held, head(image, face.box)
 
     def _finish_round(self) -> None:
-        asked = self._asked[len(self._played)]
-        self._played.append(Round(asked, round(100 * self._best), self._photo))
-        if len(self._played) == len(self._asked):
+        target = self._targets[len(self._played)]
+        self._played.append(Round(target, round(100 * self._best), self._photo))
+        if len(self._played) == len(self._targets):
             self._phase = "over"
-        self._again = ""
+        self._restarted = ""
         self._begin()
 
     def _restart(self, why: str) -> None:
-        self._note = self._again = why
+        self._note = self._restarted = why
         self._begin()
 
     def _end(self, why: str) -> None:
@@ -187,41 +187,41 @@ class Game:
             self._begin()
 
     def skip(self, number: int) -> None:
-        """End round ``number`` (from 1) now; what was reached counts. Harmless when it has just ended by itself."""
+        """End round ``number`` (from 1) now with its current score; does nothing if that round is already over."""
         with self._lock:
             if self._phase != "over" and number == len(self._played) + 1:
                 self._finish_round()
 
     def stop(self, why: str = "You stopped the game.") -> None:
-        """End the game now; the rounds that are over stay. Harmless when it has ended."""
+        """End the game now; finished rounds stay. Does nothing if the game is over."""
         with self._lock:
             self._end(why)
 
     def pause(self) -> None:
-        """The camera stopped: the round begins anew with the next picture."""
+        """Restart the round with the next frame, because the camera stopped."""
         with self._lock:
             if self._phase != "over" and self._last is not None:
                 self._last = None
-                self._restart("The camera had stopped, so this round begins anew.")
-                self._note = "The camera stopped. Press START under the picture: this round begins anew."
+                self._restart("The camera stopped, so this round restarts.")
+                self._note = "The camera stopped. Press START; this round then restarts."
 
     @property
     def over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the game is over."""
         return self._phase == "over"
 
-    def scene(self) -> Scene:
-        """What to show now."""
+    def state(self) -> GameState:
+        """Snapshot of the game."""
         with self._lock:
-            number = min(len(self._played), len(self._asked) - 1)
+            number = min(len(self._played), len(self._targets) - 1)
             length = {"ready": READY, "play": PLAY, "over": 0.0}[self._phase]
             gone = 0.0 if self._since is None or self._last is None else self._last - self._since
-            return Scene(
+            return GameState(
                 phase=self._phase,
                 number=number + 1,
-                rounds=len(self._asked),
+                rounds=len(self._targets),
                 classes=self._classes,
-                asked=self._asked[number],
+                target=self._targets[number],
                 left=max(0.0, length - gone),
                 length=length,
                 now=self._now,
@@ -232,41 +232,41 @@ class Game:
             )
 
 
-def no_game(classes: ClassList) -> str | None:
-    """Why a model with these classes cannot be played with, in words; None where it can."""
-    asked = _expressions(classes)
-    if len(asked) >= 2:
+def unplayable_reason(classes: ClassList) -> str | None:
+    """Message why the game needs a model with other classes; None if it can be played."""
+    targets = _targets(classes)
+    if len(targets) >= 2:
         return None
     return (
-        f"The game asks for at least two expressions other than {NEUTRAL}; this model has only "
-        f"'{asked[0]}' to ask for. Choose another model in the sidebar."
+        f"The game needs at least two expressions other than {NEUTRAL}; this model has only '{targets[0]}'. "
+        "Choose another model in the sidebar."
     )
 
 
-def _expressions(classes: ClassList) -> list[str]:
+def _targets(classes: ClassList) -> list[str]:
     neutral = classes.find(NEUTRAL)
     return [name for i, name in enumerate(classes) if i != neutral]
 
 
-def _remark(faces: int) -> str:
+def _hint(faces: int) -> str:
     if faces == 0:
-        return "No face in the picture. Look into the camera."
-    return "" if faces == 1 else f"{faces} faces in the picture: the largest one plays."
+        return "No face is visible. Look into the camera."
+    return "" if faces == 1 else f"{faces} faces are visible; the largest one plays."
 
 
-def head(picture: Picture, box: tuple[float, float, float, float]) -> Picture:
-    """The square around a face's box (left, top, width, height in pixels), uint8 RGB (PHOTO, PHOTO, 3).
+def head(image: Image, box: tuple[float, float, float, float]) -> Image:
+    """Crop the square around a face box (left, top, width, height in pixels); returns uint8 RGB (PHOTO, PHOTO, 3).
 
-    It is moved and reduced so that it lies inside the picture.
+    The square is moved and shrunk to lie inside the image.
     """
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     x, y, w, h = box
     side = max(1, min(round(_HEAD * max(w, h)), height, width))
     left = int(np.clip(round(x + w / 2 - side / 2), 0, width - side))
     top = int(np.clip(round(y + h / 2 - side / 2), 0, height - side))
-    part = picture[top : top + side, left : left + side]
+    part = image[top : top + side, left : left + side]
     method = cv2.INTER_AREA if side > PHOTO else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(part, (PHOTO, PHOTO), interpolation=method), dtype=np.uint8)
 
@@ -279,12 +279,12 @@ _INK: Final = (29, 35, 51)
 _PALE: Final = (244, 245, 249)
 
 
-def photo_strip(rounds: Sequence[Round], classes: ClassList) -> Picture:
-    """The pictures of the rounds on one sheet, three in a row, each with its expression and score; uint8 RGB (H, W, 3).
+def photo_strip(rounds: Sequence[Round], classes: ClassList) -> Image:
+    """Arrange the photos of all rounds on one sheet, three in a row, with target and score; returns uint8 RGB (H, W, 3).
 
     Args:
-        rounds: that were played, at least one.
-        classes: of the model they were played with.
+        rounds: the finished rounds, at least one.
+        classes: classes of the model.
 
     Raises:
         ValueError: there are no rounds.
@@ -298,20 +298,20 @@ def photo_strip(rounds: Sequence[Round], classes: ClassList) -> Picture:
     total = f"{sum(played.score for played in rounds)} of {100 * len(rounds)}"
     title = f"Expression mirror: {total}" if columns > 1 else total
     draw_text(sheet, title, (_GAP, _TITLE // 2 + 10), scale=1.0, color=_INK, thickness=2)
-    for place, played in enumerate(rounds):
-        left, top = _GAP + place % columns * wide, _TITLE + place // columns * high
+    for index, played in enumerate(rounds):
+        left, top = _GAP + index % columns * wide, _TITLE + index // columns * high
         if played.photo is None:
             sheet[top : top + PHOTO, left : left + PHOTO] = _PALE
             width = text_size("not held", 0.7)[0]
             draw_text(sheet, "not held", (left + (PHOTO - width) // 2, top + PHOTO // 2), scale=0.7, color=_INK)
         else:
             sheet[top : top + PHOTO, left : left + PHOTO] = played.photo
-        under, asked = top + PHOTO + _CAPTION // 2, classes.position(played.asked)
-        sheet[under - 11 : under + 12, left : left + 8] = rgb(classes.colors[asked])
+        under, target = top + PHOTO + _CAPTION // 2, classes.position(played.target)
+        sheet[under - 11 : under + 12, left : left + 8] = rgb(classes.colors[target])
         score = str(played.score)
-        room = PHOTO - 24 - text_size(score, 0.7)[0]
-        name = drawn_name(classes, asked)
-        scale = min(0.7, 0.7 * room / max(1, text_size(name, 0.7)[0]))
+        space = PHOTO - 24 - text_size(score, 0.7)[0]
+        name = drawn_name(classes, target)
+        scale = min(0.7, 0.7 * space / max(1, text_size(name, 0.7)[0]))
         draw_text(sheet, name, (left + 16, under + 8), scale=scale, color=_INK)
         draw_text(sheet, score, (left + PHOTO - text_size(score, 0.7)[0], under + 8), scale=0.7, color=_INK)
     return sheet

@@ -1,7 +1,7 @@
-"""One live view: frames in, annotated frames out, with what the page beside it shows: rates, history, recording.
+"""A live session: annotates webcam frames and provides statistics, history and recording to the page.
 
-Threads: ``frame`` is called by one media thread; everything else by the page's threads, at any moment, before the
-first frame and after the last one too.
+One media thread calls ``frame``; the page's threads may call everything else at any time, including before the first
+frame and after the last one.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ from fer_core.config import LiveConfig
 from fer_core.errors import FerError, WorkspaceError
 from fer_core.images import png
 from fer_core.inference import Classifier
-from fer_core.live.calibration import CalibrationState
-from fer_core.live.game import ANOTHER_MODEL, Game
+from fer_core.live.frame_stats import FrameStats, FrameStatsRecorder
+from fer_core.live.game import MODEL_CHANGED, Game
 from fer_core.live.mp4 import Mp4Writer
-from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor, Meter, Rates
+from fer_core.live.neutral_baseline import NeutralBaselineState
+from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor
 from fer_core.live.table import FaceTable
 from fer_core.workspace import Workspace, atomic_write, make_directory
 
 HISTORY_SECONDS: Final = 20.0
+"""Length of the history in seconds."""
 SLOW_FRAME: Final = 0.1
-"""Seconds a frame may take before the session reduces its own work."""
-_SLOW_FOR = 30  # frames over that limit before something is reduced
+"""Processing time in seconds from which a frame counts as slow."""
+_SLOW_FRAMES = 30  # slow frames before the session reduces its workload
 _REDUCED_SIDE = 224
 _REDUCED_EVERY = 4
 
@@ -44,23 +46,29 @@ Frame = npt.NDArray[np.uint8]
 
 @dataclass(slots=True)
 class FaceHistory:
-    """The last seconds of one face: times in seconds and probabilities (C,)."""
+    """History of one face: times in seconds, probabilities (C,), and the last crop, uint8 (48, 48)."""
 
     times: deque[float] = field(default_factory=lambda: deque(maxlen=1200))
     probabilities: deque[npt.NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=1200))
-    crop: Frame | None = None  # what the network saw last
+    crop: Frame | None = None
 
 
 class LiveSession:
-    """Everything behind one webcam page."""
+    """The state behind one webcam page.
+
+    Args:
+        classifier: the model.
+        config: settings of the live view; the defaults if None.
+        processor: the processor; made from ``config`` if None.
+    """
 
     def __init__(
         self, classifier: Classifier, config: LiveConfig | None = None, *, processor: LiveProcessor | None = None
     ) -> None:
         self._config = config or LiveConfig()
         self._processor = processor or LiveProcessor(classifier, config=self._config)
-        self._meter = Meter()
-        self._lock = threading.Lock()  # guards what follows; never held while a frame is worked on
+        self._stats = FrameStatsRecorder()
+        self._lock = threading.Lock()  # guards the fields below; never held while a frame is processed
         self._latest: tuple[Frame, FrameResult] | None = None
         self._history: dict[int, FaceHistory] = {}
         self._recorder: Recorder | None = None
@@ -73,11 +81,11 @@ class LiveSession:
 
     @property
     def config(self) -> LiveConfig:
-        """The settings a person chose; the session may work with less (see :attr:`reduced`)."""
+        """The settings the user chose; a slow machine may use reduced ones (see :attr:`reduced`)."""
         return self._config
 
     def configure(self, config: LiveConfig) -> None:
-        """Use other settings from the next frame on."""
+        """Change the settings, from the next frame on."""
         with self._lock:
             if config == self._config:
                 return
@@ -87,56 +95,59 @@ class LiveSession:
 
     @property
     def sensitivity(self) -> float:
-        """Of the model in use, in 0…1."""
+        """Sensitivity of the current model, 0…1."""
         return self._processor.sensitivity
 
     def use(self, classifier: Classifier) -> None:
-        """Use another model from the next frame on; a calibration and a running game end with the one before."""
-        another, game = self._processor.use(classifier), self._game
-        if another and game is not None:
-            game.stop(ANOTHER_MODEL)
+        """Switch to another model from the next frame on; removes the neutral baseline and ends a running game."""
+        changed, game = self._processor.use(classifier), self._game
+        if changed and game is not None:
+            game.stop(MODEL_CHANGED)
 
     def warm_up(self) -> None:
-        """Do what is slow the first time only, so that the first frame is not; changes nothing."""
-        with suppress(Exception):  # whatever it is, the first frame will say it
+        """Load and run the networks once, so that the first frame is fast; changes no state."""
+        with suppress(Exception):  # the first frame reports the same error
             self._processor.warm_up()
 
     def frame(self, rgb: Frame, arrived: float | None = None, dropped: int = 0) -> Frame:
-        """Work on one frame; always gives a picture back, the plain one if anything fails.
+        """Annotate one frame; returns the frame without annotations if anything fails (see :attr:`error`).
 
         Args:
-            rgb: uint8 (H, W, 3); not changed.
-            arrived: when it came, on the monotonic clock; now when None.
-            dropped: older frames that were left out for it.
+            rgb: uint8 RGB (H, W, 3); never changed.
+            arrived: arrival time on the monotonic clock; now if None.
+            dropped: number of older frames this one replaces.
+
+        Returns:
+            uint8 RGB (H, W, 3).
         """
         arrived = clock.monotonic() if arrived is None else arrived
-        self._meter.arrived(arrived, dropped)
+        self._stats.arrived(arrived, dropped)
         config = self._config
         try:
             result = self._processor.process(rgb, arrived)
             began = clock.perf_counter()
-            picture = draw_marks(rgb, result.marks(), mirror=config.mirror, bars=config.bars)
+            image = draw_marks(rgb, result.marks(), mirror=config.mirror, bars=config.bars)
             stages = {**result.milliseconds, "draw": 1000 * (clock.perf_counter() - began)}
-            self._keep(picture, result, arrived)
+            self._store(image, result, arrived)
             game = self._game
             if game is not None:
-                game.see(rgb, result)
-        except Exception as error:  # whatever it is, the picture must go on and the page say what happened
+                game.add_frame(rgb, result)
+        except Exception as error:  # the video must continue; the page shows the error
             with self._lock:
                 self._error = str(error) if isinstance(error, FerError) else f"{type(error).__name__}: {error}"
             return np.ascontiguousarray(rgb[:, ::-1]) if config.mirror else rgb
         done = clock.monotonic()
-        self._meter.finished(arrived, done, stages, len(result.faces))
-        self._relieve(done - arrived)
-        return picture
+        self._stats.finished(arrived, done, stages, len(result.faces))
+        self._reduce_load(done - arrived)
+        return image
 
-    def _keep(self, picture: Frame, result: FrameResult, time: float) -> None:
+    def _store(self, image: Frame, result: FrameResult, time: float) -> None:
         with self._lock:
             self._frames += 1
             self._first_frame = self._first_frame or clock.monotonic()
             if self._latest is not None and self._latest[1].classes != result.classes:
-                self._history.clear()  # another model: its probabilities mean other classes
-            self._latest = (picture, result)
+                self._history.clear()  # the probabilities of another model belong to other classes
+            self._latest = (image, result)
             self._error = None
             for face in result.faces:
                 history = self._history.setdefault(face.number, FaceHistory())
@@ -148,12 +159,12 @@ class LiveSession:
                 del self._history[number]
             recorder = self._recorder
         if recorder is not None:
-            recorder.add(picture, result, time)
+            recorder.add(image, result, time)
 
-    def _relieve(self, seconds: float) -> None:
-        """When frames keep taking too long, search for faces more rarely and on a smaller picture, and say so."""
+    def _reduce_load(self, seconds: float) -> None:
+        """Detect faces less often and on smaller frames once processing has been slow for a while; report it."""
         self._slow = self._slow + 1 if seconds > SLOW_FRAME else max(0, self._slow - 2)
-        if self._slow < _SLOW_FOR or self._reduced is not None:
+        if self._slow < _SLOW_FRAMES or self._reduced is not None:
             return
         config = self._config.model_copy(
             update={
@@ -164,51 +175,51 @@ class LiveSession:
         self._processor.configure(config)
         with self._lock:
             self._reduced = (
-                f"This machine is too slow for every frame, so faces are looked for every {config.detect_every} frames "
-                f"on a picture of {config.longest_side} pixels. Other programs may be using the processor."
+                f"This machine is too slow to process every frame. Faces are now detected every {config.detect_every} "
+                f"frames, at {config.longest_side} pixels. Close programs that use the processor to speed it up."
             )
 
-    # --- what the page reads
+    # --- read by the page
 
     @property
     def reduced(self) -> str | None:
-        """What the session reduced because the machine is slow, in words."""
+        """Message about the reduced workload on a slow machine, or None."""
         return self._reduced
 
     @property
     def error(self) -> str | None:
-        """What went wrong with the newest frame."""
+        """Error message of the newest frame, or None."""
         return self._error
 
     @property
     def frames(self) -> int:
-        """Frames shown so far."""
+        """Number of frames shown so far."""
         return self._frames
 
-    def rates(self) -> Rates:
-        """The read-out."""
-        return self._meter.read(clock.monotonic())
+    def stats(self) -> FrameStats:
+        """Frame rate and latency over the last few seconds."""
+        return self._stats.stats(clock.monotonic())
 
     def faces(self) -> tuple[LiveFace, ...]:
-        """The faces of the newest frame; none when frames stopped coming more than two seconds ago."""
+        """Faces of the newest frame; none if it is older than two seconds."""
         with self._lock:
             if self._latest is None or clock.monotonic() - self._latest[1].time > 2:
                 return ()
             return self._latest[1].faces
 
     def crop(self, number: int) -> Frame | None:
-        """The face of this number as the network saw it last, uint8 (48, 48); None when that is too long ago."""
+        """Last crop of a track, uint8 (48, 48); None once the track has left the history."""
         with self._lock:
             history = self._history.get(number)
             return None if history is None or history.crop is None else history.crop.copy()
 
     def classes(self) -> ClassList:
-        """Classes of the newest frame's probabilities; before the first frame those of the model in use."""
+        """Classes of the newest frame's probabilities; before the first frame, those of the current model."""
         with self._lock:
             return self._latest[1].classes if self._latest else self._processor.classes
 
     def history(self) -> dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]]:
-        """For each face: seconds before now (negative, float64 (n,)) and probabilities float32 (n, C)."""
+        """History by track number: times relative to now (seconds, negative, float64 (n,)) and probabilities float32 (n, C)."""
         now = clock.monotonic()
         with self._lock:
             copied = {n: (np.array(h.times), np.array(h.probabilities)) for n, h in self._history.items()}
@@ -224,13 +235,12 @@ class LiveSession:
 
         Raises:
             FerError: there is no frame yet.
-            WorkspaceError: it cannot be written.
+            WorkspaceError: the file cannot be written.
         """
-
         with self._lock:
             latest = self._latest
         if latest is None:
-            raise FerError("There is no picture yet. Start the camera first.")
+            raise FerError("There is no frame to save yet. Press START, then take the snapshot.")
         path = _new_file(workspace.recordings, "snapshot", ".png")
         with atomic_write(path) as file:
             file.write(png(latest[0]))
@@ -238,15 +248,18 @@ class LiveSession:
 
     @property
     def recording(self) -> Path | None:
-        """The video being recorded, or None."""
+        """Path of the video being recorded, or None."""
         recorder = self._recorder
         return recorder.path if recorder else None
 
     def start_recording(self, workspace: Workspace) -> Path:
-        """Record from the next frame on; written as it goes, so that a crash keeps what was recorded.
+        """Record from the next frame on; the files are written continuously, so a crash loses at most a few seconds.
+
+        Returns:
+            Path of the video.
 
         Raises:
-            WorkspaceError: it cannot be written.
+            WorkspaceError: the folder cannot be written.
         """
         with self._lock:
             if self._recorder is None:
@@ -255,61 +268,61 @@ class LiveSession:
             return self._recorder.path
 
     def stop_recording(self) -> Path | None:
-        """Finish the recording; None when nothing was recorded. Harmless at any moment."""
+        """Finish the recording; returns its path, or None if nothing was recorded. May be called at any time."""
         with self._lock:
             recorder, self._recorder = self._recorder, None
         return recorder.close() if recorder else None
 
-    # --- calibration to a resting face (see :mod:`fer_core.live.calibration`)
+    # --- neutral baseline (see :mod:`fer_core.live.neutral_baseline`)
 
     @property
-    def calibration(self) -> CalibrationState:
-        """Where the calibration stands."""
-        return self._processor.calibration
+    def neutral_baseline(self) -> NeutralBaselineState:
+        """Progress and result of the neutral baseline."""
+        return self._processor.neutral_baseline
 
-    def calibrate(self) -> None:
-        """Take the next two seconds in which one face is alone in the picture for that person's resting face.
+    def record_neutral_baseline(self) -> None:
+        """Record the next two seconds in which exactly one face is visible as that person's resting face.
 
         Raises:
             FerError: the camera is off.
-            ModelError: the model knows no neutral face.
+            ModelError: the model has no class ``neutral``.
         """
         with self._lock:
             off = self._latest is None
         if off:
-            raise FerError("No picture comes from the camera. Press START under the picture, then calibrate.")
-        self._processor.calibrate()
+            raise FerError("The camera is off. Press START, then record the neutral baseline.")
+        self._processor.record_neutral_baseline()
 
-    def stop_calibrating(self) -> None:
-        """Give up a calibration that is being taken; one in force stays."""
-        self._processor.stop_calibrating()
+    def cancel_neutral_baseline(self) -> None:
+        """Cancel a running recording of the baseline; the current one stays."""
+        self._processor.cancel_neutral_baseline()
 
-    def forget_calibration(self) -> None:
-        """Show again what the model says by itself."""
-        self._processor.forget_calibration()
+    def clear_neutral_baseline(self) -> None:
+        """Remove the neutral baseline."""
+        self._processor.clear_neutral_baseline()
 
     # --- the game (see :mod:`fer_core.live.game`)
 
     @property
     def game(self) -> Game | None:
-        """The game that is played or was played last, or None."""
+        """The current or last game, or None."""
         return self._game
 
     def play(self, seed: int) -> Game:
-        """Begin a game from the next frame on, in place of any other; ``seed`` decides the order of its rounds.
+        """Start a new game with the next frame; ``seed`` determines the order of its rounds.
 
         Raises:
-            ModelError: the model has too few classes to ask for.
+            ModelError: the model has too few classes for a game.
         """
         self._game = game = Game(self._processor.classes, seed)
         return game
 
-    def forget_game(self) -> None:
-        """Drop the game with its pictures."""
+    def discard_game(self) -> None:
+        """Discard the game and its photos."""
         self._game = None
 
     def stop(self) -> None:
-        """The camera stopped: finish what is open, forget the faces. May be called at any moment and repeatedly."""
+        """Handle the end of the camera stream: finish the recording, discard the tracks. May be called repeatedly, at any time."""
         self.stop_recording()
         self._processor.reset()
         game = self._game
@@ -322,10 +335,10 @@ class LiveSession:
 
 
 class Recorder:
-    """An annotated mp4 and a csv beside it, written while the camera runs.
+    """Writes an annotated mp4 and a csv of the same name while the camera runs.
 
-    The mp4 is fragmented, so that it plays up to the last second even when the program is killed. A model of other
-    classes that is put to use meanwhile has a csv of its own, ``… 2.csv``.
+    The mp4 is fragmented, so it plays up to the last second even if the process is killed. After a switch to a model
+    with other classes, the rows go to a new table, ``… 2.csv``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -337,11 +350,11 @@ class Recorder:
         self._started = 0.0
         self._closed = False
 
-    def add(self, picture: Frame, result: FrameResult, time: float) -> None:
+    def add(self, image: Frame, result: FrameResult, time: float) -> None:
         """Append one frame.
 
         Raises:
-            WorkspaceError: the disk is full.
+            WorkspaceError: the files cannot be written.
         """
         import av
 
@@ -350,20 +363,18 @@ class Recorder:
                 return
             try:
                 if self._file is None:
-                    height, width = picture.shape[:2]
-                    comment = (
-                        f"Sensitivity {result.sensitivity:g} at the beginning; the csv beside it says it for each face."
-                    )
+                    height, width = image.shape[:2]
+                    comment = f"Sensitivity {result.sensitivity:g} at the start; the csv file lists it for each face."
                     self._file = Mp4Writer(self.path, width, height, live=True, comment=comment)
                     self._started = time
-                self._file.add(picture, time - self._started)
+                self._file.add(image, time - self._started)
                 self._table_for(result).add(result, time - self._started)
             except (OSError, av.FFmpegError) as error:
                 self._finish()
                 raise WorkspaceError(f"The recording stopped: {self.path} cannot be written ({error}).") from error
 
     def _table_for(self, result: FrameResult) -> FaceTable:
-        """The table whose columns are the classes of a frame."""
+        """The table with the classes of a frame as columns."""
         if self._table is None or self._table.labels != result.labels:
             if self._table is not None:
                 self._table.close()
@@ -373,7 +384,7 @@ class Recorder:
         return self._table
 
     def close(self) -> Path | None:
-        """Finish the files; None when no frame came."""
+        """Finish the files; returns the path of the video, or None if no frame arrived."""
         with self._lock:
             had = self._file is not None
             self._finish()
@@ -384,7 +395,7 @@ class Recorder:
             return
         self._closed = True
         if self._file is not None:
-            with suppress(Exception):  # what is written stays playable whatever the end of the stream meets
+            with suppress(Exception):  # a fragmented file stays playable without its end
                 self._file.finish()
             self._file.close()
         if self._table is not None:
@@ -393,10 +404,10 @@ class Recorder:
 
 
 def frames_callback(session: LiveSession) -> Callable[..., Any]:
-    """The function the video library calls, in its media thread, with all frames that came since the last call.
+    """Make the callback that streamlit-webrtc calls, in its media thread, with all frames since the last call.
 
-    Only the newest is worked on; the others are counted as dropped. Where a frame's ``opaque`` is a number, it is the
-    time of its arrival on the monotonic clock.
+    The callback processes only the newest frame and counts the others as dropped. A frame's ``opaque``, if it is a
+    float, is its arrival time on the monotonic clock.
     """
 
     async def newest(frames: list[Any]) -> list[Any]:
@@ -404,8 +415,8 @@ def frames_callback(session: LiveSession) -> Callable[..., Any]:
 
         frame = frames[-1]
         arrived = frame.opaque if isinstance(frame.opaque, float) else clock.monotonic()
-        picture = session.frame(frame.to_ndarray(format="rgb24"), arrived, dropped=len(frames) - 1)
-        shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        image = session.frame(frame.to_ndarray(format="rgb24"), arrived, dropped=len(frames) - 1)
+        shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         shown.pts, shown.time_base = frame.pts, frame.time_base
         return [shown]
 
@@ -413,7 +424,7 @@ def frames_callback(session: LiveSession) -> Callable[..., Any]:
 
 
 def _new_file(folder: Path, kind: str, ending: str) -> Path:
-    """A file name that is not taken: ``snapshot 2026-01-31 14.05.09.png``."""
+    """Path of a new file such as ``snapshot 2026-01-31 14.05.09.png``."""
     stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
     path, number = folder / f"{kind} {stamp}{ending}", 2
     while path.exists():

@@ -1,4 +1,4 @@
-"""Steady answers from a shaky signal: a running mean of logits in seconds, and a label that does not flicker."""
+"""Temporal smoothing of predictions: an exponential moving average of logits, and hysteresis of the label."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(slots=True)
 class Smoother:
-    """State of one face. The time constant is in seconds, so the result does not depend on the frame rate."""
+    """Smoothed logits and label of one face. The time constant is in seconds, so the frame rate does not matter."""
 
     logits: npt.NDArray[np.float64] | None = None
     time: float = 0.0
     label: int | None = None
 
     def update(self, logits: Floats, time: float, constant: float) -> npt.NDArray[np.float64]:
-        """Running mean after ``logits`` (C,) at ``time`` seconds: weight 1 - exp(-Δt / constant) for the new value."""
+        """Moving average (C,) after ``logits`` (C,) at ``time`` seconds; the new value weighs 1 − exp(−Δt / constant)."""
         new = logits.astype(np.float64)
         if self.logits is None or constant <= 0 or time <= self.time:
             weight = 1.0 if self.logits is None or constant <= 0 else 0.0
@@ -32,16 +32,22 @@ class Smoother:
         self.time = max(self.time, time)
         return self.logits
 
-    def answer(
-        self, temperature: float, hysteresis: float, lowered: npt.NDArray[np.float64] | None = None
+    def predict(
+        self, temperature: float, hysteresis: float, offset: npt.NDArray[np.float64] | None = None
     ) -> tuple[int, Floats]:
-        """Label and probabilities (C,); the label changes only when another one leads by more than ``hysteresis``.
+        """Label and probabilities (C,); the label changes only if another class leads by more than ``hysteresis``.
 
-        ``lowered`` (C,) is taken off the logits first (see :mod:`fer_core.live.calibration`).
+        Args:
+            temperature: temperature of the model, above 0.
+            hysteresis: lead in probability, 0…1.
+            offset: (C,), subtracted from the logits first (sensitivity, neutral baseline).
+
+        Raises:
+            ValueError: there were no logits yet.
         """
         if self.logits is None:
-            raise ValueError("answer() needs an update() first")
-        probabilities = softmax(self.logits if lowered is None else self.logits - lowered, temperature)
+            raise ValueError("predict() needs an update() first")
+        probabilities = softmax(self.logits if offset is None else self.logits - offset, temperature)
         best = int(probabilities.argmax())
         if self.label is None or probabilities[best] - probabilities[self.label] > hysteresis:
             self.label = best

@@ -1,4 +1,4 @@
-"""Who is who between frames: boxes are matched by overlap, so that a face keeps its number."""
+"""Face tracking: boxes of consecutive frames are matched by overlap, so that a face keeps its number."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fer_core.faces import Face
 from fer_core.faces.boxes import intersection_over_union
 
 MIN_OVERLAP = 0.2
-"""Least intersection over union of a face and its last place; below it, nearness of the centres may still match."""
+"""Smallest intersection over union of a match; below it, the distance of the centers decides."""
 MAX_DISTANCE = 0.6
-"""Largest distance of the centres, in units of the face's size, at which faces that do not overlap enough match."""
+"""Largest distance of the centers, in units of the face size, of a match without enough overlap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,10 +22,10 @@ class Track:
     """One person's face over time.
 
     Attributes:
-        number: 1, 2, 3, … in the order of appearance; never used again.
-        face: where it was last seen.
-        seen: time of that, in seconds.
-        since: time of its first appearance.
+        number: 1, 2, 3, … in the order of appearance; never reused.
+        face: the last detection.
+        seen: time of the last detection in seconds.
+        since: time of the first detection in seconds.
     """
 
     number: int
@@ -35,7 +35,7 @@ class Track:
 
 
 class Tracker:
-    """Keeps the numbers. Not thread-safe: its owner calls it from one place at a time."""
+    """Assigns track numbers to faces. Not thread-safe."""
 
     def __init__(self) -> None:
         self._tracks: list[Track] = []
@@ -43,14 +43,14 @@ class Tracker:
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """All tracks, lost ones that may still come back included."""
+        """All tracks, including lost ones that may still reappear."""
         return tuple(self._tracks)
 
     def update(self, faces: Sequence[Face], time: float, gap: float) -> list[Track]:
-        """Match the faces found at ``time`` (seconds) to the known ones; returns their tracks in the faces' order.
+        """Match the faces detected at ``time`` (seconds) to known tracks; returns their tracks in the order of the faces.
 
-        A face lost for longer than ``gap`` seconds is forgotten. Matching is the assignment of least total cost
-        (Hungarian method), so that two people who come close do not swap numbers for one good pair.
+        A track ends after ``gap`` seconds without a detection. The match is the assignment of least total cost
+        (Hungarian algorithm), so two people who come close do not swap numbers for the sake of one good pair.
         """
         self._tracks = [t for t in self._tracks if time - t.seen <= gap and time >= t.seen]
         matched: dict[int, Track] = {}
@@ -75,12 +75,12 @@ class Tracker:
         return current
 
     def reset(self) -> None:
-        """Forget all faces; numbers go on."""
+        """End all tracks; numbering continues."""
         self._tracks.clear()
 
 
 def _cost(track: Face, face: Face) -> float:
-    """0 for the same place, up to 2 for the farthest match allowed, infinite for none."""
+    """Cost of a match: 0 for the same position, up to 2 for the farthest match allowed, infinite if there is no match."""
     shared = intersection_over_union(track.box, face.box)
     if shared >= MIN_OVERLAP:
         return 1 - shared

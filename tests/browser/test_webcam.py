@@ -211,7 +211,7 @@ def test_the_label_of_a_played_clip_changes_with_the_sensitivity_while_the_video
     page.get_by_role("button", name="Reset").wait_for(timeout=PATIENCE)
     slider.focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("The sensitivity was changed, so it has to be calibrated anew.").wait_for()
+    page.get_by_text("The sensitivity changed, so the neutral baseline was removed. Record it again.").wait_for()
 
     # remembered for all pages
     settled(page)
@@ -239,7 +239,7 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
 
     page.get_by_role("button", name="Calibrate to me").click()
     page.get_by_role("button", name="Reset").wait_for(timeout=PATIENCE)
-    page.get_by_text(re.compile("At rest the network read|already reads as neutral")).wait_for()
+    page.get_by_text(re.compile("Your resting face scored|already classified as neutral")).wait_for()
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("button", name="Reset").wait_for(state="detached")
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.classes import ClassList
 from fer_core.inference import read_info, resolve_model, shipped_models
-from fer_core.live import LiveFace, Rates
+from fer_core.live import FrameStats, LiveFace
 from fer_core.workspace import Workspace, write_json
 from pages.ui.components.face_bars import MOST_FACES, faces_data
 from pages.ui.shell import cache
@@ -22,8 +22,8 @@ from tests.run_factory import make_run
 
 SEVEN = ClassList.fer2013()
 
-SILENCE = Rates(received=0, shown=0, dropped=0, age=0, stages={}, faces=0)
-RUNNING = Rates(received=30, shown=28, dropped=2, age=12, stages={"detect": 3.0}, faces=1)
+SILENCE = FrameStats(received=0, shown=0, dropped=0, latency_ms=0, stages={}, faces=0)
+RUNNING = FrameStats(received=30, shown=28, dropped=2, latency_ms=12, stages={"detect": 3.0}, faces=1)
 LATER = 100 + CONNECTING_SECONDS + 1
 
 
@@ -107,12 +107,12 @@ def test_a_rerun_without_a_change_keeps_the_calibration(open_page):
     app = open_page("webcam")
     sliders(app)["Sensitivity"].set_value(0.5).run()
     live = state_in(app, WebcamState).live
-    live._processor.calibrate()
+    live._processor.record_neutral_baseline()
     app.run()
-    assert live.calibration.running
+    assert live.neutral_baseline.running
     sliders(app)["Sensitivity"].set_value(0.55).run()
-    assert not live.calibration.running
-    assert "The sensitivity was changed" in words(app)
+    assert not live.neutral_baseline.running
+    assert "The sensitivity changed" in words(app)
 
 
 def test_a_threshold_that_was_moved_stays_when_the_sensitivity_changes(open_page):

@@ -104,13 +104,13 @@ def read_out(live: LiveSession) -> None:
     """Figures, faces and the doctor; looks at the session a little more than once a second."""
     if session.face_is_waiting():  # the switch below was overtaken by this timer, however late: try again
         st.switch_page("pages/upload.py")
-    rates = live.rates()
+    rates = live.stats()
     doctor(live, rates)
     first, second = st.columns(2)
     first.metric("Frames shown", f"{rates.shown:.0f} / s", help="Annotated and handed to the browser.")
     second.metric(
         "Age of the picture",
-        f"{rates.age:.0f} ms",
+        f"{rates.latency_ms:.0f} ms",
         help="From the arrival of a frame here to its annotated copy. The way from the camera and to the screen comes on top.",
     )
     first.metric("Frames in", f"{rates.received:.0f} / s", help="From the camera.")

@@ -120,10 +120,10 @@ def _actions(live: LiveSession) -> None:
 def _calibration(live: LiveSession) -> None:
     """Calibrate to me: the button, the two seconds, and what they changed."""
     show_complaint()
-    if live.calibration.running:
+    if live.neutral_baseline.running:
         st.fragment(_taking, run_every=_LOOK_EVERY)(live)
         return
-    now = live.calibration
+    now = live.neutral_baseline
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Calibrate to me",
@@ -131,7 +131,7 @@ def _calibration(live: LiveSession) -> None:
             help=_CALIBRATION,
             width="stretch",
             key="live_calibrate",
-            on_click=calmly(live.calibrate),
+            on_click=calmly(live.record_neutral_baseline),
         )
         if now.result is not None:
             st.button(
@@ -139,20 +139,22 @@ def _calibration(live: LiveSession) -> None:
                 icon=":material/undo:",
                 width="stretch",
                 key="live_calibration_reset",
-                on_click=live.forget_calibration,
+                on_click=live.clear_neutral_baseline,
             )
     if now.note:
         st.warning(plain(now.note), icon=":material/warning:")
     if now.result is not None:
-        st.caption(f":material/check: {plain(now.result.words())}")
+        st.caption(f":material/check: {plain(now.result.summary())}")
 
 
 def _taking(live: LiveSession) -> None:
     """Looks at the two seconds; when they are over the page is drawn anew, which ends these looks."""
-    now = live.calibration
+    now = live.neutral_baseline
     if not now.running:
         st.rerun()
     st.progress(now.share, text="Look into the camera with a relaxed face…")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Cancel", icon=":material/close:", key="live_calibration_cancel", on_click=live.stop_calibrating)
+        st.button(
+            "Cancel", icon=":material/close:", key="live_calibration_cancel", on_click=live.cancel_neutral_baseline
+        )
         st.caption(plain(now.note))

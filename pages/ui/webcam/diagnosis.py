@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from fer_core.live import LiveSession, Rates
+from fer_core.live import FrameStats, LiveSession
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.navigation import UploadWay, upload_link
 from pages.ui.shell.session import state_of
@@ -21,7 +21,7 @@ _NETWORK = (
 )
 
 
-def diagnosis(camera: Camera, frames: int, rates: Rates, now: float) -> str | None:
+def diagnosis(camera: Camera, frames: int, rates: FrameStats, now: float) -> str | None:
     """What is wrong with the connection, or None.
 
     Args:
@@ -44,7 +44,7 @@ def diagnosis(camera: Camera, frames: int, rates: Rates, now: float) -> str | No
     return None
 
 
-def doctor(live: LiveSession, rates: Rates) -> None:
+def doctor(live: LiveSession, rates: FrameStats) -> None:
     """Show what is wrong, if anything is."""
     found = diagnosis(state_of(WebcamState).camera, live.frames, rates, time.monotonic())
     if found:

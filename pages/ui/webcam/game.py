@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from fer_core.images import png
-from fer_core.live import LiveSession, Scene, photo_strip
-from fer_core.live.game import MOST_ROUNDS, no_game
+from fer_core.live import GameState, LiveSession, photo_strip
+from fer_core.live.game import MAX_ROUNDS, unplayable_reason
 from pages.ui.components.game_board import game_board
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
@@ -65,14 +65,14 @@ def game(live: LiveSession) -> None:
         if current is None:
             _invitation(live)
         elif current.over:
-            _result(live, current.scene())
+            _result(live, current.state())
         else:
             st.fragment(_running, run_every=_LOOK_EVERY)(live)
 
 
 def _invitation(live: LiveSession) -> None:
     classes = live.classes()
-    if why := no_game(classes):
+    if why := unplayable_reason(classes):
         st.info(plain(why), icon=":material/info:")
         return
     st.markdown("**Make the face that is asked for.**")
@@ -89,9 +89,9 @@ def _invitation(live: LiveSession) -> None:
 
 def _how_many(classes: int) -> str:
     """What is asked for, for a model with this many classes."""
-    if classes <= MOST_ROUNDS + 1:
+    if classes <= MAX_ROUNDS + 1:
         return "Each expression the network knows is asked for once,"
-    return f"{MOST_ROUNDS} of the network's {classes} classes are asked for,"
+    return f"{MAX_ROUNDS} of the network's {classes} classes are asked for,"
 
 
 def _play_button(live: LiveSession, label: str) -> None:
@@ -115,9 +115,9 @@ def _running(live: LiveSession) -> None:
     current = live.game
     if current is None or current.over:
         st.rerun()
-    rates = live.rates()
+    rates = live.stats()
     doctor(live, rates)
-    scene = current.scene()
+    scene = current.state()
     game_board(scene, coming=rates.shown > 0)
     with st.container(horizontal=True, gap="small"):
         st.button(
@@ -131,7 +131,7 @@ def _running(live: LiveSession) -> None:
         st.button("Stop", icon=":material/stop:", key="game-stop", on_click=current.stop)
 
 
-def _result(live: LiveSession, scene: Scene) -> None:
+def _result(live: LiveSession, scene: GameState) -> None:
     played = scene.played
     if scene.ended:
         st.info(f"{plain(scene.ended)} {_rounds_played(scene)}", icon=":material/info:")
@@ -139,7 +139,7 @@ def _result(live: LiveSession, scene: Scene) -> None:
         most = 100 * len(played)
         st.markdown(f"### {scene.total} of {most}")
         sheet = png(photo_strip(played, scene.classes))
-        said = ", ".join(f"{plain(r.asked)} {r.score}" for r in played)
+        said = ", ".join(f"{plain(r.target)} {r.score}" for r in played)
         st.image(sheet, caption=said, width="stretch")
         stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M")
         with st.container(horizontal=True, gap="small"):
@@ -153,13 +153,13 @@ def _result(live: LiveSession, scene: Scene) -> None:
                 on_click="ignore",
                 key="game-download",
             )
-            st.button("Discard the pictures", icon=":material/delete:", key="game-forget", on_click=live.forget_game)
+            st.button("Discard the pictures", icon=":material/delete:", key="game-forget", on_click=live.discard_game)
         st.caption("The score says how sure this network is, not what you feel.")
     else:
         _play_button(live, "Play again")
 
 
-def _rounds_played(scene: Scene) -> str:
+def _rounds_played(scene: GameState) -> str:
     if not scene.played:
         return "No round was over."
     return f"{len(scene.played)} of {scene.rounds} rounds were over; they stand below."

@@ -10,7 +10,7 @@ import pytest
 from fer_core.config import LiveConfig
 from fer_core.faces import Face, crop_box
 from fer_core.inference import Classifier
-from fer_core.live import LiveProcessor, Meter
+from fer_core.live import FrameStatsRecorder, LiveProcessor
 from fer_core.live.smoothing import Smoother
 from fer_core.live.tracking import Tracker
 from fer_core.photos import predict_squares
@@ -113,11 +113,11 @@ def test_a_frame_from_the_past_changes_nothing():
 def test_the_label_changes_only_by_a_clear_lead():
     smoother = Smoother()
     smoother.update(np.log(np.array([0.52, 0.48] + [1e-9] * 5)).astype(np.float32), 0, 0)
-    assert smoother.answer(1.0, 0.1)[0] == 0
+    assert smoother.predict(1.0, 0.1)[0] == 0
     smoother.update(np.log(np.array([0.47, 0.53] + [1e-9] * 5)).astype(np.float32), 1, 0)
-    assert smoother.answer(1.0, 0.1)[0] == 0  # leads by 0.06 only
+    assert smoother.predict(1.0, 0.1)[0] == 0  # leads by 0.06 only
     smoother.update(np.log(np.array([0.40, 0.60] + [1e-9] * 5)).astype(np.float32), 2, 0)
-    assert smoother.answer(1.0, 0.1)[0] == 1
+    assert smoother.predict(1.0, 0.1)[0] == 1
 
 
 # --- processor
@@ -255,24 +255,24 @@ def test_a_result_below_the_threshold_is_marked_as_unsure(classifier):
 
 
 def test_the_meter_counts_frames_ages_and_drops():
-    meter = Meter(seconds=2)
+    meter = FrameStatsRecorder(seconds=2)
     for i in range(61):  # 30 a second for two seconds; every second one is dropped for the next
         time = i / 30
         if i % 2 == 0:
             meter.arrived(time, dropped=1 if i else 0)
             meter.finished(time, time + 0.02, {"detect": 5.0, "classify": 3.0}, faces=2)
-    rates = meter.read(now=2.02)
+    rates = meter.stats(now=2.02)
     assert rates.shown == pytest.approx(15, abs=0.5)
     assert rates.received == pytest.approx(30, abs=1.5)
     assert rates.dropped == 30
-    assert rates.age == pytest.approx(20)
+    assert rates.latency_ms == pytest.approx(20)
     assert rates.stages == {"detect": 5.0, "classify": 3.0}
     assert rates.faces == 2
 
 
 def test_the_meter_can_be_read_before_the_first_frame_and_long_after_the_last():
-    meter = Meter()
-    assert meter.read(0).shown == 0
+    meter = FrameStatsRecorder()
+    assert meter.stats(0).shown == 0
     meter.arrived(1)
     meter.finished(1, 1.01, {}, 1)
-    assert meter.read(100).faces == 0
+    assert meter.stats(100).faces == 0

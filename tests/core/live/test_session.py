@@ -17,8 +17,8 @@ from fer_core.errors import FerError
 from fer_core.inference import Classifier
 from fer_core.live import LiveProcessor, LiveSession, frames_callback
 from fer_core.live import session as module
-from tests.core.live.test_calibration import FakeClassifier
 from tests.core.live.test_live import FakeDetector, face, frame
+from tests.core.live.test_neutral_baseline import FakeClassifier
 from tests.factories import untrained_checkpoint
 
 
@@ -35,11 +35,11 @@ def live(classifier) -> LiveSession:
 def test_everything_may_be_asked_before_the_first_frame(live, workspace):
     assert live.faces() == ()
     assert live.history() == {}
-    assert live.rates().shown == 0
+    assert live.stats().shown == 0
     assert live.stop_recording() is None
     live.stop()
     live.stop()
-    with pytest.raises(FerError, match="no picture yet"):
+    with pytest.raises(FerError, match="no frame to save yet"):
         live.snapshot(workspace)
     assert not workspace.root.exists()
 
@@ -133,7 +133,7 @@ def test_a_recording_without_a_frame_leaves_nothing(live, workspace):
 
 def test_a_slow_machine_is_relieved_and_told(live, monkeypatch):
     monkeypatch.setattr(module, "SLOW_FRAME", -1.0)
-    for i in range(module._SLOW_FOR):
+    for i in range(module._SLOW_FRAMES):
         live.frame(frame(), arrived=float(i))
     assert "too slow" in live.reduced
     assert live._processor.config.detect_every == 4
@@ -161,7 +161,7 @@ def test_only_the_newest_of_several_waiting_frames_is_worked_on(live):
         (shown,) = media_thread.submit(lambda: asyncio.run(frames_callback(live)(waiting))).result()
     assert shown.pts == 9000
     assert live.frames == 1
-    assert live.rates().dropped == 3
+    assert live.stats().dropped == 3
 
 
 def test_stop_may_come_while_frames_come(live, workspace):

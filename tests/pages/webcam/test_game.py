@@ -81,10 +81,10 @@ def test_two_seconds_of_a_face_are_calibrated_told_and_reset(page):
     page.watch(1.5)
     said = page.look()
     assert "esting face" in said or "At rest" in said
-    result = page.live.calibration.result
+    result = page.live.neutral_baseline.result
     assert result is not None
     page.press("Reset")
-    assert page.live.calibration.result is None
+    assert page.live.neutral_baseline.result is None
     assert "Reset" not in page.buttons
 
 
@@ -94,9 +94,9 @@ def test_what_is_in_the_way_of_the_two_seconds_is_said(page):
     page.watch(1.0)
     page.detector.faces = (face(20, 30), face(180, 60))
     page.watch(0.5)
-    assert "More than one face is in the picture: the two seconds begin anew." in page.look()
+    assert "More than one face is visible; restarting the two seconds." in page.look()
     page.press("Cancel")
-    assert page.app.warning[0].value == "Calibration cancelled."
+    assert page.app.warning[0].value == "Neutral baseline canceled."
     page.press("Calibrate to me")
     page.live.stop()
     page.look()
@@ -108,12 +108,12 @@ def test_another_model_in_the_sidebar_ends_the_calibration(page, monkeypatch):
     page.press("Calibrate to me")
     page.watch(2.5)
     page.look()
-    assert page.live.calibration.result is not None
+    assert page.live.neutral_baseline.result is not None
     models = next(box for box in page.app.selectbox if "seed" in str(box.options))
     models.select("seed").run()
     check(page.app)
-    assert page.live.calibration.result is None
-    assert "model was changed" in page.app.warning[0].value
+    assert page.live.neutral_baseline.result is None
+    assert "model changed" in page.app.warning[0].value
 
 
 # --- the expression mirror
@@ -125,11 +125,11 @@ def test_the_game_is_offered_played_and_ends_with_a_strip_to_download(page):
     page.press("Play")
     page.watch(READY + PLAY + 1)
     page.look()
-    assert page.live.game.scene().number == 2
+    assert page.live.game.state().number == 2
     for _ in range(5):  # compact-people has seven classes beside neutral
         page.press("Skip")
     page.watch(READY + PLAY + 1)
-    scene = page.live.game.scene()
+    scene = page.live.game.state()
     assert scene.phase == "over"
     said = page.look()
     assert f"{scene.total} of 700" in said
@@ -168,14 +168,14 @@ def test_another_model_ends_the_game_in_words(page):
     models = next(box for box in page.app.selectbox if "seed" in str(box.options))
     models.select("seed").run()
     check(page.app)
-    assert "model was changed" in words(page.app)
+    assert "model changed" in words(page.app)
 
 
 def test_what_the_board_shows():
     game = Game(ClassList(("happy", "sad", "neutral")), seed=0)
-    waiting = board_data(game.scene(), coming=False)
+    waiting = board_data(game.state(), coming=False)
     assert waiting["note"].startswith("No picture comes from the camera. Press START")
-    data = board_data(game.scene(), coming=True)
+    data = board_data(game.state(), coming=True)
     assert data["round"] == "Round 1 of 2"
     assert data["what"] == "Get ready to show"
     assert data["left"] == 1

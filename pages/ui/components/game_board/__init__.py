@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fer_core.classes import find_emotion
-from fer_core.live import Scene
+from fer_core.live import GameState
 from pages.ui.components.files import component
 
 _HTML: Final = '<div class="fer-game"></div>'
@@ -19,12 +19,12 @@ def _component() -> Callable[..., Any]:
     return component(__file__, "game_board", _HTML)
 
 
-def game_board(scene: Scene, *, coming: bool) -> None:
+def game_board(scene: GameState, *, coming: bool) -> None:
     """Draw the board of a game that is not over; ``coming`` says whether pictures come from the camera."""
     _component()(key="fer_game_board", data=board_data(scene, coming=coming))
 
 
-def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
+def board_data(scene: GameState, *, coming: bool) -> dict[str, Any]:
     """What the component draws.
 
     Args:
@@ -32,7 +32,7 @@ def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
         coming: whether pictures come from the camera.
     """
     playing = scene.phase == "play"
-    emotion = find_emotion(scene.asked)
+    emotion = find_emotion(scene.target)
     note = scene.note
     if not coming and "START" not in note:
         note = "No picture comes from the camera. Press START under the picture; the game waits."
@@ -40,9 +40,9 @@ def board_data(scene: Scene, *, coming: bool) -> dict[str, Any]:
         "round": f"Round {scene.number} of {scene.rounds}",
         "clock": f"{-(-scene.left // 1):.0f} s",
         "what": "Show" if playing else "Get ready to show",
-        "asked": scene.asked,
+        "asked": scene.target,
         "hint": re.sub(r" \(AU[^)]*\)", "", emotion.action_units) if emotion else "",
-        "colour": scene.classes.color(scene.asked),
+        "colour": scene.classes.color(scene.target),
         "left": round(scene.left / scene.length, 3),
         "now": round(100 * scene.now),
         "best": round(100 * scene.best),
