@@ -15,7 +15,7 @@ from tests.paths import PROJECT_ROOT
 
 CORE = PROJECT_ROOT / "fer_core"
 LINES = [
-    {"cli", "bench", "cluster", "launcher", "__main__"},
+    {"cli", "bench", "cluster", "launcher", "__main__", "__init__"},
     {"lessons", "report"},
     {"training", "teaching", "explanation", "live"},
     {"evaluation", "charts", "annotate"},
@@ -24,7 +24,7 @@ LINES = [
     {"data", "models"},
     {"faces"},
     {"images", "store", "jobs"},
-    {"classes", "config", "presets", "errors", "formatting", "preprocess", "workspace", "resources", "__init__"},
+    {"classes", "config", "presets", "errors", "formatting", "preprocess", "workspace", "resources"},
 ]
 """From the top down; packages on one line may use each other."""
 LEVEL = {package: level for level, packages in enumerate(LINES) for package in packages}
@@ -147,6 +147,14 @@ def loaded_by(code: str) -> set[str]:
 
 def test_importing_the_core_loads_nothing_heavy():
     assert not loaded_by("import fer_core") & {"torch", "cv2", "numpy", "streamlit", "plotly", "pydantic"}
+
+
+def test_every_name_of_the_package_loads_when_it_is_first_used():
+    import fer_core
+
+    assert [name for name in fer_core.__all__ if not callable(getattr(fer_core, name))] == []
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = fer_core.nothing
 
 
 def test_the_command_line_starts_without_heavy_libraries():

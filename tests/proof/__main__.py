@@ -1,4 +1,4 @@
-"""The figures of the README's reliability section: ``python -m tests.proof`` prints them as one JSON document.
+"""The figures of the reliability page (docs/reliability.md): ``python -m tests.proof`` prints them as one JSON document.
 
 The parts, each in a process of its own; ``--parts`` names those to do, all but ``load`` and ``browser`` without it:
 

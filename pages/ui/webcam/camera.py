@@ -25,7 +25,7 @@ _READ_EVERY: Final = 0.7  # seconds between two looks at the figures
 def ice_servers() -> list[dict[str, Any]]:
     """STUN and TURN servers from ``.streamlit/secrets.toml`` (``[[webrtc.ice_servers]]``); none by default.
 
-    With none, nothing but this machine is ever contacted. Across a network the README says what to enter.
+    With none, nothing but this machine is ever contacted. docs/webcam.md says what to enter for use across a network.
     """
     try:
         found = st.secrets["webrtc"]["ice_servers"]

@@ -17,7 +17,7 @@ CONNECTING_SECONDS: Final = 10.0
 """How long a connection may take before the page says what may be wrong."""
 _NETWORK = (
     "A firewall or VPN on this machine may block connections from the browser to FER Lab, or the page is open on another "
-    "machine: then a TURN server is needed (see the README)."
+    "machine: then a TURN server is needed (see docs/webcam.md)."
 )
 
 

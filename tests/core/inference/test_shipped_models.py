@@ -149,4 +149,4 @@ def test_cards_and_log_say_what_a_reader_needs(name):
     for word in ("Use.", "Data and protocol.", "Recipe.", "Figures", "Calibration.", "Known failures.", "Licence."):
         assert word in text
     assert "python -m fer_core train" in text
-    assert f"`{name}`" in (PROJECT_ROOT / "fer_core" / "models" / "README.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in (PROJECT_ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ ADVICE: Final[dict[str, str]] = {
     "SecurityError": "The browser's settings forbid cameras on this page. Ask whoever administers this computer.",
     "InsecureContext": (
         "The browser gives cameras only to pages on this machine (localhost) or over HTTPS, and this page is neither. "
-        "Open http://localhost on the machine itself, or serve FER Lab over HTTPS as the README describes."
+        "Open http://localhost on the machine itself, or serve FER Lab over HTTPS (docs/webcam.md says how)."
     ),
     "NotSupported": "This browser cannot use cameras. Try a current Firefox, Chrome, Edge or Safari.",
 }
