@@ -95,7 +95,7 @@ class AugmentConfig(Config):
         ge=0,
         le=1,
         title="Erasing",
-        description="Probability that a random rectangle (2–20 % of the area) is replaced by the mean.",
+        description="Probability that a random rectangle (2–20% of the area) is replaced by the mean.",
     )
     brightness: float = Field(
         0.0,

@@ -16,12 +16,12 @@ _BIDI_CONTROLS: Final = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RL
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """``0.6213`` -> ``62.1 %``."""
-    return f"{100 * share:.{digits}f} %"
+    """``0.6213`` -> ``62.1%``."""
+    return f"{100 * share:.{digits}f}%"
 
 
 def percent_with_interval(share: float, interval: Sequence[float] | None, digits: int = 1) -> str:
-    """``62.1 % (60.5–63.7)``: an accuracy with its 95 % interval, where it is known."""
+    """``62.1% (60.5–63.7)``: an accuracy with its 95% interval, where it is known."""
     if interval is None:
         return percent(share, digits)
     low, high = interval

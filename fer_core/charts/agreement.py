@@ -17,7 +17,7 @@ _ROWS: Final = {
 
 
 def agreement_bars(agreement: RaterAgreement, title: str) -> go.Figure:
-    """Agreement with a person drawn at random: a bar for each of the four, the model on top, with 95 % intervals."""
+    """Agreement with a person drawn at random: a bar for each of the four, the model on top, with 95% intervals."""
     import plotly.graph_objects as go
 
     names = list(_ROWS.values())
@@ -43,7 +43,7 @@ def agreement_bars(agreement: RaterAgreement, title: str) -> go.Figure:
         insidetextanchor="start",
         textfont={"color": "#FFFFFF"},
         customdata=[[percent(low), percent(high)] for low, high in zip(lows, highs, strict=True)],
-        hovertemplate="%{y}: %{x:.1%} (95 % interval %{customdata[0]} to %{customdata[1]})<extra></extra>",
+        hovertemplate="%{y}: %{x:.1%} (95% interval %{customdata[0]} to %{customdata[1]})<extra></extra>",
     )
     figure.update_layout(
         title={"text": title},

@@ -25,7 +25,7 @@ from fer_core.formatting import capitalized, percent
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_POWER: Final = 0.5  # the square root of a share decides the color, so that a cell of 2 % differs from an empty one
+_POWER: Final = 0.5  # the square root of a share decides the color, so that a cell of 2% differs from an empty one
 _DARK_BELOW: Final = 0.18  # relative luminance; there black and white are equally easy to read
 _SMALL_LETTERS: Final = 8
 _MOST_WRITTEN: Final = 12
@@ -150,7 +150,7 @@ def _written(
 def _cell_text(value: float, whole: bool) -> str:
     if whole:
         return f"{int(value):,}" if value else "·"
-    return percent(value, 0) if value >= 0.005 else ("<1 %" if value else "·")
+    return percent(value, 0) if value >= 0.005 else ("<1%" if value else "·")
 
 
 def _hover(

@@ -73,7 +73,7 @@ def region_bars(
     title: str,
     intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> go.Figure:
-    """Share of the attribution in each region beside the region's share of the face's area, with 95 % intervals."""
+    """Share of the attribution in each region beside the region's share of the face's area, with 95% intervals."""
     import plotly.graph_objects as go
 
     figure = go.Figure()

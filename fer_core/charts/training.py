@@ -107,7 +107,7 @@ def loss_finding(train: Sequence[float], valid: Sequence[float], *, leaky: bool 
     """The title of a loss chart. Losses in nats, one for each epoch.
 
     Over-fitting is named when the validation loss has been above its minimum for at least two epochs, by more than
-    2 %, while the training loss still fell.
+    2%, while the training loss still fell.
     """
     if not valid:
         return "Loss: the first epoch is not finished yet"

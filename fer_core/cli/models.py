@@ -88,7 +88,7 @@ def _evaluation_text(model: str, data: str, report: EvaluationReport) -> str:
         rows.append([label, *(None if v is None else f"{v:.3f}" for v in shares), f"{score.n:,}"])
     at = f", sensitivity {report.sensitivity:g}" if report.sensitivity else ""
     lines = [
-        f"{model} on {data}, {result.split}{at}: accuracy {result.accuracy:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {result.n:,})",
+        f"{model} on {data}, {result.split}{at}: accuracy {result.accuracy:.4f} (95% interval {low:.4f}–{high:.4f}, n = {result.n:,})",
         f"deduplicated: {alone} (n = {report.deduplicated.n:,}); macro-F1 {macro}, ECE {result.ece:.4f}",
         *_vote_lines(report.votes),
         "",
@@ -104,7 +104,7 @@ def _vote_lines(votes: VoteFigures) -> list[str]:
     if votes.agreement:
         low, high = votes.agreement.ci95["model"]
         lines.append(
-            f"rater agreement {votes.agreement.model:.4f} (95 % interval {low:.4f}–{high:.4f}, n = {votes.agreement.n:,}); "
+            f"rater agreement {votes.agreement.model:.4f} (95% interval {low:.4f}–{high:.4f}, n = {votes.agreement.n:,}); "
             f"the best possible is {votes.agreement.ceiling:.4f}"
         )
     if votes.cross_entropy is not None:

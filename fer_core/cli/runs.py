@@ -122,6 +122,6 @@ def report(
     if accuracy:
         low, high = accuracy["accuracy_ci95"]
         lines.append(
-            f"Accuracy ({accuracy['split']}) {accuracy['accuracy']:.4f}, 95 % interval {low:.4f}–{high:.4f}, n = {accuracy['n']:,}."
+            f"Accuracy ({accuracy['split']}) {accuracy['accuracy']:.4f}, 95% interval {low:.4f}–{high:.4f}, n = {accuracy['n']:,}."
         )
     emit({"output": output, **made.to_dict()}, as_json, "\n".join(lines + made.gaps))

@@ -198,10 +198,10 @@ def _train_summary(result: Any) -> str:
     if "honest" in record:
         low, high = record["honest"]["accuracy_ci95"]
         lines.append(
-            f"Honest accuracy {record['honest']['accuracy']:.4f} (95 % interval {low:.3f}–{high:.3f}, "
+            f"Honest accuracy {record['honest']['accuracy']:.4f} (95% interval {low:.3f}–{high:.3f}, "
             f"n = {record['honest']['n']:,}). {record['honest']['why']}"
         )
     if "test" in record:
         low, high = record["test"]["accuracy_ci95"]
-        lines.append(f"Test accuracy {record['test']['accuracy']:.4f} (95 % interval {low:.3f}–{high:.3f}).")
+        lines.append(f"Test accuracy {record['test']['accuracy']:.4f} (95% interval {low:.3f}–{high:.3f}).")
     return "\n".join(lines)

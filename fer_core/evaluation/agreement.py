@@ -50,7 +50,7 @@ class RaterAgreement:
         human: of another person.
         label: of the data set's own labels.
         ceiling: the best possible.
-        ci95: for each of the four the 95 % interval, by bootstrap over faces.
+        ci95: for each of the four the 95% interval, by bootstrap over faces.
     """
 
     n: int
@@ -127,7 +127,7 @@ def rater_agreement(
 
 
 def _bootstrap(each: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Ends of the 95 % intervals of the column means of ``each`` (n, F), float64 (F,), by resampling rows."""
+    """Ends of the 95% intervals of the column means of ``each`` (n, F), float64 (F,), by resampling rows."""
     rng = np.random.default_rng(seed)
     means = []
     for _ in range(0, _RESAMPLES, _CHUNK):

@@ -21,7 +21,7 @@ def accuracy(labels: Ints, predicted: Ints) -> float:
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """95 % Wilson score interval for a proportion (Wilson 1927); (0, 1) for n = 0."""
+    """95% Wilson score interval for a proportion (Wilson 1927); (0, 1) for n = 0."""
     from scipy.stats import binomtest
 
     if n == 0:

@@ -231,7 +231,7 @@ def fear_sentence(evaluation: Evaluation) -> str:
     low, high = metrics.wilson_interval(
         round(recalls["fear"] * evaluation.per_class["fear"].n), evaluation.per_class["fear"].n
     )
-    fear = f"{recalls['fear']:.0%} of the fear faces are recognised (95 % interval {low:.0%}–{high:.0%})"
+    fear = f"{recalls['fear']:.0%} of the fear faces are recognised (95% interval {low:.0%}–{high:.0%})"
     if worst != "fear":
         return f"'Fear is the easiest to confuse' does not hold here: {fear}, but only {recalls[worst]:.0%} of the {worst} faces."
     second = min((name for name in recalls if name != "fear"), key=lambda name: recalls[name])

@@ -91,7 +91,7 @@ class RegionStudy:
         n: faces measured.
         empty: faces left out since their map was empty.
         mean: mean share for each region.
-        ci95: 95 % interval of each mean, normal approximation over faces.
+        ci95: 95% interval of each mean, normal approximation over faces.
         area: share of the area for each region.
         per_class: mean shares over the faces of each class, by label; classes without faces are missing.
     """

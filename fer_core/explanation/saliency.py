@@ -26,7 +26,7 @@ Maps = npt.NDArray[np.float32]
 
 SMOOTHGRAD_SAMPLES: Final = 32
 SMOOTHGRAD_NOISE: Final = 0.15
-"""Deviation of SmoothGrad's noise as a share of the face's own range, the middle of the paper's 10–20 %."""
+"""Deviation of SmoothGrad's noise as a share of the face's own range, the middle of the paper's 10–20%."""
 INTEGRATION_STEPS: Final = 32
 OCCLUSION_PATCH: Final = 8
 OCCLUSION_STRIDE: Final = 4

@@ -2,7 +2,7 @@
 
 A network reads a face well only in the frame it was trained on, so the rule was measured, not chosen
 (``tests/core/faces/framing.py``). The detector was shown all 28,709 Training faces of FER2013 enlarged to 192 pixels and found
-28,292 of them (98.5 %). Then 60 ordinary photographs were cropped by the rule and the crops measured in the same way.
+28,292 of them (98.5%). Then 60 ordinary photographs were cropped by the rule and the crops measured in the same way.
 Medians, with quartiles in brackets, in units of the square's side from its left or upper edge:
 
 ================  =======================  ==========================
@@ -66,7 +66,7 @@ def crop_box(face: Face) -> Square:
     """The square that is cut out for ``face``: its landmarks come to lie where FER2013 has them.
 
     Side: the landmarks' root mean square distance from their mean, divided by :data:`SPREAD`. This varies least over
-    expressions (medians of the seven classes agree within 1 %, disgust within 5 %) and, unlike the detector's
+    expressions (medians of the seven classes agree within 1%, disgust within 5%) and, unlike the detector's
     box, does not depend on how much of the picture surrounds the face. Centre: the mean of eyes and mouth corners,
     moved by :data:`NOSE_SHARE` of the way from the nose to it, since in a turned head the nose leads and the back of
     the head lags; then moved by :data:`CENTRE`.

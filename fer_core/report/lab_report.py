@@ -58,7 +58,7 @@ class LabReport:
         run, name: of the run.
         html: the whole file.
         parts: in their order.
-        accuracy: the figure that counts, with split, n and 95 % interval; None where there is none.
+        accuracy: the figure that counts, with split, n and 95% interval; None where there is none.
         leaky_accuracy: under the leaky protocol, the figure that does not count.
         seconds: how long it took.
     """
@@ -206,7 +206,7 @@ def _figures(found: ReportData) -> list[dict[str, object]]:
         evaluation = found.evaluation(found.headline)
         low, high = evaluation.accuracy_ci95
         words = f"{SPLIT_NAMES[found.headline]} accuracy"
-        interval = f"{words}, 95 % interval {100 * low:.1f}–{100 * high:.1f}, n = {evaluation.n:,}"
+        interval = f"{words}, 95% interval {100 * low:.1f}–{100 * high:.1f}, n = {evaluation.n:,}"
         figures.append((percent(evaluation.accuracy), interval, False))
     figures.append((f"{count_parameters(found.network):,}", "parameters", False))
     figures.append((f"{len(found.records)} of {found.config.epochs}", "epochs", False))

@@ -40,9 +40,9 @@ def _data_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def accuracy_with_n(value: float, interval: Sequence[float], n: int) -> str:
-    """``58.7 % (95 % interval 57.1–60.3, n = 3,589)``."""
+    """``58.7% (95% interval 57.1–60.3, n = 3,589)``."""
     low, high = interval
-    return f"{percent(value)} (95 % interval {100 * low:.1f}–{100 * high:.1f}, n = {n:,})"
+    return f"{percent(value)} (95% interval {100 * low:.1f}–{100 * high:.1f}, n = {n:,})"
 
 
 def accuracy(found: Evaluation) -> str:

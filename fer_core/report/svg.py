@@ -106,7 +106,7 @@ def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: 
                 f'<rect x="{px:g}" y="{py:g}" width="{cell - 2}" height="{tall - 2}" rx="3" fill="{shade}">{hint}</rect>'
                 + (numbers if written else "")
             )
-    parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100 %.", "start", _SOFT))
+    parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100%.", "start", _SOFT))
     return _svg(width, height, title, parts)
 
 

@@ -60,7 +60,7 @@ def _splits(info: CheckpointInfo, report: Reports) -> list[str]:
     ]
     if info.sensitivity:
         rows.append(_row(f"PrivateTest, sensitivity {info.sensitivity:g}", report("test", info.sensitivity, "none")))
-    return _table("| split | n | accuracy | 95 % interval | macro-F1 | ECE |", rows)
+    return _table("| split | n | accuracy | 95% interval | macro-F1 | ECE |", rows)
 
 
 def _classes(info: CheckpointInfo, report: Reports) -> list[str]:
@@ -104,7 +104,7 @@ def _people(model: str, info: CheckpointInfo, report: Reports) -> list[str]:
     for name, words in (("human", "another person"), ("label", "FER2013's label"), ("ceiling", "the best possible")):
         low, high = found.ci95[name]
         rows.append(f"| {words} | {getattr(found, name):.3f} | {low:.3f}–{high:.3f} |")
-    return _table(f"| PrivateTest (n = {found.n:,}) | agreement with a person | 95 % interval |", rows)
+    return _table(f"| PrivateTest (n = {found.n:,}) | agreement with a person | 95% interval |", rows)
 
 
 def _failures(info: CheckpointInfo, report: Reports) -> list[str]:

@@ -76,7 +76,7 @@ def drop(page: Page, server: Server, photo: Path) -> tuple[float, float]:
 
 
 def report(what: str, seconds: list[float]) -> None:
-    """Median, 95 % and worst."""
+    """Median, 95% and worst."""
     p95 = float(np.quantile(seconds, 0.95))
     print(f"  {what:34} median {statistics.median(seconds):.2f} s   p95 {p95:.2f} s   worst {max(seconds):.2f} s")
 

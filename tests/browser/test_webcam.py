@@ -131,7 +131,7 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
 
     # labelled faces, and a rate
     page.get_by_text("2 faces", exact=True).wait_for()
-    page.get_by_role("heading", name=re.compile(r"^Face \d+: (happy|surprise), \d+ %")).first.wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Face \d+: (happy|surprise), \d+%")).first.wait_for()
     wait_until(lambda: shown_rate(page) > wanted_rate(), seconds=90)
 
     # a setting changes without reconnecting
@@ -199,7 +199,7 @@ def test_the_label_of_a_played_clip_changes_with_the_sensitivity_while_the_video
     for key, value, label in (("Home", 0, "surprise"), ("End", 1, "fear"), ("Home", 0, "surprise")):
         slider.focus()
         page.keyboard.press(key)
-        page.get_by_role("heading", name=re.compile(rf"^Face \d+: {label}, \d+ %")).wait_for()
+        page.get_by_role("heading", name=re.compile(rf"^Face \d+: {label}, \d+%")).wait_for()
         # the threshold goes with it
         expected = own.with_sensitivity(value).abstain_below
         wait_until(lambda expected=expected: float(threshold.evaluate(VALUE)) == pytest.approx(expected, abs=0.006))

@@ -14,10 +14,10 @@ from fer_core.formatting import (
 
 
 def test_shares_are_written_in_percent():
-    assert percent(0.6213) == "62.1 %"
-    assert percent(0.6213, 0) == "62 %"
-    assert percent_with_interval(0.6213, (0.605, 0.637)) == "62.1 % (60.5–63.7)"
-    assert percent_with_interval(0.5, None) == "50.0 %"
+    assert percent(0.6213) == "62.1%"
+    assert percent(0.6213, 0) == "62%"
+    assert percent_with_interval(0.6213, (0.605, 0.637)) == "62.1% (60.5–63.7)"
+    assert percent_with_interval(0.5, None) == "50.0%"
 
 
 def test_durations_have_two_units_at_most():

@@ -102,7 +102,7 @@ def test_it_opens_with_the_accuracy_twice_and_the_most_confused_cell(open_page, 
     assert app.selectbox(key="evaluate-model").value == run.id
     assert app.selectbox(key="evaluate-split").value == "valid"
     p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
-    right = f"{100 * (p.predicted == p.labels).mean():.1f} %"
+    right = f"{100 * (p.predicted == p.labels).mean():.1f}%"
     assert metric(app, "Accuracy").startswith(right)
     assert metric(app, "Deduplicated").startswith(right)
     true, predicted = most_confused_cell(confusion_matrix(p.labels, p.predicted, 7))
@@ -185,7 +185,7 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     kinds = app.segmented_control(key="people-kind").options
     assert [kind.split(" (")[0] for kind in kinds] == ["Model wrong", "Label doubtful", "People disagree too"]
     p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
-    assert metric(app, "People agree with the label") == f"{100 / 7:.1f} %"
+    assert metric(app, "People agree with the label") == f"{100 / 7:.1f}%"
     assert sum(int(kind.split("(")[1][:-1]) for kind in kinds) == int((p.predicted != p.labels).sum())
 
 
@@ -200,7 +200,7 @@ def test_people_begin_with_how_often_the_model_agrees_and_show_the_faces_where_i
     assert agreement.human == pytest.approx((7 * 6 + 3 * 2) / 90)
     sentence = f"trained {rated.sentence(agreement).removeprefix('It ')}"
     assert sentence in words(app).replace("\\", "")
-    assert "another person does 53 %, FER2013's own label 70 %" in sentence
+    assert "another person does 53%, FER2013's own label 70%" in sentence
     app.session_state["people-parting"] = True
     app.run()
     check(app)
@@ -291,7 +291,7 @@ def test_other_weights_in_the_same_run_are_evaluated_anew(open_page, run):
     untrained_checkpoint(run.path / "best.safetensors", seed=3)
     p = cached_predictions(run.id, DATA, "valid", workspace=Workspace.default())
     second = metric(open_page("evaluate"), "Accuracy")
-    assert second.startswith(f"{100 * (p.predicted == p.labels).mean():.1f} %")
+    assert second.startswith(f"{100 * (p.predicted == p.labels).mean():.1f}%")
     assert second != first
 
 

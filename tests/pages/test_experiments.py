@@ -44,7 +44,7 @@ def test_the_button_comes_with_the_prediction_and_the_result_with_its_numbers(op
     experiment = find("leak")
     answer = experiment.choices[experiment.answer(result.arms)]
     assert answer in words(app)
-    assert f"{100 * result.arms[0].last.valid_accuracy:.0f} %" in words(app)
+    assert f"{100 * result.arms[0].last.valid_accuracy:.0f}%" in words(app)
     assert len(app.get("plotly_chart")) == 2
 
 

@@ -24,7 +24,7 @@ def test_runs_are_listed_with_interval_and_the_best_honest_one_is_named(open_pag
     table = app.dataframe[0].value
     assert set(table["Run"]) == {"leaky one", "honest one"}
     row = table[table["Run"] == "honest one"].iloc[0]
-    assert row["Validation accuracy"].startswith("58.6 % (57.0–60.2)")
+    assert row["Validation accuracy"].startswith("58.6% (57.0–60.2)")
     assert "leaky" in table[table["Run"] == "leaky one"].iloc[0]["Validation accuracy"]
     assert "by **honest one**" in words(app)
 

@@ -143,7 +143,7 @@ def test_a_model_with_two_outputs_can_be_chosen_by_either(open_page, workspace):
     assert {"new random weights", "the weights of two", "the weights of two (labels)"} <= set(
         field(app, "Start from").options
     )
-    assert summary(run).valid_text == "43.5 %, mean of votes and labels", "without the interval of one of them"
+    assert summary(run).valid_text == "43.5%, mean of votes and labels", "without the interval of one of them"
 
 
 def test_settings_survive_a_visit_to_another_page(open_page):

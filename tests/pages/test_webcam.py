@@ -64,8 +64,8 @@ def test_what_is_drawn_beside_the_video():
     assert len(json.dumps(data)) < 20_000
     assert [f["number"] for f in data["faces"]] == list(range(1, MOST_FACES + 1))
     first, second = data["faces"][:2]
-    assert first["title"] == "Face 1: happy, 80 %"
-    assert second["title"] == "Face 2: not sure, 80 %"
+    assert first["title"] == "Face 1: happy, 80%"
+    assert second["title"] == "Face 2: not sure, 80%"
     assert first["bars"] == [2, 1, 5, 80, 4, 3, 5]
     assert first["times"][0] == -20
     assert first["times"][-1] == 0

@@ -59,7 +59,7 @@ def parse_source(source: str) -> int | None:
 
 
 def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None, *, seed: int = _SEED) -> FaceDataset:
-    """Draw ``count`` faces, as many of each emotion as can be, 70 % to train, 15 % to validate, 15 % to test.
+    """Draw ``count`` faces, as many of each emotion as can be, 70% to train, 15% to validate, 15% to test.
 
     Each face has a random generator of its own, so the same seed gives the same faces on any number of cores.
     """

@@ -45,7 +45,7 @@ EXPERIMENT = Experiment(
         "The validation faces keep their true labels. The same network trains once on the true labels and once on these."
     ),
     question="How far does the training accuracy get with shuffled labels?",
-    choices=("it stays below 30 %", "30 to 70 %", "above 70 %"),
+    choices=("it stays below 30%", "30 to 70%", "above 70%"),
     faces=2100,
     settings={**PRESETS["report"].values, "epochs": 20, "model_args": {"dropout": 0.0}},
     arms=(Arm("true labels", {}), Arm("shuffled labels", {}, _shuffle)),

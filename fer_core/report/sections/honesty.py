@@ -99,7 +99,7 @@ def _chance(found: Evaluation) -> str:
     half = 100 * (found.accuracy_ci95[1] - found.accuracy_ci95[0]) / 2
     sigma = 100 * math.sqrt(found.accuracy * (1 - found.accuracy) / found.n)
     return (
-        f"On {found.n:,} faces chance alone moves an accuracy by {sigma:.1f} points (one standard deviation); the 95 % "
+        f"On {found.n:,} faces chance alone moves an accuracy by {sigma:.1f} points (one standard deviation); the 95% "
         f"interval is ±{half:.1f} points wide. Smaller differences mean nothing."
     )
 

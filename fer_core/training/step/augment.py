@@ -50,7 +50,7 @@ def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Genera
 
 
 def _erase(pixels: torch.Tensor, probability: float, fill: float, uniform: object) -> torch.Tensor:
-    """Random erasing (Zhong et al. 2020): one rectangle of 2–20 % of the area, aspect 0.3–3.3, set to ``fill``."""
+    """Random erasing (Zhong et al. 2020): one rectangle of 2–20% of the area, aspect 0.3–3.3, set to ``fill``."""
     assert callable(uniform)
     height, width = pixels.shape[2:]
     area = uniform(0.02, 0.20) * (height * width)

@@ -135,7 +135,7 @@ def headline(subject: Subject) -> None:
         st.metric(
             "Accuracy",
             percent_with_interval(result.accuracy, result.accuracy_ci95),
-            help=f"Share of {result.n:,} faces read as labelled; in brackets the 95 % interval (Wilson).",
+            help=f"Share of {result.n:,} faces read as labelled; in brackets the 95% interval (Wilson).",
             width="content",
         )
         st.metric(

@@ -116,7 +116,7 @@ def _agreement(subject: Subject) -> None:
     finding = f"{name} {rated.sentence(agreement).removeprefix('It ')}"
     chart(charts.agreement_bars(agreement, finding), key="people-agreement", height=230)
     st.caption(
-        f"Over {agreement.n:,} faces with at least five votes for expressions; the lines are 95 % intervals (bootstrap over "
+        f"Over {agreement.n:,} faces with at least five votes for expressions; the lines are 95% intervals (bootstrap over "
         "faces). Best possible: always naming what most people said."
     )
     more = st.expander(
@@ -148,5 +148,5 @@ def _partings(subject: Subject, rated: RatedPredictions, n: int) -> None:
 
 
 def _unbroken(share: float) -> str:
-    """``96 %`` that a narrow caption does not break."""
+    """``96%`` that a narrow caption does not break."""
     return percent(share, 0).replace(" ", "\N{NO-BREAK SPACE}")

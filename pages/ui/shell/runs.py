@@ -298,7 +298,7 @@ def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Ru
     columns = {
         "Run": st.column_config.TextColumn(width="medium", pinned=True),
         "Validation accuracy": st.column_config.TextColumn(
-            width="medium", help="Best epoch; in brackets the 95 % interval."
+            width="medium", help="Best epoch; in brackets the 95% interval."
         ),
         "Honest": st.column_config.TextColumn(help="For leaky runs: accuracy on faces never trained on."),
         "Test": st.column_config.TextColumn(help="Only where the run was told to evaluate the test split."),

@@ -107,7 +107,9 @@ def _numbers(run: Run, now: State, records: list[EpochRecord]) -> None:
     best = about.best
     cells: list[tuple[str, str, str | None]] = []
     if best is not None:
-        where = f"Highest over all epochs, reached in epoch {best.epoch}; these weights are kept. 95 % interval in brackets."
+        where = (
+            f"Highest over all epochs, reached in epoch {best.epoch}; these weights are kept. 95% interval in brackets."
+        )
         if about.leaky:
             cells.append(("“Validation” accuracy (leaky)", percent(best.valid_accuracy), where))
             cells.append(

@@ -64,7 +64,7 @@ def _name(face: FacePrediction) -> str:
 
 
 def words_of(face: FacePrediction) -> str:
-    """``happy 93 %``."""
+    """``happy 93%``."""
     return f"{_name(face)} {percent(face.probability, 0)}"
 
 

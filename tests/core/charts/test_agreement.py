@@ -20,7 +20,7 @@ def test_the_model_stands_on_top_of_another_person_the_label_and_the_best_possib
         "best possible",
     ]
     assert list(bars.x) == list(FIGURES.values())
-    assert list(bars.text) == ["69 %", "60 %", "56 %", "74 %"]
+    assert list(bars.text) == ["69%", "60%", "56%", "74%"]
     assert figure.layout.yaxis.autorange == "reversed"  # the first on top
     assert figure.layout.title.text == "It agrees"
 

@@ -35,7 +35,7 @@ def test_every_cell_of_the_matrix_can_be_clicked_and_names_its_classes_whatever_
 
 def test_a_small_cell_is_coloured_well_apart_from_an_empty_one():
     heat = charts.confusion_matrix(CONFUSION, SEVEN, "rows").data[0]
-    assert heat.z[0][6] / heat.zmax > 0.15  # 4 % of its row
+    assert heat.z[0][6] / heat.zmax > 0.15  # 4% of its row
     assert heat.z[0][1] == 0
 
 

@@ -21,7 +21,7 @@ def test_class_counts_use_the_colour_of_each_emotion_and_add_up():
     assert all(bar.marker.color == SEVEN.color(bar.x[0]) for bar in bars)
     totals = next(trace for trace in figure.data if trace.type == "scatter")
     assert list(totals.text) == ["6", "2", "3", "11", "5", "4", "7"]
-    assert "Happy is the largest class (28.9 % of the faces), disgust the smallest (5.3 %)" in figure.layout.title.text
+    assert "Happy is the largest class (28.9% of the faces), disgust the smallest (5.3%)" in figure.layout.title.text
 
 
 def test_shares_of_a_split_sum_to_one():

@@ -11,7 +11,7 @@ SEVEN = ClassList.fer2013()
 def test_probabilities_carry_the_colours_of_the_emotions():
     bars = probability_bars(SEVEN, np.full(7, 1 / 7), "found", digits=1).data[0]
     assert list(bars.marker.color) == [SEVEN.color(name) for name in SEVEN]
-    assert bars.text[0] == "14.3 %"
+    assert bars.text[0] == "14.3%"
 
 
 def test_bars_have_the_emotions_colours_and_the_second_set_is_hollow():

@@ -113,7 +113,7 @@ def test_the_intervals_are_those_of_a_mean_and_the_same_each_time():
 def test_the_sentence_has_the_figures_and_their_n():
     found = RaterAgreement(3569, 0.690, 0.603, 0.559, 0.739, {})
     assert found.sentence("FER2013's own label") == (
-        "It agrees with a person drawn at random 69 % of the time; another person does 60 %, FER2013's own label 56 % "
+        "It agrees with a person drawn at random 69% of the time; another person does 60%, FER2013's own label 56% "
         "(n = 3,569)."
     )
 

@@ -49,7 +49,7 @@ def median_face(x: float = 0, y: float = 0, side: float = 1000) -> Face:
 
 def test_the_square_of_a_median_face_is_the_frame_of_fer2013():
     square = crop_box(median_face(500, 300, 1000))
-    # Medians of single measures need not fit together exactly; they do within 2 % of the side
+    # Medians of single measures need not fit together exactly; they do within 2% of the side
     assert abs(square.x - 500) <= 20
     assert abs(square.y - 300) <= 20
     assert abs(square.side - 1000) <= 20

@@ -136,8 +136,8 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
     words = plain(made.html)
     assert "Read this first" in words
     assert "validation” accuracy, leaky" in words
-    assert f"{100 * made.leaky_accuracy:.1f} % were reached on faces the network was trained on" in words
-    assert f"{100 * made.accuracy['accuracy']:.1f} % honest accuracy" in words
+    assert f"{100 * made.leaky_accuracy:.1f}% were reached on faces the network was trained on" in words
+    assert f"{100 * made.accuracy['accuracy']:.1f}% honest accuracy" in words
     assert "memory, not skill" in words
 
 
@@ -146,7 +146,7 @@ def test_a_run_on_data_without_validation_faces_says_how_it_validated(monkeypatc
     monkeypatch.setattr(report_data, "load_for", lambda config, **options: small)
     run = train(tiny_config(epochs=1), name="held out", dataset=small).run
     words = plain(make_report(run, workspace=Workspace.default()).html)
-    assert "official; the data set has no validation faces, so 10 % of its training faces validate" in words
+    assert "official; the data set has no validation faces, so 10% of its training faces validate" in words
     assert "two splits.zip has no validation faces of its own, so 14 of the 140 training faces validate." in words
 
 

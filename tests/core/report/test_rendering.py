@@ -35,4 +35,4 @@ def test_a_value_that_a_template_misses_is_a_defect_and_not_a_blank():
 
 
 def test_an_accuracy_stands_with_its_interval_and_n():
-    assert accuracy_with_n(0.587, (0.571, 0.603), 3589) == "58.7 % (95 % interval 57.1–60.3, n = 3,589)"
+    assert accuracy_with_n(0.587, (0.571, 0.603), 3589) == "58.7% (95% interval 57.1–60.3, n = 3,589)"

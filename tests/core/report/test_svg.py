@@ -25,7 +25,7 @@ def test_a_curve_ends_where_its_last_value_is():
     start = float(curves[0][0].split(",")[1])
     assert curves[0][0] == curves[1][0]
     np.testing.assert_allclose(start - low, (start - high) / 2, atol=0.2)  # half as far up
-    assert {"train", "valid", "20 %", "60 %", "Epoch"} <= set(texts(svg))
+    assert {"train", "valid", "20%", "60%", "Epoch"} <= set(texts(svg))
 
 
 def test_a_chart_of_one_epoch_or_of_equal_values_can_be_drawn():
@@ -37,9 +37,9 @@ def test_a_chart_of_one_epoch_or_of_equal_values_can_be_drawn():
 def test_the_matrix_shows_the_shares_of_its_rows():
     svg = charts.matrix_chart(np.array([[3, 1], [0, 0]]), ["a", "<b>"], title="m")
     found = texts(svg)
-    assert found.count("75 %") == 1
-    assert found.count("25 %") == 1
-    assert found.count("0 %") == 2  # a class without faces divides nothing by nothing
+    assert found.count("75%") == 1
+    assert found.count("25%") == 1
+    assert found.count("0%") == 2  # a class without faces divides nothing by nothing
     assert "<b>" in found
 
 

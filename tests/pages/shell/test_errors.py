@@ -20,13 +20,13 @@ def defect(words: str) -> ValueError:
 
 
 def test_a_defect_stands_in_the_log_under_its_reference(log):
-    reference, path = errors.record_defect(defect("100 % wrong"), "drawing")
+    reference, path = errors.record_defect(defect("100% wrong"), "drawing")
     assert path == log
     first, *rest = log.read_text().splitlines()
     assert first.startswith(f"--- {reference} ")
     assert first.endswith(" while drawing")
     assert rest[0] == "Traceback (most recent call last):"
-    assert rest[-2:] == ["ValueError: 100 % wrong", ""]
+    assert rest[-2:] == ["ValueError: 100% wrong", ""]
 
 
 def test_a_full_log_makes_room_and_the_one_before_stays(log, monkeypatch):
