@@ -364,52 +364,52 @@ class TrainConfig(ReadingConfig):
 
 
 class LiveConfig(Config):
-    """Settings of the live view; all may change between two frames."""
+    """Settings of the live view; each may change between two frames."""
 
     smoothing: float = Field(
         0.4,
         ge=0,
         le=5,
         title="Smoothing (seconds)",
-        description="Time constant of the running mean over each face's logits; 0 shows every frame by itself.",
+        description="Time constant of the moving average of each face's logits; 0 turns smoothing off.",
     )
     hysteresis: float = Field(
         0.08,
         ge=0,
         le=0.5,
-        title="Steadiness",
-        description="How much more probable another expression must be before the label changes.",
+        title="Hysteresis",
+        description="Lead in probability that another expression needs before the label changes.",
     )
     abstain_below: float | None = Field(
         None,
         ge=0,
         le=1,
         title="Not sure below",
-        description="Below this probability the label reads 'not sure'; empty takes the model's own threshold.",
+        description="Below this probability the label is 'not sure'; empty uses the model's own threshold.",
     )
     detect_every: int = Field(
         2,
         ge=1,
         le=30,
-        title="Look for faces every … frames",
-        description="In between, faces are followed where they were last seen. 1 is the most exact, more saves time.",
+        title="Detect faces every … frames",
+        description="Between detections, faces keep their last positions. 1 is the most accurate, higher is faster.",
     )
     longest_side: int = Field(
         320,
         ge=96,
         le=1280,
-        title="Search size (pixels)",
-        description="Longest side of the picture the search works on. Smaller is faster and loses small faces.",
+        title="Detection size (pixels)",
+        description="Longest side of the image the detector runs on. Smaller is faster but misses small faces.",
     )
     max_faces: int = Field(
-        8, ge=1, le=50, title="Most faces", description="The largest faces are kept when there are more."
+        8, ge=1, le=50, title="Max faces", description="If there are more faces, only the largest are classified."
     )
     gap: float = Field(
         0.7,
         ge=0,
         le=10,
         title="Bridge gaps (seconds)",
-        description="How long a face may be lost and still keep its number.",
+        description="How long a face may be lost before its track ends.",
     )
-    mirror: bool = Field(True, title="Mirror", description="Show the picture as a mirror does.")
-    bars: bool = Field(True, title="Show bars", description="Draw the probabilities beside each face.")
+    mirror: bool = Field(True, title="Mirror", description="Flip the image horizontally, like a mirror.")
+    bars: bool = Field(True, title="Show bars", description="Draw the probabilities next to each face.")

@@ -1,4 +1,4 @@
-"""Faces marked on a picture: a photograph, a live frame and a frame of a video convert to :class:`Mark`."""
+"""Draws predictions on images: faces of photos, live frames and video frames are converted to :class:`Mark` first."""
 
 from fer_core.annotate.draw import draw_marks
 from fer_core.annotate.mark import Mark

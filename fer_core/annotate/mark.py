@@ -1,4 +1,4 @@
-"""What is drawn for one face."""
+"""The annotation of one face."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from fer_core.faces.boxes import Box
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mark:
-    """What is drawn for one face.
+    """The annotation of one face.
 
     Attributes:
-        box: left, top, width, height in pixels of the picture; may reach beyond its edges.
-        number: stands before the label.
-        classes: C of them; they give names and colors.
-        label: position of the predicted class.
-        probabilities: one for each class; the bars keep this order.
-        abstained: the probability of the label is below the threshold: the caption says "not sure".
+        box: left, top, width, height in pixels of the image; may extend beyond its edges.
+        number: number in front of the label.
+        classes: C classes with names and colors.
+        label: index of the predicted class.
+        probabilities: C probabilities, in the order of the classes.
+        abstained: whether the label's probability is below the threshold, so the caption is "not sure".
     """
 
     box: Box
@@ -30,6 +30,6 @@ class Mark:
     abstained: bool
 
     def mirrored(self, width: int) -> Mark:
-        """The same face in a picture of ``width`` pixels seen as in a mirror."""
+        """The same face in the horizontally flipped image, which is ``width`` pixels wide."""
         left, top, wide, high = self.box
         return replace(self, box=(width - left - wide, top, wide, high))

@@ -1,4 +1,4 @@
-"""Drawing on photographs."""
+"""Draws predictions on photos."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fer_core.photos import PhotoResult
 def draw_photo(
     rgb: npt.NDArray[np.uint8], result: PhotoResult, longest_side: int | None = None
 ) -> npt.NDArray[np.uint8]:
-    """A photograph uint8 RGB (H, W, 3) with every face of its result boxed, numbered from 1 and named.
+    """Draw the box, number (from 1) and label of every face on a copy of a photo; returns uint8 RGB (H, W, 3).
 
     Args:
-        rgb: The photograph the result is of, or a reduced copy of it.
-        result: Its faces.
-        longest_side: Pixels the picture is reduced to before drawing, so that lines and letters keep their size.
+        rgb: the photo, uint8 RGB (H, W, 3), or a downscaled version of it.
+        result: the faces of the photo.
+        longest_side: downscale the photo to this many pixels first, so that lines and letters keep their size.
     """
     if longest_side is not None:
         rgb = fit(rgb, longest_side)
@@ -27,7 +27,7 @@ def draw_photo(
 
 
 def photo_marks(result: PhotoResult, width: int) -> list[Mark]:
-    """The faces of a photograph as marks on a copy of it that is ``width`` pixels wide."""
+    """Marks for the faces of a photo, scaled to a version of it that is ``width`` pixels wide."""
     scale = width / max(1, result.width)
     marks = []
     for number, face in enumerate(result.faces, start=1):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_core.annotate import Mark, draw_marks
-from fer_core.annotate.draw import MOST_BARS, rgb
+from fer_core.annotate.draw import MAX_BARS, rgb
 from fer_core.annotate.text import drawn_name
 from fer_core.classes import ClassList
 
@@ -34,4 +34,4 @@ def test_at_most_eight_classes_have_a_bar(count):
     plain, barred = (draw_marks(np.full((240, 400, 3), 200, np.uint8), [mark], bars=on) for on in (False, True))
     rows = np.flatnonzero((plain != barred).any(axis=(1, 2)))
     bars = 1 + int((np.diff(rows) > 1).sum())
-    assert bars == min(count, MOST_BARS)
+    assert bars == min(count, MAX_BARS)
