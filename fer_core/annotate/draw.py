@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,8 +16,11 @@ from fer_core.faces.boxes import intersection
 UNSURE: Final = "not sure"
 """Caption of a face below the threshold."""
 _UNSURE_COLOR: Final = (150, 150, 150)
+_NAME_COLOR: Final = (255, 255, 255)
 MAX_BARS: Final = 8
 """Most bars per face; with more classes, only the most probable get one."""
+_BARS_INSIDE: Final = 3
+"""Most bars over a face without room next to it."""
 
 
 def rgb(color: str) -> tuple[int, int, int]:
@@ -33,7 +37,7 @@ def draw_marks(
         image: uint8 RGB (H, W, 3) or gray (H, W); never changed.
         marks: the faces.
         mirror: flip image and boxes horizontally.
-        bars: draw a bar for each probability next to the box, for at most :data:`MAX_BARS` classes.
+        bars: draw a named bar for each probability next to the box, for at most :data:`MAX_BARS` classes.
     """
     import cv2
 
@@ -78,34 +82,79 @@ def _caption(
 
 
 def _bars(image: npt.NDArray[np.uint8], mark: Mark, others: list[Mark], unit: int) -> None:
-    """Draw a bar per class next to the box, or inside its lower part if an edge or another face is in the way."""
-    import cv2
-
+    """Draw named bars on a dark panel: right of the box, left of it or below it, wherever the edge and the other faces
+    leave room; without room, the three most probable classes over the lower part of the box."""
     x, y, w, h = (round(v) for v in mark.box)
-    indices = _most_probable(mark)
-    length, thick = max(24, w // 3), max(3, h // (2 * len(indices)))
-    tall = len(indices) * (thick + unit)
-    positions = [(x + w + 3 * unit, y), (x - length - 3 * unit, y), (x + 2 * unit, y + h - tall - unit)]
-    for left, top in positions[:2]:
-        inside = left >= 0 and left + length <= image.shape[1]
-        if inside and not any(intersection((left, top, length, tall), other.box) for other in others):
-            break
-    else:
-        left, top = positions[2]
-    for line, index in enumerate(indices):
-        row = top + line * (thick + unit)
-        patch = image[max(row, 0) : max(row + thick, 0), max(left, 0) : max(left + length, 0)]
-        if not patch.size:
-            continue
-        patch[:] = patch // 2  # darken the background, so that bars are legible on any image
-        end = left + round(length * mark.probabilities[index])
-        if end > left:
-            cv2.rectangle(image, (left, row), (end - 1, row + thick - 1), rgb(mark.classes.colors[index]), -1)
+    panel = _Panel.of(mark, _most_probable(mark, MAX_BARS), unit)
+    beside = min(max(y, 0), max(0, image.shape[0] - panel.height))
+    for left, top in (
+        (x + w + 2 * unit, beside),
+        (x - panel.width - 2 * unit, beside),
+        (x + (w - panel.width) // 2, y + h + 2 * unit),
+    ):
+        inside = 0 <= left <= image.shape[1] - panel.width and 0 <= top <= image.shape[0] - panel.height
+        area = (left, top, panel.width, panel.height)
+        if inside and not any(intersection(area, other.box) for other in others):
+            panel.draw(image, mark, left, top)
+            return
+    panel = _Panel.of(mark, _most_probable(mark, _BARS_INSIDE), unit)
+    panel.draw(image, mark, x + (w - panel.width) // 2, y + h - panel.height - unit)
 
 
-def _most_probable(mark: Mark) -> list[int]:
-    """Indices of the classes with a bar, from the top down: all in order, or only the most probable."""
+@dataclass(frozen=True)
+class _Panel:
+    """The classes drawn beside a face, and the pixels that their names and bars take."""
+
+    shown: list[int]
+    names: list[str]
+    scale: float
+    letters: int
+    tall: int
+    length: int
+    unit: int
+
+    @classmethod
+    def of(cls, mark: Mark, shown: list[int], unit: int) -> _Panel:
+        names = [drawn_name(mark.classes, index) for index in shown]
+        scale = 0.14 * unit + 0.16
+        sizes = [text_size(name, scale) for name in names]
+        letters, tall = max(size[0] for size in sizes), max(size[1] for size in sizes)
+        return cls(shown, names, scale, letters, tall, max(24, round(mark.box[2]) // 3), unit)
+
+    @property
+    def row(self) -> int:
+        return self.tall + 2 * self.unit
+
+    @property
+    def width(self) -> int:
+        return self.letters + self.length + 6 * self.unit
+
+    @property
+    def height(self) -> int:
+        return len(self.shown) * self.row + 2 * self.unit
+
+    def draw(self, image: npt.NDArray[np.uint8], mark: Mark, left: int, top: int) -> None:
+        import cv2
+
+        left = min(max(left, 0), max(0, image.shape[1] - self.width))
+        top = min(max(top, 0), max(0, image.shape[0] - self.height))
+        ground = image[top : top + self.height, left : left + self.width]
+        ground[:] = ground // 3  # dark enough for names and bars on any frame
+        start = left + self.letters + 4 * self.unit
+        for place, (index, name) in enumerate(zip(self.shown, self.names, strict=True)):
+            middle = top + self.unit + place * self.row + self.row // 2
+            base = (left + 2 * self.unit, middle + self.tall // 2)
+            draw_text(image, name, base, scale=self.scale, color=_NAME_COLOR)
+            end = start + round(self.length * mark.probabilities[index])
+            if end > start:
+                half = max(1, self.tall // 2 - 1)
+                color = rgb(mark.classes.colors[index])
+                cv2.rectangle(image, (start, middle - half), (end - 1, middle + half), color, -1)
+
+
+def _most_probable(mark: Mark, most: int) -> list[int]:
+    """Positions of the classes that have a bar, from the top down: all in order, or the most probable of many."""
     order = list(range(len(mark.probabilities)))
-    if len(order) <= MAX_BARS:
+    if len(order) <= most:
         return order
-    return sorted(order, key=lambda i: -mark.probabilities[i])[:MAX_BARS]
+    return sorted(order, key=lambda i: -mark.probabilities[i])[:most]

@@ -65,19 +65,28 @@ def captions(monkeypatch, *marks: Mark) -> list[str]:
 
 
 def test_a_caption_has_number_label_and_its_probability(monkeypatch):
-    assert captions(monkeypatch, mark(number=3, label="sad", sad=0.815)) == ["3 sad 82%"]
+    assert captions(monkeypatch, mark(number=3, label="sad", sad=0.815))[0] == "3 sad 82%"
 
 
-def test_an_unsure_prediction_names_no_expression(monkeypatch):
-    assert captions(monkeypatch, mark(abstained=True)) == ["1 not sure"]
+def test_an_unsure_prediction_names_no_expression_in_the_caption(monkeypatch):
+    assert captions(monkeypatch, mark(abstained=True))[0] == "1 not sure"
+
+
+def test_every_bar_carries_the_name_of_its_class(monkeypatch):
+    assert captions(monkeypatch, mark())[1:] == list(SEVEN)
+
+
+def test_a_face_without_room_beside_it_carries_its_three_most_probable_classes(monkeypatch):
+    shares = {"happy": 0.6, "sad": 0.2, "fear": 0.1, "angry": 0.04, "disgust": 0.03, "surprise": 0.02, "neutral": 0.01}
+    assert captions(monkeypatch, mark((0, 0, 320, 240), **shares))[1:] == ["happy", "sad", "fear"]
 
 
 def test_bars_are_as_long_as_the_probabilities_and_leave_the_other_face_free():
     ground = np.zeros((240, 320, 3), np.uint8)
-    left, right = mark((60, 60, 60, 60)), mark((135, 60, 60, 60), number=2)
+    left, right = mark((120, 60, 60, 60)), mark((185, 60, 60, 60), number=2)
     alone = draw_marks(ground, [left])
-    ink = (alone[62:120, 122:] == rgb(SEVEN.color("happy"))).all(axis=2)
+    ink = (alone[62:, 182:] == rgb(SEVEN.color("happy"))).all(axis=2)
     assert ink.sum(axis=1).max() == round(24 * 0.7)  # right of the box
     crowded = draw_marks(ground, [left, right])
-    assert not (crowded[66:116, 124:132] == rgb(SEVEN.color("happy"))).all(axis=2).any()
-    assert (crowded[66:116, 20:56] == rgb(SEVEN.color("happy"))).all(axis=2).any()  # left of it instead
+    assert not (crowded[62:118, 187:243] == rgb(SEVEN.color("happy"))).all(axis=2).any()
+    assert (crowded[62:, :118] == rgb(SEVEN.color("happy"))).all(axis=2).any()  # left of it instead
