@@ -56,7 +56,7 @@ def workspace() -> Workspace:
 class FaceOptions:
     """How labeled faces are read, as the command line says; None where an option was not given."""
 
-    skip_broken: Annotated[bool | None, setting("skip_broken", "--skip-broken")]
+    skip_unreadable: Annotated[bool | None, setting("skip_unreadable", "--skip-unreadable")]
     classes: Annotated[Literal["auto", "emotions", "folders"] | None, setting("classes", "--classes")]
     truth: Annotated[Literal["labels", "votes"] | None, setting("truth", "--truth")]
     votes: Annotated[str | None, setting("votes", "--votes")]
@@ -69,6 +69,9 @@ class FaceOptions:
         bool | None, typer.Option("--use-class-map", help="Use the classes as arranged on the Data page.")
     ]
     class_map: Annotated[str | None, typer.Option(hidden=True, help="A whole class map, as JSON.")]
+    skip_broken: Annotated[
+        bool | None, typer.Option("--skip-broken", hidden=True, help="Old name of --skip-unreadable.")
+    ]
 
     @property
     def given(self) -> bool:
@@ -89,7 +92,7 @@ class FaceOptions:
         from fer_core.data.reading import Reading
         from fer_core.errors import ConfigError
 
-        names = ("skip_broken", "classes", "truth", "votes")
+        names = ("skip_unreadable", "skip_broken", "classes", "truth", "votes")
         values: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.class_map is not None:
             try:

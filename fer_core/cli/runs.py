@@ -58,14 +58,14 @@ def runs_show(run: str, as_json: JsonOption = False) -> None:
     record = {
         **_run_record(found),
         "status": found.status.to_dict(),
-        "config": found.config.to_dict(),
+        "config": found.config.to_document(),
         "environment": found.environment(),
         "records": [r.to_dict() for r in found.records()],
     }
     text = [f"{found.label.name}  ({found.id})", f"state: {record['state']}"]
     if found.status.error:
         text.append(f"reason: {found.status.error}")
-    text += [f"{key}: {value}" for key, value in record["config"].items()] + [""] + found.log_tail(10_000)
+    text += [f"{key}: {value}" for key, value in found.config.to_dict().items()] + [""] + found.log_tail(10_000)
     emit(record, as_json, "\n".join(text))
 
 

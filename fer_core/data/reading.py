@@ -29,7 +29,7 @@ class Reading(ReadingConfig):
 
     def arguments(self) -> list[str]:
         """The options of a command that reads the same faces in a process of its own."""
-        options = ["--skip-broken"] if self.skip_broken else []
+        options = ["--skip-unreadable"] if self.skip_unreadable else []
         options += ["--classes", self.classes, "--truth", self.truth]
         options += ["--votes", self.votes] if self.votes is not None else []
         if self.class_map:

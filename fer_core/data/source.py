@@ -53,7 +53,7 @@ def load(
     *,
     workspace: Workspace | None = None,
     on_progress: Progress | None = None,
-    skip_broken: bool = False,
+    skip_unreadable: bool = False,
     votes: str | Path | None = None,
     classes: ClassReading = "auto",
     truth: Truth = "labels",
@@ -67,7 +67,7 @@ def load(
         source: a path; ``synthetic`` for the drawn faces that are built in, or ``synthetic:N`` for N of them.
         workspace: where the cache lies; that of a script, :func:`script_workspace`, when None.
         on_progress: called with (done, total) faces; whatever it raises ends the loading.
-        skip_broken: leave out faces that cannot be read (``warnings`` names them) instead of refusing the source.
+        skip_unreadable: leave out faces that cannot be read (``warnings`` names them) instead of refusing the source.
         votes: FER+'s ``fer2013new.csv``, or a csv with a column ``file`` and one for each class; if None, the first or
             a ``votes.csv`` is used where it lies in or beside the source.
         classes: ``auto``: the emotions that are there where all folders (labels of a csv) name one of the eight, else
@@ -86,7 +86,7 @@ def load(
         raise ConfigError(f"'{classes}' is no way to read classes; choose one of {', '.join(get_args(ClassReading))}.")
     if truth not in get_args(Truth):
         raise ConfigError(f"'{truth}' cannot be the truth; choose one of {', '.join(get_args(Truth))}.")
-    dataset = _load_source(source, script_workspace(workspace), on_progress, skip_broken, votes, classes)
+    dataset = _load_source(source, script_workspace(workspace), on_progress, skip_unreadable, votes, classes)
     if truth == "votes":
         dataset = label_by_votes(dataset)
     wanted = class_map(dataset) if callable(class_map) else class_map
@@ -100,7 +100,7 @@ def _load_source(
     source: str | Path,
     workspace: Workspace,
     on_progress: Progress | None,
-    skip_broken: bool,
+    skip_unreadable: bool,
     votes: str | Path | None,
     classes: ClassReading,
 ) -> FaceDataset:
@@ -118,10 +118,10 @@ def _load_source(
         raise DataError(f"There is nothing at '{source}'. Give {ACCEPTED}.") from error
     kind = recognise(path)
     vote_files = find_vote_files(path, votes)
-    options = f"skip_broken={skip_broken} votes={[file.key() for file in vote_files]} classes={classes}"
+    options = f"skip_unreadable={skip_unreadable} votes={[file.key() for file in vote_files]} classes={classes}"
 
     def finish(parsed: Parsed, inside: Sequence[VoteFile] = ()) -> FaceDataset:
-        return _finish(path.name, parsed, skip_broken, [*(inside if votes is None else ()), *vote_files])
+        return _finish(path.name, parsed, skip_unreadable, [*(inside if votes is None else ()), *vote_files])
 
     try:
         if kind == "folder":
@@ -217,7 +217,7 @@ def _cached(
     return dataclasses.replace(dataset, warnings=(*dataset.warnings, note))
 
 
-def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: Sequence[VoteFile]) -> FaceDataset:
+def _finish(name: str, parsed: Parsed, skip_unreadable: bool, vote_files: Sequence[VoteFile]) -> FaceDataset:
     """Refuse or skip broken faces, add the votes."""
     total = len(parsed.images) + len(parsed.broken)
     notes = list(parsed.warnings)
@@ -225,8 +225,8 @@ def _finish(name: str, parsed: Parsed, skip_broken: bool, vote_files: Sequence[V
         what = unusable(parsed.broken, total)
         if not len(parsed.images):
             raise DataError(f"{name}: {what}.")
-        if not skip_broken:
-            raise DataError(f"{name}: {what}. Mend them, or choose to skip broken faces (--skip-broken).")
+        if not skip_unreadable:
+            raise DataError(f"{name}: {what}. Mend them, or choose to skip broken faces (--skip-unreadable).")
         notes.append(f"Skipped: {what}.")
     votes, more = attach(parsed, vote_files)
     return FaceDataset(

@@ -38,9 +38,9 @@ TEACHER: Final[Mapping[str, Any]] = {
 STUDENT: Final[Mapping[str, Any]] = {
     "label_smoothing": 0.0,  # the teachers' answers are soft already
     "mixup": 0.0,
-    "teacher_share": 0.9,
-    "teacher_temperature": 2.0,
-    "teacher_views": 40,
+    "distillation_weight": 0.9,
+    "distillation_temperature": 2.0,
+    "cached_views": 40,
     "augment": PRESETS["compact-gpu"].values["augment"],  # one for all, so that all are shown the same views
 }
 """What students have otherwise than their own recipe."""
@@ -175,10 +175,10 @@ def train_family(
     def costs(name: str, config: TrainConfig) -> tuple[float, float]:
         """Seconds of one epoch, and of all the teachers' views before it; from a third epoch after two that warm up."""
         timed = run(
-            f"{name}, timed", config.model_copy(update={"epochs": 3, "teacher_views": min(2, config.teacher_views)})
+            f"{name}, timed", config.model_copy(update={"epochs": 3, "cached_views": min(2, config.cached_views)})
         )
         seconds = [r.seconds for r in Run(workspace.runs / timed.run).records()]
-        return _OVERHEAD * seconds[2], config.teacher_views * max(0.0, seconds[1] - seconds[2])
+        return _OVERHEAD * seconds[2], config.cached_views * max(0.0, seconds[1] - seconds[2])
 
     def teacher_config(seed: int, epochs: int) -> TrainConfig:
         return make_train_config(

@@ -136,7 +136,7 @@ class Training:
         self.views: Views | None = None
         if teachers:
             self.distillation = Distillation(teachers, answered or self.outputs, self.outputs, config, compute)
-        if self.distillation is not None and config.teacher_views:
+        if self.distillation is not None and config.cached_views:
             faces, named = _viewed_faces(dataset, split)
             shown = torch.from_numpy(np.flatnonzero(np.isin(split.train, train)))
             self.views = Views(self.distillation, faces.to(device), shown.to(device), named, config, views)
@@ -222,7 +222,7 @@ class Training:
         p, config = self.progress, self.config
         started, seconds_before = time.perf_counter(), p.seconds
         order = self.epoch_order(p.epoch)
-        if self.views is not None and not self.views.show(p.epoch % config.teacher_views, should_stop):
+        if self.views is not None and not self.views.show(p.epoch % config.cached_views, should_stop):
             return None
         self._freeze(p.epoch < config.freeze_epochs)
         loss_sum = torch.tensor(p.loss_sum, dtype=torch.float64, device=self.images.device)

@@ -75,7 +75,7 @@ def load_teachers(
     Raises:
         FerError: there is no such model, or it lacks a class.
     """
-    if config.teacher_views and dataset.votes is not None and dataset.truth == "labels":
+    if config.cached_views and dataset.votes is not None and dataset.truth == "labels":
         with suppress(FerError):  # then the training's own outputs are all there is
             both = make_outputs(dataset, "both")
             for name in config.teachers:

@@ -18,7 +18,7 @@ def test_settings_survive_a_round_trip_through_json():
     [
         ({"epochs": 0}, ["epochs", "greater than or equal to 1", "0"]),
         ({"epochs": "many"}, ["epochs", "many"]),
-        ({"lerning_rate": 1}, ["lerning_rate", "no such setting"]),
+        ({"lerning_rate": 1}, ["lerning_rate", "unknown setting"]),
         ({"learning_rate": float("nan")}, ["learning_rate"]),
         ({"protocol": "honest"}, ["protocol", "honest"]),
         ({"augment": {"shift": 3}}, ["augment.shift", "3"]),
@@ -50,7 +50,7 @@ def test_every_setting_of_the_form_has_a_title_and_help():
 
 
 def test_frozen_layers_need_weights_to_start_from():
-    with pytest.raises(ConfigError, match="freeze_epochs needs init_from"):
+    with pytest.raises(ConfigError, match="freeze_epochs requires init_from"):
         TrainConfig.parse({"freeze_epochs": 2})
 
 
@@ -58,3 +58,17 @@ def test_teachers_may_be_written_with_commas():
     assert TrainConfig.parse({"teachers": "seed, compact,"}).teachers == ("seed", "compact")
     config = TrainConfig.parse({"teachers": ["seed"]})
     assert TrainConfig.parse(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(TrainConfig.renamed.items()))
+def test_a_renamed_setting_is_read_under_its_old_name_and_written_under_both_for_others(old, new):
+    value = {"skip_broken": True, "teacher_share": 0.25, "teacher_temperature": 3.5, "teacher_views": 4}[old]
+    config = TrainConfig.parse({old: value})
+    assert config == TrainConfig.parse({new: value}) == TrainConfig.parse(json.dumps({old: value}))
+    assert old not in config.to_dict()
+    assert config.to_document()[old] == config.to_document()[new] == value
+
+
+def test_both_names_of_a_setting_at_once_are_refused():
+    with pytest.raises(ConfigError, match="teacher_share is the old name of distillation_weight"):
+        TrainConfig.parse({"teacher_share": 0.5, "distillation_weight": 0.6})

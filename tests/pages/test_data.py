@@ -72,7 +72,7 @@ def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves
     app.switch_page("pages/train.py").run()
     next(box for box in app.number_input if box.label == "Batch size").set_value(7).run()
     next(button for button in app.button if button.label == "Start training").click().run()
-    assert state_of["config"].skip_broken is True
+    assert state_of["config"].skip_unreadable is True
 
 
 def test_an_uploaded_csv_is_kept_in_the_workspace_and_opened(open_page):

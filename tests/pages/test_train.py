@@ -48,7 +48,7 @@ def test_every_setting_has_a_widget(open_page):
     elsewhere = (
         "holdout_share",
         "freeze_epochs",
-        "skip_broken",
+        "skip_unreadable",
         "classes",
         "truth",
         "votes",
@@ -77,9 +77,9 @@ def test_the_defaults_start_with_one_click(open_page, started):
 
 def test_few_faces_take_their_own_preset_and_many_the_standard_one(open_page, started, monkeypatch):
     app = open_page("train")
-    assert (field(app, "Preset").value, field(app, "Start from").value) == ("own-faces", "compact")
+    assert (field(app, "Preset").value, field(app, "Initialize from").value) == ("own-faces", "compact")
     field(app, "Preset").set_value("standard").run()
-    assert (field(app, "Start from").value, field(app, "Epochs").value) == ("", TrainConfig().epochs)
+    assert (field(app, "Initialize from").value, field(app, "Epochs").value) == ("", TrainConfig().epochs)
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(train=2600))
     cache._shelf.clear()
     app = open_page("train")
@@ -93,7 +93,7 @@ def test_changed_settings_reach_the_training(open_page, started):
     field(app, "Epochs").set_value(3)
     field(app, "Batch size").set_value(32)
     field(app, "Optimizer").set_value("sgd")
-    field(app, "Mirror").set_value(False)
+    field(app, "Flip").set_value(False)
     field(app, "Model arguments").input('{"dropout": 0.3}')
     field(app, "Name of the run").input(" my run ")
     app.run()
@@ -141,7 +141,7 @@ def test_a_model_with_two_outputs_can_be_chosen_by_either(open_page, workspace):
     app = open_page("train")
     check(app)
     assert {"new random weights", "the weights of two", "the weights of two (labels)"} <= set(
-        field(app, "Start from").options
+        field(app, "Initialize from").options
     )
     assert summary(run).valid_text == "43.5%, mean of votes and labels", "without the interval of one of them"
 
@@ -171,14 +171,14 @@ def test_the_leaky_protocol_is_flagged_and_takes_its_preset(open_page, started):
     check(app)
     assert any("Leaky on purpose" in warning.value for warning in app.warning)
     assert field(app, "Label smoothing").value == PRESETS["report"].values["label_smoothing"]
-    assert field(app, "Mirror").value is False
+    assert field(app, "Flip").value is False
     button(app, "Start training").click().run()
     assert started[0][0] == TrainConfig.parse({"protocol": "leaky", **PRESETS["report"].values})
 
 
 def test_settings_that_contradict_each_other_are_refused_before_anything_starts(open_page, started):
     app = open_page("train")
-    field(app, "Weight average (EMA)").set_value(0.3).run()
+    field(app, "EMA decay").set_value(0.3).run()
     check(app, errors=1)
     assert "at least 0.5" in app.error[0].value
     assert button(app, "Start training").disabled

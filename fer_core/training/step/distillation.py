@@ -91,7 +91,9 @@ class Distillation:
     def whole_answer(self, x: torch.Tensor) -> torch.Tensor:
         """Mean over the teachers of softmax(logits / temperature) of each answered output, float (N, all classes)."""
         with self._compute.autocast:
-            logits = torch.stack([teacher(x).float() for teacher in self.teachers]) / self._config.teacher_temperature
+            logits = (
+                torch.stack([teacher(x).float() for teacher in self.teachers]) / self._config.distillation_temperature
+            )
         return torch.cat([F.softmax(logits[..., o.columns], dim=-1).mean(dim=0) for o in self.answered], dim=1)
 
 
@@ -131,7 +133,7 @@ class Views:
         self._kept = kept if kept is not None else KeptViews()
         self._generator, self._begun = torch.Generator(faces.device), False
         said = config.model_dump(
-            mode="json", include={"augment", "preprocess", "seed", "teachers", "teacher_temperature"}
+            mode="json", include={"augment", "preprocess", "seed", "teachers", "distillation_temperature"}
         )
         answered = [(o.target, *o.classes) for o in distillation.answered]
         self._kind = hashlib.sha256(json.dumps([names, said, answered]).encode()).hexdigest()

@@ -59,8 +59,8 @@ class Objective:
         if config.label_smoothing or self._class_weights is not None:
             loss = mixed_cross_entropy(logits, targets, others, share, config.label_smoothing, self._class_weights)
         if answer is not None:
-            distance = distillation_loss(logits, answer[:, self._columns], config.teacher_temperature)
-            loss = (1 - config.teacher_share) * loss + config.teacher_share * distance
+            distance = distillation_loss(logits, answer[:, self._columns], config.distillation_temperature)
+            loss = (1 - config.distillation_weight) * loss + config.distillation_weight * distance
         with torch.no_grad():
             predicted = logits.argmax(dim=1)
             hits = (predicted == truth).sum().float()

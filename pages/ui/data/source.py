@@ -38,12 +38,12 @@ def choose_source() -> None:
         if way != "built_in" and not is_built_in(viewed):
             skip = st.toggle(
                 "Leave out faces that cannot be read",
-                value=session.skips_broken(viewed),
+                value=session.skips_unreadable(viewed),
                 key=f"skip-{viewed}",
                 help="Off: data with broken faces are refused. On: they are named, counted and left out, here and in training.",
             )
-            if skip != session.skips_broken(viewed):
-                session.skip_broken(viewed, skip)
+            if skip != session.skips_unreadable(viewed):
+                session.skip_unreadable(viewed, skip)
 
 
 def _built_in() -> None:

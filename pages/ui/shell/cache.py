@@ -67,10 +67,10 @@ def reading(source: str) -> Reading:
     """
     from fer_core.data.reading import Reading
 
-    skip = session.skips_broken(source)
+    skip = session.skips_unreadable(source)
     with suppress(ConfigError):
-        return Reading.of({**session.reading_choices(source), "skip_broken": skip})
-    return Reading.of({"skip_broken": skip})
+        return Reading.of({**session.reading_choices(source), "skip_unreadable": skip})
+    return Reading.of({"skip_unreadable": skip})
 
 
 def reading_in_use(source: str) -> Reading:

@@ -28,7 +28,7 @@ _MODEL = "fer.model"
 _SENSITIVITY = "fer.sensitivity"
 _STUDIED = "fer.studied_model"
 _RECENT = "fer.recent"
-_SKIP = "fer.skip_broken"
+_SKIP = "fer.skip_unreadable"
 _READINGS = "fer.readings"
 _NOTICE = "fer.notice"
 _COMPLAINT = "fer.complaint"
@@ -97,14 +97,20 @@ def remember_source(source: str) -> None:
     _save()
 
 
-def skips_broken(source: str) -> bool:
+def skips_unreadable(source: str) -> bool:
     """Whether somebody asked to leave out the faces of this source that cannot be read."""
-    return source in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or []))
+    return source in _get(_SKIP, _sources_to_skip_in)
 
 
-def skip_broken(source: str, skip: bool) -> None:
+def _sources_to_skip_in() -> list[str]:
+    """The remembered sources whose unreadable images are skipped; older versions wrote ``skip_broken``."""
+    remembered = _remembered()
+    return list(remembered.get("skip_unreadable") or remembered.get("skip_broken") or [])
+
+
+def skip_unreadable(source: str, skip: bool) -> None:
     """Leave out the faces of a source that cannot be read, on all pages and in training, or refuse it again."""
-    kept = [other for other in _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])) if other != source]
+    kept = [other for other in _get(_SKIP, _sources_to_skip_in) if other != source]
     st.session_state[_SKIP] = [*kept, source] if skip else kept
     _save()
 
@@ -237,7 +243,7 @@ def _save() -> None:
         "model": chosen_model(),
         "sensitivity": chosen_sensitivity(),
         "recent": recent_sources(),
-        "skip_broken": _get(_SKIP, lambda: list(_remembered().get("skip_broken") or [])),
+        "skip_unreadable": _get(_SKIP, _sources_to_skip_in),
         "readings": _readings(),
     }
     if record != _remembered():

@@ -36,13 +36,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "gradient_clip",
     ),
     "Regularisation": ("label_smoothing", "mixup", "class_weights", "ema_decay"),
-    "Distillation": ("teachers", "teacher_share", "teacher_temperature", "teacher_views"),
+    "Distillation": ("teachers", "distillation_weight", "distillation_temperature", "cached_views"),
     "Augmentation": ("augment",),
     "Machine and repeatability": ("seed", "precision", "device", "threads"),
 }
 DRAWN_BY_HAND: Final = (
     "data",
-    "skip_broken",
+    "skip_unreadable",
     "classes",
     "truth",
     "votes",
@@ -221,7 +221,7 @@ def _start_from(form: Form) -> None:
     current = form.value("init_from")
     options = list(dict.fromkeys(["", *available, current or ""]))
     chosen = st.selectbox(
-        "Start from",
+        "Initialize from",
         options,
         format_func=lambda name: f"the weights of {available.get(name, name)}" if name else "new random weights",
         help=TrainConfig.model_fields["init_from"].description,

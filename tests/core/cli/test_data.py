@@ -48,7 +48,7 @@ def test_broken_images_are_skipped_with_the_option(tmp_path, capsys):
     path = write_folder(tmp_path / "faces", {"happy/1.png": png(1), "happy/2.png": b"", "sad/1.png": png(2)})
     assert main(["data", str(path)]) == 2
     assert "happy/2.png is empty" in capsys.readouterr().err
-    assert main(["data", str(path), "--skip-broken"]) == 0
+    assert main(["data", str(path), "--skip-unreadable"]) == 0
     assert "Skipped: 1 of 3" in capsys.readouterr().out
 
 

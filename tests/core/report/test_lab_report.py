@@ -247,7 +247,9 @@ def test_it_can_be_stopped(dataset):
         make_train_config(protocol="leaky", data="a b.zip", learning_rate=1e-4),
         make_train_config("report", protocol="official", data="faces.zip", init_from="seed", seed=7),
         TrainConfig(data="synthetic:490", classes="folders", votes="votes.csv", truth="votes", class_weights="sqrt"),
-        TrainConfig(data="faces.zip", class_map=(MappedClass(name="low", sources=("sad", "angry")),), skip_broken=True),
+        TrainConfig(
+            data="faces.zip", class_map=(MappedClass(name="low", sources=("sad", "angry")),), skip_unreadable=True
+        ),
         TrainConfig(data="synthetic:490", augment=AugmentConfig(flip=False, erasing=0.25), optimizer="sgd", threads=1),
     ],
 )

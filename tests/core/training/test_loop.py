@@ -211,7 +211,7 @@ def test_distillation_loss_by_hand():
 
 
 def test_teachers_that_contradict_each_other_are_averaged_as_probabilities():
-    student = student_with_views(teacher_temperature=2.0)
+    student = student_with_views(distillation_temperature=2.0)
     one = torch.tensor([[4.0, 0, 0, 0, 0, 0, 0]])
     student.distillation.teachers = [lambda x: one, lambda x: -one]
     p, q = (math.exp(z / 2) / (math.exp(z / 2) + 6) for z in (4, -4))
@@ -224,7 +224,7 @@ def test_a_student_with_nothing_but_its_teacher_ends_up_near_it(views):
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     dataset = make_dataset()
     wrong = dataclasses.replace(dataset, labels=(dataset.labels + 1) % 7)  # its labels teach something else
-    config = tiny_config(epochs=6, learning_rate=3e-3, seed=1, teacher_share=1.0, teacher_views=views)
+    config = tiny_config(epochs=6, learning_rate=3e-3, seed=1, distillation_weight=1.0, cached_views=views)
     student = Training(config, wrong, make_split(wrong, "official", 0.1, 1), CPU, teachers=[teacher])
     run_all(student)
     faces = torch.from_numpy(dataset.images[dataset.indices("valid")])
@@ -239,7 +239,7 @@ def test_a_student_with_nothing_but_its_teacher_ends_up_near_it(views):
 def student_with_views(**changes):
     teacher = training().model.eval()
     dataset = make_dataset()
-    config = tiny_config(epochs=3, teacher_views=2, **changes)
+    config = tiny_config(epochs=3, cached_views=2, **changes)
     return Training(config, dataset, make_split(dataset, "official", 0.1, 0), CPU, teachers=[teacher])
 
 
@@ -258,7 +258,7 @@ def test_views_differ_and_their_answers_belong_to_them():
     assert (first != second).float().mean() > 0.2
     x = (first.float() / 255 - student.config.preprocess.mean) / student.config.preprocess.std
     with torch.no_grad():
-        again = torch.softmax(student.distillation.teachers[0](x) / student.config.teacher_temperature, dim=1)
+        again = torch.softmax(student.distillation.teachers[0](x) / student.config.distillation_temperature, dim=1)
     assert torch.allclose(answers, again, atol=1e-5)
 
 

@@ -104,7 +104,7 @@ def test_votes_on_training_faces_alone_cannot_be_validated():
 
 
 def test_majority_labels_and_soft_targets_exclude_each_other():
-    with pytest.raises(ConfigError, match="targets 'votes' needs truth 'labels'"):
+    with pytest.raises(ConfigError, match="targets 'votes' requires truth 'labels'"):
         TrainConfig.parse({"targets": "votes", "truth": "votes"})
 
 
@@ -202,7 +202,7 @@ def test_bfloat16_learns_votes_too(targets):
 @pytest.mark.parametrize("views", [0, 2])
 def test_both_outputs_are_taught_each_by_its_like(views):
     teacher = run_all(training("both", epochs=6)).model.eval()
-    student = training("both", seed=1, epochs=6, teacher_share=1.0, teacher_views=views, teachers=[teacher])
+    student = training("both", seed=1, epochs=6, distillation_weight=1.0, cached_views=views, teachers=[teacher])
     answer = student.distillation.answer(torch.randn(3, 1, 48, 48))
     assert torch.allclose(answer[:, :8].sum(1), torch.ones(3))
     assert torch.allclose(answer[:, 8:].sum(1), torch.ones(3))
@@ -217,7 +217,7 @@ def test_students_of_labels_and_of_votes_share_views_and_learn_as_if_alone():
     asked: list[int] = []
 
     def student(targets, views=None, **changes):
-        config = tiny_config(targets=targets, teacher_views=2, **changes)
+        config = tiny_config(targets=targets, cached_views=2, **changes)
         t = Training(config, dataset, split, CPU, teachers=[teacher], answered=both, views=views)
         own = t.distillation.teachers[0]
         t.distillation.teachers = [lambda x: asked.append(len(x)) or own(x)]

@@ -133,16 +133,16 @@ def test_either_output_teaches_its_like(both, voted, workspace):
     assert torch.allclose(named(x), labels(x), atol=1e-6)
     with pytest.raises(FerError, match="does not know contempt"):
         load_teacher(f"{both.run.id}:labels", make_outputs(voted, "votes"), workspace)
-    taught = train(tiny_config(targets="both", epochs=1, teachers=(both.run.id,), teacher_views=1), dataset=voted)
+    taught = train(tiny_config(targets="both", epochs=1, teachers=(both.run.id,), cached_views=1), dataset=voted)
     assert taught.state == "finished"
 
 
 def test_where_views_are_kept_both_outputs_of_a_teacher_answer(both, voted, workspace):
     for targets in ("labels", "votes"):
-        config = tiny_config(targets=targets, teachers=(both.run.id,), teacher_views=1)
+        config = tiny_config(targets=targets, teachers=(both.run.id,), cached_views=1)
         _, answered = load_teachers(config, voted, make_outputs(voted, targets), workspace)
         assert [output.target for output in answered] == ["votes", "labels"]
-    config = tiny_config(teachers=(both.run.id, "seed"), teacher_views=1)
+    config = tiny_config(teachers=(both.run.id, "seed"), cached_views=1)
     _, answered = load_teachers(config, voted, make_outputs(voted, "labels"), workspace)
     assert [output.target for output in answered] == ["labels"], "seed learned labels only"
     assert train(config, dataset=voted).state == "finished"
@@ -150,7 +150,7 @@ def test_where_views_are_kept_both_outputs_of_a_teacher_answer(both, voted, work
 
 @pytest.mark.parametrize("steps", [2, 4])
 def test_a_student_of_votes_resumes_bit_identically_with_kept_views(steps, both, voted, workspace):
-    config = tiny_config(targets="votes", teachers=(both.run.id,), teacher_views=1)
+    config = tiny_config(targets="votes", teachers=(both.run.id,), cached_views=1)
     whole = train(config, dataset=voted, views=KeptViews())
     stopped = train(config, dataset=voted, hooks=Hooks(should_stop=stop_after(steps)))
     resumed = train(config, run=stopped.run, dataset=voted)

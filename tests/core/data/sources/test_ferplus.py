@@ -78,7 +78,7 @@ def test_skipped_rows_do_not_shift_the_votes(tmp_path):
     table = rows(21)
     table[4] = (4, "1 2 3", "Training")
     write_votes(tmp_path / "fer2013new.csv")
-    dataset = load(write_csv(tmp_path / "a.csv", table), skip_broken=True)
+    dataset = load(write_csv(tmp_path / "a.csv", table), skip_unreadable=True)
     assert dataset.votes is not None
     assert dataset.votes.tolist() == [votes_of(i) for i in range(21) if i != 4]
 

@@ -152,13 +152,13 @@ def test_broken_images_are_named_and_counted(tmp_path, workspace):
     assert "4 of 25 faces cannot be used" in message
     assert "train/fear/empty.png is empty; train/happy/cut.png is damaged or cut short" in message
     assert "and 1 more" in message
-    assert "--skip-broken" in message
+    assert "--skip-unreadable" in message
     assert not workspace.root.exists()
 
 
 def test_broken_images_are_skipped_only_when_asked(tmp_path):
     path = write_folder(tmp_path / "faces", {**tree(), **BROKEN})
-    dataset = load(path, skip_broken=True)
+    dataset = load(path, skip_unreadable=True)
     assert len(dataset) == 21
     assert "Skipped: 3 of 24 faces cannot be used" in dataset.warnings[-1]
     with pytest.raises(DataError, match="3 of 24"):
@@ -168,7 +168,7 @@ def test_broken_images_are_skipped_only_when_asked(tmp_path):
 def test_nothing_but_broken_images_is_refused_even_when_they_may_be_skipped(tmp_path):
     path = write_folder(tmp_path / "faces", BROKEN)
     with pytest.raises(DataError, match="3 of 3 faces cannot be used"):
-        load(path, skip_broken=True)
+        load(path, skip_unreadable=True)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_votes_on_faces_that_were_skipped_or_left_out_are_no_fault(tmp_path):
     files = {**FILES, "train/on/2.png": b"", "cover.png": png(99)}
     source = write_folder(tmp_path / "in" / "faces", files)
     votes = write_votes(source, VOTES + "on/2.png,1,1,1\ncover.png,1,1,1\n")
-    assert load(source, votes=votes, skip_broken=True).votes is not None
+    assert load(source, votes=votes, skip_unreadable=True).votes is not None
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_wrong_row_is_named_with_its_fault_and_skipped_only_when_asked(tmp_pat
     assert "1 of 15 faces cannot be used: row 7 (line 9)" in str(caught.value)
     assert reason in str(caught.value)
     assert not workspace.root.exists()
-    dataset = load(path, skip_broken=True)
+    dataset = load(path, skip_unreadable=True)
     assert len(dataset) == 14
     assert "row 7" not in dataset.ids.tolist()
     assert dataset.ids.tolist()[7] == "row 8"

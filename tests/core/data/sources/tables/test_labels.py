@@ -90,7 +90,7 @@ def test_broken_labels_and_left_out_rows_keep_the_numbers_of_the_others(tmp_path
     path = write_csv(tmp_path / "a.csv", table)
     with pytest.raises(DataError, match=r"1 of 4 faces cannot be used: row 2 \(line 4\) has the label '3', a number"):
         load(path)
-    assert load(path, skip_broken=True).ids.tolist() == ["row 0", "row 1", "row 3"]
+    assert load(path, skip_unreadable=True).ids.tolist() == ["row 0", "row 1", "row 3"]
     table = [(name, pixels_of(face(i)), "Training") for i, name in enumerate(["happy", "off", "3", "sad"])]
     dataset = load(write_csv(tmp_path / "b.csv", table), classes="emotions")
     assert dataset.ids.tolist() == ["row 0", "row 2", "row 3"]
