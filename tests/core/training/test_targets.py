@@ -223,7 +223,7 @@ def test_refusals_change_nothing_on_disk(workspace):
     with pytest.raises(DataError, match="has no votes of people"):
         train(tiny_config(targets="votes"), dataset=make_dataset())
     by_majority = dataclasses.replace(with_votes(make_dataset()), truth="votes")
-    with pytest.raises(ConfigError, match="targets 'both' needs truth 'labels'"):
+    with pytest.raises(ConfigError, match="targets 'both' requires truth 'labels'"):
         train(tiny_config(targets="both"), dataset=by_majority)
     assert not workspace.runs.exists()
 
@@ -276,4 +276,4 @@ def test_votes_on_other_faces_are_refused_in_words(folder, capsys):
 
 def test_soft_targets_and_majority_labels_together_are_refused(folder, capsys):
     assert command(folder, "--set", "targets=votes", "--truth", "votes") == 2
-    assert "targets 'votes' needs truth 'labels'" in capsys.readouterr().err
+    assert "targets 'votes' requires truth 'labels'" in capsys.readouterr().err

@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_wei
         ({"model": "vgg"}, FerError, "no architecture"),
         ({"model_args": {"depth": 3}}, FerError, "does not take"),
         ({"model_args": {"classes": 5}}, ConfigError, "5 classes, the data has 7"),
-        ({"freeze_epochs": 1}, ConfigError, "freeze_epochs needs init_from"),
+        ({"freeze_epochs": 1}, ConfigError, "freeze_epochs requires init_from"),
         ({"device": "cuda"}, ConfigError, "no GPU"),
         ({"init_from": "nothing"}, FerError, "no model"),
         ({"teachers": ("seed", "nothing")}, FerError, "no model 'nothing'"),
