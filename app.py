@@ -19,7 +19,10 @@ def draw() -> None:
 
     page = navigation()
     # A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
-    st.set_page_config(page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide")
+    st.set_page_config(
+        page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide", initial_sidebar_state=256
+    )
+    st.logo(asset("logo.svg"), size="large", icon_image=asset("icon.svg"))
     st.html(asset("app.css"))
     with calm("drawing the sidebar"):
         sidebar(photos=page.url_path in PHOTO_PAGES)

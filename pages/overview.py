@@ -1,24 +1,25 @@
-"""Overview: what this is, what is loaded, the runs so far, and where to go next."""
+"""Overview: what FER Lab does, shown on a sample, the last run and the data in use."""
 
 import streamlit as st
 
-from pages.ui.overview.sections import at_hand, next_steps, not_for, runs_so_far, some_faces
+from pages.ui.overview.cards import status_cards
+from pages.ui.overview.introduction import annotate_sample, introduction
+from pages.ui.overview.notice import usage_notice
+from pages.ui.review.rows import sample_faces
+from pages.ui.shell import session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
 
 through_app()
-st.title("FER Lab")
-st.write(
-    "Train a network that reads facial expressions, see what it gets wrong and why, and try it on a webcam. "
-    "Everything runs on this machine; no picture leaves it."
-)
-
-with calm("reading what is loaded"):
-    at_hand()
-with calm("listing the runs"):
-    runs_so_far()
-with calm("listing the pages"):
-    next_steps()
-not_for()
-with calm("loading the data in use"):
-    some_faces()
+with st.container(key="overview"):
+    sample = introduction()
+    with calm("showing the last run and the data"):
+        status_cards()
+    usage_notice()
+    with calm("loading the data in use"):
+        st.subheader("Sample faces")
+        if sample_faces(session.data_source(), key="overview-faces"):
+            st.switch_page("pages/data.py")
+    # Last, since it loads the network: the plain photograph is on the page until then.
+    with calm("predicting the sample"):
+        annotate_sample(sample)

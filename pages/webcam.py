@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.components.full_screen import full_screen_button
 from pages.ui.model.question import question
 from pages.ui.shell import cache
 from pages.ui.shell.errors import calm
@@ -11,27 +12,29 @@ from pages.ui.webcam.controls import controls
 from pages.ui.webcam.game import choose_view
 
 through_app()
-st.title("Webcam")
-st.write(
-    "Watch expressions live. The pictures stay on this machine: nothing is sent anywhere, nothing is kept unless you record."
-)
-st.caption(
-    "A facial expression is not an emotion. Point the camera at yourself, not at pupils, staff or applicants: inferring "
-    "emotions of people at work or in education is prohibited in the European Union (AI Act, Article 5(1)(f))."
-)
-
 model = cache.photo_model()
-if model is None:
-    st.info("There is no model yet. Train one first.", icon=":material/model_training:")
-    st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
-else:
-    with calm("starting the live view"):
-        question(model)
-        live = live_session(model)
-        choose_view(live)
-        picture, side = st.columns([3, 2], gap="large")
-        with picture:
-            camera(live)
-            controls(live)
-        with side:
-            beside(live)
+with st.container(key="webcam"):
+    with st.container(horizontal=True, vertical_alignment="center", key="webcam-head"):
+        st.title("Webcam", width="content")
+        if model is not None:
+            with calm("reading the model"):
+                question(model)
+            full_screen_button()
+    if model is None:
+        st.info("There is no model yet. Train one first.", icon=":material/model_training:")
+        st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+    else:
+        with calm("starting the live view"):
+            live = live_session(model)
+            video, side = st.columns([5, 2], gap="medium")
+            with video:
+                camera(live)
+                controls(live)
+            with side:
+                choose_view(live)
+                beside(live)
+    st.caption(
+        "Frames stay on this machine, and only a recording or a snapshot is saved. A facial expression is not an emotion. "
+        "Point the camera at yourself, not at pupils, staff or applicants: inferring emotions of people at work or in "
+        "education is prohibited in the European Union (AI Act, Article 5(1)(f))."
+    )

@@ -91,7 +91,7 @@ VALUE = "slider => slider.value ?? slider.getAttribute('aria-valuenow')"
 
 
 def shown_rate(page: Page) -> float:
-    return float(page.get_by_test_id("stMetricValue").first.inner_text().split("/")[0])
+    return float(page.get_by_text(re.compile(r"^\d+ frames/s$")).inner_text().split()[0])
 
 
 def wanted_rate() -> float:
@@ -115,6 +115,12 @@ def watch(page: Page, server: Server):
     return frame
 
 
+def open_settings(page: Page) -> None:
+    """Unfold the settings under the video."""
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("slider", name="Not sure below").wait_for()
+
+
 def choose_model(page: Page, name: str) -> None:
     page.get_by_role("combobox", name="Model in use").click()
     page.get_by_role("option", name=f"{name} (shipped)", exact=True).click()
@@ -135,6 +141,7 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     wait_until(lambda: shown_rate(page) > wanted_rate(), seconds=90)
 
     # a setting changes without reconnecting
+    open_settings(page)
     slider = page.get_by_role("slider", name="Smoothing (seconds)")
     before = slider.evaluate(VALUE)
     slider.focus()
@@ -147,6 +154,7 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     thresholds = {name: Classifier.load(name).info.abstain_below for name in ("seed", "compact")}
     for name in ("seed", "compact"):
         choose_model(page, name)
+        open_settings(page)
         wait_until(lambda name=name: float(threshold.evaluate(VALUE)) == pytest.approx(thresholds[name]))
         settled(page)
         page.get_by_role("heading", name=re.compile(r"^Face \d+: ")).first.wait_for()
@@ -201,13 +209,15 @@ def test_the_label_of_a_played_clip_changes_with_the_sensitivity_while_the_video
         page.keyboard.press(key)
         page.get_by_role("heading", name=re.compile(rf"^Face \d+: {label}, \d+%")).wait_for()
         # the threshold goes with it
+        open_settings(page)
         expected = own.with_sensitivity(value).abstain_below
         wait_until(lambda expected=expected: float(threshold.evaluate(VALUE)) == pytest.approx(expected, abs=0.006))
+        page.keyboard.press("Escape")
     assert not frame.is_detached()
     assert frame.evaluate(PLAYING)
 
     # a resting face was taken at one sensitivity: another ends that
-    page.get_by_role("button", name="Calibrate to me").click()
+    page.get_by_role("button", name="Neutral baseline").click()
     page.get_by_role("button", name="Reset").wait_for(timeout=PATIENCE)
     slider.focus()
     page.keyboard.press("ArrowRight")
@@ -237,7 +247,7 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     frame = watch(page, server)
     page.get_by_text("1 face", exact=True).wait_for()
 
-    page.get_by_role("button", name="Calibrate to me").click()
+    page.get_by_role("button", name="Neutral baseline").click()
     page.get_by_role("button", name="Reset").wait_for(timeout=PATIENCE)
     page.get_by_text(re.compile("Your resting face scored|already classified as neutral")).wait_for()
     page.get_by_role("button", name="Reset").click()

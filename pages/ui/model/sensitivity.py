@@ -13,10 +13,11 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import plain
 
 if TYPE_CHECKING:
-    from fer_core.inference import Classifier
+    from fer_core.inference import CheckpointInfo, Classifier
 
 _KEY: Final = "sensitivity"
 _STEP: Final = 0.05
+_COMPACT_WIDTH: Final = 150  # pixels
 _MEANING: Final = "0 judges as people judge everyday photographs; 1 as if every expression were equally likely."
 
 
@@ -30,8 +31,18 @@ def sensitive_classifier(model: str) -> Classifier:
     return own if chosen is None or not own.has_sensitivity else cache.classifier(model, chosen)
 
 
-def sensitivity_slider(model: str) -> None:
+def chosen_or_own_sensitivity(info: CheckpointInfo) -> float:
+    """The sensitivity at which a model predicts on all pages, without loading its weights."""
+    chosen = session.chosen_sensitivity()
+    return info.sensitivity if chosen is None or not info.prior else chosen
+
+
+def sensitivity_slider(model: str, *, compact: bool = False) -> None:
     """The slider, for a model whose sensitivity can be changed; a change reruns the page or fragment it stands in.
+
+    Args:
+        model: Name or run id.
+        compact: Narrow, with the explanation in the tooltip.
 
     Raises:
         ModelError: there is no such model, or the file is damaged.
@@ -39,19 +50,24 @@ def sensitivity_slider(model: str) -> None:
     own = cache.classifier(model)
     if not own.has_sensitivity:
         return
-    # The slider keeps its key and takes its value from here: it is the same on all pages.
-    session.set_widget_value(_KEY, sensitive_classifier(model).sensitivity)
+    about = f"The value holds on all pages and is shown with every result. {plain(model)}'s own is {own.sensitivity:g}."
+    # A slider per model: given a new value, one slider for all would report its old value as a person's choice.
+    key = f"{_KEY}-{model}"
     st.slider(
         "Sensitivity",
         0.0,
         1.0,
-        step=_STEP,
-        key=_KEY,
+        sensitive_classifier(model).sensitivity,
+        _STEP,
+        key=key,
         on_change=_use_moved,
-        help=f"The value holds on all pages and stands beside every result. {plain(model)}'s own is {own.sensitivity:g}.",
+        args=(key,),
+        help=f"{_MEANING} {about}" if compact else about,
+        width=_COMPACT_WIDTH if compact else "stretch",
     )
-    st.caption(_MEANING)
+    if not compact:
+        st.caption(_MEANING)
 
 
-def _use_moved() -> None:
-    session.use_sensitivity(session.widget_value(_KEY))
+def _use_moved(key: str) -> None:
+    session.use_sensitivity(session.widget_value(key))

@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def chart(figure: go.Figure, *, key: str, height: int = 340) -> None:
-    """A chart that does not change while it is looked at; for growing curves see :mod:`pages.ui.components.live_chart`."""
+def chart(figure: go.Figure, *, key: str, height: int = 340, alt: str = "") -> None:
+    """Show a chart that stays as it is; for growing curves see :mod:`pages.ui.components.live_chart`.
+
+    Args:
+        figure: Its title becomes a heading that wraps.
+        key: Of the element.
+        height: In pixels.
+        alt: Description for screen readers; the title by default.
+    """
     title = str(figure.layout.title.text or "")
     if title:
         st.markdown(f"**{plain(title)}**")
     figure.update_layout(title={"text": ""}, height=height)
-    st.plotly_chart(figure, key=key, alt=title, config={"displaylogo": False, "displayModeBar": False})
+    st.plotly_chart(figure, key=key, alt=alt or title, config={"displaylogo": False, "displayModeBar": False})
 
 
 def dark_theme() -> bool:

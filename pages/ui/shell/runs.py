@@ -45,7 +45,7 @@ class Summary:
     epochs_planned: int
     best: EpochRecord | None
     valid_interval: tuple[float, float] | None
-    honest_interval: tuple[float, float] | None
+    leak_free_interval: tuple[float, float] | None
     test_accuracy: float | None
     test_interval: tuple[float, float] | None
     notes: str
@@ -66,11 +66,11 @@ class Summary:
         return f"{text}, leaky" if self.leaky else text
 
     @property
-    def honest_text(self) -> str:
+    def leak_free_text(self) -> str:
         """Accuracy on faces never trained on, for leaky runs."""
         if self.best is None or self.best.honest_accuracy is None:
             return "—"
-        return percent_with_interval(self.best.honest_accuracy, self.honest_interval)
+        return percent_with_interval(self.best.honest_accuracy, self.leak_free_interval)
 
     @property
     def test_text(self) -> str:
@@ -123,7 +123,7 @@ def _summary(path: str, changed: tuple[int, ...]) -> Summary:
         epochs_planned=config.epochs if config else 0,
         best=best,
         valid_interval=None if mean else _interval(figures.get("valid")),
-        honest_interval=None if mean else _interval(figures.get("honest")),
+        leak_free_interval=None if mean else _interval(figures.get("honest")),
         test_accuracy=_number(test.get("accuracy")),
         test_interval=_interval(test),
         notes=label.notes,
@@ -286,7 +286,7 @@ def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Ru
                 "State": state_word(run.state),
                 "Epochs": f"{about.epochs_done} of {about.epochs_planned}" if about.epochs_planned else "—",
                 "Validation accuracy": about.valid_text,
-                "Honest": about.honest_text,
+                "Honest": about.leak_free_text,
                 "Test": about.test_text,
                 "Model": about.model,
                 "Protocol": about.protocol,

@@ -59,7 +59,7 @@ def _data() -> None:
         dataset = cache.loaded_dataset(source)
         if dataset is not None:
             st.caption(dataset.counts_text())
-        st.page_link("pages/data.py", label="Look at it or change it", icon=":material/photo_library:")
+        st.page_link("pages/data.py", label="Change data", icon=":material/photo_library:")
 
 
 def _model(photos: bool) -> None:

@@ -113,7 +113,7 @@ def _numbers(run: Run, now: State, records: list[EpochRecord]) -> None:
         if about.leaky:
             cells.append(("“Validation” accuracy (leaky)", percent(best.valid_accuracy), where))
             cells.append(
-                ("Honest accuracy", about.honest_text, "On faces that were never trained on, at the same epoch.")
+                ("Honest accuracy", about.leak_free_text, "On faces that were never trained on, at the same epoch.")
             )
         else:
             cells.append(("Best validation accuracy", about.valid_text, where))

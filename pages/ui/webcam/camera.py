@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import streamlit as st
 
-from fer_core.live import LiveSession, frames_callback
+from fer_core.live import FrameStats, LiveSession, frames_callback
 from pages.ui.components.camera_check import camera_check
 from pages.ui.components.face_bars import face_bars
+from pages.ui.model.sample import annotated_sample
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import session
 from pages.ui.shell.errors import calm
@@ -19,6 +20,7 @@ from pages.ui.webcam.game import BESIDE, game, shows_game
 from pages.ui.webcam.state import WebcamState
 
 _KEY: Final = "camera"  # of the video on the page
+_SAMPLE: Final = "two-portraits.jpg"
 _READ_EVERY: Final = 0.7  # seconds between two looks at the figures
 
 
@@ -53,14 +55,31 @@ def camera(live: LiveSession) -> None:
     In a fragment, since each step of the connection reruns what it stands in. In one fragment, since the browser takes
     what several components report in one moment for reports of one fragment, and forgets the other.
     """
-    from streamlit_webrtc import WebRtcMode, webrtc_streamer
-
     from pages.ui.webcam.patches import close_stale_connection, freeze_loaded_objects, install_patches
 
     install_patches()
     freeze_loaded_objects()
     close_stale_connection(_KEY)
-    context = webrtc_streamer(
+    invitation = st.empty()  # always there, so that the video below keeps its place on the page
+    with st.container(key="webcam-video"):
+        context = _streamer(live)
+    playing = context.state.playing
+    busy = playing or context.state.signalling
+    state_of(WebcamState).note_camera(playing=playing, busy=busy, frames=live.frames)
+    if not busy:
+        with invitation.container(key="webcam-invitation"), calm("drawing the sample"):
+            _invite()
+    advice = camera_check(playing=playing)
+    if advice and not playing:
+        st.warning(advice, icon=":material/videocam_off:")
+        fallbacks()
+
+
+def _streamer(live: LiveSession) -> Any:
+    """The video library's element; returns its context."""
+    from streamlit_webrtc import WebRtcMode, webrtc_streamer
+
+    return webrtc_streamer(
         key=_KEY,
         mode=WebRtcMode.SENDRECV,
         # Always given: left out, the library would contact public STUN servers.
@@ -82,12 +101,16 @@ def camera(live: LiveSession) -> None:
             "style": {"width": "100%", "borderRadius": "0.5rem"},
         },
     )
-    playing = context.state.playing
-    state_of(WebcamState).note_camera(playing=playing, busy=playing or context.state.signalling, frames=live.frames)
-    advice = camera_check(playing=playing)
-    if advice and not playing:
-        st.warning(advice, icon=":material/videocam_off:")
-        fallbacks()
+
+
+def _invite() -> None:
+    """What to expect, until the camera is on: a sample as the live view would show it, and how to start."""
+    sample = annotated_sample(_SAMPLE, state_of(WebcamState).model, bars=True)
+    st.image(sample.image, alt=sample.description, width="stretch")
+    st.markdown(
+        "**Press START to see your own expression.** The browser asks once for permission to use the camera. "
+        "Every face gets a number, a label and its probabilities, as in this sample."
+    )
 
 
 @st.fragment(key=BESIDE)
@@ -106,31 +129,37 @@ def read_out(live: LiveSession) -> None:
         st.switch_page("pages/upload.py")
     rates = live.stats()
     doctor(live, rates)
-    first, second = st.columns(2)
-    first.metric("Frames shown", f"{rates.shown:.0f} / s", help="Annotated and handed to the browser.")
-    second.metric(
-        "Age of the picture",
-        f"{rates.latency_ms:.0f} ms",
-        help="From the arrival of a frame here to its annotated copy. The way from the camera and to the screen comes on top.",
-    )
-    first.metric("Frames in", f"{rates.received:.0f} / s", help="From the camera.")
-    second.metric(
-        "Frames dropped", f"{rates.dropped:,}", help="Left out because a newer one had come. Normal on a busy machine."
-    )
-    st.caption(f"Milliseconds per frame: {' · '.join(f'{name} {ms:.1f}' for name, ms in rates.stages.items()) or '–'}")
+    _chips(live, rates)
     with calm("drawing the faces"):
         faces(live)
+
+
+def _chips(live: LiveSession, stats: FrameStats) -> None:
+    """Frame rate, latency and number of faces; the tooltip has the rest."""
+    if not live.frames:
+        return
+    count = len(live.faces())
+    chips = (
+        f"{stats.shown:.0f} frames/s",
+        f"{stats.latency_ms:.0f} ms latency",
+        f"{count} face{'' if count == 1 else 's'}",
+    )
+    stages = ", ".join(f"{name} {ms:.1f} ms" for name, ms in stats.stages.items())
+    st.markdown(
+        " ".join(f":gray-badge[{chip}]" for chip in chips),
+        help=f"The camera sends {stats.received:.0f} frames/s; {stats.dropped:,} were dropped because a newer one had "
+        "arrived, which is normal on a busy machine. The latency runs from the arrival of a frame on the server to its "
+        f"annotated copy; capture and display are not included.{f' Per frame: {stages}.' if stages else ''}",
+    )
 
 
 def faces(live: LiveSession) -> None:
     """Probabilities now, and over the last seconds, for each face; one of them may be sent to the Upload page."""
     found = live.faces()
     if not found:
-        st.caption("No face in the picture." if live.frames else "Press START under the picture.")
+        st.caption("No face in the frame." if live.frames else "Faces, their probabilities and a timeline appear here.")
         if not live.frames:
             return
-    else:
-        st.markdown(f"**{len(found)} faces**" if len(found) > 1 else "**1 face**")
     # Drawn without faces too: somebody may have pressed the button of one that is just gone.
     wanted = face_bars(live.classes(), found, live.history())
     crop = None if wanted is None else live.crop(wanted)

@@ -1,4 +1,4 @@
-"""The settings of the live view and what can be done with its picture; all hold at once, without reconnecting."""
+"""The controls of the live view; each takes effect from the next frame, without reconnecting."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pages.ui.shell import session
 from pages.ui.shell.errors import calm, calmly, show_complaint
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
-from pages.ui.webcam.game import CONTROLS, shows_game
+from pages.ui.webcam.game import CONTROLS
 from pages.ui.webcam.state import WebcamState
 
-_CALIBRATION = (
-    "Some faces look sad or angry to a network while they rest. Look into the camera with a relaxed face for two seconds, "
-    "alone: what the network reads into it is then taken off its scores (logits) for other expressions, for every face in "
-    "this view and in recordings of it. It is not training, it makes the network no better for other people, and it never "
-    "touches what Upload says. Reset or another model ends it."
+_BASELINE = (
+    "Some resting faces score as sad or angry. Look into the camera alone with a relaxed face for two seconds: FER Lab "
+    "then subtracts the scores (logits) of your resting face for every face in this view and its recordings. The network "
+    "is not trained, and Upload is not affected. Reset or another model ends it."
 )
 _STEP = 0.01  # of the threshold; left where the model's own is, it follows the model
 _LOOK_EVERY = 0.25  # seconds between two looks at a calibration
@@ -26,20 +25,24 @@ _LOOK_EVERY = 0.25  # seconds between two looks at a calibration
 
 @st.fragment(key=CONTROLS)
 def controls(live: LiveSession) -> None:
-    """Settings that hold from the next frame on, without reconnecting; folded up while the game is shown, so that on a
-    narrow screen it stands right under the picture."""
-    folded = shows_game()
-    with st.expander("Settings", icon=":material/tune:") if folded else st.container(border=True):
+    """One row under the video: what can be done with it, the sensitivity, and the settings."""
+    show_complaint()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="webcam-controls"):
+        saved = _snapshot(live)
+        _recording(live)
+        _baseline(live)
         _sensitivity(live)
-        _settings(live)
-        _actions(live)
-        _calibration(live)
+        with st.popover("Settings", icon=":material/tune:"):
+            _settings(live)
+    if saved:
+        st.success(saved, icon=":material/check:")
+    _messages(live)
 
 
 def _sensitivity(live: LiveSession) -> None:
-    """The slider; not in a fragment of its own, since a change moves the threshold and ends a calibration."""
+    """The slider; not in a fragment of its own, since a change moves the threshold and ends a neutral baseline."""
     model = state_of(WebcamState).model
-    sensitivity_slider(model)
+    sensitivity_slider(model, compact=True)
     live.use(sensitive_classifier(model))
 
 
@@ -93,54 +96,51 @@ def _settings(live: LiveSession) -> None:
     )
 
 
-@st.fragment
-def _actions(live: LiveSession) -> None:
-    left, right = st.columns(2)
-    if left.button("Snapshot", icon=":material/photo_camera:", width="stretch", key="live_snapshot"):
+def _snapshot(live: LiveSession) -> str | None:
+    """The button; returns where the frame was saved when it was just pressed."""
+    if st.button("Snapshot", icon=":material/photo_camera:", key="live_snapshot"):
         with calm("saving the snapshot"):
-            path = live.snapshot(session.workspace())
-            st.success(f"Saved as {plain(path)}.", icon=":material/check:")
-    recording = live.recording
-    if recording is None:
-        if right.button("Record", icon=":material/fiber_manual_record:", width="stretch", key="live_record"):
+            return f"Saved as {plain(live.snapshot(session.workspace()))}."
+    return None
+
+
+def _recording(live: LiveSession) -> None:
+    if live.recording is None:
+        if st.button("Record", icon=":material/fiber_manual_record:", key="live_record"):
             with calm("starting the recording"):
                 live.start_recording(session.workspace())
             st.rerun(scope="fragment")
-    elif right.button("Stop recording", icon=":material/stop:", width="stretch", key="live_record_stop"):
+    elif st.button("Stop recording", icon=":material/stop:", key="live_record_stop"):
         saved = live.stop_recording()
-        session.notify(f"Recorded {saved}." if saved else "Nothing was recorded: no picture came.")
+        session.notify(f"Recorded {saved}." if saved else "Nothing was recorded: no frame arrived.")
         st.rerun(scope="fragment")
+
+
+def _baseline(live: LiveSession) -> None:
+    """The button of the neutral baseline, and Reset while one is in force."""
+    now = live.neutral_baseline
+    st.button(
+        "Neutral baseline",
+        icon=":material/face:",
+        help=_BASELINE,
+        key="live_calibrate",
+        on_click=calmly(live.record_neutral_baseline),
+        disabled=now.running,
+    )
+    if now.result is not None and not now.running:
+        st.button("Reset", icon=":material/undo:", key="live_calibration_reset", on_click=live.clear_neutral_baseline)
+
+
+def _messages(live: LiveSession) -> None:
+    """What the buttons led to."""
     if live.recording is not None:
-        st.caption(f":material/fiber_manual_record: Recording to {plain(live.recording.name)}, with a csv beside it.")
-    notice = session.take_notice()
-    if notice:
+        st.caption(f":material/fiber_manual_record: Recording to {plain(live.recording.name)}, with a csv next to it.")
+    if notice := session.take_notice():
         st.success(plain(notice), icon=":material/check:")
-
-
-def _calibration(live: LiveSession) -> None:
-    """Calibrate to me: the button, the two seconds, and what they changed."""
-    show_complaint()
-    if live.neutral_baseline.running:
+    now = live.neutral_baseline
+    if now.running:
         st.fragment(_taking, run_every=_LOOK_EVERY)(live)
         return
-    now = live.neutral_baseline
-    with st.container(horizontal=True, gap="small"):
-        st.button(
-            "Calibrate to me",
-            icon=":material/face:",
-            help=_CALIBRATION,
-            width="stretch",
-            key="live_calibrate",
-            on_click=calmly(live.record_neutral_baseline),
-        )
-        if now.result is not None:
-            st.button(
-                "Reset",
-                icon=":material/undo:",
-                width="stretch",
-                key="live_calibration_reset",
-                on_click=live.clear_neutral_baseline,
-            )
     if now.note:
         st.warning(plain(now.note), icon=":material/warning:")
     if now.result is not None:

@@ -23,7 +23,7 @@ FACES, MIRROR = "faces", "mirror"
 _VIEWS: Final = {FACES: "Faces", MIRROR: "Expression mirror"}
 CONTROLS: Final = "live-controls"
 BESIDE: Final = "live-beside"
-"""Names of the two parts of the page that look different while the game is shown."""
+"""Keys of the two parts of the page that are redrawn on their own."""
 _VIEW: Final = "live_view"
 _LOOK_EVERY: Final = 0.3  # seconds between two looks at a running game
 
@@ -54,7 +54,7 @@ def _switch(live: LiveSession) -> None:
     # When somebody comes back to the page its old choice counts as a change, before the parts exist: then the whole page
     # is about to be drawn.
     with suppress(StreamlitAPIException):
-        st.rerun([CONTROLS, BESIDE])
+        st.rerun([BESIDE])
 
 
 def game(live: LiveSession) -> None:

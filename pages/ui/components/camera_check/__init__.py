@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-import streamlit as st
-
 from pages.ui.components.files import component
 
 _HTML = '<button type="button" class="fer-check">Check the camera</button><span class="fer-check-note" role="status"></span>'
@@ -46,8 +44,6 @@ def camera_check(*, playing: bool) -> str | None:
     """Show the button; returns advice when the browser says that the camera does not work, else None."""
     answer = _component()(key="fer_camera_check", data={"playing": playing}, on_answer_change=lambda: None).answer
     name = str(answer.get("name", "")) if answer else ""
-    if name == "ok" and not playing:
-        st.caption(":material/check_circle: The browser can use the camera. Press START.")
     if not name or name == "ok":
         return None
     return ADVICE.get(name, f"The browser could not open the camera ({name}). Try another browser or camera.")

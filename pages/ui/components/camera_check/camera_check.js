@@ -25,13 +25,14 @@ export default function ({data, parentElement, setStateValue}) {
   async function run() {
     if (busy.has(parentElement)) return;
     busy.add(parentElement);
-    note.textContent = "asking the browser…";
+    note.textContent = "Asking the browser…";
     const answer = await ask();
-    note.textContent = "";
+    note.textContent = answer.name === "ok" ? "The browser can use the camera. Press START." : "";
     busy.delete(parentElement);
     setStateValue("answer", answer);
   }
   button.onclick = run;
+  button.hidden = note.hidden = data.playing;
   if (!data.playing && !parentElement.dataset.asked) {
     parentElement.dataset.asked = "yes";
     quiet().then((yes) => { if (yes && button.isConnected) run(); });

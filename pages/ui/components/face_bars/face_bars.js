@@ -82,7 +82,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     made.send.onclick = () => setTriggerValue("sent", face.number);
     face.bars.forEach((percent, i) => {
       made.rows[i].fill.style.width = percent + "%";
-      made.rows[i].value.textContent = percent;
+      made.rows[i].value.textContent = `${percent}%`;
     });
     made.canvas.setAttribute("aria-label", `${face.title}; probabilities over the last ${data.span} seconds`);
     line(made.canvas, face, face.colours, data.span);
