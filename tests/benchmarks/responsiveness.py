@@ -45,7 +45,7 @@ def measure(page: Page, server: Server) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for name in ("Data", "Train", "Overview"):
-            heading = "FER Lab" if name == "Overview" else name
+            heading = "See how a network reads a face, and when to trust it" if name == "Overview" else name
             link = page.get_by_role("link", name=name, exact=True).first
             shown = f"document.querySelector('h1')?.textContent.trim() === '{heading}'"
             found.setdefault(f"open {name}", []).append(milliseconds(page, link.click, shown))

@@ -167,5 +167,7 @@ def test_looking_at_runs_needs_no_torch():
 
 def test_the_first_page_needs_no_torch():
     """It is imported in the background; whoever opens the app does not wait for it."""
-    loaded = loaded_by("import fer_core.charts, pages.ui.shell.sidebar, pages.ui.overview.sections")
+    loaded = loaded_by(
+        "import fer_core.charts, pages.ui.shell.sidebar, pages.ui.overview.cards, pages.ui.overview.introduction"
+    )
     assert not loaded & {"torch", "cv2", "scipy", "captum"}

@@ -126,7 +126,11 @@ def test_the_wheel_serves_its_pages(installed, elsewhere):
     with app(installed, elsewhere, "--port", str(free_port(21000))) as process, chromium() as browser:
         url = address(process)
         page = browser.new_page()
-        for name, heading in {"": "FER Lab", "train": "Train", "upload": "Upload"}.items():
+        for name, heading in {
+            "": "See how a network reads a face, and when to trust it",
+            "train": "Train",
+            "upload": "Upload",
+        }.items():
             page.goto(f"{url}/{name}")
             page.get_by_role("heading", name=heading, exact=True).first.wait_for(timeout=60_000)
         assert not (elsewhere / "workspace").exists()
@@ -150,7 +154,7 @@ def test_the_window_shows_a_page_and_ends_the_server_when_it_closes(installed, e
             url = address(process)
             with sync_playwright() as playwright:
                 page = window(playwright, debugging)
-                page.get_by_role("heading", name="FER Lab", exact=True).first.wait_for(timeout=60_000)
+                page.get_by_role("heading", name="See how a network reads a face").first.wait_for(timeout=60_000)
                 assert page.url.startswith(url)
                 page.close()
             assert process.wait(30) == 0
