@@ -27,7 +27,9 @@ from fer_core.images import png
 from fer_core.inference import Classifier
 from fer_core.live.frame_stats import FrameStats, FrameStatsRecorder
 from fer_core.live.game import MODEL_CHANGED, Game
-from fer_core.live.mp4 import Mp4Writer
+from fer_core.live.media.display import Placement
+from fer_core.live.media.failures import write_error
+from fer_core.live.media.writer import VideoWriter
 from fer_core.live.neutral_baseline import NeutralBaselineState
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor
 from fer_core.live.table import FaceTable
@@ -128,7 +130,7 @@ class LiveSession:
             began = clock.perf_counter()
             image = draw_marks(rgb, result.marks(), mirror=config.mirror, bars=config.bars)
             stages = {**result.milliseconds, "draw": 1000 * (clock.perf_counter() - began)}
-            self._store(image, result, arrived)
+            self._store(image, result, arrived, mirrored=config.mirror)
             game = self._game
             if game is not None:
                 game.add_frame(rgb, result)
@@ -141,7 +143,7 @@ class LiveSession:
         self._reduce_load(done - arrived)
         return image
 
-    def _store(self, image: Frame, result: FrameResult, time: float) -> None:
+    def _store(self, image: Frame, result: FrameResult, time: float, *, mirrored: bool) -> None:
         with self._lock:
             self._frames += 1
             self._first_frame = self._first_frame or clock.monotonic()
@@ -159,7 +161,7 @@ class LiveSession:
                 del self._history[number]
             recorder = self._recorder
         if recorder is not None:
-            recorder.add(image, result, time)
+            recorder.add(image, result, time, mirrored=mirrored)
 
     def _reduce_load(self, seconds: float) -> None:
         """Detect faces less often and on smaller frames once processing has been slow for a while; report it."""
@@ -344,14 +346,14 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._file: Mp4Writer | None = None
+        self._file: VideoWriter | None = None
         self._table: FaceTable | None = None
         self._tables = 0
         self._started = 0.0
         self._closed = False
 
-    def add(self, image: Frame, result: FrameResult, time: float) -> None:
-        """Append one frame.
+    def add(self, image: Frame, result: FrameResult, time: float, *, mirrored: bool) -> None:
+        """Append one frame; if its size differs from the first one's, it is letterboxed.
 
         Raises:
             WorkspaceError: the files cannot be written.
@@ -365,13 +367,15 @@ class Recorder:
                 if self._file is None:
                     height, width = image.shape[:2]
                     comment = f"Sensitivity {result.sensitivity:g} at the start; the csv file lists it for each face."
-                    self._file = Mp4Writer(self.path, width, height, live=True, comment=comment)
+                    self._file = VideoWriter(self.path, width, height, live=True, comment=comment)
                     self._started = time
-                self._file.add(image, time - self._started)
-                self._table_for(result).add(result, time - self._started)
+                seconds, size = time - self._started, (image.shape[1], image.shape[0])
+                placement = None if size == self._file.size else Placement.fit(size, self._file.size)
+                self._file.add(image, seconds)
+                self._table_for(result).add(result, seconds, mirrored=mirrored, placement=placement)
             except (OSError, av.FFmpegError) as error:
                 self._finish()
-                raise WorkspaceError(f"The recording stopped: {self.path} cannot be written ({error}).") from error
+                raise WorkspaceError(f"The recording stopped. {write_error(self.path, error)}") from error
 
     def _table_for(self, result: FrameResult) -> FaceTable:
         """The table with the classes of a frame as columns."""

@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 from typing import Final
 
-from fer_core.errors import WorkspaceError
 from fer_core.formatting import csv_cell
+from fer_core.live.media.display import Placement
+from fer_core.live.media.failures import write_error
 from fer_core.live.processor import FrameResult
 from fer_core.workspace import make_directory
 
@@ -34,17 +35,32 @@ class FaceTable:
         try:
             self._file = path.open("w", newline="", encoding="utf-8")
         except OSError as error:
-            raise WorkspaceError(
-                f"{path} cannot be written ({error.strerror}). Choose another folder, or free some space."
-            ) from error
+            raise write_error(path, error) from error
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow([*COLUMNS, *map(csv_cell, labels), LAST])
         self._flushed = 0.0
 
-    def add(self, result: FrameResult, seconds: float) -> None:
-        """Append the faces of one frame, ``seconds`` after the start of the video or recording."""
+    def add(
+        self, result: FrameResult, seconds: float, *, mirrored: bool = False, placement: Placement | None = None
+    ) -> None:
+        """Append the faces of one frame.
+
+        Boxes refer to the frames of the video that belongs to the table.
+
+        Args:
+            result: the faces.
+            seconds: time since the start of the video or recording.
+            mirrored: whether that video shows this frame mirrored.
+            placement: position of this frame in that video; None if it fills the frame.
+        """
         for face in result.faces:
-            box = [f"{v:.1f}" for v in face.box]
+            place = face.box
+            if mirrored:
+                left, top, width, height = place
+                place = (result.width - left - width, top, width, height)
+            if placement is not None:
+                place = placement.box(place)
+            box = [f"{v:.1f}" for v in place]
             probabilities = [f"{p:.4f}" for p in face.probabilities]
             position = [f"{seconds:.3f}", face.number, *box, csv_cell(face.label), int(face.abstained)]
             self._writer.writerow([*position, *probabilities, f"{result.sensitivity:g}"])

@@ -1,4 +1,7 @@
-"""Video files: every face followed and classified, an annotated copy and a csv written as it goes; constant memory."""
+"""Annotates video files: tracks and classifies every face, and writes an annotated copy and a csv table.
+
+Frames are processed one at a time, so memory does not grow with the length of the video.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ import csv
 import io
 import time as clock
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +20,12 @@ import numpy.typing as npt
 from fer_core.annotate import draw_marks
 from fer_core.classes import ClassList
 from fer_core.config import LiveConfig
-from fer_core.errors import DataError, ImageError, WorkspaceError
+from fer_core.errors import DataError, ImageError
 from fer_core.formatting import from_csv_cell
 from fer_core.inference import Classifier
-from fer_core.live.mp4 import Mp4Writer
+from fer_core.live.media.failures import write_error
+from fer_core.live.media.reader import VideoReader
+from fer_core.live.media.writer import VideoWriter
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.table import COLUMNS, LAST, FaceTable
 from fer_core.workspace import make_directory
@@ -29,21 +33,22 @@ from fer_core.workspace import make_directory
 if TYPE_CHECKING:
     import av
 
-_EARLY_PACKETS = 500
-_LARGEST_FRAME = 40_000_000  # pixels; refused before decoding
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+"""Extensions of an annotated copy."""
+_EARLY_BYTES: Final = 64 * 2**20
+"""Most sound before the first frame that is buffered; an hour of AAC."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoProgress:
-    """How far a video is.
+    """Progress of a video job.
 
     Attributes:
-        seconds: of the video, done.
-        total_seconds: of the video, or None where the file does not say.
-        frames: done.
-        seconds_left: of waiting, or None where unknown.
-        preview: the newest annotated frame, uint8 RGB.
+        seconds: processed seconds of the video.
+        total_seconds: duration of the video; None if unknown.
+        frames: number of processed frames.
+        seconds_left: estimated remaining processing time in seconds; None if unknown.
+        preview: the newest annotated frame, uint8 RGB (H, W, 3).
     """
 
     seconds: float
@@ -55,14 +60,17 @@ class VideoProgress:
 
 @dataclass
 class VideoResult:
-    """What came of a video.
+    """Result of a video job.
 
     Attributes:
-        frames, seconds: of the video, processed.
-        tracks: how many different people were followed.
-        faces: detections over all frames.
-        stopped: it was cancelled; the files hold what was done until then.
-        notes: what a person should know (audio left out, the file was cut short).
+        frames: number of processed frames.
+        seconds: time of the last processed frame, from the start of the video.
+        tracks: number of tracks, that is of different people.
+        faces: number of faces over all frames.
+        stopped: whether the job was canceled; the files then end at that frame.
+        notes: messages for the user, such as omitted sound or a damaged file.
+        skipped_packets: number of video packets that could not be decoded.
+        width, height: size of the frames in pixels, as a player shows them; boxes in the table refer to it.
     """
 
     frames: int = 0
@@ -71,6 +79,9 @@ class VideoResult:
     faces: int = 0
     stopped: bool = False
     notes: list[str] = field(default_factory=list)
+    skipped_packets: int = 0
+    width: int = 0
+    height: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -88,210 +99,149 @@ def annotate_video(
     on_progress: Callable[[VideoProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> VideoResult:
-    """Follow and classify the faces of a video.
+    """Track and classify the faces of a video.
+
+    Times in the table and in the annotated copy start at the first frame or sound of the source, whichever comes first.
+    Boxes refer to frames as a player shows them.
 
     Args:
-        source: any file FFmpeg can read.
-        output: annotated copy (.mp4, .m4v, .mov) with the sound of the source, or None.
-        table: csv with a row for each face in each frame: time, track, box, label, abstained, seven probabilities.
-        classifier: the network.
-        processor: follows and classifies; made from ``config`` when None.
-        config: settings of the live view; bars and mirror are taken from here (a video is not mirrored by default).
-        on_progress: called a few times a second.
-        should_stop: asked after each frame; what was done until then is kept in valid files.
+        source: any video FFmpeg can read.
+        output: path of the annotated copy (.mp4, .m4v, .mov), which includes the sound; None for no copy.
+        table: path of a csv with a row for each face in each frame: time, track, box, label, abstained, and a
+            probability for each class; None for no table.
+        classifier: the model.
+        processor: tracks and classifies the faces; made from ``config`` if None.
+        config: settings of the live view; by default a video is not mirrored.
+        on_progress: called a few times per second.
+        should_stop: called after each frame; True ends the job, and the files are valid up to that frame.
 
     Raises:
-        ImageError: the file is no video, holds no frame, or is refused for its size.
+        ImageError: the file is not a video, has no frame that can be decoded, or its frames are too large.
         WorkspaceError: a file cannot be written.
     """
-    import av
-
     config = config or LiveConfig(mirror=False)
     processor = processor or LiveProcessor(classifier, config=config)
     if output is not None and Path(output).suffix.lower() not in VIDEO_SUFFIXES:
-        raise ImageError(f"'{Path(output).name}' does not end like a video. Use {', '.join(VIDEO_SUFFIXES)}.")
+        raise ImageError(
+            f"'{Path(output).name}' does not have the extension of a video. Use {', '.join(VIDEO_SUFFIXES)}."
+        )
     if output is not None and Path(output).resolve() == Path(source).resolve():
         raise ImageError("The annotated video would overwrite its source. Choose another name for the output.")
     result, numbers = VideoResult(), set[int]()
     started = last_report = clock.perf_counter()
     with ExitStack() as stack:
-        reader = stack.enter_context(_Reader(Path(source)))
-        writer: _Writer | None = None
+        reader = stack.enter_context(VideoReader(Path(source)))
         rows = stack.enter_context(FaceTable(Path(table), classifier.labels)) if table is not None else None
-        try:
-            early: list[av.Packet[Any]] = []  # sound that comes before the first picture
-            for item in reader.items():
-                if not isinstance(item, tuple):
-                    if writer:
-                        writer.file.copy_sound(item)
-                    elif output is not None and len(early) < _EARLY_PACKETS:
-                        early.append(item)
-                    continue
-                time, frame = item
-                if output is not None and writer is None:
-                    writer = stack.enter_context(
-                        _Writer(Path(output), frame, reader, f"Sensitivity {processor.sensitivity:g}")
-                    )
-                    for packet in early:
-                        writer.file.copy_sound(packet)
-                found = processor.process(frame, time)
-                if rows:
-                    rows.add(found, time)
-                picture = None
-                if writer:
-                    picture = draw_marks(frame, found.marks(), mirror=config.mirror, bars=config.bars)
-                    writer.file.add(picture, time)
-                result.frames += 1
-                result.seconds = time
-                result.faces += len(found.faces)
-                numbers.update(face.number for face in found.faces)
-                now = clock.perf_counter()
-                if on_progress and (now - last_report > 0.25 or result.frames == 1):
-                    last_report = now
-                    left = None
-                    if reader.duration and time > 0:
-                        left = max(0.0, (reader.duration - time) * (now - started) / time)
-                    shown = (
-                        picture
-                        if picture is not None
-                        else draw_marks(frame, found.marks(), mirror=config.mirror, bars=config.bars)
-                    )
-                    on_progress(VideoProgress(time, reader.duration, result.frames, left, shown))
-                if should_stop and should_stop():
-                    result.stopped = True
-                    break
-        except av.FFmpegError as error:
-            raise WorkspaceError(f"Writing the video failed ({error}). Free some space and try again.") from error
-        if not result.frames:
-            raise ImageError(f"{Path(source).name} holds no picture that can be decoded, so there is nothing to do.")
-        if writer:
-            writer.finish()
-        result.notes += reader.notes + (writer.notes if writer else [])
+        copy: _Copy | None = None
+        early: list[av.Packet[Any]] = []  # sound before the first frame, which fixes the size of the copy
+        early_bytes = 0
+        for item in reader.items():
+            if not isinstance(item, tuple):
+                if copy:
+                    copy.add_sound(item)
+                elif output is not None and early_bytes < _EARLY_BYTES:
+                    early.append(item)
+                    early_bytes += item.size
+                continue
+            time, frame = item
+            if output is not None and copy is None:
+                copy = stack.enter_context(_Copy(Path(output), reader, f"Sensitivity {processor.sensitivity:g}"))
+                for packet in early:
+                    copy.add_sound(packet)
+                early.clear()
+            found = processor.process(frame, time)
+            if rows:
+                rows.add(found, time, mirrored=config.mirror)
+            image = None
+            if copy:
+                image = draw_marks(frame, found.marks(), mirror=config.mirror, bars=config.bars)
+                copy.add(image, time)
+            result.frames += 1
+            result.seconds = time
+            result.faces += len(found.faces)
+            numbers.update(face.number for face in found.faces)
+            now = clock.perf_counter()
+            if on_progress and (now - last_report > 0.25 or result.frames == 1):
+                last_report = now
+                if image is None:
+                    image = draw_marks(frame, found.marks(), mirror=config.mirror, bars=config.bars)
+                total = reader.duration if reader.duration and reader.duration >= time else None
+                left = (total - time) * (now - started) / time if total and time > 0 else None
+                on_progress(VideoProgress(time, total, result.frames, left, image))
+            if should_stop and should_stop():
+                result.stopped = True
+                break
+        if copy:
+            copy.finish()
+        result.notes += reader.notes + (copy.notes if copy else [])
+        result.skipped_packets = reader.skipped
+        result.width, result.height = reader.size
     result.tracks = len(numbers)
     return result
 
 
-class _Reader:
-    """Upright RGB frames with their times, and the packets of sound in between."""
+class _Copy:
+    """The annotated copy. It is written under a temporary name and renamed once it is complete.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.notes: list[str] = []
+    Raises:
+        WorkspaceError: (from every method) the file cannot be written.
+    """
 
-    def __enter__(self) -> _Reader:
-        import av
-
-        if not self.path.is_file():
-            raise ImageError(f"There is no file '{self.path}'. Give a video file.")
-        try:
-            self.container = av.open(str(self.path), metadata_errors="replace")
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise ImageError(f"{self.path.name} is not a video that can be read ({_reason(error)}).") from error
-        if not self.container.streams.video:
-            self.container.close()
-            raise ImageError(f"{self.path.name} holds no pictures, only {_kinds(self.container)}. Give a video file.")
-        self.video = self.container.streams.video[0]
-        context = self.video.codec_context
-        if context is None:  # FFmpeg knows no decoder for what the file says it holds
-            self.container.close()
-            raise ImageError(f"{self.path.name} is in a format whose pictures cannot be read here. Convert it to mp4.")
-        if not context.width or not context.height or context.width * context.height > _LARGEST_FRAME:
-            self.container.close()
-            raise ImageError(
-                f"{self.path.name} has frames of {context.width}×{context.height} pixels; up to 40 megapixels can be handled."
-            )
-        self.audio = self.container.streams.audio[0] if self.container.streams.audio else None
-        self.video.thread_type = "AUTO"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.container.close()
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds, or None where the file does not say."""
-        if self.video.duration is not None and self.video.time_base is not None:
-            return float(self.video.duration * self.video.time_base)
-        return self.container.duration / 1_000_000 if self.container.duration else None
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames per second, for the encoder's bit-rate control only; times come from the frames."""
-        rate = self.video.average_rate or self.video.base_rate or Fraction(25)
-        return Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else Fraction(25)
-
-    def items(self) -> Iterator[tuple[float, npt.NDArray[np.uint8]] | av.Packet[Any]]:
-        """Pictures as (seconds from the first one, uint8 RGB (H, W, 3)), and packets of sound, as they come.
-
-        A file cut short ends where its data end.
-        """
-        import av
-
-        first: float | None = None
-        previous = -1.0
-        streams = [self.video] + ([self.audio] if self.audio else [])
-        try:
-            for packet in self.container.demux(streams):
-                if packet.stream is not self.video:
-                    yield packet
-                    continue
-                for frame in self.video.decode(packet):
-                    if frame.width * frame.height > _LARGEST_FRAME:
-                        raise ImageError(f"{self.path.name} changes to frames of {frame.width}×{frame.height} pixels.")
-                    seconds = frame.time if frame.time is not None else previous + float(1 / self.rate)
-                    first = seconds if first is None else first
-                    time = max(seconds - first, previous + 1e-4)  # broken files jump backwards
-                    previous = time
-                    yield time, _upright(frame)
-        except (av.FFmpegError, ValueError) as error:
-            self.notes.append(
-                f"The file is damaged or cut short after {max(previous, 0):.1f} seconds ({_reason(error)})."
-            )
-
-
-class _Writer:
-    """The annotated copy. Written under a temporary name; finished files only get the real one."""
-
-    def __init__(self, path: Path, first: npt.NDArray[np.uint8], reader: _Reader, comment: str) -> None:
-        self.path, self.reader, self.first, self.comment = path, reader, first, comment
+    def __init__(self, path: Path, reader: VideoReader, comment: str) -> None:
+        self.path, self.reader, self.comment = path, reader, comment
         self.temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-        self.notes: list[str] = []
 
-    def __enter__(self) -> _Writer:
-        import av
-
+    def __enter__(self) -> _Copy:
         make_directory(self.path.parent)
-        height, width = self.first.shape[:2]
-        try:
-            self.file = Mp4Writer(self.temporary, width, height, rate=self.reader.rate, comment=self.comment)
-        except (av.FFmpegError, OSError) as error:
-            raise WorkspaceError(f"{self.path} cannot be written ({_reason(error)}).") from error
-        sound = self.reader.audio
-        if sound is not None and not self.file.add_sound(sound):
-            self.notes.append(f"The sound ({sound.codec_context.name}) cannot be kept in this kind of file.")
+        with self._errors():
+            self.file = VideoWriter(self.temporary, *self.reader.size, rate=self.reader.rate, comment=self.comment)
+        if self.reader.audio is not None:
+            self.file.add_sound(self.reader.audio)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()  # closing what failed half-way must not hide the reason
+        self.file.close()  # raises nothing, so the reason of a failure stays visible
         with suppress(OSError):
             self.temporary.unlink(missing_ok=True)
 
-    def finish(self) -> None:
-        """Flush and give the file its name."""
-        self.file.finish()
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know about the copy."""
+        return self.file.notes
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        import av
+
         try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            raise write_error(self.path, error) from error
+
+    def add(self, image: npt.NDArray[np.uint8], seconds: float) -> None:
+        """Append a frame, uint8 RGB (H, W, 3)."""
+        with self._errors():
+            self.file.add(image, seconds)
+
+    def add_sound(self, packet: av.Packet[Any]) -> None:
+        """Append a packet of the source's sound."""
+        with self._errors():
+            self.file.add_sound_packet(packet)
+
+    def finish(self) -> None:
+        """Complete the file and give it its name."""
+        with self._errors():
+            self.file.finish()
             self.temporary.replace(self.path)
-        except OSError as error:
-            raise WorkspaceError(f"{self.path} cannot be written ({error.strerror}).") from error
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """What the csv of a video says, thinned for a chart.
+    """Probabilities over time from the table of a video, thinned for a chart.
 
     Attributes:
-        classes: of the model.
-        tracks: number -> (times float64 (n,), probabilities float32 (n, C)).
+        classes: C classes of the model.
+        tracks: track number -> (times in seconds float64 (n,), probabilities float32 (n, C)).
     """
 
     classes: ClassList
@@ -299,28 +249,28 @@ class Timeline:
 
 
 def read_timeline(table: str | Path, points: int = 600) -> Timeline:
-    """Read a csv of :func:`annotate_video`, at most ``points`` rows for each track, evenly spread.
+    """Read a table of :func:`annotate_video`, at most ``points`` evenly spread rows of each track.
 
     Raises:
-        ImageError: the file is missing or is no such csv.
+        ImageError: the file is missing or is not such a table.
     """
     try:
-        text = Path(table).read_text(encoding="utf-8")
+        text = Path(table).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ImageError(f"{table} cannot be read as a table of faces.") from error
+        raise ImageError(f"{table} cannot be read. Choose a csv file made from a video.") from error
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
     if tuple(header[: len(COLUMNS)]) != COLUMNS:
-        raise ImageError(f"{table} is not a table of faces made from a video.")
+        raise ImageError(f"{table} is not a table of faces from a video. Choose a csv file made from a video.")
     end = len(header) - 1 if header[-1] == LAST else len(header)
     labels = tuple(map(from_csv_cell, header[len(COLUMNS) : end]))
     try:
         classes = ClassList(labels)
     except DataError as error:
-        raise ImageError(f"{table} is not a table of faces made from a video. {error}") from error
+        raise ImageError(f"{table} is not a table of faces from a video. {error}") from error
     rows: dict[int, list[list[float]]] = {}
     for row in reader:
-        with suppress(ValueError):  # a last line cut short
+        with suppress(ValueError):  # the last line may be incomplete
             values = [float(row[0]), *map(float, row[len(COLUMNS) : end])]
             if len(values) == len(labels) + 1:
                 rows.setdefault(int(row[1]), []).append(values)
@@ -330,18 +280,3 @@ def read_timeline(table: str | Path, points: int = 600) -> Timeline:
         array = np.array(found)[picked]
         tracks[number] = (array[:, 0], array[:, 1:].astype(np.float32))
     return Timeline(classes, tracks)
-
-
-def _upright(frame: Any) -> npt.NDArray[np.uint8]:
-    """RGB pixels, turned as the file's rotation says."""
-    pixels = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else np.asarray(pixels)
-
-
-def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
-
-
-def _kinds(container: Any) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"

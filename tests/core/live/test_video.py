@@ -224,7 +224,7 @@ def test_a_video_of_no_length_is_refused_in_a_sentence(tmp_path, classifier, pro
     """A stream of pictures is announced, but there is none."""
     data = make_video(tmp_path / "whole.avi", frames=2, width=161).read_bytes()
     (tmp_path / "none.avi").write_bytes(data[: data.index(b"movi") + 4])
-    with pytest.raises(ImageError, match=r"holds no picture that can be decoded|is not a video"):
+    with pytest.raises(ImageError, match=r"contains no frame that can be decoded|is not a video"):
         annotate_video(tmp_path / "none.avi", tmp_path / "o.mp4", tmp_path / "t.csv", classifier, processor=processor)
     assert not (tmp_path / "o.mp4").exists()
 
@@ -240,7 +240,7 @@ def test_what_is_no_video_is_refused_in_a_sentence_and_writes_nothing(tmp_path, 
         ("text", "not a video"),
         ("empty", "not a video"),
         ("cut", "not a video"),
-        ("sound", "no pictures"),
+        ("sound", "only sound"),
         ("missing", "no file"),
     ]:
         with pytest.raises(ImageError, match=words):

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from fer_core.live.mp4 import Mp4Writer
+from fer_core.live.media.writer import VideoWriter
 
 
 def picture(width: int, height: int, gray: int = 0) -> np.ndarray:
@@ -19,7 +19,7 @@ def read(path) -> list[tuple[float, np.ndarray]]:
 @pytest.mark.parametrize("live", [False, True])
 def test_pictures_come_back_with_their_times(tmp_path, live):
     path = tmp_path / "a.mp4"
-    writer = Mp4Writer(path, 64, 48, live=live)
+    writer = VideoWriter(path, 64, 48, live=live)
     for number, seconds in enumerate((0, 0.04, 0.5)):
         writer.add(picture(64, 48, 60 * number), seconds)
     writer.finish()
@@ -28,20 +28,23 @@ def test_pictures_come_back_with_their_times(tmp_path, live):
     assert [pixels.mean() for _, pixels in found] == pytest.approx([0, 60, 120], abs=4)
 
 
-def test_an_odd_side_grows_by_a_pixel_and_other_sizes_are_fitted(tmp_path):
+def test_an_odd_side_grows_by_a_pixel_and_other_sizes_are_letterboxed(tmp_path):
     path = tmp_path / "a.mp4"
-    writer = Mp4Writer(path, 63, 47)
+    writer = VideoWriter(path, 63, 47)
+    assert writer.size == (63, 47)
     writer.add(picture(63, 47, 200), 0)
     writer.add(picture(200, 20, 200), 0.1)
     writer.finish()
-    for _, pixels in read(path):
-        assert pixels.shape == (48, 64, 3)
-        assert pixels[:, -1].mean() == pytest.approx(200, abs=4)  # the edge is repeated and not black
+    (_, first), (_, second) = read(path)
+    assert first.shape == second.shape == (48, 64, 3)
+    assert first[:, -1].mean() == pytest.approx(200, abs=4)  # the edge is repeated and not black
+    assert second[22:26, :60].mean() == pytest.approx(200, abs=8)
+    assert second[:16].max() < 40
 
 
 def test_two_pictures_of_one_moment_are_both_kept(tmp_path):
     path = tmp_path / "a.mp4"
-    writer = Mp4Writer(path, 64, 48)
+    writer = VideoWriter(path, 64, 48)
     for seconds in (0, 0.1, 0.1, 0.05):
         writer.add(picture(64, 48), seconds)
     writer.finish()
@@ -51,12 +54,12 @@ def test_two_pictures_of_one_moment_are_both_kept(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path):
-    writer = Mp4Writer(tmp_path / "nowhere" / "a.mp4", 64, 48)
+    writer = VideoWriter(tmp_path / "nowhere" / "a.mp4", 64, 48)
     with pytest.raises((OSError, av.FFmpegError)):
         write(writer, frames=60)
     writer.close()
 
 
-def write(writer: Mp4Writer, frames: int) -> None:
+def write(writer: VideoWriter, frames: int) -> None:
     for number in range(frames):
         writer.add(picture(64, 48), number / 30)
