@@ -1,4 +1,4 @@
-"""``video``: faces in video files."""
+"""``video``: tracks and classifies faces in video files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ commands = typer.Typer()
 @commands.command()
 def video(
     source: Annotated[str, typer.Argument(help="A video file.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", help="Annotated copy (.mp4, .m4v, .mov).")] = None,
-    csv: Annotated[str | None, typer.Option("--csv", help="Table with a row for each face in each frame.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Path of the annotated copy (.mp4, .m4v, .mov), which includes the sound."),
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", help="Path of a table with a row for each face in each frame.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
     sensitivity: Sensitivity = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow and classify the faces of a video; Ctrl-C keeps what is done."""
+    """Track and classify the faces of a video. Ctrl-C ends early and leaves valid files."""
     from fer_core.errors import ConfigError
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
@@ -29,19 +34,19 @@ def video(
 
     if output is None and csv is None:
         raise ConfigError(
-            "Say what to make of the video: -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
+            "No output was requested. Add -o OUT.mp4 for an annotated copy, --csv FILE for a table, or both."
         )
     classifier = Classifier.load(model or default_model(), workspace=workspace(), sensitivity=sensitivity, threads=1)
     export_behind(classifier, workspace())
-    with stop_on_interrupt("Finishing the file.") as stop_asked, progress("Video (seconds)") as bar:
+    with stop_on_interrupt("Finishing the files.") as stop_asked, progress("Video (seconds)") as bar:
 
         def report(p: VideoProgress) -> None:
             bar(int(p.seconds), int(p.total_seconds or p.seconds))
 
         result = annotate_video(source, output, csv, classifier, on_progress=report, should_stop=stop_asked)
     lines = [
-        f"{result.frames:,} frames ({result.seconds:.1f} s), {result.tracks} people followed, {result.faces:,} faces classified"
-        + (", stopped before the end" if result.stopped else "") + ".",
+        f"{result.frames:,} frames ({result.seconds:.1f} s), {result.tracks:,} people tracked, {result.faces:,} faces classified"
+        + (", canceled before the end" if result.stopped else "") + ".",
         *result.notes,
     ]  # fmt: skip
     tau = classifier.sensitivity if classifier.has_sensitivity else None

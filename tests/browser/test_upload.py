@@ -150,14 +150,14 @@ def test_a_video_is_followed_and_its_copy_and_table_are_saved(server, page, tmp_
     page.get_by_text("Video", exact=True).first.click()
     page.get_by_role("textbox", name="Or a video on this machine").fill(str(film))
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Follow the faces").click()
-    page.get_by_text(re.compile("people followed")).wait_for()
+    page.get_by_role("button", name="Track faces").click()
+    page.get_by_text(re.compile("people tracked")).wait_for()
     settled(page)
-    name, copy = downloaded(page, "Video")
+    name, copy = downloaded(page, "Download annotated video (MP4)")
     assert name == "film-faces.mp4"
     with av.open(io.BytesIO(copy)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 10
-    name, table = downloaded(page.get_by_test_id("stMain"), "csv")
+    name, table = downloaded(page.get_by_test_id("stMain"), "Download table (CSV)")
     assert name == "film-faces.csv"
     assert len(table.decode().splitlines()) > 10
 

@@ -310,10 +310,10 @@ def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
     app = open_page("upload")
     app.segmented_control(key="upload-way").set_value(UploadWay.VIDEO).run()
     app.text_input(key="video-path").input(str(path)).run()
-    click(app, "Follow the faces")
+    click(app, "Track faces")
     finish(app, "video")
     assert "**4** frames" in words(app)
-    assert "2 people followed" in words(app)
+    assert "2 people tracked" in words(app)
     assert {kept.name for kept in Workspace.default().recordings.iterdir()} == {"film-1-faces.mp4", "film-1-faces.csv"}
     assert "Person 1 over time" in words(app)
 
@@ -323,7 +323,7 @@ def test_a_text_file_is_no_video(open_page, tmp_path):
     app = open_page("upload")
     app.segmented_control(key="upload-way").set_value(UploadWay.VIDEO).run()
     app.text_input(key="video-path").input(str(tmp_path / "film.mp4")).run()
-    click(app, "Follow the faces")
+    click(app, "Track faces")
     wait_for_work(app, "video", 60)
     app.run()
     check(app, errors=1)

@@ -1,4 +1,4 @@
-"""Video files on the Upload page: every face followed, an annotated copy, a table and a timeline."""
+"""Video files on the Upload page: progress, the annotated copy, the csv table, and a timeline per person."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from pages.ui.upload.photo_cache import Model
 
 
 def video(model: Model) -> None:
-    """A video uploaded or on this machine, annotated in the background."""
-    st.caption("Every face is followed and named in each frame. The copy and its table are kept in the workspace.")
+    """Choose a video, annotate it in the background, and show the result."""
+    st.caption(
+        "Tracks every face and classifies it in each frame. The annotated copy and a csv table are saved in the workspace."
+    )
     file = st.file_uploader("A video", label_visibility="collapsed", key="video-file")
     typed = st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path").strip()
     if file is not None:
@@ -29,7 +31,7 @@ def video(model: Model) -> None:
     elif typed:
         source = Path(typed).expanduser()
         if not source.is_file():
-            raise ImageError(f"There is no file '{source}'. Give a video file.")
+            raise ImageError(f"There is no file '{source}'. Choose a video file.")
     else:
         return
     folder = session.workspace().recordings
@@ -50,9 +52,9 @@ def video(model: Model) -> None:
     found: VideoResult | None = background(
         "video",
         (str(source), model),
-        "Follow the faces",
+        "Track faces",
         prepare,
-        doing="following the faces, seconds of the video",
+        doing="tracking faces, seconds of the video",
         icon=":material/movie:",
         show=_preview,
     )
@@ -71,20 +73,29 @@ def _preview(work: Work) -> None:
 
 def _show(result: VideoResult, copy: Path, table: Path) -> None:
     st.markdown(
-        f"**{result.frames:,}** frames, {duration(result.seconds)}: {result.faces:,} faces, {result.tracks:,} people followed."
+        f"**{result.frames:,}** frames, {duration(result.seconds)}: {result.faces:,} faces, {result.tracks:,} people tracked."
     )
     if result.stopped:
-        st.info("It was cancelled; copy and table hold what was done until then.", icon=":material/info:")
+        st.info("Canceled: the copy and the table end where processing stopped.", icon=":material/info:")
     for note in result.notes:
         st.warning(plain(note), icon=":material/warning:")
     st.video(str(copy))
     with st.container(horizontal=True, gap="small"):
-        st.download_button("Video", copy.read_bytes, copy.name, "video/mp4", icon=":material/movie:", on_click="ignore")
-        st.download_button("csv", table.read_bytes, table.name, "text/csv", icon=":material/table:", on_click="ignore")
+        st.download_button(
+            "Download annotated video (MP4)",
+            copy.read_bytes,
+            copy.name,
+            "video/mp4",
+            icon=":material/movie:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Download table (CSV)", table.read_bytes, table.name, "text/csv", icon=":material/table:", on_click="ignore"
+        )
     lines = read_timeline(table)
     numbers = sorted(lines.tracks)
     if not numbers:
-        st.info("No face was found in this video.", icon=":material/search_off:")
+        st.info("No face was detected in this video.", icon=":material/search_off:")
         return
     number = st.selectbox("Person", numbers, key="video-person", width=160)
     times, probabilities = lines.tracks[number]
