@@ -78,6 +78,22 @@ def player_clip(path: Path, seconds_each: float = 0.7, rate: int = 10) -> Path:
     return _write(path, frames(), rate)
 
 
+def portrait_clip(path: Path, rate: int = 15) -> Path:
+    """Write a y4m clip of an upright phone, 480×640: one face that sways, and white corners that show any crop."""
+    face = draw_face("happy", np.random.default_rng(3), size=240)
+
+    def frames() -> Iterator[np.ndarray]:
+        for step in range(2 * rate):
+            canvas = np.full((640, 480), 96, np.uint8)
+            x, y = round(120 + 10 * np.sin(step / 5)), round(200 + 8 * np.cos(step / 5))
+            canvas[y : y + 240, x : x + 240] = face
+            for rows in (slice(None, 40), slice(-40, None)):
+                canvas[rows, :40] = canvas[rows, -40:] = 235
+            yield canvas
+
+    return _write(path, frames(), rate)
+
+
 def still_clip(path: Path, emotion: str, rate: int = 10) -> Path:
     """Write a y4m clip: one face that keeps one expression."""
     canvas = np.full((240, 320), 96, np.uint8)

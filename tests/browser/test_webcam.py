@@ -17,7 +17,7 @@ from PIL import Image
 from fer_core.inference import Classifier
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server
 from tests.browser.buttons import listen
-from tests.browser.camera import camera_flags, faces_clip, player_clip, still_clip
+from tests.browser.camera import camera_flags, faces_clip, player_clip, portrait_clip, still_clip
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ def player_page(browser: Browser, clips, pressed) -> Iterator[Page]:
 def still_page(browser: Browser, clips, pressed) -> Iterator[Page]:
     """A tab with a camera that shows one face, afraid for ever."""
     with tab_with_camera(browser, still_clip(clips / "still.y4m", "fear"), pressed) as page:
+        yield page
+
+
+@pytest.fixture
+def portrait_page(browser: Browser, clips, pressed) -> Iterator[Page]:
+    """A tab with the camera of a phone held upright, 480×640."""
+    with tab_with_camera(browser, portrait_clip(clips / "portrait.y4m"), pressed) as page:
         yield page
 
 
@@ -240,6 +247,23 @@ def test_the_label_of_a_played_clip_changes_with_the_sensitivity_while_the_video
 
 def files_under(folder) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_portrait_camera_keeps_its_shape(server, portrait_page):
+    frame = watch(portrait_page, server)
+    portrait_page.get_by_text("1 face", exact=True).wait_for()
+    shown = frame.evaluate(
+        """() => {
+            const video = document.querySelector('video'), canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+            const context = canvas.getContext('2d', {willReadFrequently: true});
+            context.drawImage(video, 0, 0);
+            const gray = (x, y) => context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data[1];
+            return [canvas.width, canvas.height, gray(.04, .03), gray(.96, .03), gray(.04, .97), gray(.96, .97)];
+        }"""
+    )
+    assert shown[1] / shown[0] == pytest.approx(640 / 480, rel=0.01)
+    assert min(shown[2:]) > 180  # all four corners arrive
 
 
 def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_played(server, player_page):

@@ -20,6 +20,8 @@ from pages.ui.webcam.game import BESIDE, game, shows_game
 from pages.ui.webcam.state import WebcamState
 
 _KEY: Final = "camera"  # of the video on the page
+CAMERA_CONSTRAINTS: Final = {"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False}
+"""What the page asks of the camera. A height would set an aspect ratio, and browsers crop the camera's image to it."""
 _SAMPLE: Final = "two-portraits.jpg"
 _READ_EVERY: Final = 0.7  # seconds between two looks at the figures
 
@@ -84,10 +86,7 @@ def _streamer(live: LiveSession) -> Any:
         mode=WebRtcMode.SENDRECV,
         # Always given: left out, the library would contact public STUN servers.
         rtc_configuration={"iceServers": ice_servers()},
-        media_stream_constraints={
-            "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 30}},
-            "audio": False,
-        },
+        media_stream_constraints=CAMERA_CONSTRAINTS,
         # Frames enter here: media.NewestFrameTrack, which patches.py puts into the library, calls this function, in a
         # thread of its own, with all that came since the last call.
         queued_video_frames_callback=frames_callback(live),
