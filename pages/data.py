@@ -1,4 +1,4 @@
-"""Data: bring faces, count them, look at them, and make them the data in use."""
+"""Data: load, inspect and use a data set."""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from pages.ui.shell.navigation import through_app
 
 through_app()
 st.title("Data")
-st.write("Bring a set of faces, see how many there are of each class and what they look like, and use it everywhere.")
+st.write("Load a data set, inspect its classes and faces, and use it on every page.")
 
 with calm("choosing a source"):
     choose_source()

@@ -1,10 +1,10 @@
-"""Class maps: rename, merge, drop and reorder the classes of a data set, without touching the data.
+"""Class maps: rename, merge, drop and reorder the classes of a data set without changing the data.
 
-A map is a tuple of :class:`fer_core.config.MappedClass`: the new classes in order, each with the classes of the source
-that it is made of. A class of the source that no entry names is dropped with its faces. The empty tuple is no map.
+A map is a tuple of :class:`fer_core.config.MappedClass`: the new classes in order, each with the source classes it
+combines. Source classes that no entry names are dropped with their faces. The empty tuple maps nothing.
 
-The map a person made is kept in the workspace, ``classes/<first 16 of the fingerprint>.json``, and belongs to the
-content of the source as it was before any map; every change of it can be undone.
+A saved map is stored in the workspace as ``classes/<first 16 digits of the fingerprint>.json``. It belongs to the
+content of the source before any map, and every change can be undone.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ ClassMap = tuple[MappedClass, ...]
 
 _LARGEST_FILE: Final = 4 << 20  # bytes
 _MOST_ACTS: Final = 200
-"""Most changes that can be undone."""
+"""Number of changes that can be undone."""
 
 
 def parse_merge(text: str) -> tuple[str, tuple[str, ...]]:
-    """``negative=angry,disgust`` as (``negative``, (``angry``, ``disgust``)).
+    """Parse ``negative=angry,disgust`` into (``negative``, (``angry``, ``disgust``)).
 
     Raises:
         ConfigError: the text does not have this form.
@@ -57,18 +57,18 @@ def make_class_map(
     drop: Iterable[str] = (),
     order: Sequence[str] = (),
 ) -> ClassMap:
-    """The map that changes ``classes`` so; empty where nothing changes.
+    """Return the map that makes these changes to ``classes``; empty if nothing changes.
 
     Args:
-        classes: of the source.
-        merge: (new name, classes it is made of); with a single class it is a new name for it. The new class stands
-            where the first of its classes stood.
-        drop: classes to leave out.
-        order: names of new classes, in the order in which they come first; the rest follow as they were.
+        classes: classes of the source.
+        merge: (new name, classes to merge); a single class is renamed. The new class takes the place of the first
+            of its classes.
+        drop: classes to exclude.
+        order: names of new classes that come first, in this order; the others keep their order.
 
     Raises:
-        DataError: a class is unknown, used twice or both merged and dropped; a new name is taken; fewer than two
-            classes are left.
+        DataError: a class is unknown, used twice, or both merged and dropped; a new name is already taken; fewer than
+            two classes remain.
     """
     target: dict[int, str] = {}
     for name, sources in merge:
@@ -87,8 +87,7 @@ def make_class_map(
         new = target.get(at, name)
         if at not in target and new in target.values():
             raise DataError(
-                f"There is a class '{new}' already. Name it among the merged ones too, e.g. {new}={new},…, or choose "
-                "another name."
+                f"A class '{new}' already exists. Include it in the merge, e.g. {new}={new},…, or choose another name."
             )
         groups.setdefault(new, []).append(name)
     made = tuple(MappedClass(name=name, sources=tuple(sources)) for name, sources in groups.items())
@@ -100,11 +99,11 @@ def make_class_map(
 
 
 def check_class_map(classes: ClassList, class_map: ClassMap) -> ClassMap:
-    """``class_map``, when it can be applied to ``classes``; empty where it changes nothing.
+    """Return ``class_map`` if it can be applied to ``classes``; empty if it changes nothing.
 
     Raises:
-        DataError: it names classes that are not there (it was made for other data), uses one twice, or leaves fewer
-            than two.
+        DataError: it names unknown classes (it was made for other data), uses a class twice, or leaves fewer than
+            two classes.
     """
     seen: set[int] = set()
     for mapped in class_map:
@@ -112,8 +111,8 @@ def check_class_map(classes: ClassList, class_map: ClassMap) -> ClassMap:
             at = classes.find(source)
             if at is None:
                 raise DataError(
-                    f"The class map names the class '{display_safe(source)}', which these data do not have "
-                    f"({', '.join(classes)}). It was made for other data, or the classes are read in another way."
+                    f"The class map names the class '{display_safe(source)}', which this data set does not have "
+                    f"({', '.join(classes)}). The map was made for other data, or for classes read differently."
                 )
             if at in seen:
                 raise DataError(f"The class map uses the class '{classes[at]}' twice.")
@@ -127,17 +126,17 @@ def check_class_map(classes: ClassList, class_map: ClassMap) -> ClassMap:
 def _class_list(class_map: ClassMap) -> ClassList:
     if len(class_map) == 1:
         raise DataError(
-            f"Only one class, '{class_map[0].name}', would be left; a network tells at least two apart. "
+            f"Only one class, '{class_map[0].name}', would be left; a network needs at least two. "
             "Merge or drop fewer classes."
         )
     return ClassList(tuple(mapped.name for mapped in class_map))
 
 
 def compose(first: ClassMap, second: ClassMap) -> ClassMap:
-    """The one map that does what ``first`` and then ``second``, made for its classes, do.
+    """Return the map equivalent to applying ``first`` and then ``second``, a map of the new classes.
 
     Raises:
-        DataError: ``second`` names a class that ``first`` does not make.
+        DataError: ``second`` names a class that ``first`` does not produce.
     """
     if not first or not second:
         return first or second
@@ -153,10 +152,10 @@ def compose(first: ClassMap, second: ClassMap) -> ClassMap:
 
 
 def apply_class_map(dataset: FaceDataset, class_map: ClassMap, *, partly: bool = False) -> FaceDataset:
-    """The data set with its classes mapped; faces of dropped classes are left out, and counted in a warning.
+    """Return the data set with mapped classes. Faces of dropped classes are excluded and counted in a warning.
 
-    The fingerprint stays that of the source. Votes of merged classes are added up. With ``partly`` the map may name
-    classes the data lack, as one made for the eight of the votes does for data with seven labels.
+    The fingerprint remains that of the source. Votes of merged classes are summed. With ``partly`` the map may name
+    classes that the data set lacks, e.g. a map of FER+'s eight classes applied to seven labels.
 
     Raises:
         DataError: the map does not fit the classes, or no face is left.
@@ -176,7 +175,7 @@ def apply_class_map(dataset: FaceDataset, class_map: ClassMap, *, partly: bool =
     warnings = dataset.warnings
     if left_out := len(labels) - len(kept):
         gone = joined([f"'{name}'" for i, name in enumerate(before) if new_label[i] < 0])
-        warnings = (*warnings, f"The class map leaves out {left_out:,} faces of {gone}.")
+        warnings = (*warnings, f"The class map excludes {left_out:,} faces of {gone}.")
     votes, columns = _mapped_votes(dataset, class_map)
     return replace(
         dataset,
@@ -196,7 +195,7 @@ def apply_class_map(dataset: FaceDataset, class_map: ClassMap, *, partly: bool =
 def _mapped_votes(
     dataset: FaceDataset, class_map: ClassMap
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]] | None, tuple[str, ...]]:
-    """A column for each new class, the sum of its sources' columns, then the columns that belong to no new class."""
+    """Return a column per new class (the sum of its sources' columns), then the columns of no new class."""
     if dataset.votes is None:
         return None, dataset.vote_columns
     keys = [class_key(column) for column in dataset.vote_columns]
@@ -212,7 +211,7 @@ def _mapped_votes(
 
 
 def describe(class_map: ClassMap, classes: ClassList | None = None) -> str:
-    """The map for people: ``negative = angry, disgust; happy``; with the source's classes, the dropped ones too."""
+    """Return the map as text: ``negative = angry, disgust; happy``; with ``classes``, list the dropped ones too."""
     parts = [
         mapped.name if mapped.sources == (mapped.name,) else f"{mapped.name} = {', '.join(mapped.sources)}"
         for mapped in class_map
@@ -225,21 +224,21 @@ def describe(class_map: ClassMap, classes: ClassList | None = None) -> str:
 
 
 class SavedClassMap:
-    """The class map a person made for one data set, with its history."""
+    """The saved class map of one data set, with its history."""
 
     def __init__(self, fingerprint: str, workspace: Workspace, truth: Truth = "labels") -> None:
-        """For the content of that fingerprint, read by its labels or by people's votes (which may know more classes)."""
+        """Open the map for a fingerprint, separately for labels and for votes, which may have more classes."""
         self.fingerprint = fingerprint
         votes = "-votes" if truth == "votes" else ""
         self.path = workspace.classes / f"{fingerprint[:16]}{votes}.json"
 
     @classmethod
     def of(cls, dataset: FaceDataset, workspace: Workspace) -> SavedClassMap:
-        """The one that belongs to a data set, mapped or not."""
+        """Return the saved map of a data set, mapped or not."""
         return cls(dataset.fingerprint, workspace, dataset.truth)
 
     def current(self) -> ClassMap:
-        """The map that holds now; empty where there is none.
+        """Return the current map; empty if there is none.
 
         Raises:
             DataError: the file is damaged, or belongs to other data.
@@ -249,11 +248,11 @@ class SavedClassMap:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change to undo."""
+        """Whether a change can be undone."""
         return bool(self._history())
 
     def save(self, class_map: ClassMap, classes: ClassList) -> None:
-        """Let ``class_map``, made for ``classes``, hold from now on; the empty one means the source's own classes.
+        """Save ``class_map``, made for ``classes``, as the current map; the empty map restores the source's classes.
 
         Raises:
             DataError: the map does not fit the classes, or the file is damaged.
@@ -266,7 +265,7 @@ class SavedClassMap:
                 self._write([*history, class_map])
 
     def undo(self) -> ClassMap:
-        """Undo the last change; return the map that held before it, which holds again.
+        """Undo the last change and return the map that is current again.
 
         Raises:
             DataError: the file is damaged.
@@ -280,7 +279,7 @@ class SavedClassMap:
     def _history(self) -> list[ClassMap]:
         try:
             if self.path.stat().st_size > _LARGEST_FILE:
-                raise DataError(f"{self.path} is too large to be a class map.")
+                raise DataError(f"{self.path} is too large for a class map.")
             record = json.loads(self.path.read_bytes())
             fingerprint, acts = str(record["fingerprint"]), list(record["maps"])
             maps = [tuple(MappedClass.parse(dict(mapped)) for mapped in act) for act in acts[-_MOST_ACTS:]]
@@ -290,13 +289,13 @@ class SavedClassMap:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise DataError(f"The class map in {self.path} cannot be read ({error.strerror}).") from error
+            raise DataError(f"Cannot read the class map in {self.path} ({error.strerror}).") from error
         except (ValueError, KeyError, TypeError, RecursionError, ConfigError, DataError) as error:
-            raise DataError(f"{self.path} is no class map, or is damaged. Repair or delete it.") from error
+            raise DataError(f"{self.path} is not a class map, or is damaged. Fix or delete it.") from error
         if fingerprint != self.fingerprint:
             raise DataError(
-                f"The class map in {self.path} belongs to other data (fingerprint {display_safe(fingerprint[:16])}…, these "
-                f"have {self.fingerprint[:16]}…). Delete the file to start anew."
+                f"The class map in {self.path} belongs to other data (fingerprint {display_safe(fingerprint[:16])}…, expected "
+                f"{self.fingerprint[:16]}…). Delete the file to start over."
             )
         return maps
 
@@ -318,6 +317,6 @@ class SavedClassMap:
             with FileLock(self.path.with_suffix(".lock"), timeout=10):
                 yield
         except Timeout as error:
-            raise WorkspaceError(f"{self.path} is locked by another program for more than 10 seconds.") from error
+            raise WorkspaceError(f"{self.path} has been locked by another program for more than 10 seconds.") from error
         except OSError as error:
-            raise WorkspaceError(f"The class map cannot be saved in {self.path} ({error.strerror}).") from error
+            raise WorkspaceError(f"Cannot save the class map in {self.path} ({error.strerror}).") from error

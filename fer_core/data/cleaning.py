@@ -1,4 +1,4 @@
-"""A clean copy of a protocol: without duplicates, blank images or faces a person marked; the source never changes."""
+"""Removes duplicates, blank images and marked faces from a split; the source never changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fer_core.data.dataset import FaceDataset
 from fer_core.data.duplicates import pixel_groups
-from fer_core.data.marks import corrected_label, marks_for, positions, relabelled
+from fer_core.data.marks import corrected_label, marks_for, positions, relabeled
 from fer_core.data.protocols import ProtocolSplit
 from fer_core.errors import DataError
 from fer_core.workspace import Workspace
@@ -19,13 +19,13 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """What to leave out.
+    """What to exclude.
 
     Attributes:
-        drop_duplicates: of training faces with the same pixels one is kept, and none that also stands in another
-            split; evaluated faces with a copy in train or valid are left out.
-        drop_blank: images of one grey value are left out.
-        use_marks: marked faces are relabelled (``wrong_label``) or left out (``not_a_face``, ``ambiguous``).
+        drop_duplicates: keep one of the training faces with identical pixels, and none with a duplicate in another
+            split; exclude evaluated faces with a duplicate in train or valid.
+        drop_blank: exclude images with a single gray value.
+        use_marks: relabel marked faces (``wrong_label``) or exclude them (``not_a_face``, ``ambiguous``).
     """
 
     drop_duplicates: bool = False
@@ -36,7 +36,7 @@ class Cleaning:
         return self.drop_duplicates or self.drop_blank or self.use_marks
 
     def describe(self) -> str:
-        """For log lines and titles."""
+        """Return a short text for log lines and titles."""
         parts = {
             "duplicates dropped": self.drop_duplicates,
             "blanks dropped": self.drop_blank,
@@ -46,35 +46,35 @@ class Cleaning:
 
 
 def blank(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which images hold one single grey value, bool (N,)."""
+    """Return which images have a single gray value, bool (N,)."""
     flat = images.reshape(len(images), -1)
     return np.asarray(flat.min(axis=1) == flat.max(axis=1))
 
 
 def apply_marks(dataset: FaceDataset, workspace: Workspace) -> tuple[FaceDataset, Indices]:
-    """The data set with corrected labels, and the positions of faces to leave out: marked as not
-    usable, or corrected to a class that the class map drops.
+    """Return the data set with corrected labels, and the positions of the faces to exclude.
 
-    The fingerprint stays that of the source: the faces are the same.
+    Excluded are faces marked as unusable and faces relabeled to a class that the class map drops. The fingerprint
+    remains that of the source, because the images are the same.
 
     Raises:
-        DataError: the marks are damaged or name faces that are not there.
+        DataError: the marks are damaged or name unknown faces.
     """
     marks = marks_for(dataset, workspace)
     current = positions(dataset, marks.current(), marks.path)
     unusable = sorted(
         i for i, mark in current.items() if mark.kind != "wrong_label" or corrected_label(dataset, mark) is None
     )
-    return replace(dataset, labels=relabelled(dataset, current)), np.array(unusable, dtype=np.int64)
+    return replace(dataset, labels=relabeled(dataset, current)), np.array(unusable, dtype=np.int64)
 
 
 def clean_split(
     dataset: FaceDataset, split: ProtocolSplit, cleaning: Cleaning, workspace: Workspace
 ) -> tuple[FaceDataset, ProtocolSplit]:
-    """The data set and split a training uses after cleaning. Validation keeps its faces but for blanks and marks.
+    """Return the data set and split after cleaning. Validation faces are only excluded if blank or marked.
 
     Raises:
-        DataError: nothing is left to train or validate on.
+        DataError: no training or validation faces are left.
     """
     drop = np.zeros(len(dataset), bool)
     if cleaning.use_marks:
@@ -84,7 +84,7 @@ def clean_split(
         drop |= blank(dataset.images)
     train = split.train[~drop[split.train]]
     valid = split.valid[~drop[split.valid]]
-    honest = split.honest[~drop[split.honest]] if split.honest is not None else None
+    leak_free = split.leak_free[~drop[split.leak_free]] if split.leak_free is not None else None
     if cleaning.drop_duplicates:
         groups = pixel_groups(dataset.images)
         own = np.zeros(len(dataset), bool)
@@ -97,18 +97,18 @@ def clean_split(
             valid = np.intersect1d(valid, train)
     if not len(train) or not len(valid):
         raise DataError(
-            f"After cleaning ({cleaning.describe()}) nothing is left of {dataset.name} to train or validate on."
+            f"After cleaning ({cleaning.describe()}), {dataset.name} has no faces left to train or validate on."
         )
-    return dataset, replace(split, train=train, valid=valid, honest=honest)
+    return dataset, replace(split, train=train, valid=valid, leak_free=leak_free)
 
 
 def clean_indices(
     dataset: FaceDataset, name: str, cleaning: Cleaning, workspace: Workspace
 ) -> tuple[FaceDataset, Indices]:
-    """The faces of one split to evaluate on after cleaning, and the data set with corrected labels.
+    """Return the data set with corrected labels, and the positions of the faces of one split after cleaning.
 
     Raises:
-        DataError: the split is empty, or nothing is left of it.
+        DataError: the split is empty, before or after cleaning.
     """
     indices = dataset.indices(name)
     if cleaning.use_marks:
@@ -119,14 +119,12 @@ def clean_indices(
     if cleaning.drop_duplicates:
         indices = deduplicated(dataset, indices)
     if not len(indices):
-        raise DataError(
-            f"After cleaning ({cleaning.describe()}) nothing is left of the {name} split of {dataset.name}."
-        )
+        raise DataError(f"After cleaning ({cleaning.describe()}), the {name} split of {dataset.name} is empty.")
     return dataset, indices
 
 
 def deduplicated(dataset: FaceDataset, indices: Indices) -> Indices:
-    """``indices`` without the faces whose pixels stand in another split that is trained or chosen on (train, valid)."""
+    """Return ``indices`` without faces that have an exact duplicate in another split used for training (train, valid)."""
     groups = pixel_groups(dataset.images)
     own = np.isin(np.arange(len(dataset)), indices)
     known = ((dataset.split == "train") | (dataset.split == "valid")) & ~own

@@ -1,4 +1,4 @@
-"""Exact copies: faces with the same pixels, found by the hash of their bytes."""
+"""Exact duplicates: images with identical pixels, found by hashing their bytes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 
 def pixel_groups(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """A group number for each image, int64 (N,); two images have the same number if and only if all pixels agree.
+    """Number the groups of identical images, int64 (N,): equal numbers if and only if all pixels are equal.
 
-    Numbers count up from 0 in the order in which the groups first appear. ``images`` is (N, …) of any shape.
+    Groups are numbered from 0 in order of first appearance. ``images`` has any shape (N, …).
     """
     numbers: dict[bytes, int] = {}
     digests = (hashlib.sha256(image.tobytes()).digest() for image in images)
@@ -19,12 +19,12 @@ def pixel_groups(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     return np.fromiter(groups, dtype=np.int64, count=len(images))
 
 
-def has_copy(
+def has_duplicate(
     groups: npt.NDArray[np.int64], faces: npt.NDArray[np.int64], among: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """For each of the positions ``faces``, whether one of the positions ``among`` shows the same pixels.
+    """Return whether each of ``faces`` has an exact duplicate in ``among``, bool (len(faces),).
 
-    ``groups`` comes from :func:`pixel_groups` over the whole data set; the answer is bool (len(faces),).
-    A face that itself stands in ``among`` has a copy there.
+    Both are positions in the data set; ``groups`` is :func:`pixel_groups` of the whole data set. A face that is
+    itself in ``among`` counts as its own duplicate.
     """
     return np.isin(groups[faces], groups[among])

@@ -1,8 +1,8 @@
-"""A person's corrections of a data set: beside the data, never in it; undoable; safe for several writers.
+"""Marks: a person's corrections of a data set. They never change the data, can be undone, and allow several writers.
 
-The marks of a data set are a journal, ``marks/<first 16 of the fingerprint>.jsonl``: one line for each act (a mark, or
-the undoing of one). Lines are appended under a lock, so two browsers marking at once both keep theirs. What holds now
-follows from reading the journal from the top: the last act on a face wins.
+The marks of a data set are a journal, ``marks/<first 16 digits of the fingerprint>.jsonl``, with one line per action (a
+mark, or undoing one). Lines are appended under a lock, so that two browsers can mark at the same time. The current
+marks follow from replaying the journal: the last action on a face wins.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _LONGEST_FILE = 64 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a person said about one face.
+    """A person's correction of one face.
 
     Attributes:
         face: the face's id in the data set.
-        kind: ``wrong_label`` (then ``label`` is the right one), ``not_a_face`` or ``ambiguous``.
-        label: name of the right class, or None.
-        act: id of the act, for undoing.
+        kind: ``wrong_label`` (``label`` is the correct one), ``not_a_face`` or ``ambiguous``.
+        label: name of the correct class, or None.
+        act: id of the action, for undoing.
         time: UTC seconds since 1970.
     """
 
@@ -52,21 +52,21 @@ class Mark:
         if self.kind not in KINDS:
             raise DataError(f"'{self.kind}' is not a kind of mark; choose one of {', '.join(KINDS)}.")
         if (self.kind == "wrong_label") != (self.label is not None):
-            raise DataError("A mark 'wrong_label' needs the right label, and only that kind takes one.")
+            raise DataError("A mark 'wrong_label' needs the correct label; the other kinds take none.")
         if self.label is not None:
             check_class_name(self.label)
 
 
 class Marks:
-    """The journal of one data set."""
+    """The journal of marks of one data set."""
 
     def __init__(self, fingerprint: str, classes: ClassList, workspace: Workspace) -> None:
-        """For the content of that fingerprint, whose faces can be relabelled as one of ``classes``."""
+        """Open the journal for a fingerprint; faces can be relabeled as one of ``classes``."""
         self.classes = classes
         self.path = workspace.marks / f"{fingerprint[:16]}.jsonl"
 
     def current(self) -> dict[str, Mark]:
-        """The marks that hold now, by face id, oldest first.
+        """Return the current marks by face id, oldest first.
 
         Raises:
             DataError: the file is not a journal of marks.
@@ -84,10 +84,10 @@ class Marks:
         return current
 
     def add(self, faces: Iterable[str], kind: MarkKind, label: str | None = None) -> list[Mark]:
-        """Mark faces; a face marked before gets the new mark.
+        """Mark faces; a new mark replaces an earlier one.
 
         Raises:
-            DataError: the kind or label makes no sense.
+            DataError: the kind or label is invalid.
             WorkspaceError: the file cannot be written.
         """
         name = self.classes[self.classes.position(label)] if label is not None else None
@@ -97,11 +97,11 @@ class Marks:
         return marks
 
     def undo(self, acts: Iterable[str]) -> None:
-        """Take acts back; the mark a face had before them holds again."""
+        """Undo actions; each face gets back the mark it had before."""
         self._append([{"undo": act, "time": time.time()} for act in acts])
 
     def to_csv(self) -> str:
-        """The marks that hold now, as csv: face, kind, label."""
+        """Return the current marks as csv: face, kind, label."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["face", "kind", "label"])
@@ -120,23 +120,23 @@ class Marks:
                 file.seek(0, 2)
                 if file.tell():
                     file.seek(-1, 2)
-                    if file.read(1) != b"\n":  # a line was cut short by a crash
+                    if file.read(1) != b"\n":  # a crash truncated the last line
                         file.write(b"\n")
                 file.write("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode())
         except Timeout as error:
-            raise WorkspaceError(f"{self.path} is locked by another program for more than 10 seconds.") from error
+            raise WorkspaceError(f"{self.path} has been locked by another program for more than 10 seconds.") from error
         except OSError as error:
-            raise WorkspaceError(f"The marks cannot be saved in {self.path} ({error.strerror}).") from error
+            raise WorkspaceError(f"Cannot save the marks in {self.path} ({error.strerror}).") from error
 
     def _journal(self) -> Iterable[tuple[Mark | None, str | None]]:
         try:
             if self.path.stat().st_size > _LONGEST_FILE:
-                raise DataError(f"{self.path} is too large to be a file of marks ({_LONGEST_FILE >> 20} MiB at most).")
+                raise DataError(f"{self.path} is too large for a file of marks (at most {_LONGEST_FILE >> 20} MiB).")
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
             return
         except OSError as error:
-            raise DataError(f"The marks in {self.path} cannot be read ({error.strerror}).") from error
+            raise DataError(f"Cannot read the marks in {self.path} ({error.strerror}).") from error
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
@@ -151,22 +151,22 @@ class Marks:
                 )
             except (ValueError, KeyError, TypeError, RecursionError, DataError) as error:
                 if number == len(lines):
-                    return  # cut short by a crash; the act was never confirmed
+                    return  # truncated by a crash; this action was never confirmed
                 raise DataError(
-                    f"Line {number} of {self.path} is not a mark. Repair or remove that line; nothing was changed."
+                    f"Line {number} of {self.path} is not a mark. Fix or delete that line; nothing was changed."
                 ) from error
 
 
 def marks_for(dataset: FaceDataset, workspace: Workspace) -> Marks:
-    """The journal that belongs to a data set's content."""
+    """Return the journal of marks for the content of a data set."""
     return Marks(dataset.fingerprint, dataset.classes, workspace)
 
 
 def positions(dataset: FaceDataset, marks: dict[str, Mark], file: Path | None = None) -> dict[int, Mark]:
-    """Marks by position in the data set. Marks on faces that a class map or the votes leave out are passed over.
+    """Return the marks by position in the data set, ignoring faces that a class map or the votes exclude.
 
     Raises:
-        DataError: a mark names a face that is not there.
+        DataError: a mark names an unknown face.
     """
     order = {str(face): index for index, face in enumerate(dataset.ids)}
     missing = [face for face in marks if face not in order]
@@ -178,11 +178,11 @@ def positions(dataset: FaceDataset, marks: dict[str, Mark], file: Path | None = 
     return {order[face]: mark for face, mark in marks.items() if face in order}
 
 
-def relabelled(dataset: FaceDataset, marks: dict[int, Mark]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The labels corrected by the marks ``wrong_label``, int64 (N,); where the class is dropped, the label stays.
+def relabeled(dataset: FaceDataset, marks: dict[int, Mark]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the labels corrected by the marks ``wrong_label``, int64 (N,); unchanged if the new class is dropped.
 
     Raises:
-        DataError: a mark names a class that the data, as they are read, do not have.
+        DataError: a mark names a class that the data set, as it is read now, does not have.
     """
     labels = dataset.labels.copy()
     for index, mark in marks.items():
@@ -192,19 +192,19 @@ def relabelled(dataset: FaceDataset, marks: dict[int, Mark]) -> np.ndarray[tuple
 
 
 def corrected_label(dataset: FaceDataset, mark: Mark) -> int | None:
-    """The class that a mark ``wrong_label`` names, as a label; None where the data set's class map drops it.
+    """Return the label that a mark ``wrong_label`` assigns; None if the class map drops that class.
 
-    A mark may name a class of the source: then the class that the class map makes of it counts.
+    If the mark names a class of the source, the class that the map derives from it counts.
 
     Raises:
-        DataError: the data, as they are read, do not have the class.
+        DataError: the data set, as it is read now, does not have the class.
     """
     name = mark.label or ""
     mapped = [i for i, one in enumerate(dataset.class_map) if name in one.sources]
     found = mapped[0] if mapped else dataset.classes.find(name)
     if found is None and not dataset.class_map:
         raise DataError(
-            f"A mark relabels a face as '{name}', but {dataset.name}, as it is read now, has only "
-            f"{', '.join(dataset.classes)}. Use the classes the mark was made with (class map), or remove that mark."
+            f"A mark relabels a face as '{name}', but the classes of {dataset.name} are now "
+            f"{', '.join(dataset.classes)}. Use the class map with which the mark was made, or remove the mark."
         )
     return found

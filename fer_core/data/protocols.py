@@ -1,6 +1,6 @@
-"""Which faces train, which validate, and which tell the truth when the two overlap.
+"""Protocols: which faces train, which validate, and which give a leak-free figure if the two overlap.
 
-The test split is never touched here.
+The test split is never used here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fer_core.config import Protocol
 from fer_core.data.dataset import FaceDataset
-from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.data.duplicates import has_duplicate, pixel_groups
 from fer_core.errors import ConfigError, DataError
 
 Indices = npt.NDArray[np.int64]
@@ -21,27 +21,27 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class ProtocolSplit:
-    """Positions in a data set for one training.
+    """Positions in a data set for one training run.
 
     Attributes:
         protocol: ``official``, ``holdout`` or ``leaky``.
         train: int64, ascending: the faces trained on.
-        valid: int64, ascending: the faces validated on; under ``leaky`` they are trained on too.
-        honest: int64, ascending: faces never trained on, without a copy and of no person or session among those that
-            are, for the figure that stands beside a leaky one; None for the other protocols.
-        warning: what the user must know about the figures, such as how validation faces were found, or None.
+        valid: int64, ascending: the faces validated on; under ``leaky`` these also train.
+        leak_free: int64, ascending: faces for the leak-free figure beside a leaky one: never trained on, without a
+            duplicate among the training faces and of none of their persons or sessions; None for other protocols.
+        warning: what the user must know about the figures, e.g. how validation faces were chosen, or None.
     """
 
     protocol: Protocol
     train: Indices
     valid: Indices
-    honest: Indices | None = None
+    leak_free: Indices | None = None
     warning: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _HeldOut:
-    """Training faces that validate instead; ``how`` says what stayed together, a sentence for the user."""
+    """Training faces held out for validation; ``how`` is a sentence on which faces stay together."""
 
     faces: Indices
     how: str
@@ -50,28 +50,28 @@ class _HeldOut:
 def make_split(dataset: FaceDataset, protocol: str, holdout_share: float, seed: int) -> ProtocolSplit:
     """Choose the faces that train and validate.
 
-    Where faces of the train split are held out, exact copies stay on one side, and so do the faces of one person or
-    session where ``dataset.groups`` knows them.
+    A held-out share keeps exact duplicates on one side, and also the faces of one person or session if
+    ``dataset.groups`` is known.
 
     Args:
-        dataset: its test split is not touched.
-        protocol: ``official``: the data set's own train and valid splits; where it has no validation faces, a share of
-            the training faces is held out. ``holdout``: a share of the training faces of each class validates.
-            ``leaky``: all training faces are trained on, and a share of the same faces validates.
-        holdout_share: share of the training faces that validate, in (0, 1); not used by ``official`` where the data
-            set has validation faces.
-        seed: the same seed gives the same choice.
+        dataset: its test split is not used.
+        protocol: ``official``: the data set's own train and valid splits; without validation faces, a share of the
+            training faces is held out. ``holdout``: a share of the training faces of each class validates.
+            ``leaky``: all training faces train, and a share of the same faces validates.
+        holdout_share: share of the training faces that validate, in (0, 1); ignored by ``official`` if the data set
+            has validation faces.
+        seed: the same seed gives the same split.
 
     Raises:
         DataError: the data set has no training faces, or too few.
-        ConfigError: the protocol is unknown, or the share lies outside (0, 1).
+        ConfigError: the protocol is unknown, or the share is outside (0, 1).
     """
     if protocol not in ("official", "holdout", "leaky"):
         raise ConfigError(f"'{protocol}' is not a protocol; choose official, holdout or leaky.")
     train = dataset.indices("train")
     own_valid = np.flatnonzero(dataset.split == "valid")
     if not (protocol == "official" and len(own_valid)) and not 0 < holdout_share < 1:
-        raise ConfigError(f"The held-out share must lie between 0 and 1; it is {holdout_share}.")
+        raise ConfigError(f"The held-out share must be between 0 and 1, not {holdout_share}.")
     copies = pixel_groups(dataset.images)
     rng = np.random.default_rng(seed)
     if protocol == "leaky":
@@ -80,33 +80,33 @@ def make_split(dataset: FaceDataset, protocol: str, holdout_share: float, seed: 
         return ProtocolSplit("official", train, own_valid, warning=_overlap(dataset, train, own_valid, copies))
     held_out = _hold_out(dataset, train, copies, holdout_share, rng)
     why = f"{dataset.name} has no validation faces of its own, so " if protocol == "official" else ""
-    said = f"{why}{len(held_out.faces):,} of the {len(train):,} training faces validate. {held_out.how}"
+    text = f"{why}{len(held_out.faces):,} of the {len(train):,} training faces validate. {held_out.how}"
     return ProtocolSplit(
         "official" if protocol == "official" else "holdout",
         np.setdiff1d(train, held_out.faces),
         held_out.faces,
-        warning=said if why or dataset.groups is not None else None,
+        warning=text if why or dataset.groups is not None else None,
     )
 
 
 def _overlap(dataset: FaceDataset, train: Indices, valid: Indices, copies: Ints) -> str | None:
-    """What of a data set's own validation faces is also trained on."""
+    """Return how many of the data set's own validation faces overlap with training faces, as text."""
     notes = []
-    if count := int(has_copy(copies, valid, train).sum()):
+    if count := int(has_duplicate(copies, valid, train).sum()):
         notes.append(
-            f"{count:,} of the {len(valid):,} validation faces ({count / len(valid):.1%}) have an exact copy among the "
-            "training faces, so the validation figure is a little too good."
+            f"{count:,} of the {len(valid):,} validation faces ({count / len(valid):.1%}) have an exact duplicate among the "
+            "training faces, so the validation accuracy is slightly too high."
         )
     if count := int(_of_known_person(dataset, valid, train).sum()):
         notes.append(
-            f"{count:,} of the {len(valid):,} validation faces ({count / len(valid):.1%}) are of persons or sessions that "
-            "train too, so the validation figure does not say how well new people are recognised."
+            f"{count:,} of the {len(valid):,} validation faces ({count / len(valid):.1%}) show persons or sessions that "
+            "also train, so the validation accuracy does not measure new people."
         )
     return " ".join(notes) or None
 
 
 def _of_known_person(dataset: FaceDataset, faces: Indices, among: Indices) -> npt.NDArray[np.bool_]:
-    """For each of ``faces``, whether its person or session has a face in ``among``, bool (len(faces),)."""
+    """Return whether the person or session of each of ``faces`` has a face in ``among``, bool (len(faces),)."""
     if dataset.groups is None:
         return np.zeros(len(faces), bool)
     theirs = dataset.groups[faces]
@@ -117,28 +117,28 @@ def _of_known_person(dataset: FaceDataset, faces: Indices, among: Indices) -> np
 def _leaky(
     dataset: FaceDataset, train: Indices, own_valid: Indices, copies: Ints, share: float, rng: np.random.Generator
 ) -> ProtocolSplit:
-    seen = has_copy(copies, own_valid, train) | _of_known_person(dataset, own_valid, train)
-    honest, how = own_valid[~seen], ""
-    if not len(honest):  # none, or copies and known persons only: hold some out before anything is trained on
+    seen = has_duplicate(copies, own_valid, train) | _of_known_person(dataset, own_valid, train)
+    leak_free, how = own_valid[~seen], ""
+    if not len(leak_free):  # none, or only duplicates and known persons: hold some out before training
         held_out = _hold_out(dataset, train, copies, share, rng)
-        honest, how = held_out.faces, f" {held_out.how}" if dataset.groups is not None else ""
-        train = np.setdiff1d(train, honest)
+        leak_free, how = held_out.faces, f" {held_out.how}" if dataset.groups is not None else ""
+        train = np.setdiff1d(train, leak_free)
     return ProtocolSplit(
         "leaky",
         train,
         _share_of_each_class(dataset, train, share, rng),
-        honest=honest,
+        leak_free=leak_free,
         warning=(
-            "Leaky: the validation faces are trained on too, so the validation figure measures memory, not skill. "
-            f"The honest figure is that on {len(honest):,} faces that were never trained on and have no copy there.{how}"
+            "Leaky: the validation faces also train, so the validation accuracy measures memorization. The leak-free "
+            f"figure uses {len(leak_free):,} faces that never train and have no duplicate among those that do.{how}"
         ),
     )
 
 
 def _hold_out(dataset: FaceDataset, train: Indices, copies: Ints, share: float, rng: np.random.Generator) -> _HeldOut:
-    """About ``share`` of the training faces of each class, ascending; copies and persons stay on one side."""
+    """Hold out about ``share`` of the training faces of each class; duplicates and persons stay on one side."""
     if dataset.groups is None or not (dataset.groups[train] != "").any():
-        return _HeldOut(_hold_out_copies(dataset, train, copies, share, rng), "Exact copies stay on one side.")
+        return _HeldOut(_hold_out_copies(dataset, train, copies, share, rng), "Exact duplicates stay on one side.")
     persons = dataset.groups[train]
     member = _kept_together(copies[train], persons)
     chosen = _choose_units(dataset.labels[train], member, len(dataset.classes), share, rng)
@@ -146,8 +146,8 @@ def _hold_out(dataset: FaceDataset, train: Indices, copies: Ints, share: float, 
         faces = _hold_out_copies(dataset, train, copies, share, rng)
         return _HeldOut(
             faces,
-            "Persons or sessions stand on both sides, because holding whole ones out would leave a class without training "
-            "faces; so the validation figure does not say how well new people are recognised.",
+            "Persons or sessions are on both sides, because holding out whole ones would leave a class without training "
+            "faces; so the validation accuracy does not measure new people.",
         )
     held_out = chosen[member]
     gone, all_of_them = set(persons[held_out].tolist()) - {""}, set(persons.tolist()) - {""}
@@ -160,7 +160,7 @@ def _hold_out(dataset: FaceDataset, train: Indices, copies: Ints, share: float, 
 
 
 def _kept_together(copies: Ints, persons: npt.NDArray[np.str_]) -> Ints:
-    """A number for each face, int64 (n,): equal for copies, for faces of one person, and for all that these connect."""
+    """Number the units that stay together, int64 (n,): duplicates, faces of one person, and all these connect."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -176,9 +176,9 @@ def _kept_together(copies: Ints, persons: npt.NDArray[np.str_]) -> Ints:
 def _choose_units(
     labels: Ints, member: Ints, classes: int, share: float, rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Which units of faces that stay together are held out, bool (units,).
+    """Choose which units of faces to hold out, bool (units,).
 
-    Units come up in random order, and one is taken where that brings the held-out share of the classes nearer to
+    Visits units in random order and takes a unit if that brings the held-out share of its classes closer to
     ``share``. Then each class without a held-out face gets the unit that costs least. No class loses its last unit.
     """
     counts = np.zeros((int(member.max()) + 1, classes))
@@ -192,7 +192,7 @@ def _choose_units(
     order = rng.permutation(len(counts))
 
     def gain(units: Indices | int) -> npt.NDArray[np.float64]:
-        """How much nearer to the wanted share the held-out faces come with each unit."""
+        """Return how much closer each unit brings the held-out shares to the target."""
         before, after = (taken - share) ** 2, (taken + shares[units] - share) ** 2
         return np.asarray(np.where(has[units], before - after, 0).sum(axis=-1))
 
@@ -217,9 +217,9 @@ def _choose_units(
 def _hold_out_copies(
     dataset: FaceDataset, train: Indices, groups: Ints, share: float, rng: np.random.Generator
 ) -> Indices:
-    """About ``share`` of the training faces of each class, in whole groups of copies; ascending positions.
+    """Hold out about ``share`` of the training faces of each class, in whole groups of duplicates.
 
-    A group whose copies carry different labels counts for the label of its first face.
+    Returns ascending positions. A group of duplicates with different labels counts for the label of its first face.
     """
     _, first, member = np.unique(groups[train], return_index=True, return_inverse=True)
     sizes = np.bincount(member)
@@ -227,12 +227,12 @@ def _hold_out_copies(
     chosen = np.zeros(len(sizes), bool)
     for label in range(len(dataset.classes)):
         mine = rng.permutation(np.flatnonzero(labels == label))
-        if len(mine) < 2:  # a class of one face trains; it cannot do both
+        if len(mine) < 2:  # a single face trains; it cannot also validate
             continue
         wanted = max(1.0, share * sizes[mine].sum())
-        before = np.concatenate(([0], np.cumsum(sizes[mine])[:-1]))  # faces already chosen when each group comes up
+        before = np.concatenate(([0], np.cumsum(sizes[mine])[:-1]))  # faces already chosen before each group
         take = before < wanted
-        take[-1] = False  # something must be left to train on
+        take[-1] = False  # at least one group must train
         chosen[mine[take]] = True
     if not chosen.any():
         raise DataError(
@@ -244,7 +244,7 @@ def _hold_out_copies(
 
 
 def _share_of_each_class(dataset: FaceDataset, train: Indices, share: float, rng: np.random.Generator) -> Indices:
-    """``share`` of the faces of each class, at least one; ascending positions."""
+    """Return ``share`` of the faces of each class, at least one; ascending positions."""
     labels = dataset.labels[train]
     parts = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     taken = [rng.permutation(part)[: max(1, round(share * len(part)))] for part in parts]

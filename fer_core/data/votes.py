@@ -1,4 +1,4 @@
-"""People's votes on faces: the column of each class, the majority as a label, the shares as soft targets."""
+"""People's votes on faces: the column of each class, majority labels, and soft targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def columns_of(columns: Sequence[str], classes: ClassList) -> list[int | None]:
-    """For each class the position of its column, by name; None where it has none."""
+    """Return the position of each class's column, matched by name; None for a class without a column."""
     found: list[int | None] = [None] * len(classes)
     for position, column in enumerate(columns):
         of_class = classes.find(column)
@@ -27,7 +27,7 @@ def columns_of(columns: Sequence[str], classes: ClassList) -> list[int | None]:
 
 
 def class_votes(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
-    """Votes for each of C classes, int64 (N, C), from those for K columns, (N, K); zeros where a class has no column."""
+    """Convert votes by column, (N, K), to votes by class, int64 (N, C); zeros for a class without a column."""
     counts = np.zeros((len(votes), len(classes)), np.int64)
     for of_class, column in enumerate(columns_of(columns, classes)):
         if column is not None:
@@ -36,18 +36,18 @@ def class_votes(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints
 
 
 def without_outliers(votes: Ints) -> Ints:
-    """Votes (N, K) without those of a single person: counts of one become 0 in every column.
+    """Return votes (N, K) without outliers: counts of one become 0 in every column.
 
-    Where no choice has more than one vote, all of them stay, so that faces which one person labelled have a majority.
+    If no choice has more than one vote, all votes stay, so that faces rated by one person have a majority.
     """
     return np.where((votes == 1) & (votes.max(axis=1, initial=0) > 1)[:, None], 0, votes)
 
 
 def majority(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
-    """The class that most people see in each face, int64 (N,), or -1.
+    """Return the majority class of each face, int64 (N,), or -1 if there is none.
 
-    The majority mode of Barsoum et al. 2016: outliers are left out, see :func:`without_outliers`; of the votes that
-    remain, those for *unknown* or *not a face* included, strictly more than half must be for one class.
+    Majority mode of Barsoum et al. 2016: outliers are removed, see :func:`without_outliers`; one class must have
+    strictly more than half of the remaining votes, which include *unknown* and *not a face*.
     """
     counts = without_outliers(votes)
     class_of = np.full(len(columns), -1, np.int64)
@@ -61,20 +61,18 @@ def majority(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
 def vote_targets(
     votes: Ints, columns: Sequence[str], classes: ClassList
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Soft targets: how people's votes on each face are divided among the classes.
+    """Return soft targets: the distribution of people's votes over the classes.
 
-    Outliers are left out, see :func:`without_outliers`, then the votes for what is no class, such as *unknown* and *not
-    a face*; the rest is normalized. A face has no target where what is no class holds half or more of the votes that
-    are no outliers, or where there are none.
+    Removes outliers, see :func:`without_outliers`, then votes for no class (*unknown*, *not a face*), and normalizes
+    the rest. A face has no target if votes for no class are half or more of the non-outliers, or if it has no votes.
 
     Args:
         votes: int64 (N, K).
-        columns: what the votes are for, K names.
-        classes: C classes, found among ``columns`` by name.
+        columns: names of the K choices.
+        classes: C classes, matched to ``columns`` by name.
 
     Returns:
-        Targets float32 (N, C), each row with the sum 1, or all zero where there is no target; and bool (N,), whether
-        there is one.
+        Targets float32 (N, C), rows with sum 1, or all zero without a target; and bool (N,), whether a target exists.
     """
     counts = without_outliers(votes)
     for_classes = class_votes(counts, columns, classes)
@@ -85,19 +83,19 @@ def vote_targets(
 
 
 def classes_of_votes(dataset: FaceDataset) -> ClassList:
-    """The classes that people voted for: FER+'s eight, or those classes of the data that are voted on.
+    """Return the classes with votes: FER+'s eight, or those classes of the data set that have a column.
 
     Raises:
-        DataError: there are no votes, or they are on fewer than two classes.
+        DataError: there are no votes, or votes for fewer than two classes.
     """
     if dataset.votes is None:
         reasons = [warning for warning in dataset.warnings if "otes" in warning]
         raise DataError(
             " ".join(
                 [
-                    f"{dataset.name} has no votes of people. For FER2013 put FER+'s "
-                    "fer2013new.csv beside it (and fer2013_order.csv, if it is image files), for other data a votes.csv "
-                    "with a column for the file and one for each class; or name the file (--votes FILE).",
+                    f"{dataset.name} has no votes. For FER2013, put FER+'s fer2013new.csv beside it (for image files "
+                    "also fer2013_order.csv); for other data, a votes.csv with a column for the file and one for each "
+                    "class. Or name the file with --votes FILE.",
                     *reasons,
                 ]
             )
@@ -110,31 +108,29 @@ def classes_of_votes(dataset: FaceDataset) -> ClassList:
         return dataset.classes
     if len(voted) < 2:
         raise DataError(
-            f"{dataset.name}: people voted on {len(voted)} of its classes ({', '.join(dataset.classes)}); at least two "
+            f"{dataset.name} has votes for {len(voted)} of its classes ({', '.join(dataset.classes)}); at least two "
             f"are needed. The columns are {', '.join(dataset.vote_columns)}."
         )
     return ClassList(tuple(voted))
 
 
 def label_by_votes(dataset: FaceDataset) -> FaceDataset:
-    """The data set with the majority of people's votes for labels; faces without one are left out and counted.
+    """Return the data set labeled by the majority of the votes; faces without one are excluded and counted.
 
-    FER+'s votes have FER+'s eight classes. Votes of one's own have those classes of the data that are voted on.
+    FER+ votes give FER+'s eight classes; other votes give those classes of the data set that have a column.
 
     Raises:
-        DataError: there are no votes, they are on fewer than two classes, or no face has a majority.
+        DataError: there are no votes, votes for fewer than two classes, or no face has a majority.
     """
     classes = classes_of_votes(dataset)
-    assert dataset.votes is not None  # else it has no such classes
+    assert dataset.votes is not None  # classes_of_votes raises without votes
     labels = majority(dataset.votes, dataset.vote_columns, classes)
     kept = np.flatnonzero(labels >= 0)
     if not len(kept):
-        raise DataError(f"{dataset.name}: people's votes have no majority for any of its {len(dataset):,} faces.")
+        raise DataError(f"{dataset.name}: none of its {len(dataset):,} faces has a majority of votes.")
     warnings = dataset.warnings
     if left_out := len(dataset) - len(kept):
-        note = (
-            f"{left_out:,} of {len(dataset):,} faces have no majority of people's votes for a class; they are left out."
-        )
+        note = f"{left_out:,} of {len(dataset):,} faces have no majority of votes for a class; they are excluded."
         warnings = (*warnings, note)
     return dataclasses.replace(
         dataset,
@@ -146,6 +142,6 @@ def label_by_votes(dataset: FaceDataset) -> FaceDataset:
         votes=dataset.votes[kept],
         groups=None if dataset.groups is None else dataset.groups[kept],
         truth="votes",
-        as_labelled=dataset,
+        as_labeled=dataset,
         warnings=warnings,
     )

@@ -1,11 +1,9 @@
-"""Votes of one's own: a csv with a row for each face and a column for each class, ``votes.csv``."""
+"""Own votes, ``votes.csv``: a csv with a row per face and a column per class."""
 
 from __future__ import annotations
 
 import csv
 import io
-import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -13,7 +11,8 @@ import numpy.typing as npt
 
 from fer_core.classes import folded
 from fer_core.data.parsed import Parsed, face_id
-from fer_core.data.sources.layouts.class_folders import named
+from fer_core.data.sources.layouts.labeled import named
+from fer_core.data.sources.names import FilesByName
 from fer_core.errors import DataError
 from fer_core.formatting import display_safe
 
@@ -22,26 +21,26 @@ OWN_VOTES_FILE = "votes.csv"
 _FIRST_COLUMN = "file"
 _MAX_COLUMNS = 200
 _MAX_VOTES = 1_000_000
-"""Most votes in one cell."""
+"""Maximum votes in one cell."""
 
 Table = list[tuple[str, list[int]]]
-"""The file of each row, and its votes."""
+"""The file and votes of each row."""
 
 
 def own_votes(parsed: Parsed, data: bytes, where: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], list[str]]:
-    """Votes int64 (N, K) for the faces of a source, what they are for, and sentences for the user.
+    """Return the votes, int64 (N, K), for the faces of a source, the names of the K choices, and warnings.
 
-    A face is named by its file, with as many of its folders as make the name unique, or by ``row N`` in a csv of faces.
+    Rows name a face by its file, with as many folders as make the name unique, or by ``row N`` for a csv of faces.
     Faces without a row get zeros.
 
     Args:
         parsed: the N faces.
         data: content of the csv: ``file,happy,sad,unknown``, then ``a.png,7,2,1``.
-        where: what to call it in messages.
+        where: name of the csv in messages.
 
     Raises:
-        DataError: the csv is not in this form, names files that are not there, or a face twice, or has no column for
-            any class.
+        DataError: the csv does not have this format, names unknown files or a face twice, or has no column for any
+            class.
     """
     columns, table = read_table(data, where)
     notes = _check_columns(columns, parsed, where)
@@ -56,38 +55,38 @@ def own_votes(parsed: Parsed, data: bytes, where: str) -> tuple[npt.NDArray[np.i
 
 
 def read_table(data: bytes, where: str) -> tuple[tuple[str, ...], Table]:
-    """The names of the columns after the first, and the rows.
+    """Return the names of the columns after the first, and the rows.
 
     Raises:
-        DataError: the text is not in the form of votes.
+        DataError: the text does not have the format of votes.
     """
     try:
         text = data.decode("utf-8-sig")
         start = text.split("\n", 1)[0]
         rows = list(_numbered(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=start.count))))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{where} cannot be read as a csv in UTF-8.") from error
+        raise DataError(f"{where} is not a readable csv in UTF-8.") from error
     head = [display_safe(cell.strip()) for cell in rows[0][1]] if rows else []
     columns = tuple(head[1:])
     if not columns or head[0].lower() != _FIRST_COLUMN:
         raise DataError(
-            f"{where} must begin with a line such as '{_FIRST_COLUMN},happy,sad': the word {_FIRST_COLUMN}, then the name "
-            "of each class that was voted on."
+            f"{where} must start with a line such as '{_FIRST_COLUMN},happy,sad': the word {_FIRST_COLUMN}, then the name "
+            "of each class."
         )
     if len(columns) > _MAX_COLUMNS or not all(columns):
-        raise DataError(f"{where}: each column needs a name, and there may be {_MAX_COLUMNS} at most.")
+        raise DataError(f"{where}: each column needs a name, and at most {_MAX_COLUMNS} columns are allowed.")
     first: dict[str, str] = {}
     for column in columns:
         if folded(column) in first:
-            raise DataError(f"{where} has two columns of the same name: '{first[folded(column)]}' and '{column}'.")
+            raise DataError(f"{where} has two columns with the same name: '{first[folded(column)]}' and '{column}'.")
         first[folded(column)] = column
     if len(rows) == 1:
-        raise DataError(f"{where} holds no votes.")
+        raise DataError(f"{where} contains no votes.")
     return columns, [_parse(cells, len(head), f"{where}: line {number}") for number, cells in rows[1:]]
 
 
 def _numbered(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not empty with their numbers, counted from 1."""
+    """Yield the non-empty rows with their numbers, counted from 1."""
     return ((number, cells) for number, cells in enumerate(reader, start=1) if any(map(str.strip, cells)))
 
 
@@ -98,7 +97,7 @@ def _parse(cells: list[str], width: int, where: str) -> tuple[str, list[int]]:
         text = cell.strip()
         if not (text.isascii() and text.isdecimal() and len(text) < 8 and int(text) <= _MAX_VOTES):
             raise DataError(
-                f"{where} has '{display_safe(text[:20])}' for a number of votes; expected a whole number from 0 to "
+                f"{where} has '{display_safe(text[:20])}' as a number of votes; expected a whole number from 0 to "
                 f"{_MAX_VOTES:,}."
             )
     return cells[0].strip(), [int(cell) for cell in cells[1:]]
@@ -112,11 +111,11 @@ def _check_columns(columns: tuple[str, ...], parsed: Parsed, where: str) -> list
             continue
         if position in column_of:
             name = parsed.classes[position]
-            raise DataError(f"{where}: the columns '{column_of[position]}' and '{column}' are both the class {name}.")
+            raise DataError(f"{where}: the columns '{column_of[position]}' and '{column}' both mean the class {name}.")
         column_of[position] = column
     if not column_of:
         raise DataError(
-            f"{where} has no column for a class of the data. Its columns: {named(columns, 10)}; the classes: "
+            f"{where} has no column for a class of the data set. Columns: {named(columns, 10)}; classes: "
             f"{named(parsed.classes, 10)}."
         )
     missing = [name for position, name in enumerate(parsed.classes) if position not in column_of]
@@ -124,16 +123,16 @@ def _check_columns(columns: tuple[str, ...], parsed: Parsed, where: str) -> list
 
 
 def _rows_of_faces(parsed: Parsed, table: Table, where: str) -> dict[int, int]:
-    """The row of each face that has one."""
-    faces = _ByName(parsed.ids.tolist())
-    not_used = _ByName([*(name.partition(" (line")[0] for name, _ in parsed.broken), *parsed.left_out])
+    """Return the row of each face that has one."""
+    faces = FilesByName(parsed.ids.tolist())
+    not_used = FilesByName([*(name.partition(" (line")[0] for name, _ in parsed.unreadable), *parsed.excluded])
     rows: dict[int, int] = {}
     unknown = []
     for row, (file, _) in enumerate(table):
         found = faces.find(file)
         if len(found) > 1:
             raise DataError(
-                f"{where}: the name '{face_id(file)}' stands for {len(found):,} faces. Write it with its folders, e.g. "
+                f"{where}: the name '{face_id(file)}' matches {len(found):,} faces. Add its folders, e.g. "
                 f"'{faces.names[found[0]]}'."
             )
         if not found:
@@ -143,24 +142,5 @@ def _rows_of_faces(parsed: Parsed, table: Table, where: str) -> dict[int, int]:
             raise DataError(f"{where} has two rows for '{faces.names[found[0]]}'.")
         rows[found[0]] = row
     if unknown:
-        raise DataError(f"{where} names {len(unknown):,} files that are not among the faces: {named(unknown)}.")
+        raise DataError(f"{where} names {len(unknown):,} unknown files: {named(unknown)}.")
     return rows
-
-
-class _ByName:
-    """Finds names by their ends: ``b/c.png`` and ``c.png`` are names of ``a/b/c.png``."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-        self._keys = [unicodedata.normalize("NFC", name) for name in names]
-        self._exact = {key: i for i, key in enumerate(self._keys)}
-        self._ends: dict[str, list[int]] = defaultdict(list)
-        for i, key in enumerate(self._keys):
-            self._ends[key.rpartition("/")[2]].append(i)
-
-    def find(self, name: str) -> list[int]:
-        """Positions of all names that ``name`` can mean."""
-        key = unicodedata.normalize("NFC", face_id(name.replace("\\", "/").removeprefix("./")))
-        if key in self._exact:
-            return [self._exact[key]]
-        return [i for i in self._ends.get(key.rpartition("/")[2], []) if self._keys[i].endswith("/" + key)]

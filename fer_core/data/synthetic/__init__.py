@@ -1,4 +1,4 @@
-"""The built-in data set of drawn faces."""
+"""The built-in data set of synthetic faces."""
 
 from fer_core.data.synthetic.generator import (
     DEFAULT_COUNT,

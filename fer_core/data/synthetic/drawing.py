@@ -1,9 +1,9 @@
-"""Drawing one face: parametric curves moved by facial action units.
+"""Draws synthetic faces: parametric curves moved by facial action units.
 
-A face is a handful of curves in face coordinates (the frame reaches from -1 to 1, y points down), turned and shifted
-by a pose, drawn three times too large and reduced, lit from one side, and roughened like a small photograph. What the
-muscles do follows FACS (Ekman & Friesen 1978) and the prototypes of Du, Tao & Martinez (2014), in varying strength,
-with some of every other muscle mixed in.
+A face is a set of curves in face coordinates (the frame spans -1 to 1, y points down). They are rotated and shifted by
+a pose, drawn at three times the size and reduced, lit from one side, and degraded like a small photo. The action units
+follow FACS (Ekman & Friesen 1978) and the prototypes of Du, Tao & Martinez (2014), with varying strength and small
+random contributions of all other units.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fer_core.errors import DataError
 from fer_core.preprocess import FACE_SIZE
 
 _EMOTIONS = ClassList.fer2013()
-"""What can be drawn."""
+"""The emotions that can be drawn."""
 _MAX_SIZE = 1024
 
 Points = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ Canvas = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ActionUnits:
-    """How strongly each muscle group works, from 0 (at rest) to about 1 (fully)."""
+    """Activation of each muscle group, from 0 (at rest) to about 1 (full)."""
 
     inner_brow: float = 0  # AU1, inner brows up
     outer_brow: float = 0  # AU2, outer brows up
@@ -81,7 +81,7 @@ _AU_NAMES: Final = tuple(field.name for field in fields(ActionUnits))
 
 
 def sample_action_units(emotion: str, rng: np.random.Generator) -> ActionUnits:
-    """One person's way to show the emotion: a prototype, weaker or stronger, with a little of everything else."""
+    """Sample action units for an emotion: a prototype of random strength plus small random activations."""
     prototypes = _PROTOTYPES[emotion]
     chosen = prototypes[rng.integers(len(prototypes))]
     faint = rng.random() < 0.15
@@ -97,7 +97,7 @@ def sample_action_units(emotion: str, rng: np.random.Generator) -> ActionUnits:
 
 @dataclass(frozen=True)
 class _Person:
-    """What does not move: shape, skin, hair; and how the camera sees it. Lengths in face coordinates."""
+    """What the expression does not change: shape, skin, hair, pose and light. Lengths in face coordinates."""
 
     width: float
     chin: float
@@ -117,7 +117,7 @@ class _Person:
     hair_volume: float
     curl: float
     parting: float
-    skin: float  # grey level
+    skin: float  # gray level
     hair: float
     brow_tone: float
     iris: float
@@ -197,11 +197,11 @@ _SUBPIXEL_BITS = 4
 _STEPS = 1 << _SUBPIXEL_BITS
 _DEPTH = 0.55
 _BULGE = _DEPTH**2 * np.array([1 / 0.85**2, 1 / 1.3**2])
-"""The head is an ellipsoid with half axes of 0.85, 1.3 and ``_DEPTH``, seen from the front."""
+"""The head is an ellipsoid with half axes 0.85, 1.3 and ``_DEPTH``, seen from the front."""
 
 
 _ACROSS = np.linspace(-1, 1, 25)
-"""Places along the mouth, from corner to corner."""
+"""Positions along the mouth, from corner to corner."""
 _CUPIDS_BOW = np.exp(-(((np.abs(_ACROSS) - 0.25) / 0.18) ** 2))
 _LONG_HAIR = np.array(
     [
@@ -216,13 +216,13 @@ _LONG_HAIR = np.array(
         (0.94, -0.2),
     ]
 )
-"""Hair that falls beside the face on the right of the picture, in widths of the head."""
+"""Hair beside the face, on the right of the image, in head widths."""
 
 
 class _Pencil:
-    """Collects shapes in face coordinates, and draws them all, in order, as the pose shows them.
+    """Collects shapes in face coordinates and draws them in order, projected by the pose.
 
-    Placing a thousand points at once is a hundred times cheaper than placing each shape by itself.
+    Projecting a thousand points in one call is a hundred times faster than projecting each shape separately.
     """
 
     def __init__(self, person: _Person, side: int) -> None:
@@ -231,24 +231,24 @@ class _Pencil:
         self.unit = side / 2 * person.scale  # pixels for a length of 1
         cos, sin = np.cos(person.roll), np.sin(person.roll)
         pose = np.array([[np.cos(person.yaw), 0, np.sin(person.yaw)], [0, np.cos(person.pitch), np.sin(person.pitch)]])
-        # (x, y, z) to the sixteenths of pixels that cv2 takes; it counts from the middle of the first pixel.
+        # (x, y, z) to cv2's fixed-point coordinates (1/16 pixel), whose origin is the center of the first pixel.
         turn = (np.array([[cos, -sin], [sin, cos]]) @ pose).T * (self.unit * _STEPS)
         self._flat, self._deep = turn[:2], turn[2]
         self._mirrored = self._flat * [[-1], [1]]
-        self._middle = (side / 2 * (1 + np.array(person.shift)) - 0.5) * _STEPS + 0.5  # the last half rounds
+        self._middle = (side / 2 * (1 + np.array(person.shift)) - 0.5) * _STEPS + 0.5  # + 0.5 rounds
         self._shapes: list[Points] = []
         self._depths: list[float] = []
         self._steps: list[Callable[[], None]] = []
         self._placed: list[list[npt.NDArray[np.int32]]] = []
 
     def blank(self) -> Canvas:
-        """An empty canvas, to draw masks and shadows on."""
+        """Return an empty canvas for masks and shadows."""
         return np.zeros((self.side, self.side), np.uint8)
 
     def fill(self, canvas: Canvas, points: Points, tone: float, depth: float = 0.0, mirror: bool = False) -> None:
-        """Fill a polygon, and if ``mirror`` its mirror image in the other half of the face.
+        """Fill a polygon, and if ``mirror`` also its mirror image in the other half of the face.
 
-        The face bulges towards the camera; ``depth`` comes on top of that.
+        ``depth`` is added to the depth of the head's surface.
         """
         shape = self._add(points, depth)
 
@@ -260,7 +260,7 @@ class _Pencil:
     def line(
         self, canvas: Canvas, points: Points, tone: float, width: float, depth: float = 0.0, mirror: bool = False
     ) -> None:
-        """Draw an open line of a width given in face coordinates."""
+        """Draw an open line; ``width`` is in face coordinates."""
         shape = self._add(points, depth)
         thickness = max(1, round(width * self.unit))
 
@@ -271,11 +271,11 @@ class _Pencil:
         self._steps.append(step)
 
     def blend(self, canvas: Canvas, mask: Canvas, tone: float | Canvas, strength: float = 1.0) -> None:
-        """Lay ``tone`` over ``canvas`` where the mask is, with the given opacity."""
+        """Blend ``tone`` into ``canvas`` within the mask, with opacity ``strength``."""
         self._steps.append(lambda: _blend(canvas, mask, tone, strength))
 
     def soften(self, mask: Canvas, box: int, within: Canvas) -> None:
-        """Blur a mask over ``box`` pixels, and keep it within another mask."""
+        """Blur a mask over ``box`` pixels, limited by another mask."""
 
         def step() -> None:
             np.minimum(cv2.blur(mask, (box, box)), within, out=mask)
@@ -283,7 +283,7 @@ class _Pencil:
         self._steps.append(step)
 
     def draw(self) -> None:
-        """Draw all that was collected."""
+        """Draw all collected shapes."""
         points = np.concatenate(self._shapes)
         lengths = [len(shape) for shape in self._shapes]
         squared = _DEPTH**2 - (points * points) @ _BULGE
@@ -313,7 +313,7 @@ def _blend(canvas: Canvas, mask: Canvas, tone: float | Canvas, strength: float) 
 
 @lru_cache(maxsize=64)
 def _basis(knots: int, n: int) -> Points:
-    """Lagrange's polynomials (n, knots) for equally spaced knots, at n equally spaced places."""
+    """Return Lagrange polynomials (n, knots) for equally spaced knots at n equally spaced positions."""
     at = np.linspace(0, 1, knots)
     t = np.linspace(0, 1, n)
     columns = [np.prod([(t - at[j]) / (at[i] - at[j]) for j in range(knots) if j != i], axis=0) for i in range(knots)]
@@ -321,7 +321,7 @@ def _basis(knots: int, n: int) -> Points:
 
 
 def _curve(*points: tuple[float, float], n: int = 12) -> Points:
-    """A smooth line (n, 2) through two, three or four points."""
+    """Return a smooth line (n, 2) through two, three or four points."""
     line: Points = _basis(len(points), n) @ np.array(points)
     return line
 
@@ -338,11 +338,11 @@ def _ellipse(x: float, y: float, rx: float, ry: float, n: int = 24) -> Points:
 
 
 def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZE) -> npt.NDArray[np.uint8]:
-    """One drawn face, uint8 (size, size), grey.
+    """Draw one face, uint8 (size, size), grayscale.
 
     Args:
         emotion: a name or alias, or a position among FER2013's seven.
-        rng: decides the person, the light, the pose and how strongly the emotion shows.
+        rng: determines the person, light, pose and strength of the expression.
         size: side in pixels, 48 to 1,024.
 
     Raises:
@@ -350,9 +350,9 @@ def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZ
     """
     index = _EMOTIONS.position(emotion) if isinstance(emotion, str) else emotion
     if not 0 <= index < len(_EMOTIONS):
-        raise DataError(f"Emotions have the numbers 0 to {len(_EMOTIONS) - 1}; {index} is none of them.")
+        raise DataError(f"Emotions are numbered 0 to {len(_EMOTIONS) - 1}, not {index}.")
     if not FACE_SIZE <= size <= _MAX_SIZE:
-        raise DataError(f"A drawn face has a side of {FACE_SIZE} to {_MAX_SIZE} pixels; {size} was asked for.")
+        raise DataError(f"The side of a drawn face must be {FACE_SIZE} to {_MAX_SIZE} pixels, not {size}.")
     person = _sample_person(rng)
     units = sample_action_units(_EMOTIONS[index], rng)
     oversampling = 3 if size < 100 else 2
@@ -362,7 +362,7 @@ def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZ
 
 
 def _photograph(person: _Person, face: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Light from one side, blur, contrast, brightness and noise, as small photographs have them."""
+    """Apply light from one side, blur, contrast, brightness and noise, as in small photos."""
     softness = rng.uniform(0, 0.75) * (len(face) / FACE_SIZE) ** 0.5
     contrast, brightness, grain = rng.uniform(0.8, 1.35), rng.normal(0, 14), rng.uniform(1, 8)
     if softness > 0.3:
@@ -393,7 +393,7 @@ def _draw(person: _Person, units: ActionUnits, side: int) -> Canvas:
 
 
 def _head_outline(person: _Person, units: ActionUnits) -> Points:
-    """The outline of face and skull, clockwise from the right temple; a dropped jaw lengthens it."""
+    """Return the outline of the head, clockwise from the right temple; a dropped jaw lengthens it."""
     chin = person.chin + 0.09 * units.jaw - 0.02 * units.chin
     t = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     x, y = np.cos(t), np.sin(t)
@@ -405,7 +405,7 @@ def _head_outline(person: _Person, units: ActionUnits) -> Points:
 
 
 def _draw_surroundings(pencil: _Pencil) -> Canvas:
-    """Backdrop, neck and shoulders, ears, and hair behind the head."""
+    """Draw backdrop, neck, shoulders, ears, and hair behind the head."""
     p = pencil.person
     canvas = pencil.blank()
     canvas[:] = np.linspace(*p.backdrop, pencil.side).astype(np.uint8)  # from left to right
@@ -426,9 +426,9 @@ def _draw_surroundings(pencil: _Pencil) -> Canvas:
 
 
 def _draw_skin(pencil: _Pencil, canvas: Canvas, outline: Points, units: ActionUnits) -> None:
-    """The head with soft light and shadow: eye sockets, nose, cheeks, chin, the turn towards its edge.
+    """Draw the head with soft light and shadow: eye sockets, nose, cheeks, chin, falloff towards the edge.
 
-    Soft shapes need no fine grid: light and shadow are drawn at a quarter of the size.
+    Soft shapes need no fine grid, so light and shadow are drawn at a quarter of the size.
     """
     p = pencil.person
     eye_y, nose_y = p.eye_y, p.eye_y + p.nose_length
@@ -468,7 +468,7 @@ def _draw_skin(pencil: _Pencil, canvas: Canvas, outline: Points, units: ActionUn
 
 
 def _eye_shape(p: _Person, units: ActionUnits) -> tuple[Points, Points]:
-    """Upper and lower lid of the eye on the right of the picture, each from the inner to the outer corner."""
+    """Return the upper and lower lid of the eye on the right of the image, from the inner to the outer corner."""
     half = 0.135 * p.eye_size
     narrowed = 0.38 * units.lid_tight + 0.28 * units.cheek + 0.38 * units.droop
     upper = max(0.078 * p.eye_size * (1 + 0.85 * units.lid_raise - narrowed), 0.012)
@@ -488,7 +488,7 @@ def _draw_eyes(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
     opening = pencil.blank()
     pencil.fill(opening, np.concatenate([upper, lower[::-1]]), 255, mirror=True)
     ball = np.full_like(canvas, int(min(245, 150 + p.skin * 0.4)))
-    for sign in (-1, 1):  # both eyes look the same way, so they are no mirror images
+    for sign in (-1, 1):  # both eyes look the same way, so they are not mirrored
         x, y = sign * p.eye_x + 0.13 * p.gaze[0], p.eye_y - 0.012 + 0.1 * p.gaze[1]
         pencil.fill(ball, _ellipse(x, y, 0.068 * p.eye_size, 0.068 * p.eye_size, 16), p.iris * 0.6)
         pencil.fill(ball, _ellipse(x, y, 0.056 * p.eye_size, 0.056 * p.eye_size, 16), p.iris)
@@ -550,7 +550,7 @@ def _draw_mouth(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
     bend = 2.0 + 0.6 * units.stretch + 0.66 * units.lip_raise  # bared teeth give a square mouth
 
     def edge(y: float, sharp: float = bend, rise: float = 0.0) -> Points:
-        """From corner to corner through (0, y); ``sharp`` > 2 keeps the height longer, ``rise`` bends two peaks."""
+        """Return a curve from corner to corner through (0, y); ``sharp`` > 2 flattens it, ``rise`` adds two peaks."""
         height = (1 - np.abs(_ACROSS) ** sharp) ** (1 - 0.45 * rounded)
         return np.stack([half * _ACROSS, corner + (y - corner) * height - rise * _CUPIDS_BOW], axis=1)
 
@@ -586,7 +586,7 @@ def _draw_mouth(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
 
 
 def _draw_folds(pencil: _Pencil, canvas: Canvas, units: ActionUnits) -> None:
-    """Wrinkles, each as deep as the muscle below it works."""
+    """Draw wrinkles, each as deep as the activation of the muscle below."""
     p = pencil.person
     folds = pencil.blank()
 

@@ -1,6 +1,6 @@
-"""The built-in data set: drawn faces that need no download, the same for the same seed.
+"""The built-in data set: synthetic faces, drawn without any download and reproducible from a seed.
 
-The faces serve to try the program, to teach and to test. They say nothing about accuracy on people.
+Use them for trying the program, for teaching and for tests. They say nothing about accuracy on people.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from fer_core.jobs import child_environment
 from fer_core.preprocess import FACE_SIZE
 
 VERSION: Final = 1
-"""Raised whenever the same seed would draw other faces."""
+"""Increment whenever the same seed draws different faces."""
 DEFAULT_COUNT: Final = 4_900
 MIN_COUNT: Final = 70
 """Ten of each emotion, so that every split has some of each."""
 MAX_COUNT: Final = 200_000
 
 _EMOTIONS: Final = ClassList.fer2013()
-"""What is drawn, as many faces of each."""
+"""The emotions drawn, with equal shares."""
 _SEED = 2013
 _TRAIN_SHARE, _VALID_SHARE = 0.70, 0.15
 _REPORT_EVERY = 25
 _WORTH_A_HELPER = 300
-"""Faces for which one more process is started; it takes half a second to get going."""
+"""Faces per additional process; starting one takes half a second."""
 
 
 def parse_source(source: str) -> int | None:
-    """The number of faces that ``synthetic`` or ``synthetic:N`` asks for; None for any other source.
+    """Parse ``synthetic`` or ``synthetic:N`` into the number of faces; None for any other source.
 
     Raises:
-        DataError: N is no number within bounds.
+        DataError: N is not a number within bounds.
     """
     word, colon, number = source.strip().lower().partition(":")
     if word != "synthetic":
@@ -53,15 +53,15 @@ def parse_source(source: str) -> int | None:
         return DEFAULT_COUNT
     if not (number.isascii() and number.isdecimal() and MIN_COUNT <= int(number[:9]) <= MAX_COUNT and len(number) < 9):
         raise DataError(
-            f"'{source}' asks for no number of drawn faces; write synthetic:N with N from {MIN_COUNT} to {MAX_COUNT:,}."
+            f"'{source}' is not a valid number of synthetic faces. Write synthetic:N with N from {MIN_COUNT} to {MAX_COUNT:,}."
         )
     return int(number)
 
 
 def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None, *, seed: int = _SEED) -> FaceDataset:
-    """Draw ``count`` faces, as many of each emotion as can be, 70% to train, 15% to validate, 15% to test.
+    """Draw ``count`` faces in equal shares of the seven emotions: 70% train, 15% valid, 15% test.
 
-    Each face has a random generator of its own, so the same seed gives the same faces on any number of cores.
+    Each face has its own random generator, so the same seed gives the same faces on any number of cores.
     """
     labels = np.arange(count, dtype=np.int64) % len(_EMOTIONS)
     within = np.arange(count) // len(_EMOTIONS)  # position within the class
@@ -83,10 +83,10 @@ def make_dataset(count: int = DEFAULT_COUNT, on_progress: Progress | None = None
 
 
 def _draw_all(count: int, seed: int, on_progress: Progress | None) -> npt.NDArray[np.uint8]:
-    """All faces, (count, 48, 48). Drawing is Python at work, so further cores help only as further processes.
+    """Draw all faces, uint8 (count, 48, 48), in several processes, because drawing is Python code.
 
-    Each process has every n-th face. When this one is through with its own, it takes over from the others, last face
-    first, until it meets them; so nothing is ever waited for, and a helper that fails costs time only.
+    Each process draws every n-th face. When this process has finished its own, it takes over faces of the helpers, from
+    the last backwards, until it meets them. So it never waits, and a failing helper only costs time.
     """
     images = np.empty((count, FACE_SIZE, FACE_SIZE), np.uint8)
     step = max(1, min(os.cpu_count() or 1, 8, count // _WORTH_A_HELPER))
@@ -116,7 +116,7 @@ def _draw(i: int, seed: int) -> npt.NDArray[np.uint8]:
 
 
 class _Helper:
-    """A second process that draws every ``step``-th face, and a thread of this one that puts them in their place."""
+    """A helper process that draws every ``step``-th face, and a thread that stores them in ``images``."""
 
     def __init__(self, images: npt.NDArray[np.uint8], first: int, step: int, seed: int) -> None:
         self.faces = range(first, len(images), step)
@@ -126,7 +126,7 @@ class _Helper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _Helper:
-        with suppress(OSError):  # no second process to be had: this one draws everything
+        with suppress(OSError):  # no helper process: this one draws everything
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
@@ -141,13 +141,13 @@ class _Helper:
     def __exit__(self, *_: object) -> None:
         if self._process is None:
             return
-        self._process.kill()  # finished, or no longer wanted
-        self._reader.join()  # ends with the process, which holds the other end of the pipe
+        self._process.kill()  # finished or no longer needed
+        self._reader.join()  # ends when the process closes the pipe
         with self._process:  # closes the pipe and waits
             pass
 
     def _read(self, pipe: IO[bytes]) -> None:
-        """Take faces from the pipe as long as they are whole and the ones that are expected."""
+        """Read faces from the pipe until one is truncated or unexpected."""
         for i in self.faces:
             record = pipe.read(_RECORD_LENGTH)
             pixels = record[: FACE_SIZE * FACE_SIZE]
@@ -162,20 +162,20 @@ _RECORD_LENGTH = FACE_SIZE * FACE_SIZE + 8
 
 
 def _record(i: int, pixels: bytes) -> bytes:
-    """One face in the pipe: its pixels, its number, and a checksum over both."""
+    """Return the bytes of one face in the pipe: pixels, number, and a checksum over both."""
     content = pixels + i.to_bytes(4, "little")
     return content + zlib.crc32(content).to_bytes(4, "little")
 
 
 def write_faces(first: int, count: int, step: int, seed: int) -> None:
-    """Write every ``step``-th face to stdout: the work of a helper process."""
+    """Write every ``step``-th face to stdout; runs in a helper process."""
     for i in range(first, count, step):
         sys.stdout.buffer.write(_record(i, _draw(i, seed).tobytes()))
         sys.stdout.buffer.flush()
 
 
 def draw_face(emotion: str | int, rng: np.random.Generator, size: int = FACE_SIZE) -> npt.NDArray[np.uint8]:
-    """One drawn face, see :func:`fer_core.data.synthetic.drawing.draw_face`, which loads when first needed."""
+    """Draw one face; loads :func:`fer_core.data.synthetic.drawing.draw_face` when first needed."""
     from fer_core.data.synthetic import drawing
 
     return drawing.draw_face(emotion, rng, size)

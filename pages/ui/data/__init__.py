@@ -1,1 +1,1 @@
-"""The parts of the Data page."""
+"""Components of the Data page."""

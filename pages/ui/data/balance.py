@@ -1,4 +1,4 @@
-"""How many faces each class has, and what follows where some have few or none."""
+"""Class balance: faces per class, and a note on imbalance."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def balance(dataset: FaceDataset) -> None:
-    """The chart of the classes, what an imbalance means for a training, and the numbers as a table."""
+    """Show the chart of the classes, a note on imbalance, and the counts as a table."""
     per_class = dataset.per_class()
     what = one_of("Show", {"counts": "Counts", "shares": "Shares of each split"}, key="data-balance")
     chart(charts.class_counts(per_class, dataset.classes, shares=what == "shares"), key="data-balance-chart")
-    if words := dataset.imbalance():
-        st.caption(plain(words))
+    if note := dataset.imbalance():
+        st.caption(plain(note))
     with st.expander("As a table", icon=":material/table:"):
         st.dataframe(_rows(dataset), hide_index=True)
 

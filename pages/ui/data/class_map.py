@@ -1,4 +1,4 @@
-"""Arranging classes: merge, rename, drop and reorder them. Every change holds at once and can be undone."""
+"""Class map editor: merge, rename, drop and reorder classes. Changes apply immediately and can be undone."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MOVED = "class-map-moved"
 
 
 def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
-    """What became of each class of the data, and everything that changes it.
+    """Show how each class of the source is mapped, with the controls that change it.
 
     Args:
-        own: with the classes of the source.
-        mapped: the same faces with the class map in force.
+        own: the data set with the classes of its source.
+        mapped: the same faces with the current class map.
 
     Raises:
         DataError: the saved class map is damaged.
@@ -34,11 +34,11 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
     with st.expander("Arrange classes: merge, rename, drop, reorder", icon=":material/category:", key="class-map"):
         show_complaint()
         st.caption(
-            "What you arrange here holds on every page and in new trainings until you undo it. It is kept in the "
-            "workspace; the data itself never changes. On the command line, `--use-class-map` takes it over."
+            "This class map applies on every page and to new runs until you undo it. It is saved in the workspace; the "
+            "data never changes. On the command line, use it with `--use-class-map`."
         )
         st.dataframe(_before_and_after(own, mapped), hide_index=True)
-        # Other classes, other widgets: what was chosen before a change must not stay chosen after it.
+        # The key depends on the classes, so that a selection does not survive a change of the classes.
         key = mapped.cache_key[:12]
         _merge(own, mapped, saved, key)
         _drop(own, mapped, saved, key)
@@ -53,7 +53,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
                 args=(saved,),
             )
             st.button(
-                "Use the data's own classes",
+                "Reset to the original classes",
                 icon=":material/restart_alt:",
                 key="class-map-reset",
                 type="tertiary",
@@ -64,7 +64,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
 
 
 def _before_and_after(own: FaceDataset, mapped: FaceDataset) -> list[dict[str, Any]]:
-    """A row for each class of the data, in the order of the classes it becomes; the dropped ones last."""
+    """Return a row per class of the source, in the order of the new classes; dropped classes come last."""
     before = np.bincount(own.labels, minlength=len(own.classes))
     after = np.bincount(mapped.labels, minlength=len(mapped.classes))
     target = own.classes if not mapped.class_map else mapped.classes
@@ -80,7 +80,7 @@ def _before_and_after(own: FaceDataset, mapped: FaceDataset) -> list[dict[str, A
 
 
 def _row(source: str, before: int, target: str, after: int) -> dict[str, Any]:
-    return {"Class in the data": source, "Faces": int(before), "Becomes": target, "Faces of that class": int(after)}
+    return {"Original class": source, "Faces": int(before), "New class": target, "Faces in new class": int(after)}
 
 
 def _merge(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap, key: str) -> None:
@@ -111,7 +111,7 @@ def _drop(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap, key: str)
             disabled=not isinstance(change, tuple),
             on_click=calmly(_save),
             args=(saved, change, own.classes),
-            help="Their faces are left out everywhere.",
+            help="Excludes their faces everywhere.",
         )
     _preview(own, change)
 
@@ -138,7 +138,7 @@ def _move(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap) -> None:
 
 
 def make(mapped: FaceDataset, **change: Any) -> ClassMap | str:
-    """The class map that a change of the classes in force leads to, or why it cannot be."""
+    """Return the class map that results from a change of the current classes, or the reason it is invalid."""
     try:
         return _changed(mapped, **change)
     except FerError as error:
@@ -150,14 +150,14 @@ def _changed(mapped: FaceDataset, **change: Any) -> ClassMap:
 
 
 def _preview(own: FaceDataset, change: ClassMap | str | None) -> None:
-    """What a change would lead to, or why it cannot be."""
+    """Show the result of a change, or the reason it is invalid."""
     if isinstance(change, str):
         st.caption(f":material/error: {plain(change)}")
     elif change:
         counts = np.bincount(own.labels, minlength=len(own.classes))
         faces = {one.name: sum(int(counts[own.classes.position(name)]) for name in one.sources) for one in change}
         after = " · ".join(f"{plain(name)} {n:,}" for name, n in faces.items())
-        st.caption(f"Would leave {len(change)} classes with {sum(faces.values()):,} of {len(own):,} faces: {after}")
+        st.caption(f"Result: {len(change)} classes with {sum(faces.values()):,} of {len(own):,} faces: {after}")
 
 
 def _save(saved: SavedClassMap, class_map: ClassMap, classes: ClassList) -> None:
@@ -167,10 +167,10 @@ def _save(saved: SavedClassMap, class_map: ClassMap, classes: ClassList) -> None
 def _merge_now(
     saved: SavedClassMap, own: FaceDataset, mapped: FaceDataset, chosen: tuple[str, ...], name_key: str
 ) -> None:
-    """Takes the name from its box, where it may have been typed just before the button was pressed."""
+    """Merge, reading the name from its widget, because it may have been typed just before the click."""
     name = str(session.widget_value(name_key, "")).strip()
     if not name:
-        raise DataError("Type the name that the class is to have, then press the button again.")
+        raise DataError("Enter a name for the class, then click again.")
     saved.save(_changed(mapped, merge=((name, chosen),)), own.classes)
 
 

@@ -1,4 +1,4 @@
-"""What a loaded data set looks like: its counts, its balance, and the button that makes it the data in use."""
+"""Data set view: counts, warnings, class map, balance and samples, with the button to use the data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.data.balance import balance
 from pages.ui.data.class_map import arrange_classes
-from pages.ui.data.wall import random_faces
+from pages.ui.data.samples import show_samples
 from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
-    """Counts, warnings and faces of a loaded set, with the button that makes it the data in use.
+    """Show a loaded data set, with the button to use it on all pages.
 
     Args:
         source: where it was read from.
-        own: with the classes of the source.
-        dataset: the same faces with the class map in force.
+        own: the data set with the classes of its source.
+        dataset: the same faces with the current class map.
     """
     in_use = source == session.data_source()
     if not is_built_in(source) and source not in session.recent_sources():
@@ -34,10 +34,10 @@ def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
             st.badge("In use", icon=":material/check:", color="green")
         elif st.button("Use this data", type="primary", icon=":material/check:"):
             session.use_data(source)
-            session.notify(f"{source_name(source)} is now the data in use.")
+            session.notify(f"Now using {source_name(source)}.")
             st.rerun()
         if not is_built_in(source) and st.button(
-            "Read again", icon=":material/refresh:", type="tertiary", help="After files in it were changed."
+            "Reload", icon=":material/refresh:", type="tertiary", help="Reads the files again after a change."
         ):
             cache.forget_dataset(source)
             st.rerun()
@@ -51,8 +51,8 @@ def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
             st.metric(
                 "Persons",
                 f"{known:,}",
-                help="Persons, sessions or takes, by the level of folders that repeats the same classes. Where a share of "
-                "the faces is held out for validation, each stays on one side.",
+                help="Persons, sessions or takes, found from the folders. A held-out validation split keeps each of them on "
+                "one side.",
                 width="content",
             )
         if dataset.votes is not None:
@@ -62,16 +62,18 @@ def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
         st.warning(plain(warning), icon=":material/warning:")
     class_caption(dataset)
     if not dataset.counts()["valid"]:
-        sides = ", each person on one side" if dataset.groups is not None else ", copies on one side"
+        sides = (
+            ", keeping each person on one side" if dataset.groups is not None else ", keeping duplicates on one side"
+        )
         st.info(
-            f"There is no validation split. A training holds out a share of the training faces{sides}.",
+            f"No validation split. Training holds out a share of the training faces{sides}.",
             icon=":material/call_split:",
         )
     arrange_classes(own, dataset)
     balance(dataset)
-    random_faces(source, dataset)
-    with st.expander("Identity of this data", icon=":material/fingerprint:"):
-        st.write("The fingerprint is computed from every pixel, label and split. A trained model remembers it.")
+    show_samples(dataset)
+    with st.expander("Dataset fingerprint", icon=":material/fingerprint:"):
+        st.write("SHA-256 of all pixels, labels and splits. Trained models store it.")
         st.code(dataset.fingerprint, language=None, wrap_lines=True)
         if not is_built_in(source):
             st.code(source, language=None, wrap_lines=True)

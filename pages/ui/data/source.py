@@ -1,4 +1,4 @@
-"""Where the faces come from: drawn, a path on this machine, or an upload."""
+"""Source picker: built-in faces, a path on this machine, or an upload."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WAYS: Final = {"built_in": "Built-in faces", "path": "On this machine", "upload
 
 
 def choose_source() -> None:
-    """Pick a source; the chosen one is opened on the page, not used yet."""
+    """Let the user choose a source; the page opens it without using it yet."""
     recent = session.recent_sources()
     with st.container(border=True):
         way = st.segmented_control(
-            "Where are the faces?",
+            "Source",
             list(_WAYS),
             format_func=_WAYS.__getitem__,
             default="built_in" if is_built_in(state_of(DataState).viewed) else "path",
@@ -37,17 +37,17 @@ def choose_source() -> None:
         viewed = state_of(DataState).viewed
         if way != "built_in" and not is_built_in(viewed):
             skip = st.toggle(
-                "Leave out faces that cannot be read",
+                "Skip unreadable images",
                 value=session.skips_unreadable(viewed),
                 key=f"skip-{viewed}",
-                help="Off: data with broken faces are refused. On: they are named, counted and left out, here and in training.",
+                help="Off: loading fails if any image is unreadable. On: unreadable images are listed and skipped, here and in training.",
             )
             if skip != session.skips_unreadable(viewed):
                 session.skip_unreadable(viewed, skip)
 
 
 def _built_in() -> None:
-    st.caption("Faces drawn on this machine, without any download. Good for trying everything out.")
+    st.caption("Synthetic faces, drawn on this machine without any download: for trying everything out.")
     viewed = state_of(DataState).viewed
     with st.form("data-built-in", border=False):
         count = st.number_input(
@@ -57,7 +57,7 @@ def _built_in() -> None:
             value=parse_source(viewed) or DEFAULT_COUNT,
             step=700,
             width=220,
-            help=f"From {MIN_COUNT} to {MAX_COUNT:,}; the standard set has {DEFAULT_COUNT:,}. Few train faster, many better.",
+            help=f"From {MIN_COUNT} to {MAX_COUNT:,}; the standard set has {DEFAULT_COUNT:,}. Fewer train faster; more train better.",
         )
         if st.form_submit_button("Open", icon=":material/folder_open:"):
             state_of(DataState).opened = session.BUILT_IN if count == DEFAULT_COUNT else f"{session.BUILT_IN}:{count}"
@@ -67,7 +67,7 @@ def _built_in() -> None:
 def _path(recent: list[str]) -> None:
     if recent:
         again = st.selectbox(
-            "Used before",
+            "Recent sources",
             recent,
             index=recent.index(state_of(DataState).viewed) if state_of(DataState).viewed in recent else None,
             placeholder="Choose one",
@@ -84,21 +84,21 @@ def _path(recent: list[str]) -> None:
         typed = st.text_input(
             "Path",
             placeholder="/home/me/fer2013.zip",
-            help="The Kaggle zip or its folder, fer2013.csv or icml_face_data.csv, a csv with the columns label and "
-            "feature, or any folder with one sub-folder for each class. The kind is told by content.",
+            help="A folder or archive with one folder per class, FER2013's zip or csv, or another supported data set. The "
+            "format is detected from the content.",
         )
         if st.form_submit_button("Open", icon=":material/folder_open:"):
             if typed.strip():
                 state_of(DataState).opened = str(Path(typed.strip()).expanduser())
                 st.rerun()
-            st.info("Type the path of a zip, a csv or a folder on this machine first.")
+            st.info("Enter the path of a file or folder on this machine.")
 
 
 def _upload() -> None:
     file = st.file_uploader(
-        "A zip or csv of faces",
-        type=["zip", "csv"],
-        help="It is copied into the workspace on this machine and goes nowhere else.",
+        "Data set file",
+        type=["zip", "tar", "gz", "tgz", "bz2", "xz", "csv", "parquet", "npz"],
+        help="The file is copied into the workspace on this machine and sent nowhere else.",
     )
     if file is None:
         return

@@ -1,4 +1,4 @@
-"""What the Data page remembers for a browser window."""
+"""Session state of the Data page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class DataState:
     """The state of the Data page.
 
     Attributes:
-        opened: the source that is shown; None as long as no other than the data in use was opened.
-        saved_upload: Streamlit's id of the upload that is in the workspace already, so that reruns do not save it again.
-        seed: decides which random faces are shown.
+        opened: the source shown; None until a source other than the data in use is opened.
+        saved_upload: Streamlit's id of the upload already saved in the workspace, so that reruns do not save it again.
+        seed: seed of the random sample of faces.
     """
 
     opened: str | None = None
@@ -23,9 +23,9 @@ class DataState:
 
     @property
     def viewed(self) -> str:
-        """The source that is shown; the data in use until another is opened."""
+        """The source shown: the opened one, or the data in use."""
         return self.opened or session.data_source()
 
     def reshuffle(self) -> None:
-        """Show other random faces."""
+        """Sample other faces."""
         self.seed += 1

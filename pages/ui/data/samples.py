@@ -1,4 +1,4 @@
-"""Random faces of each class, and one of them large."""
+"""Sample faces: random faces of each class, and an enlarged view of one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _SIZES: Final = {56: "Small", 84: "Medium", 132: "Large"}  # pixels of a face
 _FACES_IN_A_ROW = 12
 
 
-def random_faces(source: str, dataset: FaceDataset) -> None:
-    """Random faces of each class, reshuffled on request; a click shows one large."""
+def show_samples(dataset: FaceDataset) -> None:
+    """Show random faces of each class; a click enlarges one."""
     st.markdown("**Random faces of each class**")
     present = [split for split, n in dataset.counts().items() if n]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -41,7 +41,7 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
             "Reshuffle",
             icon=":material/shuffle:",
             on_click=state_of(DataState).reshuffle,
-            help="Show other random faces.",
+            help="Shows other random faces.",
         )
     rng = np.random.default_rng(state_of(DataState).seed)
     rows = []
@@ -70,7 +70,7 @@ def random_faces(source: str, dataset: FaceDataset) -> None:
 
 @st.dialog("One face", width="medium")
 def _enlarged(dataset: FaceDataset, index: int) -> None:
-    pixels = st.toggle("Show the pixels", help="Off: enlarged smoothly, as a person would see the face.")
+    pixels = st.toggle("Show the pixels", help="Off: smooth enlargement.")
     name = dataset.label_name(index)
     left, right = st.columns([3, 2])
     with left:
@@ -87,7 +87,7 @@ def _enlarged(dataset: FaceDataset, index: int) -> None:
 
 
 def _note(faces: int, emotion: Emotion | None) -> str:
-    """How many faces there are, and for an emotion what the face does."""
+    """Return the number of faces and, for an emotion, its action units."""
     if not faces:
         return "no faces here"
     return f"{faces:,} faces · {emotion.action_units}" if emotion else f"{faces:,} faces"
