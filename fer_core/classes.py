@@ -39,31 +39,31 @@ _EMOTIONS: Final[tuple[Emotion, ...]] = (
     Emotion(
         "angry",
         "#D55E00",
-        ("anger", "an", "ang"),
+        ("anger", "ang"),
         "brows lowered (AU4), lids tight (AU7), lips pressed (AU23/24)",
     ),
-    Emotion("disgust", "#009E73", ("disgusted", "di", "dis"), "nose wrinkled (AU9), upper lip raised (AU10)"),
+    Emotion("disgust", "#009E73", ("disgusted", "dis"), "nose wrinkled (AU9), upper lip raised (AU10)"),
     Emotion(
         "fear",
         "#CC79A7",
-        ("fearful", "afraid", "scared", "fe", "fea"),
+        ("fearful", "afraid", "scared", "fea"),
         "brows raised and drawn together (AU1+2+4), eyes wide (AU5), mouth stretched (AU20)",
     ),
     Emotion(
         "happy",
         "#E69F00",
-        ("happiness", "joy", "smile", "ha", "hap"),
+        ("happiness", "joy", "smile", "hap"),
         "cheeks raised (AU6), lip corners pulled up (AU12)",
     ),
-    Emotion("sad", "#0072B2", ("sadness", "sa"), "inner brows raised (AU1+4), lip corners down (AU15)"),
+    Emotion("sad", "#0072B2", ("sadness",), "inner brows raised (AU1+4), lip corners down (AU15)"),
     Emotion(
         "surprise",
         "#56B4E9",
-        ("surprised", "su", "sur"),
+        ("surprised", "sur"),
         "brows raised (AU1+2), eyes wide (AU5), jaw dropped (AU26)",
     ),
-    Emotion("neutral", "#8A8A8A", ("neutrality", "normal", "ne", "neu"), "no action unit at work"),
-    Emotion("contempt", "#882255", ("contemptuous", "co", "con"), "one lip corner tightened (AU14)"),
+    Emotion("neutral", "#8A8A8A", ("neutrality", "normal", "neu"), "no action unit at work"),
+    Emotion("contempt", "#882255", ("contemptuous",), "one lip corner tightened (AU14)"),
 )
 """FER2013's seven in the order of its ids, contempt last. Seven colors are Okabe and Ito's; contempt's is Paul Tol's."""
 

@@ -155,10 +155,15 @@ class ReadingConfig(Config):
         title="Skip unreadable images",
         description="Off: loading fails if any image is unreadable. On: unreadable images are listed and skipped.",
     )
-    classes: Literal["auto", "emotions", "folders"] = Field(
+    classes: Literal["auto", "emotions", "folders", "affectnet", "raf-db", "fer2013", "ferplus"] = Field(
         "auto",
         title="Classes",
-        description="How folders become classes. auto: emotions if every folder is named after one, otherwise the folder names. emotions: folders that do not name an emotion are skipped. folders: always the folder names.",
+        description="How folders become classes. auto: emotions if every folder is named after one, otherwise the folder names. emotions: folders that do not name an emotion are skipped. folders: always the folder names. affectnet, raf-db, fer2013, ferplus: the folders are the label numbers of that data set.",
+    )
+    crop: Literal["ask", "faces", "none"] = Field(
+        "ask",
+        title="Photos",
+        description="What to do with photos that are not face crops. ask: refuse them. faces: crop the largest face of each photo, as for predictions. none: use the whole images.",
     )
     truth: Literal["labels", "votes"] = Field(
         "labels",

@@ -6,7 +6,8 @@ is a defect of ours.
 
     FerError
     ├── DataError          a source of faces that cannot be read or does not make sense
-    │   └── AmbiguousFolders   folders that leave open which emotion they mean
+    │   ├── AmbiguousFolders   folders that do not determine their emotion
+    │   └── PhotographsFound   whole photographs among training images
     ├── ConfigError        a setting outside its bounds, or settings that contradict each other
     ├── ModelError         an unknown architecture, or weights that do not fit
     │   └── CheckpointError    a checkpoint file that is damaged, foreign or of a newer version
@@ -30,7 +31,11 @@ class DataError(FerError):
 
 
 class AmbiguousFolders(DataError):
-    """Folders leave open which emotion they mean; they can be read by their own names."""
+    """Folders do not determine their emotion; they can be read by their own names."""
+
+
+class PhotographsFound(DataError):
+    """Training images are whole photographs, not face crops; the user must choose whether to crop them."""
 
 
 class ConfigError(FerError):

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.audit.figures import exact_audit, figures_of
 from pages.ui.audit.views import show
-from pages.ui.review.classes import class_caption
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import calm
 from pages.ui.shell.navigation import through_app
@@ -15,7 +15,7 @@ st.write("Find out what is wrong with the data before you trust a number that wa
 
 with calm("auditing the data"):
     dataset = cache.dataset(session.data_source())
-    class_caption(dataset)
+    data_caption(dataset)
     found = exact_audit(dataset)
     figures_of(dataset, found)
     show(dataset, found)

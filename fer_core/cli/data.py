@@ -1,4 +1,4 @@
-"""``data`` and ``audit``: what a data set holds, and what is wrong with it."""
+"""``data`` and ``audit``: summarize a data set and find its flaws."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def data(
     *,
     faces: FaceOptions,
 ) -> None:
-    """Read a data set: faces in each split and class, fingerprint, and what is wrong with it."""
+    """Summarize a data set: faces per split and class, fingerprint, and warnings."""
     start = time.perf_counter()
     with progress("Reading faces") as on_progress:
         dataset = faces.load(source, on_progress)
@@ -44,11 +44,11 @@ def data(
 
 
 def _data_text(dataset: Any, seconds: float) -> str:
-    """A table of splits and classes, with what else there is to say about a data set."""
+    """Format the summary: a table of splits and classes, fingerprint, votes, class map, groups."""
     from fer_core.data.class_map import describe
 
     counts, per_class = dataset.counts(), dataset.per_class()
-    truth = "; the labels are their majority" if dataset.truth == "votes" else ""
+    truth = "; their majority is the label" if dataset.truth == "votes" else ""
     groups = 0 if dataset.groups is None else len(set(dataset.groups.tolist()) - {""})
     splits = [split for split, count in counts.items() if count]
     rows = []
@@ -67,7 +67,6 @@ def _data_text(dataset: Any, seconds: float) -> str:
             *([f"class map   {describe(dataset.class_map)}"] if dataset.class_map else []),
             *([f"groups      {groups:,} persons or sessions"] if groups else []),
             *([dataset.imbalance()] if dataset.imbalance() else []),
-            *(f"warning: {warning}" for warning in dataset.warnings),
         ]
     )
 
@@ -77,17 +76,18 @@ def _data_text(dataset: Any, seconds: float) -> str:
 def audit(
     source: Annotated[str, typer.Argument(help="A path, or 'synthetic'.")],
     suspects: Annotated[
-        bool, typer.Option("--suspects", help="Also look for suspect labels; trains three networks.")
+        bool, typer.Option("--suspects", help="Also find suspect labels; trains three networks.")
     ] = False,
     near: Annotated[
-        int, typer.Option(min=0, max=16, help="Near duplicates: bits of 64 in which two faces may differ.")
+        int,
+        typer.Option(min=0, max=16, help="Near-duplicates: the number of bits (of 64) in which two faces may differ."),
     ] = 4,
-    html: Annotated[str | None, typer.Option(help="Also write the findings, with pictures, to this file.")] = None,
+    html: Annotated[str | None, typer.Option(help="Also write the findings with images to this HTML file.")] = None,
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
 ) -> None:
-    """Find duplicates, leaks across splits, label conflicts, blanks and suspect labels."""
+    """Find duplicates, leaks between splits, label conflicts, blank images and suspect labels."""
     from fer_core.evaluation.audit import audit_exact, near_duplicates, suspect_labels
 
     started = time.perf_counter()
@@ -95,7 +95,12 @@ def audit(
         dataset = faces.load(source, on_load)
     exact = audit_exact(dataset)
     pairs = near_duplicates(dataset, exact.groups, near)
-    record: dict[str, Any] = {"data": dataset.name, "fingerprint": dataset.fingerprint, **exact.to_dict()}
+    record: dict[str, Any] = {
+        "data": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "warnings": list(dataset.warnings),
+        **exact.to_dict(),
+    }
     record["near_duplicates"] = {"threshold": near, "pairs": len(pairs.first)}
     found = None
     if suspects:
@@ -118,19 +123,20 @@ def audit(
 
 def _audit_text(record: dict[str, Any]) -> str:
     lines = [
-        f"{record['data']}: {record['redundant']:,} redundant images in {record['groups']:,} groups of exact copies",
+        f"{record['data']}: {record['redundant']:,} duplicates in {record['groups']:,} groups of identical images",
         *(
-            f"  {v['images']:,} faces of {k.split('/')[1]} also stand in {k.split('/')[0]}"
+            f"  {v['images']:,} {k.split('/')[1]} images are exact duplicates of {k.split('/')[0]} images"
             for k, v in record["cross_split"].items()
         ),
-        f"{record['label_conflict_groups']:,} groups ({record['label_conflict_images']:,} images) carry conflicting labels",
+        f"{record['label_conflict_groups']:,} groups ({record['label_conflict_images']:,} images) have conflicting labels",
         f"{record['blank']:,} blank images",
-        f"{record['near_duplicates']['pairs']:,} pairs differ in at most {record['near_duplicates']['threshold']} of 64 bits",
+        f"{record['near_duplicates']['pairs']:,} pairs of near-duplicates "
+        f"(at most {record['near_duplicates']['threshold']} of 64 bits differ)",
     ]
     if "suspect_labels" in record:
         agreement = f"{record['suspect_labels_agreement']:.0%}"
         lines.append(
-            f"{record['suspect_labels']:,} suspect labels among the training faces; the networks that say so agree with "
-            f"{agreement} of the labels"
+            f"{record['suspect_labels']:,} suspect labels among the training faces; the networks agree with {agreement} of "
+            "all labels"
         )
     return "\n".join(lines)

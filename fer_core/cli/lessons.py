@@ -66,23 +66,25 @@ def experiment(
         return
     if job is None:
         chosen = find(name)
-        result = _run(chosen, data, epochs, faces, lambda done, total: None)
+        result, warnings = _run(chosen, data, epochs, faces, lambda done, total: None)
     else:
         work = ExperimentJob(job)
         with work.hold("The experiment"):
             try:
                 chosen = find(name)
-                result = _run(chosen, data, epochs, faces, work.report)
+                result, warnings = _run(chosen, data, epochs, faces, work.report)
                 work.finish(result)
             except FerError as error:
                 work.fail(str(error))
                 raise
     answer, explanation = chosen.choices[chosen.answer(result.arms)], chosen.explain(result.arms)
     text = f"{chosen.question}\n{answer}\n\n{explanation}\n\n{result.seconds:.0f} s on {result.data_name}"
-    emit({**result.to_dict(), "answer": answer, "explanation": explanation}, as_json, text)
+    emit({**result.to_dict(), "answer": answer, "explanation": explanation, "warnings": warnings}, as_json, text)
 
 
-def _run(experiment: Experiment, data: str, epochs: int | None, faces: FaceOptions, report: Progress) -> Result:
+def _run(
+    experiment: Experiment, data: str, epochs: int | None, faces: FaceOptions, report: Progress
+) -> tuple[Result, list[str]]:
     """Run an experiment, with its progress on the terminal and to whoever watches; keep its result."""
     from fer_core.lessons.experiments import results, run
 
@@ -97,4 +99,4 @@ def _run(experiment: Experiment, data: str, epochs: int | None, faces: FaceOptio
         result = run(experiment, dataset, epochs=epochs, on_progress=told)
     if epochs is None:
         results.put(result, experiment, dataset, workspace())
-    return result
+    return result, list(dataset.warnings)

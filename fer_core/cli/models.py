@@ -71,7 +71,13 @@ def evaluate(
             extra=extra, workspace=workspace(),
         )  # fmt: skip
     emit(
-        {"model": model, "data": dataset.name, "truth": dataset.truth, **report.to_dict()},
+        {
+            "model": model,
+            "data": dataset.name,
+            "truth": dataset.truth,
+            "warnings": list(dataset.warnings),
+            **report.to_dict(),
+        },
         as_json,
         _evaluation_text(model, dataset.name, report),
     )
@@ -182,7 +188,7 @@ def filters(
     if dataset is not None:
         with progress("Looking at faces") as on_progress:
             tops = cached_top_faces(classifier, dataset, split, layer, on_progress=on_progress, workspace=workspace())
-        record |= {"data": dataset.name, "split": split, "n": tops.n}
+        record |= {"data": dataset.name, "split": split, "n": tops.n, "warnings": list(dataset.warnings)}
         for entry in record["filters"]:
             entry.update(tops.to_dict(entry["filter"], dataset.ids))
     emit(record, as_json, _filters_text(record, patterns.sentence()))

@@ -57,7 +57,11 @@ class FaceOptions:
     """How labeled faces are read, as the command line says; None where an option was not given."""
 
     skip_unreadable: Annotated[bool | None, setting("skip_unreadable", "--skip-unreadable")]
-    classes: Annotated[Literal["auto", "emotions", "folders"] | None, setting("classes", "--classes")]
+    classes: Annotated[
+        Literal["auto", "emotions", "folders", "affectnet", "raf-db", "fer2013", "ferplus"] | None,
+        setting("classes", "--classes"),
+    ]
+    crop: Annotated[Literal["ask", "faces", "none"] | None, setting("crop", "--crop")]
     truth: Annotated[Literal["labels", "votes"] | None, setting("truth", "--truth")]
     votes: Annotated[str | None, setting("votes", "--votes")]
     merge: Annotated[
@@ -92,7 +96,7 @@ class FaceOptions:
         from fer_core.data.reading import Reading
         from fer_core.errors import ConfigError
 
-        names = ("skip_unreadable", "skip_broken", "classes", "truth", "votes")
+        names = ("skip_unreadable", "skip_broken", "classes", "crop", "truth", "votes")
         values: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.class_map is not None:
             try:
@@ -102,20 +106,24 @@ class FaceOptions:
         return Reading.parse(values)
 
     def load(self, source: str, on_progress: Progress | None = None, reading: Reading | None = None) -> FaceDataset:
-        """The faces of ``source``, with the classes as asked for; ``reading`` where more than the options decides it.
+        """Load ``source`` with these options, or with ``reading``, and print its warnings on stderr.
 
         Raises:
-            DataError: the source cannot be read, or has not the classes named.
-            ConfigError: a value makes no sense.
+            DataError: the source cannot be read, or lacks a class that an option names.
+            ConfigError: a value is invalid.
         """
+        from fer_core.cli.output import note
         from fer_core.data.class_map import parse_merge
         from fer_core.data.reading import load_mapped
 
-        return load_mapped(
+        dataset = load_mapped(
             source, reading or self.reading(),
             merge=[parse_merge(text) for text in self.merge or []], drop=self.drop or [],
             use_saved=bool(self.use_class_map), workspace=workspace(), on_progress=on_progress,
         )  # fmt: skip
+        for warning in dataset.warnings:
+            note(f"warning: {warning}")
+        return dataset
 
 
 def reads_faces(command: Callable[..., None]) -> Callable[..., None]:

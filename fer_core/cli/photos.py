@@ -106,7 +106,11 @@ def explain(
             dataset = faces.load(data, on_load)
         with progress("Explaining") as on_progress:
             study = study_regions(classifier, dataset, dataset.indices(split), method, on_progress=on_progress)
-        emit({"data": dataset.name, "split": split, **study.to_dict()}, as_json, study.sentence())
+        emit(
+            {"data": dataset.name, "split": split, "warnings": list(dataset.warnings), **study.to_dict()},
+            as_json,
+            study.sentence(),
+        )
         return
     from fer_core.explanation.photo import explain_photo
 

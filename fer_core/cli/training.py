@@ -148,7 +148,13 @@ def _training_hooks() -> Iterator[Any]:
             for line in record.log_lines():
                 bar.print(line)
 
-        yield Hooks(on_load=bar, on_step=on_step, on_epoch=on_epoch, should_stop=stop_asked)
+        yield Hooks(
+            on_load=bar,
+            on_step=on_step,
+            on_epoch=on_epoch,
+            should_stop=stop_asked,
+            on_warning=lambda text: bar.print(f"warning: {text}"),
+        )
 
 
 @commands.command("train-family")
@@ -183,7 +189,7 @@ def train_family(
         f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
         for member in (*family.teachers, *family.students)
     ]
-    emit(family.to_dict(), as_json, "\n".join(lines))
+    emit({**family.to_dict(), "warnings": list(dataset.warnings)}, as_json, "\n".join(lines))
 
 
 def _train_summary(result: Any) -> str:

@@ -1,4 +1,4 @@
-"""Faces with labels: ``load(source) -> FaceDataset``, and which of them train: ``make_split``."""
+"""Labeled faces: ``load(source)`` returns a FaceDataset, ``make_split`` chooses which faces train and validate."""
 
 from fer_core.data.dataset import SPLITS, FaceDataset, SplitName
 from fer_core.data.protocols import ProtocolSplit, make_split

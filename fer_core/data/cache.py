@@ -1,4 +1,4 @@
-"""Parsed data sets in the store, so that the second load of the same content is instant."""
+"""Caches parsed data sets in the store, so that loading the same content again is instant."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fer_core.classes import ClassList
 from fer_core.data.dataset import FaceDataset
 from fer_core.store import Entry, Store
 
-VERSION = 4
-"""Raised whenever the readers would make something else of the same source."""
+VERSION = 5
+"""Increment whenever the readers parse the same source differently."""
 
 
 def read(store: Store, key: str, name: str) -> FaceDataset | None:
-    """The data set kept for ``key``, under the name ``name``; None if there is none that can be trusted."""
+    """Return the data set cached under ``key``, named ``name``; None if there is no valid entry."""
 
     def dataset(entry: Entry) -> FaceDataset:
         return FaceDataset(
@@ -36,7 +36,7 @@ def read(store: Store, key: str, name: str) -> FaceDataset | None:
 
 
 def write(store: Store, key: str, dataset: FaceDataset) -> str | None:
-    """Keep a data set for ``key``; a sentence where it cannot be kept."""
+    """Cache a data set under ``key``; return the reason if it cannot be written, else None."""
     arrays: dict[str, npt.NDArray[Any]] = {
         "images": dataset.images,
         "labels": dataset.labels,

@@ -1,4 +1,4 @@
-"""The one record of a loaded data set, checked when made."""
+"""FaceDataset: a loaded data set, validated on construction."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fer_core.preprocess import FACE_SIZE
 
 SplitName = Literal["train", "valid", "test"]
 Truth = Literal["labels", "votes"]
-"""What a face's label is: the one its source gives, or the majority of people's votes."""
+"""Where labels come from: the source's own labels, or the majority of people's votes."""
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
 _UNEQUAL, _VERY_UNEQUAL = 1.5, 3.0
-"""Times as many training faces in the largest class as in the smallest, from which on something is said."""
+"""Ratios of the largest to the smallest training class from which an imbalance is reported."""
 
 _SPLIT_ALIASES: dict[str, SplitName] = {
     "train": "train", "training": "train",
@@ -32,33 +32,34 @@ _SPLIT_ALIASES: dict[str, SplitName] = {
 
 
 def find_split(name: str) -> SplitName | None:
-    """The split called ``name``, in any case, by any of the names data sets use (FER2013's too); None for others."""
-    return _SPLIT_ALIASES.get(name.strip().lower())
+    """Return the split called ``name``, by any name that data sets use (FER2013's too), ignoring case; else None."""
+    key = "".join(c for c in name.lower() if c not in " _-")  # train_set, Training-Data, public test
+    return _SPLIT_ALIASES.get(key) or _SPLIT_ALIASES.get(key.removesuffix("set").removesuffix("data"))
 
 
 @dataclass(frozen=True, eq=False)
 class FaceDataset:
-    """Grey faces with labels and splits; arrays are read-only.
+    """Grayscale faces with labels and splits; all arrays are read-only.
 
     Attributes:
         name: short name for people, e.g. ``fer2013.zip``.
         images: uint8 (N, 48, 48).
         labels: int64 (N,), positions in ``classes``.
-        split: str (N,), each of ``train``, ``valid``, ``test``.
+        split: str (N,), each ``train``, ``valid`` or ``test``.
         ids: str (N,), unique and stable: ``train/angry/Training_1426440.jpg`` or ``row 17``.
-        classes: the classes that the labels mean.
-        votes: how many people named each of ``vote_columns``, int64 (N, K); a row of zeros where a face has no
-            votes; None where none are loaded.
-        vote_columns: what can be voted for, K names: FER+'s ten columns, or those of a ``votes.csv``.
-        groups: str (N,), the person, session or take of each face, ``""`` where it has none; None where nothing is
-            known. No automatic split divides one.
-        truth: where the labels come from: ``labels`` as the source gives them, ``votes`` the majority of the votes.
-        class_map: how the classes were made from those of the source; empty where they are the source's own.
-        as_labelled: where ``truth`` is ``votes``: the data set with its source's own labels and classes, before any
-            class map; it has the faces without a majority too. None otherwise.
-        warnings: sentences for the user (a class is missing, broken images were skipped).
-        fingerprint: sha-256 hex over images, labels, split and ids of the source, before ``truth`` and
-            ``class_map``: the identity of the content, to which a person's marks belong.
+        classes: the classes, in the order of the labels.
+        votes: number of people who chose each of ``vote_columns``, int64 (N, K); zeros for a face without votes;
+            None if no votes are loaded.
+        vote_columns: names of the K choices: FER+'s ten columns, or those of a ``votes.csv``.
+        groups: str (N,), the person, session or take of each face, ``""`` if unknown; None if no face has one.
+            Automatic splits keep each group on one side.
+        truth: ``labels`` if the labels come from the source, ``votes`` if they are the majority of the votes.
+        class_map: how the classes were derived from those of the source; empty if unchanged.
+        as_labeled: if ``truth`` is ``votes``, the data set with the source's own labels and classes, before any
+            class map and including faces without a majority; else None.
+        warnings: sentences for the user (a class is missing, unreadable images were skipped).
+        fingerprint: SHA-256 (hex) over images, labels, split and ids of the source, before ``truth`` and
+            ``class_map``. It identifies the content; marks and class maps belong to it.
     """
 
     name: str
@@ -72,34 +73,34 @@ class FaceDataset:
     groups: npt.NDArray[np.str_] | None = None
     truth: Truth = "labels"
     class_map: tuple[MappedClass, ...] = ()
-    as_labelled: FaceDataset | None = None
+    as_labeled: FaceDataset | None = None
     warnings: tuple[str, ...] = ()
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
         n = len(self.images)
         if n == 0:
-            raise DataError(f"{self.name} holds no faces.")
+            raise DataError(f"{self.name} contains no faces.")
         if self.images.dtype != np.uint8 or self.images.shape != (n, FACE_SIZE, FACE_SIZE):
             raise DataError(
-                f"{self.name}: images must be uint8 (N, {FACE_SIZE}, {FACE_SIZE}), they are {self.images.dtype} {self.images.shape}."
+                f"{self.name}: images must be uint8 (N, {FACE_SIZE}, {FACE_SIZE}), not {self.images.dtype} {self.images.shape}."
             )
         for what, array in (
             ("labels", self.labels), ("split", self.split), ("ids", self.ids), ("groups", self.groups),
         ):  # fmt: skip
             if array is not None and array.shape != (n,):
-                raise DataError(f"{self.name}: {what} must have shape ({n},), it has {array.shape}.")
+                raise DataError(f"{self.name}: {what} must have shape ({n},), not {array.shape}.")
         if self.labels.dtype != np.int64:
-            raise DataError(f"{self.name}: labels must be int64, they are {self.labels.dtype}.")
+            raise DataError(f"{self.name}: labels must be int64, not {self.labels.dtype}.")
         if len(set(self.ids.tolist())) != n:
             raise DataError(f"{self.name}: two faces have the same id; ids must be unique.")
         if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
-            raise DataError(f"{self.name}: labels must lie in 0…{len(self.classes) - 1}.")
+            raise DataError(f"{self.name}: labels must be in 0…{len(self.classes) - 1}.")
         if unknown := set(np.unique(self.split)) - set(SPLITS):
             raise DataError(f"{self.name}: unknown splits {sorted(unknown)}; expected {', '.join(SPLITS)}.")
         if self.votes is not None and self.votes.shape != (n, len(self.vote_columns)):
             raise DataError(
-                f"{self.name}: votes must have shape ({n}, {len(self.vote_columns)}), they have {self.votes.shape}."
+                f"{self.name}: votes must have shape ({n}, {len(self.vote_columns)}), not {self.votes.shape}."
             )
         for values in (self.images, self.labels, self.split, self.ids, self.votes, self.groups):
             if values is not None:
@@ -111,7 +112,7 @@ class FaceDataset:
         return len(self.images)
 
     def indices(self, split: str) -> npt.NDArray[np.int64]:
-        """Positions of the faces of one split, int64 (n,), ascending.
+        """Return the positions of the faces of one split, int64 (n,), ascending.
 
         Raises:
             DataError: the name is not a split, or the split is empty.
@@ -120,25 +121,25 @@ class FaceDataset:
             raise DataError(f"'{split}' is not a split; choose one of {', '.join(SPLITS)}.")
         found = np.flatnonzero(self.split == split)
         if not len(found):
-            said = [f"{self.name} has no faces in its {split} split ({self.counts_text()}).", *self.warnings]
-            raise DataError(" ".join(said))  # what was left out while reading is the likely reason
+            reasons = [f"{self.name} has no faces in its {split} split ({self.counts_text()}).", *self.warnings]
+            raise DataError(" ".join(reasons))  # what was excluded while reading is the likely cause
         return found
 
     def counts(self) -> dict[str, int]:
-        """Faces in each split."""
+        """Return the number of faces in each split."""
         return {s: int((self.split == s).sum()) for s in SPLITS}
 
     def counts_text(self) -> str:
-        """Counts for people: ``train 28,709 · valid 3,589 · test 3,589``."""
+        """Return the counts as text: ``train 28,709 · valid 3,589 · test 3,589``."""
         return " · ".join(f"{s} {n:,}" for s, n in self.counts().items())
 
     def per_class(self) -> dict[str, dict[str, int]]:
-        """Faces for each split and label."""
+        """Return the number of faces of each class, by split."""
         tables = {s: np.bincount(self.labels[self.split == s], minlength=len(self.classes)) for s in SPLITS}
         return {s: {name: int(table[i]) for i, name in enumerate(self.classes)} for s, table in tables.items()}
 
     def imbalance(self) -> str:
-        """What the numbers of training faces mean for a training, in words; empty where they are nearly equal."""
+        """Return a sentence on the class imbalance of the training faces; empty if the classes are nearly balanced."""
         counts = {name: n for name, n in self.per_class()["train"].items() if n}
         if len(counts) < 2:
             return ""
@@ -152,17 +153,17 @@ class FaceDataset:
         return words
 
     def label_name(self, index: int) -> str:
-        """Name of the class that the face at ``index`` is labelled as."""
+        """Return the class name of the face at ``index``."""
         return self.classes[int(self.labels[index])]
 
     @property
     def all_faces(self) -> FaceDataset:
-        """The data set that has every face people voted on: ``as_labelled``, or this one."""
-        return self.as_labelled or self
+        """The data set with every face that has votes: ``as_labeled`` if set, else this one."""
+        return self.as_labeled or self
 
     @property
     def cache_key(self) -> str:
-        """What results computed from these faces are kept under: the fingerprint, and how the labels were made."""
+        """Cache key of results computed from these faces: the fingerprint and how the labels were derived."""
         if self.truth == "labels" and not self.class_map:
             return self.fingerprint
         view = json.dumps([self.truth, [mapped.to_dict() for mapped in self.class_map]])
@@ -170,11 +171,11 @@ class FaceDataset:
 
 
 def content_fingerprint(dataset: FaceDataset) -> str:
-    """sha-256 hex over the content of a data set, independent of where it was read from."""
+    """Return the SHA-256 (hex) of the content of a data set, independent of where it was read from."""
     digest = hashlib.sha256(np.ascontiguousarray(dataset.images).data)
     digest.update(np.ascontiguousarray(dataset.labels.astype("<i8")).data)
     digest.update("\n".join(dataset.split.tolist()).encode())
     digest.update("\n".join(dataset.ids.tolist()).encode())
-    if dataset.classes != ClassList.fer2013():  # the only list there was when the first fingerprints were kept
+    if dataset.classes != ClassList.fer2013():  # older fingerprints do not include the classes
         digest.update("\n".join(["", *dataset.classes]).encode())
     return digest.hexdigest()

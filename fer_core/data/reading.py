@@ -1,4 +1,4 @@
-"""How a source is read: which faces, which classes, whose labels. One value that pages, commands and runs hand on."""
+"""Reading: how to read a source (faces, classes, labels), as one value shared by pages, commands and runs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from fer_core.workspace import Workspace
 
 
 class Reading(ReadingConfig):
-    """Settings of :func:`fer_core.data.load` that belong together."""
+    """The settings of :func:`fer_core.data.load`."""
 
     def load(self, source: str | Path, *, workspace: Workspace, on_progress: Progress | None = None) -> FaceDataset:
-        """The faces of ``source``, read in this way; see :func:`fer_core.data.load`."""
+        """Load ``source`` with these settings; see :func:`fer_core.data.load`."""
         return load(source, workspace=workspace, on_progress=on_progress, **self.options())
 
     def options(self) -> dict[str, Any]:
-        """The arguments of :func:`fer_core.data.load` that were chosen."""
+        """Return the explicitly set arguments of :func:`fer_core.data.load`."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
     def arguments(self) -> list[str]:
-        """The options of a command that reads the same faces in a process of its own."""
+        """Return the command-line options with which a separate process reads the same faces."""
         options = ["--skip-unreadable"] if self.skip_unreadable else []
-        options += ["--classes", self.classes, "--truth", self.truth]
+        options += ["--classes", self.classes, "--truth", self.truth, "--crop", self.crop]
         options += ["--votes", self.votes] if self.votes is not None else []
         if self.class_map:
             options += ["--class-map", json.dumps([mapped.to_dict() for mapped in self.class_map])]
@@ -38,7 +38,7 @@ class Reading(ReadingConfig):
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Reading:
-        """The reading among other settings, e.g. those of a training; defaults are left unsaid."""
+        """Extract the reading from other settings, e.g. those of a run; defaults stay unset."""
         fields = cls.model_fields
         return cls.parse(
             {name: values[name] for name in fields if values.get(name, fields[name].default) != fields[name].default}
@@ -55,9 +55,9 @@ def load_mapped(
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> FaceDataset:
-    """The faces of ``source`` with a class map: first the saved one where ``use_saved``, then the given changes.
+    """Load ``source`` with a class map: the saved one if ``use_saved``, then the given changes.
 
-    ``dataset.class_map`` is the map that came of it.
+    ``dataset.class_map`` is the resulting map.
 
     Raises:
         DataError: the source cannot be read, or a map does not fit it.
@@ -70,5 +70,5 @@ def load_mapped(
         classes = ClassList(tuple(mapped.name for mapped in class_map)) if class_map else faces.classes
         return compose(class_map, make_class_map(classes, merge, drop))
 
-    # a function, since the source may have two folders of one emotion that only a merge makes one class
+    # A function, because two folders of one emotion are only accepted if a merge joins them.
     return load(source, workspace=workspace, on_progress=on_progress, **{**reading.options(), "class_map": changes})

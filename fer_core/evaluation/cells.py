@@ -175,6 +175,6 @@ def _rated_predictions(
 
 def _rated_faces(dataset: FaceDataset) -> FaceDataset:
     """Every face with the source's own labels, in the classes of ``dataset``'s class map."""
-    if dataset.as_labelled is None:
+    if dataset.as_labeled is None:
         return dataset
-    return apply_class_map(dataset.as_labelled, dataset.class_map, partly=True)
+    return apply_class_map(dataset.as_labeled, dataset.class_map, partly=True)

@@ -204,14 +204,14 @@ def _by_votes(dataset: FaceDataset, split: ProtocolSplit, config: TrainConfig) -
     split, _ = learnable(dataset, split, outputs, config)
     # faces without a majority have no label; they train, and none of them is shown
     labels = np.maximum(outputs[0].truth, 0)
-    return replace(dataset, classes=outputs[0].classes, labels=labels, truth="votes", as_labelled=dataset), split
+    return replace(dataset, classes=outputs[0].classes, labels=labels, truth="votes", as_labeled=dataset), split
 
 
 def split_positions(dataset: FaceDataset, split: ProtocolSplit, name: str) -> Ints | None:
     """The faces a trainer evaluates under this name; None where the protocol has none."""
     if name == "test":
         return np.flatnonzero(dataset.split == "test")
-    return split.honest if name == "honest" else split.valid
+    return split.leak_free if name == "honest" else split.valid
 
 
 def _predict(classifier: Classifier, dataset: FaceDataset, split: ProtocolSplit) -> dict[str, Predictions]:

@@ -364,7 +364,7 @@ class Training:
         output = self.outputs[place]
         self.classifiers[place].model.load_state_dict(self.weights(output))
         valid_loss, valid_accuracy = self._validate(place, self.split.valid)
-        honest = (None, None) if self.split.honest is None else self._validate(place, self.split.honest)
+        honest = (None, None) if self.split.leak_free is None else self._validate(place, self.split.leak_free)
         return OutputRecord(
             valid_loss=valid_loss, valid_accuracy=valid_accuracy, honest_loss=honest[0], honest_accuracy=honest[1]
         )

@@ -112,8 +112,8 @@ def learnable(
                 "Give the votes on these faces, or train on the labels."
             )
         parts = [("validation", valid)]
-        if split.honest is not None:
-            parts.append(("honest", output.judged(split.honest)))
+        if split.leak_free is not None:
+            parts.append(("honest", output.judged(split.leak_free)))
         if config.evaluate_test:
             parts.append(("test", output.judged(dataset.indices("test"))))
         for name, faces in parts:
@@ -130,6 +130,6 @@ def learnable(
             f"People's votes are validated on the {len(valid):,} of {len(split.valid):,} faces that have a majority."
         )
         if alone:
-            honest = None if split.honest is None else output.judged(split.honest)
-            split = replace(split, train=train, valid=valid, honest=honest)
+            honest = None if split.leak_free is None else output.judged(split.leak_free)
+            split = replace(split, train=train, valid=valid, leak_free=honest)
     return split, tuple(notes)

@@ -118,8 +118,8 @@ class RunWriter:
             of_output = record.outputs.get(output.target, record)
             accuracy = _accuracy(of_output.valid_accuracy, len(output.judged(split.valid)))
             figures: dict[str, Any] = {"valid": {**accuracy, "loss": of_output.valid_loss}}
-            if split.honest is not None and of_output.honest_accuracy is not None:
-                figures["honest"] = _accuracy(of_output.honest_accuracy, len(output.judged(split.honest)))
+            if split.leak_free is not None and of_output.honest_accuracy is not None:
+                figures["honest"] = _accuracy(of_output.honest_accuracy, len(output.judged(split.leak_free)))
             best = {**origin, "epoch": record.epoch, "metrics": figures, "created": created}
             info = classifier.info.model_copy(update=best)
             save_checkpoint(self.best_path(output), training.weights(output), info)

@@ -339,6 +339,7 @@ def _read_config(path: Path) -> TrainConfig:
     if not isinstance(record.get("schema_version"), int) or record["schema_version"] > SCHEMA:
         raise RunError(f"{path} was written by a newer FER Lab. Update FER Lab to open it.")
     try:
-        return TrainConfig.parse(record["config"])
+        # Runs older than this setting were trained on whole images.
+        return TrainConfig.parse({"crop": "none", **record["config"]})
     except ConfigError as error:
         raise RunError(f"{path}: config.json is damaged. {error}") from error

@@ -32,6 +32,8 @@ class Hooks:
     on_step: Callable[[Status], None] | None = None
     on_epoch: Callable[[EpochRecord], None] | None = None
     should_stop: Callable[[], bool] | None = None
+    on_warning: Callable[[str], None] | None = None
+    """Called with each warning of the data set, after it was loaded here."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class TrainResult:
             "images_per_second": self.records[-1].images_per_second if self.records else None,
             "device": self.environment.get("device_name"),
             "precision": self.environment.get("precision"),
+            "warnings": list(self.environment.get("data_warnings", ())),
         }
         if best and best.outputs:
             result["outputs"] = {
@@ -191,8 +194,11 @@ def _prepare(
     compute = choose_compute(config, threads)
     if dataset is None:
         dataset = load_for(config, workspace=workspace, on_progress=hooks.on_load)
+        if hooks.on_warning is not None:
+            for warning in dataset.warnings:
+                hooks.on_warning(warning)
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
-    notes = [split.warning] if split.warning else []
+    notes = [*dataset.warnings, *([split.warning] if split.warning else [])]
     cleaning = Cleaning(config.drop_duplicates, config.drop_blank, config.use_marks)
     if cleaning:
         dataset, split = clean_split(dataset, split, cleaning, workspace)
@@ -235,7 +241,12 @@ def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter
     dataset, training = prepared.dataset, prepared.training
     compute, split = training.compute, training.split
     writer.restore(training, prepared.notes)
-    environment = {**compute.to_dict(), "versions": library_versions(), "data": dataset.name}
+    environment = {
+        **compute.to_dict(),
+        "versions": library_versions(),
+        "data": dataset.name,
+        "data_warnings": list(dataset.warnings),
+    }
     writer.environment(environment)
     origin = {
         "protocol": config.protocol,
@@ -259,7 +270,7 @@ def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter
         training.records(),
         test,
         environment,
-        len(split.honest) if split.honest is not None else None,
+        len(split.leak_free) if split.leak_free is not None else None,
         len(split.valid),
         {output.target: len(output.judged(split.valid)) for output in training.outputs},
     )
@@ -319,8 +330,8 @@ def _evaluate_best(dataset: FaceDataset, training: Training, writer: RunWriter) 
     is named.
     """
     parts = {"valid": training.split.valid}
-    if training.split.honest is not None:
-        parts["honest"] = training.split.honest
+    if training.split.leak_free is not None:
+        parts["honest"] = training.split.leak_free
     if training.config.evaluate_test:
         parts["test"] = dataset.indices("test")
     tests = []

@@ -24,7 +24,7 @@ import torch
 from fer_core.classes import ClassList
 from fer_core.config import TrainConfig
 from fer_core.data import FaceDataset, load, make_split
-from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.data.duplicates import has_duplicate, pixel_groups
 from fer_core.inference import load_checkpoint, save_checkpoint
 from fer_core.training.device import choose_compute
 from fer_core.training.loop import Training, torch_settings
@@ -69,7 +69,7 @@ def only(dataset: FaceDataset, names: Sequence[str], per_class: int | None = Non
     rng, chosen = np.random.default_rng(seed), []
     train = np.flatnonzero(dataset.split == "train")
     valid = np.flatnonzero(dataset.split == "valid")
-    valid = valid[~has_copy(pixel_groups(dataset.images), valid, train)]
+    valid = valid[~has_duplicate(pixel_groups(dataset.images), valid, train)]
     for name in names:
         label = dataset.classes.position(name)
         chosen += [rng.permutation(train[dataset.labels[train] == label])[:per_class]]

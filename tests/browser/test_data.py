@@ -58,7 +58,7 @@ def test_a_folder_is_opened_by_its_path_and_read_again_after_a_face_was_added(ow
     settled(page)
     source = next((folder / "train" / "happy").iterdir())
     (folder / "train" / "sad" / "one more.png").write_bytes(source.read_bytes())
-    page.get_by_role("button", name="Read again").click()
+    page.get_by_role("button", name="Reload").click()
     page.get_by_test_id("stMetricValue").get_by_text(str(count + 1), exact=True).first.wait_for()
 
 
@@ -89,7 +89,7 @@ def test_two_folders_of_one_emotion_are_read_by_their_own_names(own, page, tmp_p
     page.get_by_role("textbox", name="Path").fill(str(tmp_path / "mine"))
     page.get_by_test_id("stFormSubmitButton").get_by_role("button", name="Open").click()
     page.get_by_text("both mean angry").wait_for()
-    page.get_by_role("button", name="Read the folders by their own names").click()
+    page.get_by_role("button", name="Use the folder names as classes").click()
     page.get_by_role("heading", name="mine").wait_for()
     settled(page)
 
@@ -131,5 +131,5 @@ def test_classes_are_merged_renamed_dropped_and_put_back(own, page):
     wait_until(lambda: "fear" not in saved())
     assert saved() == ["angry", "disgust", "good", "sad", "neutral"]
     settled(page)
-    page.get_by_role("button", name="Use the data's own classes").click()
+    page.get_by_role("button", name="Reset to the original classes").click()
     wait_until(lambda: saved() == [])

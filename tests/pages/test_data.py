@@ -64,7 +64,7 @@ def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves
     next(button for button in app.button if button.label == "Open").click().run()
     check(app, errors=1)
     assert "broken.png" in app.error[0].value
-    next(toggle for toggle in app.toggle if "cannot be read" in toggle.label).set_value(True).run()
+    next(toggle for toggle in app.toggle if "unreadable" in toggle.label).set_value(True).run()
     check(app)
     assert metric(app, "Faces") == "35"
     assert any("broken.png" in warning.value for warning in app.warning)

@@ -317,7 +317,7 @@ def test_nothing_left_after_cleaning_is_said(open_page, run, monkeypatch):
     app = open_page("evaluate")
     app.toggle(key="evaluate-blank").set_value(True).run()
     check(app, errors=1)
-    assert "nothing is left" in app.error[0].value
+    assert "is empty" in app.error[0].value
 
 
 def test_the_sensitivity_of_an_evaluation_is_the_models_own_until_it_is_moved_here(open_page):

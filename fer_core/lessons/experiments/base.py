@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_core.config import Config, TrainConfig
 from fer_core.data import FaceDataset, make_split
-from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.data.duplicates import has_duplicate, pixel_groups
 from fer_core.errors import DataError
 from fer_core.training.runs import EpochRecord
 
@@ -118,7 +118,7 @@ def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
         kept = min(faces, round((1 - _HELD_OUT) * len(train)))
         train, valid = train[:kept], train[kept:]
     groups = pixel_groups(dataset.images)
-    valid = valid[~has_copy(groups, valid, train)][:LARGEST_VALID]
+    valid = valid[~has_duplicate(groups, valid, train)][:LARGEST_VALID]
     if len(train) < SMALLEST_TRAIN or len(valid) < SMALLEST_TRAIN // 2:
         raise DataError(
             f"{dataset.name} has too few faces for an experiment ({dataset.counts_text()}): at least {SMALLEST_TRAIN} "
@@ -174,7 +174,7 @@ def run(
                 done += 1
                 if on_progress:
                     on_progress(done, total)
-        honest = len(split.honest) if split.honest is not None else None
+        honest = len(split.leak_free) if split.leak_free is not None else None
         records = tuple(training.records())
         arms.append(
             Trained(
@@ -202,4 +202,4 @@ def replace_epochs(config: TrainConfig, epochs: int | None) -> TrainConfig:
 
 def with_labels(dataset: FaceDataset, labels: Any) -> FaceDataset:
     """The same faces with other labels; another content, hence another fingerprint."""
-    return replace(dataset, labels=np.asarray(labels, dtype=np.int64), as_labelled=None, fingerprint="")
+    return replace(dataset, labels=np.asarray(labels, dtype=np.int64), as_labeled=None, fingerprint="")

@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_core.data.class_map import describe
 from fer_core.data.cleaning import deduplicated
-from fer_core.data.duplicates import has_copy
+from fer_core.data.duplicates import has_duplicate
 from fer_core.evaluation import Evaluation, wilson_interval
 from fer_core.evaluation.audit import audit_exact
 from fer_core.formatting import percent
@@ -38,7 +38,7 @@ def honesty(data: ReportData) -> str:
     sentences = [f"The protocol is {protocol}."]
     if data.split is not None and data.dataset is not None:
         counts = f"{len(data.split.train):,} faces trained, {len(data.split.valid):,} validated"
-        honest = f", {len(data.split.honest):,} gave the honest figure" if data.split.honest is not None else ""
+        honest = f", {len(data.split.leak_free):,} gave the honest figure" if data.split.leak_free is not None else ""
         sentences.append(f"Of {data.dataset.name} {counts}{honest}; content {data.dataset.fingerprint[:16]}….")
     if data.config.class_map:
         sentences.append(f"The classes are made from those of the data: {describe(data.config.class_map)}.")
@@ -63,13 +63,13 @@ def _cautions(data: ReportData) -> list[str]:
         audit = audit_exact(data.dataset)
         groups = audit.groups
         if not data.leaky and not data.split.warning:
-            copies = int(has_copy(groups, data.split.valid, data.split.train).sum())
+            copies = int(has_duplicate(groups, data.split.valid, data.split.train).sum())
             found.append(
                 f"{copies:,} of the {len(data.split.valid):,} validation faces have an exact copy among the training faces."
             )
         test = np.flatnonzero(data.dataset.split == "test")
         if "test" in data.predictions and len(test):
-            copies = int(has_copy(groups, test, np.union1d(data.split.train, data.split.valid)).sum())
+            copies = int(has_duplicate(groups, test, np.union1d(data.split.train, data.split.valid)).sum())
             found.append(
                 f"{copies:,} of the {len(test):,} test faces have an exact copy among the training or validation faces; "
                 "the deduplicated figure leaves them out."

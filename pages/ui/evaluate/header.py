@@ -9,7 +9,7 @@ import streamlit as st
 from fer_core.data.cleaning import Cleaning
 from fer_core.formatting import SPLIT_NAMES, percent_with_interval
 from pages.ui.evaluate.subject import Subject, evaluated, model_names
-from pages.ui.review.classes import class_caption
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
@@ -163,7 +163,7 @@ def headline(subject: Subject) -> None:
     st.caption(" · ".join(facts))
     if subject.report.caption:
         st.info(plain(subject.report.caption), icon=":material/category:")
-    class_caption(subject.dataset)
+    data_caption(subject.dataset)
     info = read_info(subject.path)
     same = info.data_fingerprint == subject.dataset.fingerprint
     if subject.split == "train" and (same or not info.data_fingerprint):

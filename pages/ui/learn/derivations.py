@@ -27,6 +27,7 @@ from fer_core.lessons.formulas import (
 )
 from fer_core.lessons.numbers import SIZE_COLUMNS, complete, editable, from_network
 from fer_core.models import output_side
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
@@ -182,6 +183,7 @@ def _networks(formula: Formula) -> tuple[Inputs, ClassList]:
         st.info("There is no model yet; random numbers are used.", icon=":material/model_training:")
         return formula.inputs(np.random.default_rng(0)), ClassList.fer2013()
     dataset = cache.dataset(session.data_source())
+    data_caption(dataset)
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     with left:
         model = model_box(

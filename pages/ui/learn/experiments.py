@@ -11,7 +11,7 @@ from fer_core.formatting import duration
 from fer_core.lessons.experiments import Experiment, Result, experiments, results
 from fer_core.lessons.experiments.curves import experiment_figure
 from fer_core.lessons.experiments.job import run_in_subprocess
-from pages.ui.review.classes import class_caption
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background, forget
 from pages.ui.shell.charts import chart
@@ -50,7 +50,7 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         return
     source = session.data_source()
     dataset = cache.dataset(source)
-    class_caption(dataset)
+    data_caption(dataset)
     result = results.get(experiment, dataset, session.workspace())
     if result is None:
         st.caption(

@@ -13,7 +13,7 @@ from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.network.choice import Network
 from pages.ui.network.layers import shape
 from pages.ui.network.state import NetworkState
-from pages.ui.review.classes import class_caption
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
@@ -31,7 +31,7 @@ _EACH: Final = 2  # faces of each emotion to choose from
 def activations(network: Network) -> None:
     """What any layer answers to a face that somebody chose."""
     dataset = cache.dataset(session.data_source())
-    class_caption(dataset)
+    data_caption(dataset)
     left, right = st.columns([1, 2], gap="large")
     with left:
         position = _choose_face(dataset)

@@ -16,7 +16,7 @@ from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.network.choice import Network
 from pages.ui.network.layers import layer_rows, shape
 from pages.ui.network.state import NetworkState
-from pages.ui.review.classes import class_caption
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
@@ -114,7 +114,7 @@ def _faces(network: Network, layer: LayerRow, number: int) -> None:
 
     st.markdown("#### The faces that activate it most")
     dataset = cache.dataset(session.data_source())
-    class_caption(dataset)
+    data_caption(dataset)
     splits = [split for split, n in dataset.counts().items() if n]
     split = str(
         st.segmented_control(

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from fer_core.data import FaceDataset
 
 
+def data_caption(dataset: FaceDataset) -> None:
+    """Show what figures on a page depend on: the class map, the source of the labels, and the data set's warnings."""
+    class_caption(dataset)
+    if dataset.warnings:
+        first = dataset.warnings[0]
+        if len(dataset.warnings) == 1:
+            st.caption(f":material/warning: {plain(first)}")
+            return
+        with st.expander(f"{len(dataset.warnings)} warnings about this data", icon=":material/warning:"):
+            for warning in dataset.warnings:
+                st.caption(plain(warning))
+
+
 def class_caption(dataset: FaceDataset) -> None:
     """The class map, and whether labels come from votes; nothing where the data's own classes and labels are used."""
     words = classes_in_words(dataset)

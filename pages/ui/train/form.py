@@ -13,7 +13,7 @@ from fer_core.errors import ConfigError, DataError, FerError
 from fer_core.formatting import duration
 from fer_core.presets import PRESETS, PROTOCOL_PRESETS, default_preset
 from fer_core.training.runs import Run
-from pages.ui.review.classes import class_caption
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.forms import Form
@@ -293,7 +293,7 @@ def _outlook(config: TrainConfig) -> None:
     dataset = cache.loaded_dataset(config.data)
     if dataset is None:
         return
-    class_caption(dataset)
+    data_caption(dataset)
     with suppress(FerError):  # said when the training is to be started
         if note := _held_out(dataset.cache_key, config.protocol, config.holdout_share, config.seed, dataset):
             st.info(plain(note), icon=":material/call_split:")

@@ -15,6 +15,7 @@ from fer_core.explanation.photo import landmarks_in_crop, overlay
 from fer_core.explanation.regions import areas
 from fer_core.formatting import SPLIT_NAMES, percent
 from fer_core.photos import FacePrediction
+from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.charts import chart
@@ -199,6 +200,7 @@ def _regions(case: Case, found: Saliency) -> None:
         from fer_core.explanation import study_regions
 
         dataset = cache.dataset(source)
+        data_caption(dataset)
         indices = dataset.indices(_studied_split(dataset))
         classifier = case.model.classifier
         return lambda report, stop: study_regions(

@@ -28,19 +28,20 @@ def test_people_get_a_table_with_warnings(tmp_path, capsys):
         tmp_path / "faces", {"happy/1.png": png(1), "sad/1.png": png(2), "sad/2.png": png(3), "test/sad/1.png": png(4)}
     )
     assert main(["data", str(path)]) == 0
-    out = capsys.readouterr().out
+    captured = capsys.readouterr()
+    out = captured.out
     assert "faces: 4 faces" in out
     lines = [line.split() for line in out.splitlines()]
     assert ["sad", "2", "1", "3"] in lines
     assert ["all", "3", "1", "4"] in lines
-    assert "warning: The test split has no faces of: happy." in out
+    assert captured.err == "warning: The test split has no faces of: happy.\n"
 
 
 def test_a_missing_source_is_one_sentence_and_status_two(capsys):
     assert main(["data", "nowhere.zip", "--json"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("error: There is nothing at 'nowhere.zip'")
+    assert captured.err.startswith("error: Nothing found at 'nowhere.zip'")
     assert captured.err.count("\n") == 1
 
 
@@ -49,13 +50,13 @@ def test_broken_images_are_skipped_with_the_option(tmp_path, capsys):
     assert main(["data", str(path)]) == 2
     assert "happy/2.png is empty" in capsys.readouterr().err
     assert main(["data", str(path), "--skip-unreadable"]) == 0
-    assert "Skipped: 1 of 3" in capsys.readouterr().out
+    assert "Skipped: 1 of 3" in capsys.readouterr().err
 
 
 def test_votes_that_do_not_exist_are_refused(tmp_path, capsys):
     path = write_zip(tmp_path / "faces.zip", tree())
     assert main(["data", str(path), "--votes", str(tmp_path / "no.csv")]) == 2
-    assert "no file of votes" in capsys.readouterr().err
+    assert "No file of votes" in capsys.readouterr().err
 
 
 @pytest.mark.real_data

@@ -80,7 +80,7 @@ def test_votes_for_not_a_face_alone_cannot_be_the_truth(source, model, tmp_path,
     lines = votes.read_text().splitlines()
     votes.write_text("\n".join([lines[0], *(f"{line.partition(',')[0]},0,0,10" for line in lines[1:])]))
     assert main(["evaluate", model, "--data", source, "--truth", "votes"]) == 2
-    assert "no majority for any of its 8 faces" in capsys.readouterr().err
+    assert "none of its 8 faces has a majority" in capsys.readouterr().err
     record = run(capsys, model, "--data", source)
     assert record["rater_agreement"] is None
     assert record["votes_cross_entropy_n"] == 0

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from fer_core.data import cache, load, source
-from fer_core.data.sources import contents
+from fer_core.data import cache, load
+from fer_core.data.sources import contents, formats
 from fer_core.store import Store
 from fer_core.workspace import Workspace
 from tests.factories import entries, make_dataset
@@ -26,7 +26,7 @@ def same(a, b) -> bool:
 def reads(monkeypatch):
     """Counts how often a source was parsed instead of taken from the cache."""
     counter = []
-    for module, name in ((source, "read_csv"), (contents, "read_csv"), (contents, "read_images")):
+    for module, name in ((formats, "read_csv"), (contents, "read_csv"), (contents, "read_images")):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, f=original: (counter.append(1), f(*a))[1])
     return counter
@@ -127,4 +127,4 @@ def test_a_workspace_that_cannot_be_written_costs_only_the_cache(tmp_path):
     blocker.write_text("in the way")
     dataset = load(write_zip(tmp_path / "a.zip", tree()), workspace=Workspace(blocker / "workspace"))
     assert len(dataset) == 21
-    assert "could not be kept for the next time" in dataset.warnings[-1]
+    assert "could not be cached" in dataset.warnings[-1]

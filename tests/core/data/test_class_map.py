@@ -53,7 +53,7 @@ def test_a_map_that_changes_nothing_is_no_map():
         ([("a", ["happy", "calm"])], [], "'calm' is not a class here"),
         ([("a", ["happy"]), ("b", ["joy"])], [], "'happy' is merged twice"),
         ([("a", ["happy"])], ["happy"], "both merged and dropped"),
-        ([("neutral", ["happy"])], [], "There is a class 'neutral' already"),
+        ([("neutral", ["happy"])], [], "A class 'neutral' already exists"),
         ([("Neutral", ["happy"])], [], "but for case"),
         ([("all", SEVEN)], [], "Only one class, 'all'"),
         ([], SEVEN[1:], "Only one class, 'angry'"),
@@ -115,12 +115,12 @@ def test_two_maps_in_a_row_are_one_map():
     once = apply_class_map(dataset, both)
     assert twice.class_map == once.class_map == both
     assert np.array_equal(twice.labels, once.labels)
-    with pytest.raises(DataError, match="do not have"):
+    with pytest.raises(DataError, match="does not have"):
         compose(THREE, make_class_map(SEVEN, drop=["fear"]))
 
 
 def test_a_map_for_other_data_is_refused():
-    with pytest.raises(DataError, match="'calm', which these data do not have"):
+    with pytest.raises(DataError, match="'calm', which this data set does not have"):
         apply_class_map(
             make_dataset(), (MappedClass(name="a", sources=("calm",)), MappedClass(name="b", sources=("sad",)))
         )
@@ -166,7 +166,7 @@ def test_a_damaged_file_is_named_and_left_as_it_is(workspace, content):
     saved = SavedClassMap("F", workspace)
     saved.path.parent.mkdir(parents=True)
     saved.path.write_bytes(content)
-    with pytest.raises(DataError, match="no class map, or is damaged"):
+    with pytest.raises(DataError, match="not a class map, or is damaged"):
         saved.current()
     with pytest.raises(DataError):
         saved.save(THREE, SEVEN)

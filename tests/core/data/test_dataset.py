@@ -19,13 +19,13 @@ def fields(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": np.zeros((0, 48, 48), np.uint8)}, "holds no faces"),
+        ({"images": np.zeros((0, 48, 48), np.uint8)}, "contains no faces"),
         ({"images": np.zeros((21, 47, 48), np.uint8)}, "must be uint8"),
         ({"images": np.zeros((21, 48, 48), np.float32)}, "must be uint8"),
         ({"labels": np.zeros(20, np.int64)}, "labels must have shape"),
         ({"labels": np.zeros(21, np.int32)}, "labels must be int64"),
-        ({"labels": np.full(21, 7, np.int64)}, "must lie in 0…6"),
-        ({"labels": np.full(21, -1, np.int64)}, "must lie in 0…6"),
+        ({"labels": np.full(21, 7, np.int64)}, "must be in 0…6"),
+        ({"labels": np.full(21, -1, np.int64)}, "must be in 0…6"),
         ({"split": np.array(["dev"] * 21)}, "unknown splits"),
         ({"ids": np.array(["same"] * 21)}, "same id"),
         ({"votes": np.zeros((21, 8), np.int64)}, "votes must have shape"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.data.duplicates import has_duplicate, pixel_groups
 
 
 def test_groups_are_numbered_in_the_order_they_appear():
@@ -31,7 +31,7 @@ def test_no_images_make_no_groups():
 
 def test_a_copy_is_looked_for_only_among_the_faces_named():
     groups = np.array([0, 1, 0, 2])
-    assert has_copy(groups, np.array([0, 1, 3]), np.array([2, 3])).tolist() == [True, False, True]
+    assert has_duplicate(groups, np.array([0, 1, 3]), np.array([2, 3])).tolist() == [True, False, True]
 
 
 @pytest.mark.real_data
@@ -42,10 +42,10 @@ def test_fer2013_has_the_duplicates_that_are_known_of_it(fer2013):
     assert (sizes > 1).sum() == 1516
     assert (sizes - 1).sum() == 1853
     train, valid, test = (dataset.indices(split) for split in ("train", "valid", "test"))
-    assert has_copy(groups, test, train).sum() == 288
-    assert has_copy(groups, valid, train).sum() == 280
+    assert has_duplicate(groups, test, train).sum() == 288
+    assert has_duplicate(groups, valid, train).sum() == 280
     outside = np.concatenate([train, valid])
-    assert has_copy(groups, test, outside).sum() == 314
+    assert has_duplicate(groups, test, outside).sum() == 314
     pairs = np.unique(np.stack([groups, dataset.labels]), axis=1)
     conflicting = np.flatnonzero(np.bincount(pairs[0]) > 1)
     assert len(conflicting) == 57

@@ -8,7 +8,7 @@ import pytest
 from fer_core.classes import ClassList
 from fer_core.data.cleaning import Cleaning, blank, clean_indices, clean_split, deduplicated
 from fer_core.data.dataset import FaceDataset
-from fer_core.data.marks import Marks, marks_for, positions, relabelled
+from fer_core.data.marks import Marks, marks_for, positions, relabeled
 from fer_core.data.protocols import make_split
 from fer_core.errors import DataError
 from tests.factories import make_dataset
@@ -93,7 +93,7 @@ def test_the_export_cannot_be_run_as_a_formula(marks):
 
 def test_relabelling_leaves_the_source_as_it_is(dataset, marks):
     marks.add(["face 3"], "wrong_label", "neutral")
-    labels = relabelled(dataset, positions(dataset, marks.current()))
+    labels = relabeled(dataset, positions(dataset, marks.current()))
     assert labels[3] == SEVEN.index("neutral")
     assert dataset.labels[3] == 3
     assert (np.delete(labels, 3) == np.delete(dataset.labels, 3)).all()
@@ -148,5 +148,5 @@ def test_marks_relabel_and_leave_out_in_training_and_evaluation(workspace):
 def test_cleaning_everything_away_is_refused(workspace):
     dataset = make_dataset(train=7, valid=7, test=7)
     marks_for(dataset, workspace).add([f"face {i}" for i in range(14, 21)], "not_a_face")
-    with pytest.raises(DataError, match="nothing is left"):
+    with pytest.raises(DataError, match="is empty"):
         clean_indices(dataset, "test", Cleaning(use_marks=True), workspace)

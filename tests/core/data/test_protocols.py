@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.classes import ClassList
 from fer_core.data import FaceDataset, make_split
-from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.data.duplicates import has_duplicate, pixel_groups
 from fer_core.errors import ConfigError, DataError
 from tests.factories import make_dataset
 
@@ -26,7 +26,7 @@ def test_official_takes_the_splits_of_the_data_set():
     split = make_split(dataset, "official", 0.1, 0)
     assert split.train.tolist() == list(range(140))
     assert split.valid.tolist() == list(range(140, 210))
-    assert split.honest is None
+    assert split.leak_free is None
     assert split.warning is None
 
 
@@ -44,8 +44,8 @@ def test_official_without_validation_faces_holds_some_out_and_says_so():
     assert split.train.tolist() == same.train.tolist()
     assert split.valid.tolist() == same.valid.tolist()
     assert split.warning == (
-        f"tiny has no validation faces of its own, so {len(split.valid)} of the 140 training faces validate. Exact copies "
-        "stay on one side."
+        f"tiny has no validation faces of its own, so {len(split.valid)} of the 140 training faces validate. Exact "
+        "duplicates stay on one side."
     )
     assert same.warning is None
     with pytest.raises(ConfigError):
@@ -57,7 +57,7 @@ def test_holdout_keeps_copies_on_one_side():
     for seed in range(10):
         split = make_split(dataset, "holdout", 0.3, seed)
         groups = pixel_groups(dataset.images)
-        assert not has_copy(groups, split.valid, split.train).any()
+        assert not has_duplicate(groups, split.valid, split.train).any()
         assert sorted([*split.train, *split.valid]) == list(range(140))
 
 
@@ -98,10 +98,10 @@ def test_leaky_validates_on_faces_it_trains_on():
 def test_the_honest_faces_of_leaky_are_validation_faces_without_a_copy_in_train():
     dataset = with_copies()
     split = make_split(dataset, "leaky", 0.1, 0)
-    assert split.honest is not None
-    assert len(split.honest) == 70 - 14
-    assert (dataset.split[split.honest] == "valid").all()
-    assert not has_copy(pixel_groups(dataset.images), split.honest, split.train).any()
+    assert split.leak_free is not None
+    assert len(split.leak_free) == 70 - 14
+    assert (dataset.split[split.leak_free] == "valid").all()
+    assert not has_duplicate(pixel_groups(dataset.images), split.leak_free, split.train).any()
 
 
 @pytest.mark.parametrize("copies_only", [False, True])
@@ -112,18 +112,18 @@ def test_leaky_without_usable_validation_faces_holds_some_out_before(copies_only
         images[140:154] = images[:14]
         dataset = dataclasses.replace(dataset, images=images, fingerprint="")
     split = make_split(dataset, "leaky", 0.2, 3)
-    assert split.honest is not None
-    assert len(split.honest) > 0
-    assert not has_copy(pixel_groups(dataset.images), split.honest, split.train).any()
+    assert split.leak_free is not None
+    assert len(split.leak_free) > 0
+    assert not has_duplicate(pixel_groups(dataset.images), split.leak_free, split.train).any()
     assert set(split.valid) <= set(split.train)
-    assert (dataset.split[split.honest] == "train").all()
+    assert (dataset.split[split.leak_free] == "train").all()
 
 
 @pytest.mark.parametrize("protocol", ["official", "holdout", "leaky"])
 def test_no_protocol_touches_the_test_split(protocol):
     dataset = with_copies()
     split = make_split(dataset, protocol, 0.3, 1)
-    for part in (split.train, split.valid, split.honest):
+    for part in (split.train, split.valid, split.leak_free):
         if part is not None:
             assert part.dtype == np.int64
             assert (np.diff(part) > 0).all()
@@ -223,10 +223,10 @@ def test_no_group_and_no_copy_ever_stands_on_both_sides(seed):
             continue
         if protocol == "official" and own_valid:
             continue  # the data set's own splits are not ours to change
-        apart = split.valid if split.honest is None else split.honest
+        apart = split.valid if split.leak_free is None else split.leak_free
         assert len(apart) > 0
         assert len(split.train) > 0
-        assert not has_copy(copies, apart, split.train).any()
+        assert not has_duplicate(copies, apart, split.train).any()
         assert split.warning is not None
         if "stand on both sides" not in split.warning:
             assert not persons_of(dataset, apart) & persons_of(dataset, split.train)
@@ -261,7 +261,7 @@ def test_where_persons_cannot_be_held_out_faces_are_and_it_is_said(persons):
     split = make_split(dataset, "official", 0.25, 0)
     assert set(dataset.labels[split.valid]) == {0, 1}
     assert split.warning is not None
-    assert "Persons or sessions stand on both sides" in split.warning
+    assert "Persons or sessions are on both sides" in split.warning
 
 
 def test_groups_without_names_are_no_groups():
@@ -273,8 +273,8 @@ def test_groups_without_names_are_no_groups():
 def test_the_honest_faces_of_leaky_are_of_persons_who_do_not_train():
     persons = ["a"] * 6 + ["b"] * 6 + ["a"] * 2 + ["c"] * 2
     split = make_split(of_persons(persons, [0, 1] * 8, valid=4, classes=2), "leaky", 0.3, 0)
-    assert split.honest is not None
-    assert split.honest.tolist() == [14, 15]
+    assert split.leak_free is not None
+    assert split.leak_free.tolist() == [14, 15]
     assert len(split.train) == 12
 
 
@@ -282,7 +282,7 @@ def test_own_validation_faces_of_persons_who_train_are_counted():
     persons = ["a"] * 6 + ["b"] * 6 + ["a"] * 2 + ["c"] * 2
     split = make_split(of_persons(persons, [0, 1] * 8, valid=4, classes=2), "official", 0.3, 0)
     assert split.warning is not None
-    assert split.warning.startswith("2 of the 4 validation faces (50.0%) are of persons or sessions that train too")
+    assert split.warning.startswith("2 of the 4 validation faces (50.0%) show persons or sessions that also train")
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 40])
@@ -299,5 +299,5 @@ def test_the_protocols_of_fer2013_have_the_known_sizes(fer2013):
     assert (len(official.train), len(official.valid)) == (28709, 3589)
     assert official.warning is not None
     assert "280 of the 3,589" in official.warning
-    assert leaky.honest is not None
-    assert (len(leaky.train), len(leaky.honest)) == (28709, 3589 - 280)
+    assert leaky.leak_free is not None
+    assert (len(leaky.train), len(leaky.leak_free)) == (28709, 3589 - 280)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import os
 
 import pytest
 
 from fer_core.data import load
-from fer_core.data.source import recognise
+from fer_core.data.sources.formats import recognize
 from fer_core.errors import DataError
 from tests.source_factory import png, rows, tree, write_csv, write_folder, write_zip
 
@@ -14,7 +15,7 @@ def test_the_kind_of_source_is_told_by_content_and_not_by_its_ending(tmp_path):
     zipped = write_zip(tmp_path / "faces.csv", tree())
     table = write_csv(tmp_path / "faces.zip", rows(7))
     folder = write_folder(tmp_path / "faces.tar", tree())
-    assert [recognise(path) for path in (zipped, table, folder)] == ["zip", "csv", "folder"]
+    assert [recognize(path).kind for path in (zipped, table, folder)] == ["zip", "csv", "folder"]
     assert [len(load(path)) for path in (zipped, table, folder)] == [21, 7, 21]
 
 
@@ -22,21 +23,24 @@ def test_the_kind_of_source_is_told_by_content_and_not_by_its_ending(tmp_path):
 def test_a_missing_source_is_answered_with_the_forms_that_are_accepted(tmp_path, monkeypatch, source):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    with pytest.raises(DataError, match=r"Kaggle|holds no images"):
+    with pytest.raises(DataError, match=r"FER2013 as zip or csv|has no images"):
         load(source)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x1f\x8b\x08\0", "gzip archive, not a zip. Unpack it"),
+        (b"\x1f\x8b\x08\0", "compressed file that is damaged or truncated"),
         (b"7z\xbc\xaf\x27\x1c", "7z archive"),
         (b"Rar!\x1a\x07", "RAR archive"),
-        (b"BZh91AY", "bzip2 archive"),
-        (b"\xfd7zXZ\0", "xz archive"),
+        (b"BZh91AY", "compressed file that is damaged"),
+        (b"\xfd7zXZ\0", "compressed file that is damaged"),
+        (gzip.compress(b"hello"), "neither a tar archive nor a csv of faces"),
+        (b"\x93NUMPY", "a single NumPy array without labels"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
         (png(0), "a single image, not a data set"),
-        (b"\x80\x04\x95pickle\0", "no kind of data set"),
-        (b"PK\x03\x04" + bytes(100), "damaged or was cut short"),
+        (b"\x80\x04\x95pickle\0", "a Python pickle, which could run code"),
+        (b"PK\x03\x04" + bytes(100), "damaged or truncated"),
         (b"", "is empty"),
     ],
 )
@@ -55,7 +59,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 
 
 def test_an_empty_zip_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds no images"):
+    with pytest.raises(DataError, match="has no images"):
         load(write_zip(tmp_path / "a.zip", {}))
 
 

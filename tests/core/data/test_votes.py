@@ -136,7 +136,7 @@ def test_the_labels_of_ferplus_have_its_eight_classes():
     assert dataset.votes.tolist() == table[[0, 1, 3]].tolist()
     assert dataset.fingerprint == before.fingerprint
     assert dataset.cache_key != before.cache_key
-    assert dataset.warnings == ("1 of 4 faces have no majority of people's votes for a class; they are left out.",)
+    assert dataset.warnings == ("1 of 4 faces have no majority of votes for a class; they are excluded.",)
 
 
 def test_ones_own_votes_have_the_classes_that_were_voted_on():
@@ -146,11 +146,11 @@ def test_ones_own_votes_have_the_classes_that_were_voted_on():
 
 
 def test_votes_that_cannot_be_labels_are_refused():
-    with pytest.raises(DataError, match=r"has no votes of people.*fer2013new.csv.*votes.csv.*--votes FILE"):
+    with pytest.raises(DataError, match=r"has no votes.*fer2013new.csv.*votes.csv.*--votes FILE"):
         label_by_votes(make_dataset())
-    with pytest.raises(DataError, match="people voted on 1 of its classes"):
+    with pytest.raises(DataError, match="has votes for 1 of its classes"):
         label_by_votes(with_votes(np.array([[3, 0]]), ("happy", "odd")))
-    with pytest.raises(DataError, match="no majority for any of its 2 faces"):
+    with pytest.raises(DataError, match="none of its 2 faces has a majority"):
         label_by_votes(with_votes(np.array([[0, 0], [1, 1]]), ("happy", "sad")))
     with pytest.raises(ConfigError, match="choose one of labels, votes"):
         load("synthetic:70", truth="people")  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def test_load_takes_the_truth_before_the_class_map(tmp_path):
     assert mapped.ids.tolist() == ["a/0.png", "b/0.png"]
     assert mapped.truth == "votes"
     (source / "votes.csv").write_text("file,x\na/0.png,1\n")
-    with pytest.raises(DataError, match=r"has no votes of people.*The votes beside the source are not used"):
+    with pytest.raises(DataError, match=r"has no votes.*The votes beside the source were not used"):
         load(source, truth="votes")
 
 
@@ -179,9 +179,7 @@ def test_the_majorities_of_ferplus_are_the_known_ones(fer2013):
     dataset = label_by_votes(fer2013)
     assert dataset.counts() == {"train": 25060, "valid": 3199, "test": 3153}
     assert dataset.fingerprint == fer2013.fingerprint
-    assert dataset.warnings == (
-        "4,475 of 35,887 faces have no majority of people's votes for a class; they are left out.",
-    )
+    assert dataset.warnings == ("4,475 of 35,887 faces have no majority of votes for a class; they are excluded.",)
 
 
 @pytest.mark.real_data

@@ -85,7 +85,7 @@ def test_a_csv_without_labels_in_one_split_is_refused_by_its_rows_and_skipped_on
     source = str(write_csv(tmp_path / "challenge.csv", [*rows(7), *unlabelled]))
     model = str(untrained_checkpoint(tmp_path / "m.safetensors"))
     assert main(["evaluate", model, "--data", source]) == 2
-    assert "3 of 10 faces cannot be used: row 7 (line 9) has the label ''" in capsys.readouterr().err
+    assert "3 of 10 faces cannot be read: row 7 (line 9) has the label ''" in capsys.readouterr().err
     assert main(["evaluate", model, "--data", source, "--skip-unreadable"]) == 2
     assert "no faces in its test split (train 7 · valid 0 · test 0). Skipped: 3 of 10 faces" in capsys.readouterr().err
     assert main(["evaluate", model, "--data", source, "--skip-unreadable", "--split", "train"]) == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer_core.cli import main
-from fer_core.data.duplicates import has_copy, pixel_groups
+from fer_core.data.duplicates import has_duplicate, pixel_groups
 from fer_core.errors import DataError, FerError
 from fer_core.lessons.experiments import Trained, experiments, find, results, run, small_set
 from fer_core.lessons.experiments import __path__ as folder
@@ -90,7 +90,7 @@ def test_the_small_set_has_no_face_on_both_sides():
     images[280:300] = images[:20]
     small = small_set(replace(dataset, images=images, fingerprint=""), 280)
     groups = pixel_groups(small.images)
-    assert not has_copy(groups, small.indices("valid"), small.indices("train")).any()
+    assert not has_duplicate(groups, small.indices("valid"), small.indices("train")).any()
     assert small.counts() == {"train": 280, "valid": 120, "test": 0}
 
 

@@ -83,7 +83,7 @@ def test_faces_without_a_target_are_left_out_and_counted():
 
 @pytest.mark.parametrize("targets", ["votes", "both"])
 def test_data_without_votes_are_refused_in_a_sentence_that_says_where_they_come_from(targets):
-    with pytest.raises(DataError, match=r"tiny has no votes of people\. For FER2013 put FER\+'s fer2013new.csv beside"):
+    with pytest.raises(DataError, match=r"tiny has no votes\. For FER2013, put FER\+'s fer2013new.csv beside"):
         training(targets, make_dataset())
 
 

@@ -29,9 +29,9 @@ def merge_box(app):
 
 
 def arranged(app) -> list[tuple[str, str, int]]:
-    """Class in the data, what it becomes, faces of that class."""
-    table = next(frame.value for frame in app.dataframe if "Becomes" in frame.value)
-    columns = (table["Class in the data"], table["Becomes"], table["Faces of that class"])
+    """Original class, new class, faces in the new class."""
+    table = next(frame.value for frame in app.dataframe if "New class" in frame.value)
+    columns = (table["Original class"], table["New class"], table["Faces in new class"])
     return [(str(a), str(b), int(n)) for a, b, n in zip(*columns, strict=True)]
 
 
@@ -56,7 +56,7 @@ def test_classes_are_merged_renamed_dropped_moved_and_every_step_is_undone(open_
     merge(app, "smiling", "happy")
     check(app)
     next(box for box in app.multiselect if box.label == "Classes to drop").set_value(["surprise"]).run()
-    assert any("Would leave 3 classes with 240 of 280 faces" in text.value for text in app.caption)
+    assert any("Result: 3 classes with 240 of 280 faces" in text.value for text in app.caption)
     button(app, "Drop").click().run()
     check(app)
     assert metric(app, "Faces") == "240"
@@ -81,8 +81,8 @@ def test_classes_are_merged_renamed_dropped_moved_and_every_step_is_undone(open_
 @pytest.mark.parametrize(
     ("name", "chosen", "complaint"),
     [
-        ("", ["angry", "sad"], "Type the name"),
-        ("happy", ["angry", "sad"], "There is a class 'happy' already"),
+        ("", ["angry", "sad"], "Enter a name"),
+        ("happy", ["angry", "sad"], "A class 'happy' already exists"),
         ("all", ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"], "Only one class"),
     ],
 )
@@ -184,7 +184,7 @@ def test_persons_and_a_missing_validation_split_are_told(open_page, monkeypatch)
     cache._shelf.clear()
     app = open_page("data")
     assert metric(app, "Persons") == "5"
-    assert "holds out a share of the training faces, each person on one side" in words(app)
+    assert "holds out a share of the training faces, keeping each person on one side" in words(app)
     assert "validate" in words(open_page("train"))
 
 

@@ -1,53 +1,30 @@
-"""Folders to classes: which folder of a tree of images is a class, which a person, and which is neither.
+"""Folders of classes: which folder of a tree of images is a class, which is a person, and which is neither.
 
-Only names are looked at, so that everything here can be tried without images.
+Works on file names only, so that it can be tested without images.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
 from fer_core.classes import ClassList, class_key, find_emotion, folded, in_emotion_order
 from fer_core.data.dataset import find_split
 from fer_core.data.parsed import ClassReading, face_id
+from fer_core.data.sources.layouts.labeled import LabeledImages, make_class_list, named
 from fer_core.errors import AmbiguousFolders, DataError
-
-_NAMED = 3
-"""Most folders that a sentence names; the rest are counted."""
-
-
-@dataclass(frozen=True)
-class ClassFolders:
-    """What became of each image file.
-
-    Attributes:
-        classes: the classes, in order.
-        labels: position in ``classes`` of each image that has a class, by the file's name, in the order given.
-        groups: the person or session of each image that has one, by the file's name.
-        left_out: images that lie in no class folder.
-        by_emotion: the classes are emotions, told by any of their names; otherwise they are the folders' own names.
-        notes: sentences for the user.
-    """
-
-    classes: ClassList
-    labels: dict[str, int]
-    groups: dict[str, str]
-    left_out: tuple[str, ...]
-    by_emotion: bool
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Directory:
-    """A folder that holds images.
+    """A folder that contains images.
 
     Attributes:
-        path: its name, as in the names of the files.
+        path: its name, as in the file names.
         parts: the folders of ``path``.
-        levels: positions in ``parts`` that may be a class or a person: no split, no folder around everything.
+        levels: positions in ``parts`` that can be a class or a person: not a split, not a folder around everything.
     """
 
     path: str
@@ -60,31 +37,32 @@ class _Directory:
 
 @dataclass(frozen=True)
 class _Spot:
-    """The class folder and the person of a directory's images."""
+    """The class folder and the person of the images of a directory."""
 
     above: tuple[str, ...]
-    """All folders that the class folder lies in, splits too: two class folders with the same ones are siblings."""
+    """All folders above the class folder, including splits; class folders with the same ones are siblings."""
     folder: str
     person: str
 
 
-def sort_into_classes(names: Iterable[str], how: ClassReading, where: str) -> ClassFolders | None:
-    """Find the classes of image files by the folders they lie in; None if no image lies in a folder that counts.
+def sort_into_classes(names: Iterable[str], how: ClassReading, where: str) -> LabeledImages | None:
+    """Find the classes of image files by their folders; None if no image is in a folder that can be a class.
 
-    A folder that all images share is no class, nor is one named after a split. Where every image lies in the folder
-    of an emotion at some depth, these are the classes and what is above them are persons. Otherwise the uppermost
-    folders are the classes, unless the level below repeats the same two or more names under each of two or more:
-    then the upper level are persons. ``docs/data.md`` has examples.
+    Folders that all images share and folders named after a split are never classes. If most images are in folders of
+    emotions, at any depth, that level has the classes: the folders above are persons, folders beside them are classes
+    of their own, and images anywhere else are excluded. If not, the top folders are the classes, unless the level below
+    repeats the same two or more names under each of two or more folders; then the top folders are persons.
+    ``docs/data.md`` has examples.
 
     Args:
-        names: of image files, with ``/`` between folders.
-        how: ``auto``: emotions where all class folders name one of the eight, else the folders' own names;
-            ``emotions``: folders that name no emotion are left out; ``folders``: always their own names.
-        where: what to call the source in messages.
+        names: names of image files, with ``/`` between folders.
+        how: ``auto``: emotions if all class folders name one of the eight, else the folders' own names;
+            ``emotions``: exclude folders that name no emotion; ``folders``: always the folders' own names.
+        where: name of the source in messages.
 
     Raises:
-        DataError: fewer than two or too many classes, a name that cannot be one, two folders side by side that are
-            equal but for case, or an image under two emotions.
+        DataError: there are fewer than two or too many classes, a name cannot be a class, two sibling folders differ
+            only in case, or an image is under two emotions.
     """
     files: dict[str, list[str]] = defaultdict(list)
     for name in names:
@@ -94,7 +72,7 @@ def sort_into_classes(names: Iterable[str], how: ClassReading, where: str) -> Cl
         directories = [d for d in directories if any(find_emotion(name) for name in d.names())]
     if not directories:
         return None
-    spots = _find_spots(directories, how)
+    spots = _find_spots(directories, how, {path: len(members) for path, members in files.items()})
     by_emotion = how != "folders" and all(find_emotion(spot.folder) for spot in spots.values())
     _refuse_equal_names(spots.values(), where)
     class_of = _emotion_classes(spots.values()) if by_emotion else _own_classes(spots.values())
@@ -103,43 +81,18 @@ def sort_into_classes(names: Iterable[str], how: ClassReading, where: str) -> Cl
     classes = make_class_list(ordered, where, "folders", *hint)
     placed = [(path, spots[path], name) for path, members in files.items() if path in spots for name in members]
     notes = [*_fallback(spots.values(), how, by_emotion), *hint, *_persons(spots.values(), classes, by_emotion)]
-    return ClassFolders(
+    return LabeledImages(
         classes=classes,
         labels={name: classes.names.index(class_of[spot.folder]) for _, spot, name in placed},
         groups={name: spot.person for _, spot, name in placed if spot.person},
-        left_out=tuple(name for path, members in files.items() if path not in spots for name in members),
+        excluded=tuple(name for path, members in files.items() if path not in spots for name in members),
         by_emotion=by_emotion,
         notes=tuple(notes),
     )
 
 
-def make_class_list(names: Iterable[str], where: str, what: str, *hints: str) -> ClassList:
-    """A list of classes from the names of ``what`` ("folders", "labels").
-
-    Raises:
-        DataError: they cannot be classes; the message says which were found, and what to do.
-    """
-    names = tuple(names)
-    try:
-        return ClassList(names)
-    except DataError as error:
-        advice = (
-            "Put the faces of each class into a folder of its own" if what == "folders" else "Give each class a label"
-        )
-        raise DataError(
-            f"{where}: {error} Found as classes: the {what} {named(names)}. {advice}, with a short name. {' '.join(hints)}".rstrip()
-        ) from error
-
-
-def named(names: Iterable[str], limit: int = _NAMED) -> str:
-    """The first names in quotes, and how many more there are."""
-    names = list(names)
-    shown = ", ".join(f"'{name[:80]}'" for name in names[:limit])
-    return f"{shown} and {len(names) - limit:,} more" if len(names) > limit else shown
-
-
 def _directories(paths: Iterable[str]) -> Iterator[_Directory]:
-    """The directories with their levels, without those that lie around everything."""
+    """Yield the directories with their levels, without the folders around everything."""
     parts = {path: tuple(path.split("/")) if path else () for path in paths}
     levels = {p: tuple(i for i, part in enumerate(own) if find_split(part) is None) for p, own in parts.items()}
     while True:
@@ -150,32 +103,87 @@ def _directories(paths: Iterable[str]) -> Iterator[_Directory]:
     return (_Directory(path, parts[path], levels[path]) for path in parts)
 
 
-def _find_spots(directories: list[_Directory], how: ClassReading) -> dict[str, _Spot]:
-    emotions = {d.path: {e.name for name in d.names() if (e := find_emotion(name))} for d in directories}
-    at_any_depth = all(emotions.values())
-    if at_any_depth and (torn := next((d for d in directories if len(emotions[d.path]) > 1), None)):
-        if how != "folders":
-            raise AmbiguousFolders(
-                f"The folders of '{face_id(torn.path)}' name two emotions, {' and '.join(sorted(emotions[torn.path]))}. "
-                "Keep each image under one emotion, or read the folders by their own names (--classes folders)."
-            )
-        at_any_depth = False
-    depth = 1 if not at_any_depth and _upper_level_is_persons(directories) else 0
-    depths = {
-        d.path: next(i for i, name in enumerate(d.names()) if find_emotion(name)) if at_any_depth else depth
-        for d in directories
-    }
-    person_of = _persons_above([d.names()[: depths[d.path]] for d in directories])
+def _find_spots(directories: list[_Directory], how: ClassReading, images: Mapping[str, int]) -> dict[str, _Spot]:
+    """Return class folder and person of each directory; directories outside the level of the emotions have none."""
+    depths = _emotion_depths(directories, how, images)
+    if depths is None:
+        depth = 1 if _upper_level_is_persons(directories) else 0
+        depths = {d.path: depth for d in directories}
+    inside = [d for d in directories if d.path in depths]
+    person_of = _persons_above([d.names()[: depths[d.path]] for d in inside])
     spots = {}
-    for d in directories:
+    for d in inside:
         names, position = d.names(), d.levels[depths[d.path]]
         spots[d.path] = _Spot(d.parts[:position], d.parts[position], person_of(names[: depths[d.path]]))
     return spots
 
 
+def _emotion_depths(
+    directories: list[_Directory], how: ClassReading, images: Mapping[str, int]
+) -> dict[str, int] | None:
+    """Return the position among each directory's levels that is the class, if the classes are at a level of emotions.
+
+    None if fewer than half of the images are in folders of emotions, or in those of a single emotion.
+    """
+    hits = {d.path: [i for i, name in enumerate(d.names()) if find_emotion(name)] for d in directories}
+    depths = {path: at[0] for path, at in hits.items() if at}
+    everywhere = len(depths) == len(directories)
+    if not everywhere and how == "folders":
+        return None
+    disputed = [d for d in directories if len({class_key(d.names()[i]) for i in hits[d.path]}) > 1]
+    level = _undisputed_level(directories, disputed, hits)
+    if level is not None:
+        depths |= {path: level for path, at in hits.items() if level in at}
+    elif disputed:
+        if how == "folders" or not everywhere:
+            return None
+        emotions = sorted({class_key(disputed[0].names()[i]) for i in hits[disputed[0].path]})
+        raise AmbiguousFolders(
+            f"The folders of '{face_id(disputed[0].path)}' name two emotions, {' and '.join(emotions)}. Keep each image "
+            "under one emotion, or use the folder names as classes (--classes folders)."
+        )
+    if everywhere:
+        return depths
+    found = {class_key(d.names()[depths[d.path]]) for d in directories if d.path in depths}
+    if len(found) < 2 or 2 * sum(images[path] for path in depths) < sum(images.values()):
+        return None
+    parents = {d.parts[: d.levels[depths[d.path]]] for d in directories if d.path in depths}
+    for d in directories:
+        if d.path not in depths and (beside := _depth_beside(d, parents)) is not None:
+            depths[d.path] = beside
+    return depths
+
+
+def _undisputed_level(
+    directories: list[_Directory], disputed: list[_Directory], hits: Mapping[str, list[int]]
+) -> int | None:
+    """Return the level of emotions if a person is called Joy: all other directories agree on one level, and at every
+    other level some folder names no emotion."""
+    certain = {at[0] for at in hits.values() if len(at) == 1}
+    if len(certain) != 1:
+        return None
+    level = certain.pop()
+    others = {i for d in disputed for i in hits[d.path]} - {level}
+    with_strangers = all(
+        any(len(d.names()) > i and not find_emotion(d.names()[i]) for d in directories) for i in others
+    )
+    return level if with_strangers and all(level in hits[d.path] for d in disputed) else None
+
+
+def _depth_beside(directory: _Directory, parents: set[tuple[str, ...]]) -> int | None:
+    """Return the level of a directory that is beside a folder of an emotion; None if it is somewhere else."""
+    for depth, position in enumerate(directory.levels):
+        if directory.parts[:position] in parents:
+            return depth
+    return None
+
+
 def _persons_above(above: list[tuple[str, ...]]) -> Callable[[tuple[str, ...]], str]:
-    """How the folders above a class name the person. Of several levels (persons and sessions) it is the one with the
-    most names, so that a person who was recorded twice is not taken for two."""
+    """Return how the folders above a class name the person.
+
+    Of several levels (persons and sessions), the one with the most names is the person, so that two sessions of a
+    person count as one person.
+    """
     if len({len(names) for names in above}) == 1 and len(above[0]) > 1:
         level = max(range(len(above[0])), key=lambda i: len({names[i] for names in above}))
         return lambda names: face_id(names[level])
@@ -183,7 +191,7 @@ def _persons_above(above: list[tuple[str, ...]]) -> Callable[[tuple[str, ...]], 
 
 
 def _below(directories: list[_Directory]) -> dict[str, set[str]] | None:
-    """The names below each uppermost folder; None where images lie directly in one, so that it cannot be a person."""
+    """Return the names below each top folder; None if a top folder has images itself and so cannot be a person."""
     if any(len(d.levels) == 1 for d in directories):
         return None
     below: dict[str, set[str]] = defaultdict(set)
@@ -194,7 +202,7 @@ def _below(directories: list[_Directory]) -> dict[str, set[str]] | None:
 
 
 def _upper_level_is_persons(directories: list[_Directory]) -> bool:
-    """Whether the same names, at least two, stand in each of at least two uppermost folders."""
+    """Whether each of at least two top folders contains the same two or more names."""
     below = _below(directories)
     if below is None or len(below) < 2:
         return False
@@ -205,7 +213,7 @@ def _upper_level_is_persons(directories: list[_Directory]) -> bool:
 
 
 def _not_persons(directories: list[_Directory]) -> Iterator[str]:
-    """Why uppermost folders that look like persons were read as classes: one of them lacks a name that others have."""
+    """Explain why top folders that look like persons are classes: one of them lacks a name that the others have."""
     below = _below(directories)
     if below is None or all(map(find_emotion, below)):
         return
@@ -214,8 +222,8 @@ def _not_persons(directories: list[_Directory]) -> Iterator[str]:
     if len(often) > 1 and lacking:
         upper, name = map(face_id, lacking)
         yield (
-            f"The upper folders are the classes ({named(map(face_id, below))}). To be read as persons, each would have to "
-            f"hold the same folders; '{upper}' holds no '{name}'."
+            f"The top folders are the classes ({named(map(face_id, below))}). As persons, each would have to contain the "
+            f"same folders; '{upper}' has no '{name}'."
         )
 
 
@@ -224,14 +232,16 @@ def _refuse_equal_names(spots: Iterable[_Spot], where: str) -> None:
     for spot in spots:
         if (other := seen.setdefault((spot.above, folded(spot.folder)), spot.folder)) != spot.folder:
             raise DataError(
-                f"{where}: the folders '{face_id(other)}' and '{face_id(spot.folder)}' have the same name but for case or "
-                "the form of their characters. Merge them into one folder, or rename one."
+                f"{where}: the names of the folders '{face_id(other)}' and '{face_id(spot.folder)}' differ only in case or "
+                "Unicode form. Merge them into one folder, or rename one."
             )
 
 
 def _emotion_classes(spots: Iterable[_Spot]) -> dict[str, str]:
-    """The class of each folder name. Where two folders side by side name one emotion, they stay apart under their own
-    names: whoever loads refuses them, unless a class map says what to do with them."""
+    """Return the class of each folder name.
+
+    Sibling folders of the same emotion keep their own names; loading refuses them unless a class map merges them.
+    """
     beside: dict[tuple[tuple[str, ...], str], set[str]] = defaultdict(set)
     folders = set()
     for spot in spots:
@@ -247,7 +257,7 @@ def _own_classes(spots: Iterable[_Spot]) -> dict[str, str]:
 
 
 def _own_names(folders: Iterable[str]) -> dict[str, str]:
-    """One name for folders of different splits that are equal but for case: the first, capitals before small letters."""
+    """Return one name for folders of different splits that differ only in case: the first in sorted order."""
     first: dict[str, str] = {}
     return {folder: first.setdefault(folded(folder), face_id(folder)) for folder in sorted(folders)}
 
@@ -257,14 +267,14 @@ def _sorted(names: Iterable[str]) -> list[str]:
 
 
 def _fallback(spots: Iterable[_Spot], how: ClassReading, by_emotion: bool) -> Iterator[str]:
-    """Why a few folders among emotions made all classes keep their own names."""
+    """Explain why a few folders among emotions make all classes keep their own names."""
     folders = {folded(spot.folder): face_id(spot.folder) for spot in spots}
     others = [name for key, name in folders.items() if not find_emotion(key)]
     if how == "auto" and not by_emotion and len(others) < len(folders) - len(others):
         one = len(others) == 1
         yield (
             f"Not all folders name an emotion ({named(_sorted(others))} {'does' if one else 'do'} not), so the classes are "
-            f"the folders' own names. To leave {'it' if one else 'them'} out, choose to read emotions only (--classes emotions)."
+            f"the folders' own names. To exclude {'it' if one else 'them'}, give --classes emotions."
         )
 
 
@@ -273,6 +283,6 @@ def _persons(spots: Iterable[_Spot], classes: ClassList, by_emotion: bool) -> It
     if persons:
         other = "" if by_emotion else " If the upper folders are the classes, give the folders in them different names."
         yield (
-            f"Read as persons or sessions: {len(persons):,} folders ({named(_sorted(persons))}); as classes: the folders "
-            f"in them ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).{other}"
+            f"Persons or sessions: {len(persons):,} folders ({named(_sorted(persons))}); classes: the folders in them "
+            f"({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).{other}"
         )

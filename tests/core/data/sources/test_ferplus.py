@@ -119,7 +119,7 @@ def test_images_of_fer2013_with_votes_but_no_order_get_a_hint(kaggle_zip, tmp_pa
     votes = write_votes(tmp_path / "fer2013new.csv")
     dataset = load(kaggle_zip)
     assert dataset.votes is None
-    assert "fer2013_order.csv (which row each file is) must lie beside" in dataset.warnings[0]
+    assert "fer2013_order.csv (the row of each file) beside" in dataset.warnings[0]
     with pytest.raises(DataError, match=r"fer2013_order.csv"):
         load(kaggle_zip, votes=votes)
 
@@ -137,8 +137,8 @@ def test_votes_with_another_number_of_rows_are_not_used(csv, tmp_path):
     votes = write_votes(tmp_path / "fer2013new.csv", count=20)
     dataset = load(csv)
     assert dataset.votes is None
-    assert "fer2013new.csv has 20 rows and the csv 21" in dataset.warnings[0]
-    with pytest.raises(DataError, match="has 20 rows and the csv 21"):
+    assert "fer2013new.csv has 20 rows and the csv has 21" in dataset.warnings[0]
+    with pytest.raises(DataError, match="has 20 rows and the csv has 21"):
         load(csv, votes=votes)
 
 
@@ -160,15 +160,15 @@ def test_an_order_that_leads_beyond_the_votes_is_not_used(kaggle_zip, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "must begin with the line"),
-        ("Usage,neutral\nTraining,1\n", "must begin with the line 'Usage,Image name,neutral"),
-        (HEADER + "\n", "holds no votes"),
+        ("", "must start with the line"),
+        ("Usage,neutral\nTraining,1\n", "must start with the line 'Usage,Image name,neutral"),
+        (HEADER + "\n", "contains no votes"),
         (HEADER + "\nTraining,a,1,2\n", "row 0 has 4 columns instead of 12"),
-        (HEADER + "\nTraining,a" + ",1" * 9 + ",x\n", "row 0 is not a usage, a name and ten counts"),
-        (HEADER + "\nTraining,a" + ",1" * 9 + ",-1\n", "row 0 is not"),
-        (HEADER + "\nTraining,a" + ",1" * 9 + ",99999\n", "row 0 is not"),
-        (HEADER + "\nTuesday,a" + ",1" * 10 + "\n", "row 0 is not"),
-        ("\udcff", "cannot be read"),
+        (HEADER + "\nTraining,a" + ",1" * 9 + ",x\n", "row 0 must have a usage, a name and ten vote counts"),
+        (HEADER + "\nTraining,a" + ",1" * 9 + ",-1\n", "row 0 must have"),
+        (HEADER + "\nTraining,a" + ",1" * 9 + ",99999\n", "row 0 must have"),
+        (HEADER + "\nTuesday,a" + ",1" * 10 + "\n", "row 0 must have"),
+        ("\udcff", "not a readable csv"),
     ],
 )
 def test_damaged_votes_are_refused_when_named_and_said_when_found(csv, tmp_path, content, message):
@@ -178,13 +178,13 @@ def test_damaged_votes_are_refused_when_named_and_said_when_found(csv, tmp_path,
         load(csv, votes=votes)
     dataset = load(csv)
     assert dataset.votes is None
-    assert dataset.warnings[0].startswith("The FER+ votes beside the source are not used")
+    assert dataset.warnings[0].startswith("The FER+ votes beside the source were not used")
 
 
 def test_votes_that_are_not_there_are_refused(csv, tmp_path):
-    with pytest.raises(DataError, match="no file of votes"):
+    with pytest.raises(DataError, match="No file of votes"):
         load(csv, votes=tmp_path / "gone.csv")
-    with pytest.raises(DataError, match="no votes on them"):
+    with pytest.raises(DataError, match="no votes on synthetic faces"):
         load("synthetic:70", votes=csv)
 
 
@@ -201,7 +201,7 @@ def test_an_order_that_names_a_file_twice_is_refused(tmp_path):
     path.write_text(
         "row,usage,emotion,file,exact\n0,Training,0,train/angry/a.jpg,1\n1,Training,0,train/angry/a.jpg,1\n"
     )
-    with pytest.raises(DataError, match="row 1 names a file that was named before"):
+    with pytest.raises(DataError, match="row 1 repeats a file name"):
         read_order(path)
 
 

@@ -109,29 +109,29 @@ def test_votes_on_faces_that_were_skipped_or_left_out_are_no_fault(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must begin with a line such as 'file,happy,sad'"),
-        ("name,on\na,1\n", "must begin with a line such as"),
-        ("file\na\n", "must begin with a line such as"),
-        ("file,on,off\n", "holds no votes"),
+        ("", "must start with a line such as 'file,happy,sad'"),
+        ("name,on\na,1\n", "must start with a line such as"),
+        ("file\na\n", "must start with a line such as"),
+        ("file,on,off\n", "contains no votes"),
         ("file,on,\non/1.png,1,1\n", "each column needs a name"),
-        ("file,on,ON\non/1.png,1,1\n", "two columns of the same name: 'on' and 'ON'"),
+        ("file,on,ON\non/1.png,1,1\n", "two columns with the same name: 'on' and 'ON'"),
         ("file,on,off\non/1.png,1\n", r"votes.csv: line 2 has 2 columns instead of 3"),
-        ("file,on,off\n\non/1.png,1,-1\n", r"line 3 has '-1' for a number of votes; expected a whole number from 0"),
-        ("file,on,off\non/1.png,1,0.5\n", "has '0.5' for"),
-        ("file,on,off\non/1.png,1,\n", "has '' for"),
-        ("file,on,off\non/1.png,1,99999999\n", "has '99999999' for"),
-        ("file,left,right\non/1.png,1,1\n", r"no column for a class of the data. Its columns: 'left', 'right'; the cl"),
+        ("file,on,off\n\non/1.png,1,-1\n", r"line 3 has '-1' as a number of votes; expected a whole number from 0"),
+        ("file,on,off\non/1.png,1,0.5\n", "has '0.5' as"),
+        ("file,on,off\non/1.png,1,\n", "has '' as"),
+        ("file,on,off\non/1.png,1,99999999\n", "has '99999999' as"),
+        ("file,left,right\non/1.png,1,1\n", r"no column for a class of the data set. Columns: 'left', 'right'; cl"),
         (
             "file,on,off\ngone.png,1,1\nx/y.png,1,1\n",
-            "names 2 files that are not among the faces: 'gone.png', 'x/y.png'",
+            "names 2 unknown files: 'gone.png', 'x/y.png'",
         ),
-        ("file,on,off\nn/1.png,1,1\n", "not among the faces: 'n/1.png'"),
+        ("file,on,off\nn/1.png,1,1\n", "names 1 unknown files: 'n/1.png'"),
         (
             "file,on,off\n1.png,1,1\n",
-            r"the name '1.png' stands for 2 faces. Write it with its folders, e.g. 'train/off/1",
+            r"the name '1.png' matches 2 faces. Add its folders, e.g. 'train/off/1",
         ),
         ("file,on,off\non/1.png,1,1\ntrain/on/1.png,1,1\n", "two rows for 'train/on/1.png'"),
-        ("file,on,off\n\udcff,1,1\n", "cannot be read as a csv in UTF-8"),
+        ("file,on,off\n\udcff,1,1\n", "is not a readable csv in UTF-8"),
     ],
 )
 def test_faulty_votes_are_refused_when_named_and_said_when_found(source, text, message):
@@ -142,13 +142,13 @@ def test_faulty_votes_are_refused_when_named_and_said_when_found(source, text, m
     dataset = load(source)
     assert dataset.votes is None
     (warning,) = dataset.warnings
-    assert warning.startswith("The votes beside the source are not used: votes.csv")
+    assert warning.startswith("The votes beside the source were not used: votes.csv")
 
 
 def test_two_columns_of_one_class_are_refused(tmp_path):
     source = write_folder(tmp_path / "in" / "faces", tree(splits=["train"]))
     votes = write_votes(source, "file,happy,joy\nhappy/0.png,3,0\n")
-    with pytest.raises(DataError, match="the columns 'happy' and 'joy' are both the class happy"):
+    with pytest.raises(DataError, match="the columns 'happy' and 'joy' both mean the class happy"):
         load(source, votes=votes)
 
 

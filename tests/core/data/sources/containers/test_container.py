@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.data.parsed import BrokenFile
-from fer_core.data.sources.containers import container
-from fer_core.data.sources.containers.container import Folder, open_zip, zip_content_key
+from fer_core.data.parsed import UnreadableFile
+from fer_core.data.sources.containers import Folder, base, open_zip, zip_content_key
 from fer_core.errors import DataError
+from fer_core.images.walk import Skipped, describe_skipped
 from tests.source_factory import png, write_folder, write_zip
 
 FILES = {"happy/a.png": png(0), "sad/b.png": png(1), "notes.txt": b"hello"}
@@ -52,7 +52,7 @@ def test_system_files_are_not_seen(tmp_path):
 # ------------------------------------------------------------------------------------------------ folders
 
 
-def test_links_that_leave_the_folder_are_left_out_and_said(folder, tmp_path):
+def test_links_that_leave_the_folder_are_skipped_and_named(folder, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(png(9))
     link(folder / "happy" / "out.png", secret)
@@ -62,19 +62,44 @@ def test_links_that_leave_the_folder_are_left_out_and_said(folder, tmp_path):
     link(folder / "circle.png", "circle.png")
     found = Folder(folder)
     assert set(found.files) == set(FILES)
-    assert found.warnings == ("Links that lead outside the folder, or special files, were left out (5).",)
+    assert describe_skipped(found.skipped) == [
+        "Not read: 1 linked folders that contain the folder itself: 'angry'.",
+        "Not read: 2 links to nowhere: 'circle.png', 'nowhere.png'.",
+        "Not read: 2 links to files outside the folder: 'happy/out.png', 'happy/up.png'.",
+    ]
+
+
+def test_linked_folders_are_followed_once_and_loops_are_not(folder, tmp_path):
+    elsewhere = write_folder(tmp_path / "elsewhere", {"c.png": png(3), "deeper/d.png": png(4)})
+    link(folder / "fear", elsewhere)
+    link(folder / "also fear", elsewhere)
+    link(folder / "happy" / "up", "..")
+    link(folder / "zzz", "happy")
+    link(elsewhere / "deeper" / "back", folder)
+    link(elsewhere / "e.png", "c.png")
+    found = Folder(folder)
+    assert set(found.files) - set(FILES) == {"also fear/c.png", "also fear/deeper/d.png", "also fear/e.png"}
+    assert found.read("also fear/deeper/d.png", 10**6) == png(4)
+    assert {(one.name, one.reason) for one in found.skipped} == {
+        ("fear", "linked folders that were already read"),
+        ("happy/up", "linked folders that were already read"),
+        ("zzz", "linked folders that were already read"),
+        ("also fear/deeper/back", "linked folders that were already read"),
+    }
 
 
 def test_links_inside_the_folder_are_followed(folder):
     link(folder / "happy" / "same.png", "a.png")
     found = Folder(folder)
     assert found.read("happy/same.png", 10**6) == FILES["happy/a.png"]
-    assert found.warnings == ()
+    assert found.skipped == ()
 
 
 def test_a_pipe_in_a_folder_is_never_opened(folder):
     os.mkfifo(folder / "happy" / "pipe.png")
-    assert set(Folder(folder).files) == set(FILES)
+    found = Folder(folder)
+    assert set(found.files) == set(FILES)
+    assert found.skipped == (Skipped("happy/pipe.png", "special files (pipes, sockets or devices)"),)
 
 
 def test_the_key_of_a_folder_follows_content_and_names_but_not_times(folder):
@@ -91,21 +116,21 @@ def test_the_key_of_a_folder_follows_content_and_names_but_not_times(folder):
 def test_a_file_that_vanished_is_broken(folder):
     found = Folder(folder)
     (folder / "happy" / "a.png").unlink()
-    with pytest.raises(BrokenFile, match="cannot be read"):
+    with pytest.raises(UnreadableFile, match="cannot be read"):
         found.read("happy/a.png", 10**6)
 
 
 def test_too_many_files_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(container, "MAX_FILES", 2)
+    monkeypatch.setattr(base, "MAX_FILES", 2)
     with pytest.raises(DataError, match="more than 2 files"):
         Folder(folder)
 
 
 @pytest.mark.parametrize("limit", [10, len(FILES["happy/a.png"]) - 1])
 def test_a_file_longer_than_the_limit_is_broken(folder, tmp_path, limit):
-    with pytest.raises(BrokenFile, match="larger"):
+    with pytest.raises(UnreadableFile, match="larger"):
         Folder(folder).read("happy/a.png", limit)
-    with open_zip(write_zip(tmp_path / "faces.zip", FILES)) as archive, pytest.raises(BrokenFile, match="larger"):
+    with open_zip(write_zip(tmp_path / "faces.zip", FILES)) as archive, pytest.raises(UnreadableFile, match="larger"):
         archive.read("happy/a.png", limit)
 
 
@@ -140,22 +165,22 @@ def test_links_in_a_zip_are_left_out_and_said(tmp_path):
         archive.writestr(info, "/etc/passwd")
     with open_zip(path) as archive:
         assert list(archive.files) == ["happy/a.png"]
-        assert archive.warnings == ("Links in the zip were left out (1).",)
+        assert archive.skipped == (Skipped("happy/link.png", "links in the archive"),)
 
 
 def test_one_member_that_unpacks_enormously_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "SMALL", 2**20)
+    monkeypatch.setattr(base, "SMALL", 2**20)
     path = write_zip(tmp_path / "bomb.zip", {"happy/zeros.bmp": bytes(2**21)}, zipfile.ZIP_DEFLATED)
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("the bomb was opened"))
-    with pytest.raises(DataError, match=r"zip bomb.*to 2 MB"), open_zip(path):
+    with pytest.raises(DataError, match=r"archive bomb.*to 2 MB"), open_zip(path):
         pass
 
 
 def test_many_members_that_unpack_enormously_together_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "SMALL", 2**20)
+    monkeypatch.setattr(base, "SMALL", 2**20)
     members = {f"happy/{i}.bmp": bytes(2**18) for i in range(8)}
     path = write_zip(tmp_path / "bomb.zip", members, zipfile.ZIP_DEFLATED)
-    with pytest.raises(DataError, match=r"zip bomb: all its files together"), open_zip(path):
+    with pytest.raises(DataError, match=r"archive bomb: all its files together"), open_zip(path):
         pass
 
 
@@ -165,7 +190,7 @@ def test_a_member_whose_declared_size_lies_is_damaged_and_not_read_beyond_it(tmp
     data = path.read_bytes()
     real, lie = len(content).to_bytes(4, "little"), (100).to_bytes(4, "little")
     path.write_bytes(data.replace(real, lie))
-    with open_zip(path) as archive, pytest.raises(BrokenFile, match="damaged"):
+    with open_zip(path) as archive, pytest.raises(UnreadableFile, match="damaged"):
         archive.read("happy/a.png", 10**6)
 
 
@@ -175,7 +200,7 @@ def test_a_member_with_a_wrong_checksum_is_broken(tmp_path):
     data[data.index(FILES["happy/a.png"]) + 50] ^= 1
     path.write_bytes(data)
     with open_zip(path) as archive:
-        with pytest.raises(BrokenFile, match="damaged in the zip"):
+        with pytest.raises(UnreadableFile, match="damaged in the zip"):
             archive.read("happy/a.png", 10**6)
         assert archive.read("sad/b.png", 10**6) == FILES["sad/b.png"]
 
@@ -185,9 +210,9 @@ def test_a_zip_cut_short_is_refused(tmp_path, keep):
     path = write_zip(tmp_path / "cut.zip", FILES)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(DataError, match="cut short"):
+    with pytest.raises(DataError, match="truncated"):
         zip_content_key(path)
-    with pytest.raises(DataError, match="cut short"), open_zip(path):
+    with pytest.raises(DataError, match="truncated"), open_zip(path):
         pass
 
 
@@ -202,7 +227,7 @@ def test_a_zip_with_a_password_is_refused_with_advice(tmp_path):
 
 def test_a_zip_that_declares_too_many_files_is_refused_before_it_is_opened(tmp_path, monkeypatch):
     path = write_zip(tmp_path / "many.zip", FILES)
-    monkeypatch.setattr(container, "MAX_FILES", 2)
+    monkeypatch.setattr(base, "MAX_FILES", 2)
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the zip was opened"))
     with pytest.raises(DataError, match="declares 3 files"), open_zip(path):
         pass
@@ -249,6 +274,6 @@ def test_the_true_figures_of_a_zip64_are_read(tmp_path, monkeypatch):
     path.write_bytes(data)
     with open_zip(path) as archive:
         assert set(archive.files) == set(FILES)
-    monkeypatch.setattr(container, "MAX_FILES", 2)
+    monkeypatch.setattr(base, "MAX_FILES", 2)
     with pytest.raises(DataError, match="declares 3 files"), open_zip(path):
         pass

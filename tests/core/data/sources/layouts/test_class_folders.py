@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from fer_core.data.sources.layouts.class_folders import ClassFolders, sort_into_classes
+from fer_core.data.sources.layouts.class_folders import sort_into_classes
+from fer_core.data.sources.layouts.labeled import LabeledImages
 from fer_core.errors import DataError
 
 
-def read(*directories: str, how="auto") -> ClassFolders:
+def read(*directories: str, how="auto") -> LabeledImages:
     """Two images in each directory."""
     found = sort_into_classes(
         [f"{d}/{i}.png" if d else f"{i}.png" for d in directories for i in range(2)], how, "faces"
@@ -15,12 +16,12 @@ def read(*directories: str, how="auto") -> ClassFolders:
     return found
 
 
-def classes_of(found: ClassFolders) -> dict[str, str]:
+def classes_of(found: LabeledImages) -> dict[str, str]:
     """Class of each directory."""
     return {name.rpartition("/")[0]: found.classes[label] for name, label in found.labels.items()}
 
 
-def groups_of(found: ClassFolders) -> dict[str, str]:
+def groups_of(found: LabeledImages) -> dict[str, str]:
     return {name.rpartition("/")[0]: group for name, group in found.groups.items()}
 
 
@@ -55,7 +56,7 @@ def test_emotions_have_the_order_of_fer2013_and_other_names_are_sorted_without_c
 def test_the_emotion_is_told_by_the_folder_in_any_of_its_names(directory, label):
     found = read(directory, "fear", "disgust", how="emotions")
     assert classes_of(found).get(directory) == label
-    assert (len(found.left_out) == 2) == (label is None)
+    assert (len(found.excluded) == 2) == (label is None)
 
 
 def test_a_file_under_two_emotions_is_refused():
@@ -108,7 +109,7 @@ def test_the_same_names_under_every_folder_make_the_upper_level_persons(director
         assert person in directory.split("/")
     assert len(found.groups) == 2 * len(directories)
     assert found.notes == (
-        f"Read as persons or sessions: 2 folders ('anna', 'ben'); as classes: the folders in them "
+        f"Persons or sessions: 2 folders ('anna', 'ben'); classes: the folders in them "
         f"({', '.join(found.classes)}). If the upper folders are the classes, give the folders in them different names.",
     )
 
@@ -136,10 +137,10 @@ def test_a_person_who_lacks_a_class_makes_persons_classes_and_it_is_said():
     found = read("anna/on", "anna/off", "ben/on", "ben/off", "carl/on")
     assert list(found.classes) == ["anna", "ben", "carl"]
     assert found.notes == (
-        "The upper folders are the classes ('anna', 'ben', 'carl'). To be read as persons, each would have to hold the "
-        "same folders; 'carl' holds no 'off'.",
+        "The top folders are the classes ('anna', 'ben', 'carl'). As persons, each would have to contain the same "
+        "folders; 'carl' has no 'off'.",
     )
-    with pytest.raises(DataError, match=r"There are 101 classes.*'p100' holds no 'on'"):
+    with pytest.raises(DataError, match=r"There are 101 classes.*'p100' has no 'on'"):
         read(*(f"p{i:03}/{name}" for i in range(101) for name in ("on", "off") if (i, name) != (100, "on")))
     assert read("on/2019", "on/2020", "off/2019", "off/x").notes == ()
 
@@ -157,13 +158,38 @@ def test_emotions_with_equal_folders_below_are_classes(how):
     assert found.groups == {}
 
 
-def test_initials_that_are_short_names_of_emotions_can_be_read_by_name():
-    directories = ["an/happy", "an/sad", "ha/happy", "ha/sad"]
-    with pytest.raises(DataError, match="--classes folders"):
-        read(*directories)
-    found = read(*directories, how="folders")
+@pytest.mark.parametrize("how", ["auto", "emotions", "folders"])
+def test_initials_are_persons_and_not_short_names_of_emotions(how):
+    found = read("an/happy", "an/sad", "ha/happy", "ha/sad", how=how)
     assert list(found.classes) == ["happy", "sad"]
     assert set(found.groups.values()) == {"an", "ha"}
+
+
+def test_a_person_called_joy_is_a_person():
+    found = read("joy/happy", "joy/sad", "anna/happy", "anna/sad")
+    assert classes_of(found)["joy/sad"] == "sad"
+    assert set(found.groups.values()) == {"anna", "joy"}
+
+
+@pytest.mark.parametrize(
+    ("directories", "classes", "excluded"),
+    [
+        (["data/train/happy", "data/train/sad", "data/docs"], {"happy", "sad"}, {"data/docs"}),
+        (["faces/s1/a/happy", "faces/s1/b/sad", "faces/s2/a/happy", "plots", "faces"], {"happy", "sad"}, {"plots", "faces"}),
+        (["s1/happy/day 1", "s1/sad/day 2", "s2/happy/day 1", "s2/sad"], {"happy", "sad"}, set()),
+        (["train_set/x/happy", "Val-Set/x/sad", "test data/x/happy"], {"happy", "sad"}, set()),
+        (["s1/happy", "s1/sad", "s1/bored", "s2/happy", "s2/sad", "readme"], {"bored", "happy", "sad"}, {"readme"}),
+    ],
+)  # fmt: skip
+def test_the_level_of_the_emotions_is_found_whatever_is_above_below_or_beside(directories, classes, excluded):
+    found = read(*directories)
+    assert set(found.classes) == classes
+    assert {name.rpartition("/")[0] for name in found.excluded} == excluded
+
+
+def test_a_few_emotions_among_many_other_images_are_not_the_classes():
+    found = read("on", "off/happy", "off/sad", "off/x", "on/a", "on/b")
+    assert list(found.classes) == ["off", "on"]
 
 
 def test_reading_folders_keeps_the_names_of_emotions_as_they_are():
@@ -182,7 +208,7 @@ def test_a_few_strangers_among_emotions_are_named_as_the_reason():
 def test_images_at_the_top_level_are_left_out():
     found = read("", "archive", "archive/on", "archive/off", "archive/train")
     assert list(found.classes) == ["off", "on"]
-    assert found.left_out == tuple(f"{d}{i}.png" for d in ("", "archive/", "archive/train/") for i in range(2))
+    assert found.excluded == tuple(f"{d}{i}.png" for d in ("", "archive/", "archive/train/") for i in range(2))
     assert sort_into_classes(["a.png", "train/b.png"], "auto", "faces") is None
 
 
@@ -202,7 +228,7 @@ def test_two_names_of_one_emotion_in_two_splits_or_of_two_persons_are_one_class(
 @pytest.mark.parametrize("pair", [("Happy", "happy"), ("On", "on"), ("caf\u00e9", "cafe\u0301"), ("on", "on ")])
 @pytest.mark.parametrize("how", ["auto", "folders"])
 def test_two_folders_side_by_side_that_are_equal_but_for_case_or_form_are_refused(pair, how):
-    with pytest.raises(DataError, match="have the same name but for case") as caught:
+    with pytest.raises(DataError, match="differ only in case") as caught:
         read(*pair, "other", how=how)
     assert all(f"'{name}'" in str(caught.value) for name in pair)
 
@@ -215,7 +241,7 @@ def test_from_two_to_a_hundred_classes(count):
 def test_one_class_and_more_than_a_hundred_are_refused_in_words():
     with pytest.raises(
         DataError,
-        match=r"faces: There is one class \('on'\).*the folders 'on'\. Put the faces of each class into a folder",
+        match=r"faces: There is one class \('on'\).*the folders 'on'\. Put the faces of each class into their own folder",
     ):
         read("on", "")
     with pytest.raises(DataError, match=r"There are 101 classes.*'0', '1', '10' and 98 more"):

@@ -8,6 +8,7 @@ import pytest
 from fer_core.data import load
 from fer_core.data.sources.tables import face_csv
 from fer_core.errors import DataError
+from tests.paths import PROJECT_ROOT
 from tests.source_factory import face, pixels_of, png, rows, write_csv, write_folder, write_zip
 
 GOOD = pixels_of(face(0))
@@ -66,9 +67,50 @@ def test_a_csv_without_an_ending_is_told_by_its_content(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("label", "pixels"),
+    [
+        (str, lambda values: f'"{list(values)}"'),
+        (str, lambda values: f'"{np.array2string(values, threshold=9999, max_line_width=70)}"'),
+        (str, lambda values: f'"{", ".join(map(str, values))}"'),
+        (str, lambda values: " ".join(f"{v}.0" for v in values)),
+        (str, lambda values: f'"{[float(v) for v in values]}"'),
+        (lambda i: f"{i}.0", lambda values: " ".join(map(str, values))),
+    ],
+    ids=["list", "array", "commas", "floats", "list of floats", "float labels"],
+)
+def test_cells_as_pandas_writes_them_give_the_same_faces(tmp_path, label, pixels):
+    table = [(label(i % 7), pixels(face(i).ravel()), "Training") for i in range(7)]
+    dataset = load(write_csv(tmp_path / "pandas.csv", table))
+    assert dataset.labels.tolist() == list(range(7))
+    assert all((image == face(i)).all() for i, image in enumerate(dataset.images))
+
+
+def test_an_index_column_of_pandas_is_ignored(tmp_path):
+    table = [(i, i % 7, pixels_of(face(i))) for i in range(7)]
+    assert load(write_csv(tmp_path / "index.csv", table, ",emotion,pixels")).labels.tolist() == list(range(7))
+
+
+def test_an_abbreviated_array_is_named_as_what_it_is(tmp_path):
+    table = [(0, f'"{np.array2string(face(0).ravel())}"', "Training"), *rows(7)]
+    with pytest.raises(DataError, match=r"row 0 \(line 9?.*has abbreviated pixels"):
+        load(write_csv(tmp_path / "short.csv", table))
+
+
+@pytest.mark.parametrize("name", ["csv_brackets.csv", "csv_label_float.csv", "csv_pixels_float.csv"])
+def test_the_csvs_of_the_bug_reports_are_the_same_faces(name):
+    folder = PROJECT_ROOT.parent / "shared" / "bugs"
+    if not folder.is_dir():
+        pytest.skip("the files of the bug reports are not beside this checkout")
+    dataset, plain = load(folder / name), load(folder / "csv_brackets.csv")
+    assert len(dataset) == 7
+    assert (dataset.images == plain.images).all()
+    assert (dataset.labels == plain.labels).all()
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ((7, GOOD, "Training"), "label '7', expected 0…6"),
+        ((8, GOOD, "Training"), "label '8', expected 0…7"),
         ((-1, GOOD, "Training"), "label '-1'"),
         (("", GOOD, "Training"), "label ''"),
         (("1.5", GOOD, "Training"), "label '1.5'"),
@@ -80,9 +122,9 @@ def test_a_csv_without_an_ending_is_told_by_its_content(tmp_path):
         ((0, "-1 " + GOOD.split(" ", 1)[1], "Training"), "a pixel of -1, outside"),
         ((0, "4294967296 " + GOOD.split(" ", 1)[1], "Training"), "a pixel of 4294967296, outside"),
         ((0, "9" * 30 + " " + GOOD.split(" ", 1)[1], "Training"), "outside 0…255"),
-        ((0, "1.5 " + GOOD.split(" ", 1)[1], "Training"), "no whole numbers"),
-        ((0, "x " + GOOD.split(" ", 1)[1], "Training"), "no whole numbers"),
-        ((0, "nan " + GOOD.split(" ", 1)[1], "Training"), "no whole numbers"),
+        ((0, "1.5 " + GOOD.split(" ", 1)[1], "Training"), "not whole numbers"),
+        ((0, "x " + GOOD.split(" ", 1)[1], "Training"), "not whole numbers"),
+        ((0, "nan " + GOOD.split(" ", 1)[1], "Training"), "not whole numbers"),
         ((0, GOOD, "Tuesday"), "usage 'Tuesday', expected Training, PublicTest or PrivateTest"),
         ((0, GOOD, "Training,extra"), "4 columns instead of 3"),
     ],
@@ -91,7 +133,7 @@ def test_a_wrong_row_is_named_with_its_fault_and_skipped_only_when_asked(tmp_pat
     path = write_csv(tmp_path / "a.csv", [*rows(7), row, *rows(7)])
     with pytest.raises(DataError) as caught:
         load(path)
-    assert "1 of 15 faces cannot be used: row 7 (line 9)" in str(caught.value)
+    assert "1 of 15 faces cannot be read: row 7 (line 9)" in str(caught.value)
     assert reason in str(caught.value)
     assert not workspace.root.exists()
     dataset = load(path, skip_unreadable=True)
@@ -104,15 +146,15 @@ def test_a_wrong_row_is_named_with_its_fault_and_skipped_only_when_asked(tmp_pat
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"emotion,pixels,Usage\n", "holds no rows"),
-        (b"emotion,pixels,Usage\n\n\n", "holds no rows"),
-        (b"emotion,Usage\n0,Training\n", r"one of pixels \(pixels or feature\); it is 'emotion,Usage'"),
+        (b"emotion,pixels,Usage\n", "has no rows"),
+        (b"emotion,pixels,Usage\n\n\n", "has no rows"),
+        (b"emotion,Usage\n0,Training\n", r"one of pixels \(pixels or feature\), but it is 'emotion,Usage'"),
         (b"id,feature\n0,1 2 3\n", r"a column of labels \(emotion or label\).*it is 'id,feature'"),
-        (b"0,70 80 82,Training\n", "its first line must name"),
-        (b"Usage,Image name,neutral\n", "give fer2013.csv as the source, and this file as its votes"),
-        (b"hello world\n", "its first line must name"),
+        (b"0,70 80 82,Training\n", "Its first line must name"),
+        (b"Usage,Image name,neutral\n", "give fer2013.csv as the source and this file as its votes"),
+        (b"hello world\n", "Its first line must name"),
         (b"\xff\xfee\0m\0", "UTF-16"),
-        (b"\x00\x01\x02\x03", "no kind of data set"),
+        (b"\x00\x01\x02\x03", "has an unknown format"),
         (b"emotion,pixels\n0," + b"1" * 70_000, "line 2 is longer than 65,536"),
         (b'emotion,pixels\n0,"' + b"1\n" * 100_000, "cannot be read|longer"),
     ],
@@ -192,4 +234,4 @@ def test_a_csv_goes_before_images_in_other_folders_unless_folders_are_asked_for(
     assert dataset.warnings == ("The images were read, not fer2013.csv.",)
     source = write_folder(tmp_path / "figures", {"plots/1.png": png(1), "fer2013.csv": table})
     (warning,) = load(source).warnings
-    assert warning.startswith("The images beside fer2013.csv are no data set")
+    assert warning.startswith("The images beside fer2013.csv are not a data set")

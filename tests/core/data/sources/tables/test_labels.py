@@ -3,19 +3,19 @@ from __future__ import annotations
 import pytest
 
 from fer_core.data import load
-from fer_core.data.parsed import BrokenFile
-from fer_core.data.sources.tables.labels import CsvClasses, classes_of_labels, parse_label
+from fer_core.data.parsed import UnreadableFile
+from fer_core.data.sources.tables.labels import LabelClasses, classes_of_labels, parse_label
 from fer_core.errors import DataError
 from tests.source_factory import face, pixels_of, write_csv
 
 
-def read(*cells: str, how="auto") -> CsvClasses:
+def read(*cells: str, how="auto") -> LabelClasses:
     found = classes_of_labels([parse_label(cell) for cell in cells], how, "faces.csv")
     assert found is not None
     return found
 
 
-def classes_of(found: CsvClasses) -> dict[object, str]:
+def classes_of(found: LabelClasses) -> dict[object, str]:
     return {label: found.classes[i] for label, i in found.position.items()}
 
 
@@ -23,6 +23,16 @@ def test_numbers_are_the_ids_of_fer2013_and_only_those_present_are_classes():
     found = read("6", "3", " 3 ", "0")
     assert list(found.classes) == ["angry", "happy", "neutral"]
     assert classes_of(found) == {0: "angry", 3: "happy", 6: "neutral"}
+
+
+def test_numbers_are_also_read_as_whole_floats():
+    assert classes_of(read("6.0", "3.", "0.00")) == {0: "angry", 3: "happy", 6: "neutral"}
+
+
+def test_seven_is_contempt_as_in_the_csv_of_ck_and_it_is_said():
+    found = read("7", "0")
+    assert classes_of(found) == {0: "angry", 7: "contempt"}
+    assert found.notes == ("The label 7 was read as contempt, as in the csv of CK+.",)
 
 
 def test_names_of_emotions_go_with_numbers():
@@ -40,29 +50,29 @@ def test_other_names_are_classes_as_they_are():
 def test_labels_equal_but_for_case_are_one_class_and_said():
     found = read("On", "on", "off")
     assert list(found.classes) == ["off", "On"]
-    assert found.notes == ("Labels that are equal but for case are one class: 'On', 'on'.",)
+    assert found.notes == ("Labels that differ only in case are one class: 'On', 'on'.",)
 
 
 def test_of_numbers_and_other_names_the_fewer_are_broken():
     found = read("0", "1", "2", "oops")
     assert list(found.classes) == ["angry", "disgust", "fear"]
-    assert found.broken == {"oops": "has the label 'oops', a name among numbers of FER2013"}
+    assert found.unreadable == {"oops": "has the label 'oops', a name among numbers of FER2013"}
     found = read("on", "off", "on", "2")
     assert list(found.classes) == ["off", "on"]
-    assert found.broken == {2: "has the label '2', a number among names"}
+    assert found.unreadable == {2: "has the label '2', a number among names"}
 
 
 def test_reading_emotions_only_leaves_other_names_out_and_counts_them():
     found = read("happy", "sad", "tired", "tired", "3", how="emotions")
     assert list(found.classes) == ["happy", "sad"]
-    assert found.left_out == ("tired",)
-    assert found.notes == ("Rows whose label names no emotion were left out (2): 'tired'.",)
+    assert found.excluded == ("tired",)
+    assert found.notes == ("Excluded 2 rows whose label names no emotion: 'tired'.",)
     assert classes_of_labels(["tired"], "emotions", "faces.csv") is None
 
 
-@pytest.mark.parametrize("cell", ["", "  ", "7", "-1", "1.5", "nan", "1e99"])
+@pytest.mark.parametrize("cell", ["", "  ", "8", "-1", "1.5", "nan", "1e99", "3.01", "1e0"])
 def test_empty_cells_and_numbers_that_are_no_ids_are_broken(cell):
-    with pytest.raises(BrokenFile, match="expected 0…6 or the name of a class"):
+    with pytest.raises(UnreadableFile, match="expected 0…7 or the name of a class"):
         parse_label(cell)
 
 
@@ -88,7 +98,7 @@ def test_a_csv_of_own_classes_is_read(tmp_path, count):
 def test_broken_labels_and_left_out_rows_keep_the_numbers_of_the_others(tmp_path):
     table = [(name, pixels_of(face(i)), "Training") for i, name in enumerate(["on", "off", "3", "on"])]
     path = write_csv(tmp_path / "a.csv", table)
-    with pytest.raises(DataError, match=r"1 of 4 faces cannot be used: row 2 \(line 4\) has the label '3', a number"):
+    with pytest.raises(DataError, match=r"1 of 4 faces cannot be read: row 2 \(line 4\) has the label '3', a number"):
         load(path)
     assert load(path, skip_unreadable=True).ids.tolist() == ["row 0", "row 1", "row 3"]
     table = [(name, pixels_of(face(i)), "Training") for i, name in enumerate(["happy", "off", "3", "sad"])]

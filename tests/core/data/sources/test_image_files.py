@@ -9,7 +9,7 @@ from fer_core.classes import ClassList
 from fer_core.data import load
 from fer_core.data.class_map import make_class_map
 from fer_core.data.parsed import face_id
-from fer_core.data.sources.image_folder import split_of
+from fer_core.data.sources.splits import assign_splits
 from fer_core.errors import ConfigError, DataError
 from fer_core.preprocess import to_face
 from tests.source_factory import encode, face, png, tree, write_folder, write_zip
@@ -21,7 +21,11 @@ SEVEN = ClassList.fer2013()
     ("name", "split"),
     [
         ("train/angry/Training_1.jpg", "train"),
-        ("test/angry/PublicTest_1.jpg", "valid"),
+        ("test/angry/PublicTest_1.jpg", "test"),
+        ("train/angry/PublicTest_1.jpg", "train"),
+        ("valid/angry/Training_1.jpg", "valid"),
+        ("angry/PublicTest_1.jpg", "valid"),
+        ("train_set/angry/1.jpg", "train"),
         ("test/angry/PrivateTest_1.jpg", "test"),
         ("test/angry/1.jpg", "test"),
         ("Validation/angry/1.jpg", "valid"),
@@ -32,8 +36,15 @@ SEVEN = ClassList.fer2013()
         ("angry/test.jpg", "train"),
     ],
 )
-def test_the_split_is_told_by_file_name_then_by_the_innermost_folder(name, split):
-    assert split_of(name) == split
+def test_folders_decide_the_split_before_file_names_and_the_innermost_folder_counts(name, split):
+    assert assign_splits([name]).splits == {name: split}
+
+
+def test_file_names_divide_kaggles_folder_test_only_if_nobody_else_made_a_validation_split():
+    public, private = "test/angry/PublicTest_1.jpg", "test/angry/PrivateTest_1.jpg"
+    assert assign_splits([public, private]).splits == {public: "valid", private: "test"}
+    own = "valid/angry/1.jpg"
+    assert assign_splits([public, private, own]).splits == {public: "test", private: "test", own: "valid"}
 
 
 def test_kaggles_zip_is_read_with_both_of_its_test_sets(tmp_path):
@@ -111,9 +122,9 @@ def test_what_is_no_class_is_left_out_and_said(tmp_path):
         assert dataset.classes == SEVEN
         assert len(dataset) == 21
         assert dataset.warnings == (
-            "Images in folders that name no emotion were left out (4): 'train/selfies', '(top level)'.",
-            "Files that are no images were left out (1).",
-            "Hidden folders were left out (1): '.thumbs'.",
+            "Excluded 4 images in folders that name no emotion: 'train/selfies', '(top level)'.",
+            "Not read: 1 files that are not images: 1 .txt files ('README.txt').",
+            "Not read: 1 hidden folders: '.thumbs'.",
         )
 
 
@@ -122,9 +133,9 @@ def test_a_stray_folder_among_emotions_is_a_class_and_the_reason_is_said(tmp_pat
     assert len(dataset) == 22
     assert dataset.classes.names == ("angry", "disgust", "fear", "happy", "neutral", "sad", "selfies", "surprise")
     assert dataset.warnings == (
-        "Not all folders name an emotion ('selfies' does not), so the classes are the folders' own names. To leave it "
-        "out, choose to read emotions only (--classes emotions).",
-        "Images that lie in no class's folder were left out (1): '(top level)'.",
+        "Not all folders name an emotion ('selfies' does not), so the classes are the folders' own names. To "
+        "exclude it, give --classes emotions.",
+        "Excluded 1 images that are in no class folder: '(top level)'.",
         "The test split has no faces of: selfies.",
         "The valid split has no faces of: selfies.",
     )
@@ -138,7 +149,7 @@ def test_images_are_told_by_content_and_not_by_their_ending(tmp_path):
         )
     )
     assert dataset.ids.tolist() == ["happy/a", "sad/b.jpg", "sad/c.dat"]
-    assert "Files that are no images were left out (1)." in dataset.warnings
+    assert "Not read: 1 files that are not images: 1 .txt files ('sad/notes.txt')." in dataset.warnings
 
 
 BROKEN = {"train/sad/broken.jpg": b"<html>", "train/happy/cut.png": png(1)[:-30], "train/fear/empty.png": b""}
@@ -149,7 +160,7 @@ def test_broken_images_are_named_and_counted(tmp_path, workspace):
     with pytest.raises(DataError) as caught:
         load(path)
     message = str(caught.value)
-    assert "4 of 25 faces cannot be used" in message
+    assert "4 of 25 faces cannot be read" in message
     assert "train/fear/empty.png is empty; train/happy/cut.png is damaged or cut short" in message
     assert "and 1 more" in message
     assert "--skip-unreadable" in message
@@ -160,27 +171,27 @@ def test_broken_images_are_skipped_only_when_asked(tmp_path):
     path = write_folder(tmp_path / "faces", {**tree(), **BROKEN})
     dataset = load(path, skip_unreadable=True)
     assert len(dataset) == 21
-    assert "Skipped: 3 of 24 faces cannot be used" in dataset.warnings[-1]
+    assert "Skipped: 3 of 24 faces cannot be read" in dataset.warnings[-1]
     with pytest.raises(DataError, match="3 of 24"):
         load(path)  # what was kept in the cache for the tolerant load does not serve the strict one
 
 
 def test_nothing_but_broken_images_is_refused_even_when_they_may_be_skipped(tmp_path):
     path = write_folder(tmp_path / "faces", BROKEN)
-    with pytest.raises(DataError, match="3 of 3 faces cannot be used"):
+    with pytest.raises(DataError, match="3 of 3 faces cannot be read"):
         load(path, skip_unreadable=True)
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.txt": b"x"}, "holds no images"),
-        ({}, "holds no images"),
-        ({"a.png": png(0)}, "they lie in no folder"),
+        ({"a.txt": b"x"}, "has no images"),
+        ({}, "has no images"),
+        ({"a.png": png(0)}, "they are in no folder"),
         ({"train/a.png": png(0), "test/b.png": png(1)}, r"no folder that can be a class \(found: test, train\)"),
         ({"happy/a.png": png(0)}, r"There is one class \('happy'\).*Found as classes: the folders 'happy'"),
-        ({"happy/a.txt": b"x"}, "holds no images"),
-        ({"fer2013.zip": b"PK"}, "It holds fer2013.zip: give that file itself"),
+        ({"happy/a.txt": b"x"}, "has no images"),
+        ({"fer2013.zip": b"PK"}, "It contains fer2013.zip: give that file itself"),
     ],
 )
 def test_folders_and_zips_without_faces_are_refused_with_what_was_found(tmp_path, files, message):
@@ -264,7 +275,7 @@ def test_a_class_map_is_applied_after_reading(tmp_path):
 
 
 def test_an_unknown_way_to_read_classes_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="choose one of auto, emotions, folders"):
+    with pytest.raises(ConfigError, match="choose one of auto, emotions, folders, affectnet"):
         load(tmp_path, classes="emotion")  # type: ignore[arg-type]
 
 
