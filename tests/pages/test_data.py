@@ -4,9 +4,13 @@ import shutil
 import pytest
 
 from fer_core.errors import WorkspaceError
-from fer_core.workspace import Workspace
+from fer_core.workspace import Workspace, write_json
 from pages.ui.shell.uploads import safe_name, save_upload
+from tests.core.data.sources.test_photographs import scene
+from tests.factories import untrained_checkpoint
 from tests.pages.conftest import check, image_folder, words
+from tests.run_factory import make_run
+from tests.source_factory import encode, png, write_folder
 
 
 def metric(app, label):
@@ -153,3 +157,45 @@ def test_two_folders_of_one_emotion_can_be_read_by_their_own_names_with_one_clic
 
 def session_choices(app, source):
     return app.session_state["fer.readings"][source]
+
+
+def test_photographs_are_refused_until_the_user_chooses_and_the_choice_holds_in_training(open_page, tmp_path):
+    scenes = {f"{('happy', 'sad')[i % 2]}/{i}.png": encode(scene(i, 0.5)) for i in range(8)}
+    source = str(write_folder(tmp_path / "scenes", scenes))
+    write_json(Workspace.default().app_state, {"data": source})
+    app = open_page("data", errors=1)
+    assert "not face crops" in app.error[0].value
+    app.button(key="read-crop-faces").click().run()
+    check(app)
+    assert metric(app, "Faces") == "8"
+    assert any("Cropped the largest face of each photo" in warning.value for warning in app.warning)
+    assert session_choices(app, source) == {"crop": "faces"}
+    app.segmented_control(key=f"read-crop-{source}").set_value("none").run()
+    check(app)
+    assert not [warning for warning in app.warning if "Cropped" in warning.value]
+    assert session_choices(app, source) == {"crop": "none"}
+
+
+@pytest.mark.parametrize("page", ["evaluate", "audit", "train", "experiments"])
+def test_the_warnings_of_a_data_set_are_on_every_page_that_uses_it(open_page, tmp_path, page):
+    source = image_folder(tmp_path / "mine")
+    (source / "notes.txt").write_text("hello")
+    write_json(Workspace.default().app_state, {"data": str(source)})
+    untrained_checkpoint(make_run("mine", epochs=1, weights=True).path / "best.safetensors")
+    app = open_page("data")
+    assert any("notes.txt" in warning.value for warning in app.warning)
+    app = open_page(page)
+    if page == "experiments":  # they read the data once there is a prediction
+        app.radio[0].set_value(0).run()
+    assert "notes.txt" in words(app)
+
+
+def test_numbered_folders_can_be_read_as_those_of_a_known_data_set(open_page, tmp_path):
+    source = str(write_folder(tmp_path / "mine", {f"{i}/{i}.png": png(i) for i in range(7)}))
+    write_json(Workspace.default().app_state, {"data": source})
+    app = open_page("data")
+    assert any("--classes affectnet: 0 neutral" in warning.value for warning in app.warning)
+    app.segmented_control(key=f"read-classes-{source}").set_value("fer2013").run()
+    check(app)
+    assert "angry" in words(app)
+    assert session_choices(app, source) == {"classes": "fer2013"}

@@ -6,6 +6,7 @@ processor time. ``python -m tests.proof.fuzz CASES FOLDER [SEED]``; the same see
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import random
 import resource
 import shutil
 import sys
+import tarfile
 import time
 import traceback
 import zipfile
@@ -149,6 +151,10 @@ class Kinds:
             "status": self._run_file("status.json"), "metrics": self._run_file("metrics.jsonl"),
             "run config": self._run_file("config.json"), "label": self._run_file("label.json"),
             "last": load_plain, "predictions": Predictions.read, "video": self._video,
+            "csv.gz": self._data, "tar": self._data, "tgz": self._data, "npz": self._data, "parquet": self._data,
+            "RAF-DB list": self._in_folder("list_patition_label.txt"), "FER+ label.csv": self._in_folder("label.csv"),
+            "list file": self._in_folder("labels.csv"), "split file": self._in_folder("happy/split.csv"),
+            "votes file": self._in_folder("happy/votes.csv"),
         }  # fmt: skip
 
     def _valid(self, checkpoint: Path) -> dict[str, bytes]:
@@ -183,7 +189,81 @@ class Kinds:
         ):  # fmt: skip
             files[kind] = (self.run.path / name).read_bytes()
         files["video"] = _video()
+        files |= self._data_sets(files["csv"])
         return files
+
+    def _data_sets(self, csv_text: bytes) -> dict[str, bytes]:
+        """Archives and tables of faces, and the files that give labels, splits and votes to the images of a folder."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        faces = [_png(image) for image in self.dataset.images[:14]]
+        labels = [int(label) for label in self.dataset.labels[:14]]
+        for i, (face, label) in enumerate(zip(faces, labels, strict=True)):
+            for place in (f"{SEVEN[label]}", ""):
+                target = self.folder / "images" / place / f"train_{i:05}.png"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(face)
+        plain, packed = io.BytesIO(), io.BytesIO()
+        for out, mode in ((plain, "w"), (packed, "w:gz")):
+            with tarfile.open(fileobj=out, mode=mode) as archive:
+                for i, (face, label) in enumerate(zip(faces, labels, strict=True)):
+                    info = tarfile.TarInfo(f"train/{SEVEN[label]}/{i}.png")
+                    info.size = len(face)
+                    archive.addfile(info, io.BytesIO(face))
+        arrays, table = io.BytesIO(), io.BytesIO()
+        np.savez(arrays, x_train=self.dataset.images[:14], y_train=np.array(labels), classes=np.array(SEVEN))
+        features = {"info": {"features": {"label": {"names": list(SEVEN)}}}}
+        columns = pa.table({"image": [{"bytes": face, "path": None} for face in faces], "label": labels})
+        pq.write_table(columns.replace_schema_metadata({"huggingface": json.dumps(features)}), table)
+        names = [f"train_{i:05}" for i in range(14)]
+        votes = [",".join("9" if column == label % 8 else "0" for column in range(10)) for label in labels]
+        return {
+            "csv.gz": gzip.compress(csv_text[:60_000].rpartition(b"\n")[0]),
+            "tar": plain.getvalue(),
+            "tgz": packed.getvalue(),
+            "npz": arrays.getvalue(),
+            "parquet": table.getvalue(),
+            "RAF-DB list": "\n".join(f"{n}.jpg {1 + k}" for n, k in zip(names, labels, strict=True)).encode(),
+            "FER+ label.csv": "\n".join(
+                f'{n}.png,"(0, 0, 48, 48)",{v}' for n, v in zip(names, votes, strict=True)
+            ).encode(),
+            "list file": "\n".join(
+                ["file,emotion", *(f"{n}.png,{SEVEN[k]}" for n, k in zip(names, labels, strict=True))]
+            ).encode(),
+            "split file": "\n".join(
+                [
+                    "file,split",
+                    *(f"{SEVEN[k]}/{n}.png,{('train', 'test')[k % 2]}" for n, k in zip(names, labels, strict=True)),
+                ]
+            ).encode(),
+            "votes file": "\n".join(
+                ["file,happy,sad", *(f"{SEVEN[k]}/{n}.png,{k},3" for n, k in zip(names, labels, strict=True))]
+            ).encode(),
+        }
+
+    def _in_folder(self, name: str) -> Callable[[Path], object]:
+        """Read a folder of images in which the file ``name`` is the mutated one."""
+
+        def read(path: Path) -> object:
+            source = self.folder / "source"
+            shutil.rmtree(source, ignore_errors=True)
+            images = self.folder / "images"
+            place, _, file = name.rpartition("/")
+            if place:  # folders of emotions, and the file at the top
+                shutil.copytree(
+                    images,
+                    source,
+                    ignore=lambda folder, names: [n for n in names if n.endswith(".png") and folder == str(images)],
+                )
+            else:  # images without folders
+                source.mkdir()
+                for image in images.glob("*.png"):
+                    shutil.copyfile(image, source / image.name)
+            shutil.copyfile(path, source / file)
+            return load(str(source), workspace=Workspace(self.folder / "scratch"))
+
+        return read
 
     def _photo(self, path: Path) -> object:
         photo = read_photo(path)
@@ -231,6 +311,12 @@ def _picture(kind: str) -> bytes:
     register_heif_opener()
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, kind.upper())
+    return out.getvalue()
+
+
+def _png(image: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
     return out.getvalue()
 
 
