@@ -17,7 +17,12 @@ commands = typer.Typer()
 @commands.command()
 @reads_faces
 def data(
-    source: Annotated[str, typer.Argument(help="A folder, an archive (zip, tar), a csv, parquet or npz file, 'synthetic' or 'synthetic:N'.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, an archive (zip, tar), a csv, parquet or npz file, 'synthetic' or 'synthetic:N'."
+        ),
+    ],
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
