@@ -29,7 +29,7 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="A named set of settings: standard, report, own-faces or compact-gpu. own-faces where faces are few, else standard; report for the protocol leaky."
+            help="A named set of settings: standard, report, own-faces or compact-gpu. Default: own-faces for few faces, report for the protocol leaky, otherwise standard."
         ),
     ] = None,
     settings: Annotated[
@@ -41,14 +41,14 @@ def train(
     drop_duplicates: Annotated[bool | None, setting("drop_duplicates", "--drop-duplicates")] = None,
     drop_blank: Annotated[bool | None, setting("drop_blank", "--drop-blank")] = None,
     use_marks: Annotated[bool | None, setting("use_marks", "--use-marks")] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
-    resume: Annotated[str | None, typer.Option(help="Continue this run where it stopped.")] = None,
-    run: Annotated[str | None, typer.Option(help="Train in this run directory, made before.", hidden=True)] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Resume this run.")] = None,
+    run: Annotated[str | None, typer.Option(help="Train in this existing run directory.", hidden=True)] = None,
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
 ) -> None:
-    """Train a network; Ctrl-C finishes the step, saves and stops."""
+    """Train a network. Ctrl-C finishes the current step, saves and stops."""
     from fer_core.errors import ConfigError
     from fer_core.training.runs import open_run
 
@@ -60,7 +60,7 @@ def train(
     overrides = {key: value for key, value in given.items() if value is not None}
     if resume or run:
         if overrides or settings or preset or faces.given:
-            raise ConfigError("A run keeps the settings it began with: give --resume or --run without other settings.")
+            raise ConfigError("A run keeps its settings: use --resume or --run without other settings.")
         existing = open_run(resume or run or "", workspace())
         config = existing.config
     else:
@@ -72,14 +72,14 @@ def train(
 def _new_training(
     preset: str | None, values: dict[str, Any], faces: FaceOptions
 ) -> tuple[TrainConfig, FaceDataset | None]:
-    """The settings of a new training; also its faces, where settings follow from them."""
+    """Return the settings of a new training, and its faces if the settings depend on them."""
     from fer_core.data.reading import Reading
     from fer_core.presets import default_preset, make_train_config
 
     values = {**values, **faces.reading().model_dump(mode="json", exclude_unset=True)}
     protocol = str(values.get("protocol", "official"))
     chosen_by_size = preset is None and default_preset(protocol, 0) != default_preset(protocol)
-    # What cannot be is refused before faces are read; until they are counted, the settings for few of them stand in.
+    # Invalid settings fail before the data is read; until the faces are counted, the preset for few faces is assumed.
     config = make_train_config(preset, train_faces=0, **values)
     if not (chosen_by_size or faces.merge or faces.drop or faces.use_class_map):
         return config, None
@@ -87,7 +87,7 @@ def _new_training(
         dataset = faces.load(config.data, bar, Reading.of(config.to_dict()))
     n = dataset.counts()["train"]
     if chosen_by_size and (small := default_preset(protocol, n)) != default_preset(protocol):
-        note(f"{n:,} training faces: settings of the preset {small}. For others give --preset, e.g. --preset standard.")
+        note(f"{n:,} training faces: using the preset {small}. Use --preset for another, e.g. --preset standard.")
     values["class_map"] = [mapped.to_dict() for mapped in dataset.class_map]
     return make_train_config(preset, train_faces=n, **values), dataset
 
@@ -99,7 +99,7 @@ def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str,
     for item in settings:
         key, equals, text = item.partition("=")
         if not equals or not key:
-            raise ConfigError(f"'--set {item}' is not of the form NAME=VALUE, e.g. --set learning_rate=0.001")
+            raise ConfigError(f"'--set {item}' must have the form NAME=VALUE, e.g. --set learning_rate=0.001")
         try:
             value = json.loads(text)
         except ValueError:
@@ -160,22 +160,22 @@ def _training_hooks() -> Iterator[Any]:
 @commands.command("train-family")
 @reads_faces
 def train_family(
-    data: Annotated[str, typer.Option(help="Where the faces come from: a path, or 'synthetic'.")],
+    data: Annotated[str, typer.Option(help="The data: a path, or 'synthetic'.")],
     minutes: Annotated[
-        float, typer.Option(min=0.1, help="For everything together; the clock decides how many epochs.")
+        float, typer.Option(min=0.1, help="Time limit for everything; it determines the number of epochs.")
     ],
-    teachers: Annotated[int, typer.Option(min=1, max=20, help="How many large networks at most.")] = 5,
+    teachers: Annotated[int, typer.Option(min=1, max=20, help="Maximum number of large networks.")] = 5,
     repeats: Annotated[
-        int, typer.Option(min=1, max=20, help="How many of each small network, with different seeds.")
+        int, typer.Option(min=1, max=20, help="Number of small networks of each kind, with different seeds.")
     ] = 1,
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
 ) -> None:
-    """Train large networks, then 'compact' and 'seed' taught by them, within a time limit; best on a GPU.
+    """Train large networks, then distill 'compact' and 'seed' from them, within a time limit; best on a GPU.
 
-    Where people voted on the faces, 'compact-people' and 'seed-people' learn what they see.
-    The same command goes on where it was stopped.
+    If the data has people's votes, 'compact-people' and 'seed-people' are trained on these.
+    Run the same command again to resume.
     """
     from fer_core.training.family import train_family as train_all
 
@@ -183,7 +183,7 @@ def train_family(
         dataset = faces.load(data, hooks.on_load)
         family = train_all(
             data, minutes, teachers=teachers, repeats=repeats, reading=faces.reading(), dataset=dataset,
-            hooks=hooks, say=note, workspace=workspace(),
+            hooks=hooks, log=note, workspace=workspace(),
         )  # fmt: skip
     lines = [
         f"{member.name}: {member.epochs} epochs, validation accuracy {member.valid_accuracy:.4f}, run {member.run}"
@@ -204,7 +204,7 @@ def _train_summary(result: Any) -> str:
     if "honest" in record:
         low, high = record["honest"]["accuracy_ci95"]
         lines.append(
-            f"Honest accuracy {record['honest']['accuracy']:.4f} (95% interval {low:.3f}–{high:.3f}, "
+            f"Leak-free accuracy {record['honest']['accuracy']:.4f} (95% interval {low:.3f}–{high:.3f}, "
             f"n = {record['honest']['n']:,}). {record['honest']['why']}"
         )
     if "test" in record:

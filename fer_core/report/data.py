@@ -19,9 +19,9 @@ from fer_core.errors import DataError, FerError
 from fer_core.evaluation import Evaluation, Predictions, predict_indices
 from fer_core.inference import Classifier
 from fer_core.presets import default_preset, make_train_config
-from fer_core.training.outputs import learnable, make_outputs
+from fer_core.training.outputs import make_outputs, split_for_targets
 from fer_core.training.runs import EpochRecord, Run, State
-from fer_core.training.trainer import load_for
+from fer_core.training.trainer import load_training_data
 from fer_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _faces(
     on_progress: Progress | None,
 ) -> tuple[FaceDataset, ProtocolSplit]:
     here = config.model_copy(update={"data": data or config.data})
-    dataset = load_for(here, workspace=workspace, on_progress=on_progress)
+    dataset = load_training_data(here, workspace=workspace, on_progress=on_progress)
     expected = classifier.info.data_fingerprint if classifier else ""
     if expected and dataset.fingerprint != expected:
         raise DataError(
@@ -201,7 +201,7 @@ def _faces(
 def _by_votes(dataset: FaceDataset, split: ProtocolSplit, config: TrainConfig) -> tuple[FaceDataset, ProtocolSplit]:
     """The faces as the output for people's votes is judged on them: with the majority for a label."""
     outputs = make_outputs(dataset, "votes")
-    split, _ = learnable(dataset, split, outputs, config)
+    split, _ = split_for_targets(dataset, split, outputs, config)
     # faces without a majority have no label; they train, and none of them is shown
     labels = np.maximum(outputs[0].truth, 0)
     return replace(dataset, classes=outputs[0].classes, labels=labels, truth="votes", as_labeled=dataset), split

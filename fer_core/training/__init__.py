@@ -1,4 +1,4 @@
-"""Training: ``train(config)``, run directories, background jobs."""
+"""Train networks: ``train(config)``, run directories, background jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EpochRecord", "Hooks", "Run", "Status", "TrainResult", "list_runs", 
 
 
 def __getattr__(name: str) -> Any:
-    """The trainer brings torch with it; looking at runs does not, so it loads when first asked for."""
+    """Import the trainer on first use: it needs torch, while reading runs does not."""
     if name in ("Hooks", "TrainResult", "train"):
         from fer_core.training import trainer
 

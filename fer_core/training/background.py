@@ -1,4 +1,4 @@
-"""Training in a background process that outlives the page, the browser and the server that started it."""
+"""Start trainings in a background process that outlives the page, the browser and the server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fer_core.workspace import Workspace
 
 
 def start(config: TrainConfig, name: str | None = None, *, workspace: Workspace) -> Run:
-    """Start a training in a process of its own; returns as soon as the process runs.
+    """Start a training in a separate process; return as soon as the process runs.
 
     Raises:
-        BusyError: a training runs already in this workspace; it is named.
+        BusyError: another training is running in this workspace; the message names it.
         WorkspaceError: the workspace cannot be written.
     """
     refuse_if_busy(workspace)
@@ -23,10 +23,10 @@ def start(config: TrainConfig, name: str | None = None, *, workspace: Workspace)
 
 
 def resume(run: Run, workspace: Workspace) -> Run:
-    """Continue a run that was stopped, failed or was lost, in a process of its own.
+    """Resume a stopped, failed or lost run in a separate process.
 
     Raises:
-        BusyError: a training runs already in this workspace.
+        BusyError: another training is running in this workspace.
         RunError: the run is finished, or damaged.
     """
     refuse_if_busy(workspace)

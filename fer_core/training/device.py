@@ -1,4 +1,4 @@
-"""Where and how precisely to compute, chosen at run time and written into the run."""
+"""Choose device, precision and threads at run time, and describe them for the run's record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Device, precision and threads of a training."""
+    """The device, precision and threads of a training."""
 
     device: str
     device_name: str
@@ -25,7 +25,7 @@ class Compute:
 
     @property
     def autocast(self) -> torch.autocast:
-        """Context in which the forward pass runs; does nothing in float32."""
+        """The context for the forward pass; it has no effect in float32."""
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Compute:
 
 
 def cpu_name() -> str:
-    """The processor's name, as the system gives it."""
+    """Return the processor's name as the operating system reports it."""
     try:
         with open("/proc/cpuinfo") as file:
             for line in file:
@@ -46,7 +46,7 @@ def cpu_name() -> str:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 natively (avx512_bf16 or AMX); emulation is slower than float32."""
+    """Return whether the processor computes bfloat16 natively (avx512_bf16 or AMX); emulation is slower than float32."""
     try:
         with open("/proc/cpuinfo") as file:
             flags = file.read()
@@ -56,10 +56,10 @@ def cpu_has_bfloat16() -> bool:
 
 
 def choose_compute(config: TrainConfig, threads: int = 0) -> Compute:
-    """Resolve ``auto`` for device and precision, and 0 for threads (``threads`` if given, else all cores).
+    """Resolve ``auto`` for device and precision, and 0 threads to ``threads``, or to all cores if that is 0 too.
 
     Raises:
-        ConfigError: a GPU is asked for and there is none.
+        ConfigError: the settings ask for a GPU and PyTorch finds none.
     """
     cuda = torch.cuda.is_available()
     if config.device == "cuda" and not cuda:
@@ -73,7 +73,7 @@ def choose_compute(config: TrainConfig, threads: int = 0) -> Compute:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
+    """Return the versions of the libraries that affect the numbers."""
     found = {"python": platform.python_version()}
     for name in ("fer-lab", "torch", "numpy", "opencv-python", "pillow"):
         try:

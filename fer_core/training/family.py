@@ -1,12 +1,12 @@
-"""Teachers and their students within a time limit: several large networks, then small ones taught by all of them.
+"""Trains teachers and students within a time limit: several large networks, then small ones distilled from them.
 
-Made for half an hour of a GPU. The clock decides: one epoch of each kind of network is timed first, and the number of
-teachers and of epochs follows from it, since a learning rate that has not come down to its end is worth little. What is
-finished is found again by its name, so that a second call goes on where the first was cut off. Teachers see the training
-faces only, like everybody (Hinton et al. 2015; the recipe of the ensemble is the preset ``compact-gpu`` on a wider network).
+Meant for half an hour of a GPU. Epochs of each kind of network are timed first, and the number of teachers and epochs
+follows from that, because a network is worth little before its learning rate has decayed. Finished runs are found by name,
+so that a second call continues an interrupted one. Teachers see the training faces only (Hinton et al. 2015). Their recipe
+is the preset ``compact-gpu`` with a wider network.
 
-Where people voted on the faces, teachers learn labels and votes on one trunk, which makes them better at both, and there
-are students for each.
+If the data has people's votes, teachers learn labels and votes on one trunk, which improves both, and there are students
+for each target.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from fer_core.data import FaceDataset, make_split
 from fer_core.data.reading import Reading
 from fer_core.errors import DataError, TrainingError
 from fer_core.presets import PRESETS, make_train_config
-from fer_core.training.outputs import learnable, make_outputs
+from fer_core.training.outputs import make_outputs, split_for_targets
 from fer_core.training.runs import Run, best_record, list_runs
-from fer_core.training.step.distillation import KeptViews
-from fer_core.training.trainer import Hooks, load_for, train
+from fer_core.training.step.distillation import ViewCache
+from fer_core.training.trainer import Hooks, load_training_data, train
 from fer_core.workspace import Workspace
 
 TEACHER: Final[Mapping[str, Any]] = {
     "model_args": {"stem": 64, "widths": [64, 128, 256], "blocks": [2, 2, 2]},
     "weight_decay": 1e-3,
-    "label_smoothing": 0.0,  # takes from an answer what a student could learn from it (Müller et al. 2019)
+    "label_smoothing": 0.0,  # smoothing removes information that a student could learn from (Müller et al. 2019)
     "mixup": 0.3,
 }
-"""What teachers have otherwise than ``compact-gpu``: twice the work, and faces mixed more instead of labels smoothed."""
+"""Settings of the teachers on top of ``compact-gpu``: twice the compute, and stronger mixup instead of label smoothing."""
 
 STUDENT: Final[Mapping[str, Any]] = {
-    "label_smoothing": 0.0,  # the teachers' answers are soft already
+    "label_smoothing": 0.0,  # the teachers' predictions are soft already
     "mixup": 0.0,
     "distillation_weight": 0.9,
     "distillation_temperature": 2.0,
     "cached_views": 40,
-    "augment": PRESETS["compact-gpu"].values["augment"],  # one for all, so that all are shown the same views
+    "augment": PRESETS["compact-gpu"].values["augment"],  # the same for all, so that they share cached views
 }
-"""What students have otherwise than their own recipe."""
+"""Settings of the students on top of their own recipe."""
 
 _COMPACT: Final[Mapping[str, Any]] = {"model": "compact", "preset": "compact-gpu"}
 _SEED: Final[Mapping[str, Any]] = {
@@ -55,10 +55,10 @@ STUDENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "compact-people": {**_COMPACT, "targets": "votes"},
     "seed-people": {**_SEED, "targets": "votes"},
 }
-"""Whom the teachers teach, and by which recipe; those for votes only where there are votes."""
+"""The students and their recipes; those with targets ``votes`` need votes."""
 
-_TEACHERS_SHARE: Final = 0.45  # of the time; the students see their teachers' answers, which costs more than their own
-_OVERHEAD: Final = 1.15  # what validating and saving take beyond the steps of an epoch
+_TEACHERS_SHARE: Final = 0.45  # share of the time; students cost more, because the teachers predict their cached views
+_OVERHEAD: Final = 1.15  # validation and saving, relative to the steps of an epoch
 _FEWEST, _MOST = 60, 300  # epochs
 
 
@@ -67,11 +67,11 @@ class Member:
     """One network of the family.
 
     Attributes:
-        name: of its run.
-        run: the run's id.
-        epochs: how many it was trained for.
-        valid_accuracy: of its best epoch, on the validation split.
-        seconds: wall time of its training in this call; 0 where it was finished before.
+        name: the name of its run.
+        run: the id of its run.
+        epochs: the number of epochs.
+        valid_accuracy: validation accuracy of its best epoch.
+        seconds: wall time of its training in this call; 0 if it was already finished.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What was trained within the time."""
+    """The networks trained within the time limit."""
 
     teachers: tuple[Member, ...]
     students: tuple[Member, ...]
@@ -94,12 +94,12 @@ class Family:
 
 
 def epochs_for(seconds: float, per_epoch: float, fewest: int = _FEWEST, most: int = _MOST) -> int:
-    """How many epochs fit into ``seconds``; never fewer than ``fewest``, which then takes longer than it should."""
+    """Return how many epochs fit into ``seconds``, but at least ``fewest``, even if these take longer."""
     return max(fewest, min(most, int(seconds / max(per_epoch, 1e-9))))
 
 
 def teachers_for(seconds: float, per_epoch: float, wanted: int, fewest: int = _FEWEST) -> int:
-    """How many teachers of at least ``fewest`` epochs fit into ``seconds``; one at least."""
+    """Return how many teachers of at least ``fewest`` epochs fit into ``seconds``, but at least one."""
     return max(1, min(wanted, int(seconds / max(fewest * per_epoch, 1e-9))))
 
 
@@ -116,41 +116,41 @@ def train_family(
     dataset: FaceDataset | None = None,
     workspace: Workspace,
     hooks: Hooks | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Family:
-    """Train teachers, then students, within ``minutes`` (the fewest epochs are kept to even where that takes longer).
+    """Train teachers, then students, within ``minutes``, but at least the minimum number of epochs each.
 
     Args:
-        data: where the faces come from; protocol ``official``.
-        minutes: for everything together.
-        teachers: how many at most; the clock may allow fewer.
-        repeats: how many students of each kind, with different seeds.
-        students: name -> settings on top of :data:`STUDENT`, with the preset's name under ``preset``; ``model`` is the
-            name where it is left out.
+        data: the data source; the protocol is ``official``.
+        minutes: time limit for everything.
+        teachers: maximum number of teachers; the time limit may allow fewer.
+        repeats: number of students of each kind, with different seeds.
+        students: name -> settings on top of :data:`STUDENT`; ``preset`` is the name of a preset, and ``model``
+            defaults to the name.
         teacher: settings on top of ``compact-gpu``.
-        limits: fewest and most epochs of a network.
-        reading: how the faces are read; the defaults when None.
-        dataset: the faces, when they are loaded already. With people's votes on them, teachers learn both.
-        workspace: where the runs are written and looked for.
-        hooks: as of :func:`fer_core.training.train`; a stop ends the whole.
-        say: told in words what happens.
-        clock: seconds.
+        limits: minimum and maximum number of epochs of a network.
+        reading: how the faces are read; None means the defaults.
+        dataset: the faces, if already loaded. With votes, teachers learn labels and votes.
+        workspace: where runs are written and found.
+        hooks: as for :func:`fer_core.training.train`; a stop request ends everything.
+        log: receives progress messages.
+        clock: returns the time in seconds.
 
     Raises:
-        TrainingError: a training was stopped before its end; the next call resumes it.
+        TrainingError: a training was stopped; the next call resumes it.
         FerError: as :func:`fer_core.training.train`.
     """
     started, fewest, most = clock(), *limits
     given: dict[str, Any] = {"data": data, **(reading or Reading()).to_dict()}
     if dataset is None:
         on_load = hooks.on_load if hooks else None
-        dataset = load_for(TrainConfig.parse(given), workspace=workspace, on_progress=on_load)
+        dataset = load_training_data(TrainConfig.parse(given), workspace=workspace, on_progress=on_load)
     given |= {"truth": dataset.truth, "class_map": dataset.class_map}
-    targets = _teachers_targets(dataset, say)
+    targets = _targets_of_teachers(dataset, log)
     students = {name: own for name, own in students.items() if targets == "both" or own.get("targets") != "votes"}
 
-    views = KeptViews()  # the students are shown the same
+    views = ViewCache()  # shared by all students
 
     def left() -> float:
         return 60 * minutes - (clock() - started)
@@ -158,22 +158,22 @@ def train_family(
     def run(name: str, config: TrainConfig) -> Member:
         began, old = clock(), _find(workspace, name, config)
         if old is None or old.state != "finished":
-            say(f"{name}: {(old.config if old else config).epochs} epochs, {max(0.0, left()):.0f} s left")
+            log(f"{name}: {(old.config if old else config).epochs} epochs, {max(0.0, left()):.0f} s left")
             resumable = old is not None and (old.path / "last.ckpt").is_file()
             result = train(
                 config, name=name, run=old if resumable else None, dataset=dataset, workspace=workspace, hooks=hooks,
                 views=views,
             )  # fmt: skip
             if result.state != "finished":
-                raise TrainingError(f"{name} ended as {result.state}. The same command goes on from there.")
+                raise TrainingError(f"{name} was {result.state}. Run the same command again to resume.")
             old = result.run
         best = best_record(old.records())
         accuracy = best.valid_accuracy if best else 0.0
-        say(f"{name}: validation accuracy {accuracy:.4f}")
+        log(f"{name}: validation accuracy {accuracy:.4f}")
         return Member(name, old.id, old.config.epochs, accuracy, clock() - began)
 
     def costs(name: str, config: TrainConfig) -> tuple[float, float]:
-        """Seconds of one epoch, and of all the teachers' views before it; from a third epoch after two that warm up."""
+        """Measure the seconds of one epoch and of computing all cached views; the third epoch counts, after two to warm up."""
         timed = run(
             f"{name}, timed", config.model_copy(update={"epochs": 3, "cached_views": min(2, config.cached_views)})
         )
@@ -191,7 +191,9 @@ def train_family(
         _find(workspace, f"Teacher {number}", teacher_config(number, 3)) is not None
         for number in range(1, teachers + 1)
     )
-    count = max(begun, teachers_for(for_teachers, seconds, teachers, fewest))  # a later call has less time and as many
+    count = max(
+        begun, teachers_for(for_teachers, seconds, teachers, fewest)
+    )  # a second call keeps the number of teachers of the first
     epochs = epochs_for(for_teachers / count, seconds, fewest, most)
     taught = tuple(run(f"Teacher {number}", teacher_config(number, epochs)) for number in range(1, count + 1))
 
@@ -214,22 +216,22 @@ def train_family(
     return Family(taught, tuple(learned))
 
 
-def _teachers_targets(dataset: FaceDataset, say: Callable[[str], None]) -> Literal["labels", "both"]:
-    """What teachers learn: labels and votes, where there are votes that can be learned and validated."""
+def _targets_of_teachers(dataset: FaceDataset, log: Callable[[str], None]) -> Literal["labels", "both"]:
+    """Return the targets of the teachers: both, if there are votes to train and validate on; otherwise labels."""
     if dataset.votes is None or dataset.truth == "votes":
         return "labels"
     config = TrainConfig(targets="both")
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
     try:
-        learnable(dataset, split, make_outputs(dataset, "both"), config)
+        split_for_targets(dataset, split, make_outputs(dataset, "both"), config)
     except DataError as error:
-        say(f"Labels only. {error}")
+        log(f"Labels only. {error}")
         return "labels"
     return "both"
 
 
 def _find(workspace: Workspace, name: str, config: TrainConfig) -> Run | None:
-    """The newest run of this name that learns the same of the same classes and is finished, else that can go on."""
+    """Return the newest finished run with this name, reading and targets, or else the newest one that can resume."""
     same = (*Reading.model_fields, "targets")
 
     def belongs(run: Run) -> bool:

@@ -1,8 +1,8 @@
-"""The training loop: settings and faces in, epoch records out. It knows no screen and no run directory.
+"""The training loop: takes settings and faces, returns epoch records. It knows neither a screen nor a run directory.
 
 All randomness of a step is a function of (seed, step): the order of an epoch, augmentation, mixup and dropout are
-seeded anew at each step. So a resumed training needs only the number of the step to draw what it would have drawn,
-and its final weights are bit-identical to never having stopped (CPU, same machine, same number of threads).
+reseeded at every step. A resumed training therefore needs only the step number, and its final weights are bit-identical
+to those of an uninterrupted training (CPU, same machine, same number of threads).
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.models import ExpressionModel, build
 from fer_core.models.outputs import output_weights, select_outputs
 from fer_core.training.device import Compute
-from fer_core.training.outputs import Output, learnable, make_outputs
+from fer_core.training.outputs import Output, make_outputs, split_for_targets
 from fer_core.training.runs import EpochRecord, OutputRecord
 from fer_core.training.step.augment import augment
-from fer_core.training.step.capture import CapturedStep
-from fer_core.training.step.distillation import Distillation, KeptViews, Views
-from fer_core.training.step.inputs import as_input, step_seed
+from fer_core.training.step.cuda_graph import CudaGraphStep
+from fer_core.training.step.distillation import Distillation, ViewCache, Views
+from fer_core.training.step.inputs import network_input, step_seed
 from fer_core.training.step.objective import Objective
 from fer_core.training.step.optimizer import averaged_tensors, ema_decay, learning_rate, make_optimizer, update_average
 
-_SYNC_EVERY = 20  # steps between looks at the loss on a GPU; each look waits for the device
-_VALIDATED_AT_ONCE = {"cpu": 256, "cuda": 2048}  # faces: small batches stay in a processor's cache and starve a GPU
+_SYNC_EVERY = 20  # steps between reads of the loss on a GPU; each read waits for the device
+_VALIDATION_BATCH_SIZE = {"cpu": 256, "cuda": 2048}  # small batches stay in a processor's cache but starve a GPU
 
 
 @dataclass
 class Progress:
-    """Where a training stands; totals are over the running epoch."""
+    """The position of a training; sums are over the current epoch."""
 
     epoch: int = 0  # epochs completed
-    step: int = 0  # steps done in the running epoch
+    step: int = 0  # steps completed in the current epoch
     loss_sum: float = 0.0
     correct: float = 0.0
     seen: int = 0
@@ -57,12 +57,14 @@ class Progress:
 
 @contextmanager
 def torch_settings(compute: Compute) -> Iterator[None]:
-    """Threads and the global random state for the time of a training; both are put back afterwards."""
+    """Set the number of threads and isolate the global random state while a training runs; restore both afterwards."""
     threads, searching = torch.get_num_threads(), torch.backends.cudnn.benchmark
     devices = [torch.cuda.current_device()] if compute.device == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.set_num_threads(compute.threads)
-        torch.backends.cudnn.benchmark = compute.device == "cuda"  # every batch has the same shape: worth a search
+        torch.backends.cudnn.benchmark = (
+            compute.device == "cuda"
+        )  # all batches have the same shape, so the search pays off
         try:
             yield
         finally:
@@ -71,18 +73,18 @@ def torch_settings(compute: Compute) -> Iterator[None]:
 
 
 def network_args(config: TrainConfig, outputs: Sequence[Output]) -> dict[str, Any]:
-    """Arguments of the architecture for a network with one logit for each class of each output.
+    """Return the architecture's arguments for a network with one logit per class of each output.
 
     Raises:
-        ConfigError: the settings ask for another number of logits.
+        ConfigError: the settings ask for a different number of logits.
     """
     wanted = sum(len(output.classes) for output in outputs)
     asked = config.model_args.get("classes", wanted)
     if asked != wanted:
         classes = "; ".join(", ".join(output.classes) for output in outputs)
         raise ConfigError(
-            f"model_args asks for {asked} classes, the data has {wanted} ({classes}). "
-            "Leave 'classes' out of model_args; it follows the data."
+            f"model_args asks for {asked} classes, but the data has {wanted} ({classes}). "
+            "Remove 'classes' from model_args; it follows from the data."
         )
     return {**config.model_args, "classes": wanted}
 
@@ -92,16 +94,16 @@ class Training:
 
     Args:
         config: all settings.
-        dataset: the network gets an output for its classes, for those that people voted for, or for both.
-        split: which of its faces train and validate.
-        compute: where, and how precisely.
-        start_weights: values for some or all of the network's tensors, by name; the others start at random.
-        teachers: networks whose outputs are those of the training, in their order.
-        answered: the outputs of the teachers, where they have more than the training.
-        views: what is kept of the views, shared with other trainings; own ones when None.
+        dataset: the faces; ``config.targets`` decides which outputs the network gets for them.
+        split: which of the faces train and which validate.
+        compute: device, precision and threads.
+        initial_weights: values for some or all of the network's tensors, by name; the others start at random.
+        teachers: networks with the outputs of the training, in the same order.
+        teacher_outputs: the outputs of the teachers, if they have more than the training.
+        views: cached views to share with other trainings; None creates a new cache.
 
     Raises:
-        ConfigError, DataError, ModelError: the settings do not fit the data, or there is no such architecture.
+        ConfigError, DataError, ModelError: the settings do not fit the data, or the architecture does not exist.
     """
 
     def __init__(
@@ -110,32 +112,32 @@ class Training:
         dataset: FaceDataset,
         split: ProtocolSplit,
         compute: Compute,
-        start_weights: dict[str, torch.Tensor] | None = None,
+        initial_weights: dict[str, torch.Tensor] | None = None,
         teachers: Sequence[torch.nn.Module] = (),
-        answered: Sequence[Output] = (),
-        views: KeptViews | None = None,
+        teacher_outputs: Sequence[Output] = (),
+        views: ViewCache | None = None,
     ) -> None:
         self.config, self.compute, self.dataset = config, compute, dataset
         self.outputs = make_outputs(dataset, config.targets)
-        self.split, self.notes = learnable(dataset, split, self.outputs, config)
+        self.split, self.notes = split_for_targets(dataset, split, self.outputs, config)
         train = self.split.train
         device = torch.device(compute.device)
         torch.manual_seed(config.seed)
         model = build(config.model, **network_args(config, self.outputs))
-        if start_weights is not None:
-            model.load_state_dict({**model.state_dict(), **start_weights})
+        if initial_weights is not None:
+            model.load_state_dict({**model.state_dict(), **initial_weights})
         self.model: ExpressionModel = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
         self._averaged = averaged_tensors(self.average, self.model) if self.average is not None else None
         self.optimizer = make_optimizer(config, self.model)
-        # The whole set lies on the device as bytes: 66 MB for FER2013.
+        # All training faces stay on the device as bytes: 66 MB for FER2013.
         self.images = torch.from_numpy(dataset.images[train].copy()).to(device)
         self._objectives = [Objective(output, train, config, device) for output in self.outputs]
         self.distillation: Distillation | None = None
         self.views: Views | None = None
         if teachers:
-            self.distillation = Distillation(teachers, answered or self.outputs, self.outputs, config, compute)
+            self.distillation = Distillation(teachers, teacher_outputs or self.outputs, self.outputs, config, compute)
         if self.distillation is not None and config.cached_views:
             faces, named = _viewed_faces(dataset, split)
             shown = torch.from_numpy(np.flatnonzero(np.isin(split.train, train)))
@@ -144,27 +146,29 @@ class Training:
         self.steps_per_epoch = len(self.images) // self.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
         self.generator = torch.Generator(device)
-        self._recording = compute.device == "cuda"
-        self._captured: CapturedStep | None = None
-        self._frozen = False  # whether the last layer trains alone in the running epoch
+        self._use_cuda_graph = compute.device == "cuda"
+        self.step_note = ""
+        """How steps are executed on a GPU, for the log; empty on a CPU and before the first step."""
+        self._graph_step: CudaGraphStep | None = None
+        self._frozen = False  # whether only the last layer trains in the current epoch
         self.progress = Progress()
-        # Validation goes through the one inference path, on a copy, so that nothing is switched on the model.
+        # Validation uses the shared inference path, on a copy, so that the model itself stays in training mode.
         self.classifiers = [
-            Classifier(self._alone(output), self._info(output), compute.device) for output in self.outputs
+            Classifier(self._single_output_model(output), self._info(output), compute.device) for output in self.outputs
         ]
 
     @property
     def classifier(self) -> Classifier:
-        """The network as it was last validated; with several outputs, the one that is meant where none is named."""
+        """The network as last validated; with several outputs, the default output."""
         return self.classifiers[0]
 
     @property
     def info(self) -> CheckpointInfo:
-        """What is known of :attr:`classifier` before it is trained."""
+        """The record of :attr:`classifier` before training."""
         return self.classifier.info
 
-    def _alone(self, output: Output) -> ExpressionModel:
-        """A copy of the network with one of its outputs."""
+    def _single_output_model(self, output: Output) -> ExpressionModel:
+        """Return a copy of the network with only this output."""
         if len(self.outputs) == 1:
             return copy.deepcopy(self.model)
         return select_outputs(self.model, range(output.columns.start, output.columns.stop))
@@ -181,7 +185,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or early stopping has decided."""
+        """Whether all epochs are done or early stopping applies."""
         if self.progress.epoch >= self.config.epochs:
             return True
         records = self.records()
@@ -191,13 +195,14 @@ class Training:
         return records[-1].epoch - best.epoch >= self.config.patience
 
     def records(self) -> list[EpochRecord]:
-        """The epochs completed so far."""
+        """Return the records of the completed epochs."""
         return [EpochRecord.model_validate(record) for record in self.progress.history]
 
     def weights(self, output: Output | None = None) -> dict[str, torch.Tensor]:
-        """The weights that are validated and saved: the average where it is on, else the network's.
+        """Return the weights that are validated and saved: the EMA if it is on, otherwise the network's own.
 
-        Of the whole network, or with one of its outputs only.
+        Args:
+            output: return only the weights of this output and the trunk; None returns all.
         """
         weights: dict[str, torch.Tensor] = (self.average or self.model).state_dict()
         return weights if output is None else output_weights(weights, output.columns)
@@ -207,17 +212,17 @@ class Training:
         on_step: Callable[[Progress, float], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> EpochRecord | None:
-        """Train to the end of the running epoch and validate.
+        """Train to the end of the current epoch and validate.
 
         Args:
             on_step: called after each step with the progress and the learning rate.
-            should_stop: asked after each step; when it says yes, the epoch is left where it stands.
+            should_stop: called after each step; the epoch is interrupted when it returns True.
 
         Returns:
-            The epoch's record, or None when stopped before its end.
+            The epoch's record, or None if the epoch was interrupted.
 
         Raises:
-            TrainingError: the loss is not finite.
+            TrainingError: the loss is NaN or infinite.
         """
         p, config = self.progress, self.config
         started, seconds_before = time.perf_counter(), p.seconds
@@ -240,12 +245,12 @@ class Training:
             last = p.step == self.steps_per_epoch
             if self.compute.device == "cpu" or last or p.step % _SYNC_EVERY == 0:
                 p.loss_sum, p.correct = float(loss_sum), float(correct)
-                p.seconds = seconds_before + time.perf_counter() - started  # the device has caught up only now
+                p.seconds = seconds_before + time.perf_counter() - started  # reading the loss has waited for the device
                 if not math.isfinite(p.loss_sum):
                     raise TrainingError(
-                        f"The loss stopped being a finite number in epoch {p.epoch + 1}, step {p.step}. "
-                        f"Lower the learning rate (it peaks at {config.learning_rate:g}), or set gradient clipping to 1. "
-                        "The last good weights are kept."
+                        f"The loss became NaN or infinite in epoch {p.epoch + 1}, step {p.step}. "
+                        f"Lower the learning rate (its peak is {config.learning_rate:g}), or set gradient clipping to 1. "
+                        "The weights of the best epoch so far are saved."
                     )
                 if on_step:
                     on_step(p, rate)
@@ -255,21 +260,21 @@ class Training:
         return self._close_epoch(rate)
 
     def _freeze(self, frozen: bool) -> None:
-        """Train the last layer alone, or all layers; a step recorded for the other is recorded anew.
+        """Switch between training the last layer only and training all layers; this discards a captured CUDA graph.
 
-        Layers that are kept get no gradients, so the optimizer leaves them, their decay included.
+        Frozen layers get no gradients, so the optimizer skips them, weight decay included.
         """
-        self.model.train(not frozen)  # without dropout, and batch norm's statistics stay
+        self.model.train(not frozen)  # frozen: no dropout, and fixed batch-norm statistics
         if frozen != self._frozen:
-            self._frozen, self._captured = frozen, None
+            self._frozen, self._graph_step = frozen, None
 
     def epoch_order(self, epoch: int) -> torch.Tensor:
-        """Positions of the training faces in the order of an epoch, int64 (N,): a function of seed and epoch."""
+        """Return the positions of the training faces in the order of an epoch, int64 (N,), from seed and epoch."""
         generator = torch.Generator().manual_seed(step_seed(self.config.seed, 1, epoch))
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
     def train_step(self, batch: torch.Tensor, step: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take one optimizer step; returns the plain cross-entropy (without smoothing) and the number of hits."""
+        """Take one optimizer step; return the cross-entropy without label smoothing and the number of correct faces."""
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -289,51 +294,55 @@ class Training:
         self.generator.manual_seed(step_seed(self.config.seed, 3, step))
 
     def _gradients(self, batch: torch.Tensor, share: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave the step's gradients with the parameters; on a GPU by replaying what the first step recorded."""
-        if self._recording and self._captured is None:
+        """Compute the step's gradients into the parameters; on a GPU by replaying a captured CUDA graph."""
+        if self._use_cuda_graph and self._graph_step is None:
             before = {name: value.clone() for name, value in self.model.state_dict().items()}
             try:
-                self._captured = CapturedStep(self._compute_gradients, (batch, share.to(batch.device)), self.generator)
-            except RuntimeError:  # a driver that cannot record; the numbers are the same, they only come later
-                self._recording = False
-            self.model.load_state_dict(before)  # the rehearsals have moved batch norm's statistics
+                self._graph_step = CudaGraphStep(
+                    self._compute_gradients, (batch, share.to(batch.device)), self.generator
+                )
+                self.step_note = "Training steps are captured once as a CUDA graph and replayed."
+            except RuntimeError as error:  # some drivers cannot capture; the results are the same, only slower
+                self._use_cuda_graph = False
+                self.step_note = f"Training steps run without a CUDA graph: {error}."
+            self.model.load_state_dict(before)  # the warm-up steps changed the batch-norm statistics
         self._seed(step)
-        if self._captured is not None:
-            return self._captured(batch, share)
+        if self._graph_step is not None:
+            return self._graph_step(batch, share)
         return self._compute_gradients(batch, share.to(batch.device))
 
     def _compute_gradients(self, batch: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Forward and backward pass; returns the plain cross-entropy (without smoothing) and the number of hits.
+        """Run the forward and backward pass; return the cross-entropy without smoothing and the number of correct faces.
 
         Args:
             batch: int64 (B,), positions of the training faces.
-            share: float (), how much of each face remains under mixup; the rest is of its neighbour in the batch.
+            share: float (), the weight of each face under mixup; its neighbor in the batch has the rest.
         """
         config = self.config
-        answer = None
+        teacher_probabilities = None
         if self.views is not None:
-            pixels, answer = (part[batch].float() for part in self.views.current)
+            pixels, teacher_probabilities = (part[batch].float() for part in self.views.current)
         else:
             pixels = self.images[batch].unsqueeze(1).float()
             pixels = augment(pixels, config.augment, self.generator, fill=255 * config.preprocess.mean)
         if config.mixup:
-            # the order of an epoch is random, so a neighbour is a random partner
+            # the order of an epoch is random, so the neighbor is a random partner
             pixels = share * pixels + (1 - share) * pixels.roll(1, 0)
-        x = as_input(pixels, config.preprocess)
+        x = network_input(pixels, config.preprocess)
         with self.compute.autocast:
-            logits = self._head_alone(x) if self._frozen else self.model(x)
+            logits = self._last_layer_logits(x) if self._frozen else self.model(x)
         logits = logits.float()
-        if self.distillation is not None and answer is None:
-            answer = self.distillation.answer(x)
-        parts = [objective(logits, batch, share, answer) for objective in self._objectives]
+        if self.distillation is not None and teacher_probabilities is None:
+            teacher_probabilities = self.distillation.probabilities(x)
+        parts = [objective(logits, batch, share, teacher_probabilities) for objective in self._objectives]
         loss = torch.stack([part.loss for part in parts]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         plain, hits = (torch.stack([getattr(part, name) for part in parts]).mean() for name in ("plain", "hits"))
         return plain.detach(), hits
 
-    def _head_alone(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits, with gradients for the last layer only."""
+    def _last_layer_logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits with gradients for the last layer only."""
         with torch.no_grad():
             features = self.model.embedding(self.model.features(x))
         logits: torch.Tensor = self.model.classifier(features)
@@ -360,7 +369,7 @@ class Training:
         return record
 
     def _figures(self, place: int) -> OutputRecord:
-        """Validate one of the outputs."""
+        """Validate one output."""
         output = self.outputs[place]
         self.classifiers[place].model.load_state_dict(self.weights(output))
         valid_loss, valid_accuracy = self._validate(place, self.split.valid)
@@ -370,26 +379,26 @@ class Training:
         )
 
     def _validate(self, place: int, faces: npt.NDArray[np.int64]) -> tuple[float, float]:
-        """Cross-entropy to the targets, and accuracy, on those of ``faces`` that have a correct class."""
-        output, batch_size = self.outputs[place], _VALIDATED_AT_ONCE[self.compute.device]
-        faces = output.judged(faces)
+        """Return cross-entropy to the targets and accuracy on those of ``faces`` that have a true class."""
+        output, batch_size = self.outputs[place], _VALIDATION_BATCH_SIZE[self.compute.device]
+        faces = output.with_truth(faces)
         try:
             logits = self.classifiers[place].logits(self.dataset.images[faces], batch_size)
         except ModelError as error:
             raise TrainingError(
-                f"The network's answers are not finite numbers after epoch {self.progress.epoch + 1}. "
-                "Lower the learning rate. The last good weights are kept."
+                f"The network's logits became NaN or infinite after epoch {self.progress.epoch + 1}. "
+                "Lower the learning rate. The weights of the best epoch so far are saved."
             ) from error
         accuracy = metrics.accuracy(output.truth[faces], logits.argmax(axis=1).astype(np.int64))
         return output.cross_entropy(logits, faces), accuracy
 
     def targets_key(self) -> str:
-        """Names what is learned of people's votes; "" where nothing is. The data set's fingerprint leaves them out."""
+        """Return a hash of the votes targets, which the dataset fingerprint does not cover; "" without a votes output."""
         votes = [output.targets[self.split.train] for output in self.outputs if output.target == "votes"]
         return hashlib.sha256(votes[0].tobytes()).hexdigest() if votes else ""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that resuming needs: tensors and plain values only."""
+        """Return everything needed to resume: tensors and plain values only."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
@@ -398,7 +407,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where :meth:`state_dict` was taken."""
+        """Restore the state returned by :meth:`state_dict`."""
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -407,6 +416,6 @@ class Training:
 
 
 def _viewed_faces(dataset: FaceDataset, split: ProtocolSplit) -> tuple[torch.Tensor, str]:
-    """All faces that the split trains on, uint8 (M, 48, 48), and what names them."""
+    """Return all training faces of the split, uint8 (M, 48, 48), and a key that identifies them."""
     positions = hashlib.sha256(split.train.tobytes()).hexdigest()
     return torch.from_numpy(dataset.images[split.train].copy()), f"{dataset.cache_key} {positions}"

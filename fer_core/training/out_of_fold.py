@@ -1,8 +1,8 @@
-"""Out-of-fold probabilities: what a network predicts for each training face that it never saw. The base of suspect labels.
+"""Computes out-of-fold probabilities of the training faces, the basis for finding suspect labels.
 
-The faces are dealt into folds, duplicates on one side; for each fold a network trains on the others and predicts this one.
-The result lies in the store, keyed by data and settings; a second call reads it. Like a training it is a job that can run
-in a process of its own and be stopped; folds that were finished are kept, and the next call goes on with the others.
+The faces are split into folds, with duplicates in one fold; for each fold a network is trained on the other folds and
+predicts this one. The result is cached by data and settings. Like a training, the computation is a job that can run in a
+separate process and be stopped; finished folds are cached, and the next call computes only the missing ones.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ EPOCHS = 8
 
 
 class FoldStatus(JobStatus):
-    """What ``status.json`` of this job says."""
+    """The content of this job's ``status.json``."""
 
-    done: int = Field(0, ge=0, description="Epochs done, over all folds.")
+    done: int = Field(0, ge=0, description="Epochs completed, over all folds.")
     total: int = Field(FOLDS * EPOCHS, ge=1)
     seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
 class OutOfFold(Job):
-    """One computation, done or not; every property reads the disk afresh.
+    """One computation, finished or not. Every property reads the disk anew.
 
     Attributes:
-        workspace: whose store keeps the result.
-        key: names data and settings.
-        classes: how many the data has.
+        workspace: the workspace whose store caches the result.
+        key: identifies data and settings.
+        classes: the number of classes.
     """
 
     workspace: Workspace
@@ -57,34 +57,34 @@ class OutOfFold(Job):
 
     @property
     def status(self) -> FoldStatus:
-        """What was last written; a blank status where there is none."""
+        """The status last written; a default status if there is none."""
         found = super().status
-        assert isinstance(found, FoldStatus)  # as status_type says
+        assert isinstance(found, FoldStatus)  # guaranteed by status_type
         return found
 
     @property
     def state(self) -> JobState | Literal["none"]:
-        """The status checked against the lock and the store; "none" where nothing was ever begun."""
+        """The state according to status, lock and store; "none" if the computation was never started."""
         if self._store.path("out-of-fold", self.key).exists():
             return "finished"
         if not (self.path / "status.json").exists():
             return "none"
         state = self.watched_state()
-        return "lost" if state == "finished" else state  # the store gave its result up
+        return "lost" if state == "finished" else state  # the result was evicted from the store
 
-    def keep(self, positions: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep the result: positions int64 (n,) in the data set and probabilities float32 (n, C).
+    def put(self, positions: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> None:
+        """Store the result: positions int64 (n,) in the data set and probabilities float32 (n, C).
 
         Raises:
-            WorkspaceError: it cannot be kept.
+            WorkspaceError: the result cannot be stored.
         """
         arrays: Arrays = {"positions": positions, "probabilities": probabilities}
         problem = self._store.put("out-of-fold", self.key, arrays)
         if problem is not None:
-            raise WorkspaceError(f"The out-of-fold probabilities cannot be kept. {problem}")
+            raise WorkspaceError(f"The out-of-fold probabilities cannot be stored. {problem}")
 
     def read(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Positions int64 (n,) in the data set and probabilities float32 (n, C).
+        """Read positions int64 (n,) in the data set and probabilities float32 (n, C).
 
         Raises:
             DataError: there is no result, or it is damaged.
@@ -101,23 +101,23 @@ class OutOfFold(Job):
             raise DataError("The out-of-fold probabilities are missing or damaged; compute them again.")
         return found
 
-    def keep_fold(self, number: int, probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep the predictions of a finished fold until all are done."""
+    def put_fold(self, number: int, probabilities: npt.NDArray[np.float32]) -> None:
+        """Store the predictions of a finished fold until all folds are finished."""
         self._store.put("out-of-fold", self._fold_key(number), {"probabilities": probabilities})
 
-    def kept_fold(self, number: int, faces: int) -> npt.NDArray[np.float32] | None:
-        """The predictions of a fold finished earlier, float32 (faces, C); None where none can be used."""
+    def get_fold(self, number: int, faces: int) -> npt.NDArray[np.float32] | None:
+        """Return the predictions of a fold that is already finished, float32 (faces, C), or None."""
 
         def fold(entry: Entry) -> npt.NDArray[np.float32]:
             probabilities = entry.arrays["probabilities"]
             if probabilities.shape != (faces, self.classes) or probabilities.dtype != np.float32:
-                raise DataError("the fold of other faces")
+                raise DataError("a fold of different faces")
             return probabilities
 
         return self._store.get("out-of-fold", self._fold_key(number), fold)
 
     def remove_folds(self) -> None:
-        """Remove what was kept of single folds."""
+        """Delete the stored predictions of single folds."""
         for number in range(FOLDS):
             self._store.remove("out-of-fold", self._fold_key(number))
 
@@ -130,14 +130,14 @@ class OutOfFold(Job):
 
 
 def default_config() -> TrainConfig:
-    """The settings used: the seed network, a few epochs, plain augmentation."""
+    """Return the default settings: the seed network, a few epochs, standard augmentation."""
     return TrainConfig(epochs=EPOCHS, label_smoothing=0.0)
 
 
 def find(dataset: FaceDataset, config: TrainConfig | None = None, *, workspace: Workspace) -> OutOfFold:
-    """The computation for this data and these settings, whether it exists yet or not.
+    """Return the computation for this data and these settings, whether it has started or not.
 
-    Settings count where they differ from their defaults, so that a setting added later does not discard what was kept.
+    Only settings that differ from their defaults are part of its key, so that settings added later keep old results valid.
     """
     machine = {"data", "device", "threads", "precision"}
     settings = (config or default_config()).model_dump(mode="json", exclude_defaults=True, exclude=machine)
@@ -145,8 +145,8 @@ def find(dataset: FaceDataset, config: TrainConfig | None = None, *, workspace: 
     return OutOfFold(workspace.jobs / f"out-of-fold-{key[:20]}", workspace, key, len(dataset.classes))
 
 
-def fold_of_each(dataset: FaceDataset, indices: npt.NDArray[np.int64], seed: int = 0) -> npt.NDArray[np.int64]:
-    """Fold 0…FOLDS-1 of each face, int64 (n,); copies share a fold, classes are spread evenly."""
+def assign_folds(dataset: FaceDataset, indices: npt.NDArray[np.int64], seed: int = 0) -> npt.NDArray[np.int64]:
+    """Assign each face to a fold 0…FOLDS-1, int64 (n,); duplicates share a fold, classes are spread evenly."""
     groups = pixel_groups(dataset.images[indices])
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     labels = dataset.labels[indices][first]
@@ -166,12 +166,12 @@ def compute(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> OutOfFold:
-    """Compute the probabilities for all faces of the train split, or find them in the cache; finished folds too.
+    """Compute the probabilities for all faces of the train split, reusing what is cached.
 
     Raises:
-        BusyError: a training runs in this workspace.
-        DataError: there are too few faces.
-        FerError: stopped before the end.
+        BusyError: a training is running in this workspace.
+        DataError: a class has too few faces.
+        FerError: the computation was stopped.
     """
     from fer_core.training.runs import only_training, refuse_if_busy
 
@@ -180,7 +180,7 @@ def compute(
     if job.state == "finished":
         return job
     indices = dataset.indices("train")
-    fold = fold_of_each(dataset, indices)
+    fold = assign_folds(dataset, indices)
     _refuse_too_few(dataset, indices, fold)
     refuse_if_busy(workspace)
     make_directory(job.path)
@@ -188,7 +188,7 @@ def compute(
         work = _Work(job, dataset, config, on_progress, should_stop)
         try:
             work.write("running")
-            job.keep(indices, work.predict_all(indices, fold))
+            job.put(indices, work.predict_all(indices, fold))
             job.remove_folds()
             work.write("finished")
         except _Stopped as error:
@@ -201,7 +201,7 @@ def compute(
 
 
 def _refuse_too_few(dataset: FaceDataset, indices: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> None:
-    """A class must stand in every fold: a network that never saw it would suspect each of its faces."""
+    """Raise an error unless every class is in every fold: a network that never saw a class would suspect all its faces."""
     labels = dataset.labels[indices]
     few = [
         f"{dataset.classes[label]} ({np.sum(labels == label)})"
@@ -210,13 +210,13 @@ def _refuse_too_few(dataset: FaceDataset, indices: npt.NDArray[np.int64], fold: 
     ]
     if few:
         raise DataError(
-            f"{dataset.name} has too few different training faces for {FOLDS} folds in: {', '.join(few)}. "
-            "Merge these classes into others, or drop them."
+            f"{dataset.name} has too few distinct training faces for {FOLDS} folds in: {', '.join(few)}. "
+            "Merge these classes with others, or drop them."
         )
 
 
 class _Stopped(Exception):
-    """Somebody asked the work to stop."""
+    """The computation was asked to stop."""
 
 
 class _Work:
@@ -234,10 +234,10 @@ class _Work:
         self._on_progress, self._should_stop = on_progress, should_stop
         self._total, self._started = FOLDS * config.epochs, time.time()
         self._done = 0  # epochs
-        self._kept = 0  # epochs of folds that were finished before; they say nothing about this process's speed
+        self._kept = 0  # epochs of cached folds, which are excluded from the time estimate
 
     def write(self, state: WrittenState, error: str | None = None) -> None:
-        """Say how far the work is."""
+        """Write the status and report progress."""
         now, here = time.time(), self._done - self._kept
         going_on = here > 0 and state == "running"
         left = (now - self._started) / here * (self._total - self._done) if going_on else None
@@ -249,18 +249,18 @@ class _Work:
             self._on_progress(self._done, self._total)
 
     def predict_all(self, indices: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Probabilities float32 (n, C) of the faces at ``indices``, each by the network of its fold."""
+        """Predict the faces at ``indices``, each with the network of its fold; float32 (n, C)."""
         probabilities = np.zeros((len(indices), len(self._dataset.classes)), dtype=np.float32)
         for number in range(FOLDS):
             held_out = indices[fold == number]
-            predicted = self._job.kept_fold(number, len(held_out))
+            predicted = self._job.get_fold(number, len(held_out))
             if predicted is not None:
                 self._done += self._config.epochs
                 self._kept += self._config.epochs
                 self.write("running")
             else:
                 predicted = self._predict_fold(number, indices[fold != number], held_out)
-                self._job.keep_fold(number, predicted)
+                self._job.put_fold(number, predicted)
             probabilities[fold == number] = predicted
         return probabilities
 
@@ -276,8 +276,8 @@ class _Work:
             while not training.finished:
                 if self._stopping() or training.run_epoch(should_stop=self._stopping) is None:
                     raise _Stopped(
-                        f"The search for suspect labels was stopped; {number} of {FOLDS} folds are kept, "
-                        "and the next search goes on from there."
+                        f"The search for suspect labels was stopped; {number} of {FOLDS} folds are finished, "
+                        "and the next search resumes from there."
                     )
                 self._done += 1
                 self.write("running")
@@ -294,16 +294,16 @@ def start(
     workspace: Workspace,
     reading: Reading | None = None,
 ) -> OutOfFold:
-    """Start the computation in a process of its own; follow it with :func:`find`.
+    """Start the computation in a separate process; follow it with :func:`find`.
 
     Args:
-        source: where that process reads the faces.
-        dataset: the same faces, read.
-        workspace: where the work lies.
-        reading: how ``dataset`` was read; the defaults when None.
+        source: the data source for that process.
+        dataset: the same faces, already loaded.
+        workspace: the workspace to use.
+        reading: how ``dataset`` was read; None means the defaults.
 
     Raises:
-        BusyError: a training runs in this workspace.
+        BusyError: a training is running in this workspace.
     """
     from fer_core.training.runs import refuse_if_busy
 

@@ -1,4 +1,4 @@
-"""The trainer's side of the run directory: what it writes there, and what it reads back to resume."""
+"""Writes the run directory for the trainer, and reads it back to resume."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from fer_core.workspace import atomic_write, write_json
 
 _STATUS_EVERY: Final = 0.5  # seconds between writes of status.json
 _CHECKPOINT_EVERY: Final = {"cpu": 0.0, "cuda": 10.0}
-"""Seconds, at epochs' ends: on a GPU an epoch is shorter than a write."""
+"""Minimum seconds between checkpoints: on a GPU an epoch takes less time than a write."""
 _CHECKPOINT_SCHEMA: Final = 1
 
 
 class RunWriter:
-    """Writes every file of one run but ``config.json`` and ``label.json``; the process holds the run's lock."""
+    """Writes every file of one run except ``config.json`` and ``label.json``; the process holds the run's lock."""
 
     def __init__(self, run: Run, config: TrainConfig) -> None:
         self.run = run
@@ -39,7 +39,7 @@ class RunWriter:
         self.write_status(force=True)
 
     def write_status(self, force: bool = False, **changes: Any) -> None:
-        """Change fields of the status; the file follows, not more often than twice a second unless forced."""
+        """Change fields of the status and write it, at most twice a second unless ``force`` is set."""
         now = time.time()
         self.status = self.status.model_copy(update={**changes, "heartbeat": now})
         if force or abs(now - self._last_write) >= _STATUS_EVERY:
@@ -47,7 +47,7 @@ class RunWriter:
             self._last_write = now
 
     def fail(self, message: str, state: str = "failed") -> None:
-        """Write the reason as far as the disk allows; a run that cannot say it ended is found lost by its lock."""
+        """Record why the run ended, if the disk allows; otherwise its free lock marks the run as lost."""
         with contextlib.suppress(FerError, OSError):
             self.write_status(force=True, state=state, error=message)
         with contextlib.suppress(FerError, OSError):
@@ -59,7 +59,7 @@ class RunWriter:
             file.write(line + "\n")
 
     def environment(self, environment: dict[str, Any]) -> None:
-        """Write what the training runs on."""
+        """Write ``environment.json``."""
         write_json(self.run.path / "environment.json", environment)
 
     def epoch(self, record: EpochRecord) -> None:
@@ -70,21 +70,21 @@ class RunWriter:
             self.log(line)
 
     def restore(self, training: Training, notes: Sequence[str]) -> None:
-        """Bring a training back to where ``last.ckpt`` was written, if it was, and metrics and log to what it knows.
+        """Restore a training from ``last.ckpt`` if it exists, and rewrite metrics and log to match it.
 
         Args:
-            training: new, with the run's settings.
-            notes: sentences that stand at the top of the log.
+            training: a new training with the run's settings.
+            notes: sentences for the top of the log.
 
         Raises:
-            RunError: the checkpoint is damaged, of a newer version, or belongs to other data or classes.
+            RunError: the checkpoint is damaged, from a newer version, or belongs to other data or classes.
         """
         if (self.run.path / "last.ckpt").exists():
             self._load(training)
         self._rewrite(training.records(), notes)
 
     def checkpoint(self, training: Training, force: bool = True) -> None:
-        """Write ``last.ckpt``; unless forced, only when the last one has grown old."""
+        """Write ``last.ckpt``; without ``force``, only if the previous one is old enough."""
         now = time.monotonic()
         if not force and now - self._last_checkpoint < _CHECKPOINT_EVERY[training.compute.device]:
             return
@@ -101,35 +101,35 @@ class RunWriter:
             torch.save(state, file)
 
     def best_path(self, output: Output) -> Path:
-        """Where the best weights with this output are: ``best.safetensors``, or beside it."""
+        """Return the path of the best weights for an output: ``best.safetensors`` or ``best-labels.safetensors``."""
         return self.run.path / f"best{output.suffix}.safetensors"
 
     def best(self, training: Training, origin: dict[str, Any], record: EpochRecord) -> None:
-        """Write the weights as they are now, with the figures of the epoch; a file for each output.
+        """Write the current weights with the metrics of the epoch, one file per output.
 
         Args:
-            training: after this epoch.
-            origin: what a checkpoint says of where it comes from, as fields of its record.
-            record: of the epoch.
+            training: the training after this epoch.
+            origin: the fields of a checkpoint's record that describe where it comes from.
+            record: the record of the epoch.
         """
         created = datetime.now(UTC).isoformat(timespec="seconds")
         split = training.split
         for output, classifier in zip(training.outputs, training.classifiers, strict=True):
             of_output = record.outputs.get(output.target, record)
-            accuracy = _accuracy(of_output.valid_accuracy, len(output.judged(split.valid)))
+            accuracy = _accuracy(of_output.valid_accuracy, len(output.with_truth(split.valid)))
             figures: dict[str, Any] = {"valid": {**accuracy, "loss": of_output.valid_loss}}
             if split.leak_free is not None and of_output.honest_accuracy is not None:
-                figures["honest"] = _accuracy(of_output.honest_accuracy, len(output.judged(split.leak_free)))
+                figures["honest"] = _accuracy(of_output.honest_accuracy, len(output.with_truth(split.leak_free)))
             best = {**origin, "epoch": record.epoch, "metrics": figures, "created": created}
             info = classifier.info.model_copy(update=best)
             save_checkpoint(self.best_path(output), training.weights(output), info)
 
     def calibrated(self, output: Output, weights: dict[str, torch.Tensor], info: CheckpointInfo) -> None:
-        """Write the best weights with this output again, with their temperature."""
+        """Write the best weights for this output again, with their calibration."""
         save_checkpoint(self.best_path(output), weights, info)
 
     def evaluation(self, name: str, output: Output, predictions: Predictions) -> Evaluation:
-        """Write the predictions of an output for a split, and the figures that follow from them."""
+        """Write an output's predictions for a split and the figures computed from them; return the figures."""
         predictions.save(self.run.path / f"predictions-{name}{output.suffix}.npz")
         evaluation = Evaluation.of(predictions, name)
         write_json(self.run.path / f"evaluation-{name}{output.suffix}.json", evaluation.to_dict())
@@ -144,26 +144,27 @@ class RunWriter:
                 raise RunError(f"{name} was written by a newer FER Lab. Update FER Lab to resume it.")
             if state["fingerprint"] != data.fingerprint:
                 raise RunError(
-                    f"The data at '{training.config.data}' is no longer what the run '{self.run.label.name}' began with. "
-                    "Bring the same data back, or start a new run from its weights."
+                    f"The data at '{training.config.data}' has changed since the run '{self.run.label.name}' started. "
+                    "Restore the original data, or start a new run initialized from its weights."
                 )
             began = tuple(state.get("classes", data.classes))  # missing in the files of older versions
             if began != data.classes.names or state.get("data", data.cache_key) != data.cache_key:
                 raise RunError(
-                    f"{name} began with the classes {', '.join(began)}, made in another way than its settings say now "
-                    f"({', '.join(data.classes)}). Bring its config.json back, or start a new run from its weights."
+                    f"{name} started with the classes {', '.join(began)}, but its settings now give "
+                    f"{', '.join(data.classes)}, or map the faces to them differently. Restore its config.json, or "
+                    "start a new run initialized from its weights."
                 )
             if state.get("targets", training.targets_key()) != training.targets_key():
                 raise RunError(
-                    f"{name} began with other votes of people than '{training.config.data}' has now. "
-                    "Bring the same votes back, or start a new run from its weights."
+                    f"The votes on '{training.config.data}' have changed since the run '{self.run.label.name}' started. "
+                    "Restore the original votes, or start a new run initialized from its weights."
                 )
             training.load_state_dict(state["training"])
         except RunError:
             raise
         except (CheckpointError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise RunError(
-                f"{name} cannot be resumed: last.ckpt is damaged. Start a new run from its best weights instead."
+                f"{name} cannot be resumed because last.ckpt is damaged. Start a new run initialized from its best weights."
             ) from error
 
     def _rewrite(self, records: Sequence[EpochRecord], notes: Sequence[str]) -> None:
@@ -175,5 +176,5 @@ class RunWriter:
 
 
 def _accuracy(accuracy: float, n: int) -> dict[str, Any]:
-    """An accuracy with its interval, as a checkpoint carries it."""
+    """Return an accuracy with its interval, in the form checkpoints store."""
     return {"n": n, "accuracy": accuracy, "accuracy_ci95": list(wilson_interval(round(accuracy * n), n))}

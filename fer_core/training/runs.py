@@ -1,22 +1,22 @@
-"""The run directory: everything one training writes, and how others read it while it is being written.
+"""The run directory: every file a training writes, and how other processes read it in the meantime.
 
 ``runs/<utc time>-<name>-<4 hex>/`` holds
 
     config.json          the settings, written once
-    label.json           the name and notes people give the run; written by pages and the command line
+    label.json           the run's name and notes; written by pages and the command line
     environment.json     machine, versions, device, precision, threads
-    status.json          state, epoch, step, images/s, heartbeat, error; replaced as a whole
+    status.json          state, epoch, step, images/s, heartbeat, error; replaced atomically
     metrics.jsonl        one object per epoch, appended
-    log.txt              the log lines people read
-    console.txt          what the background process printed, for defects
-    last.ckpt            all that resuming needs
+    log.txt              the human-readable log
+    console.txt          output of the background process, for internal errors
+    last.ckpt            everything needed to resume
     best.safetensors     the best weights so far, ready to use
-    best-labels.safetensors   with targets "both": the output for the labels; that for the votes is best.safetensors
+    best-labels.safetensors   with targets "both": the labels output (best.safetensors is the votes output)
     evaluation-*.json, predictions-*.npz
-    run.lock             held by the trainer while it lives
-    stop                 present when somebody asked the trainer to stop
+    run.lock             locked by the trainer while it is alive
+    stop                 exists if somebody asked the trainer to stop
 
-One writer per file. A process killed at any byte leaves a directory that still opens.
+Each file has one writer. A process killed at any byte leaves a directory that still opens.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ State = JobState | Literal["damaged"]
 
 
 class Status(JobStatus):
-    """What ``status.json`` of a run says."""
+    """The content of a run's ``status.json``."""
 
     schema_version: int = SCHEMA
     epoch: int = Field(0, ge=0, description="Epochs completed.")
@@ -61,7 +61,7 @@ class Status(JobStatus):
 
 
 class OutputRecord(Config):
-    """Figures of one output of a network that has several, after an epoch."""
+    """Metrics of one output after an epoch, for networks with several outputs."""
 
     valid_loss: float
     valid_accuracy: float
@@ -70,27 +70,29 @@ class OutputRecord(Config):
 
 
 class EpochRecord(Config):
-    """One line of ``metrics.jsonl``. Losses are plain cross-entropy in nats, without smoothing, for both splits.
+    """One line of ``metrics.jsonl``. Losses are cross-entropy in nats without label smoothing.
 
-    Of a network with several outputs these are the means over them.
+    For a network with several outputs, losses and accuracies are means over the outputs.
     """
 
     epoch: int = Field(ge=1)
     train_loss: float
-    train_accuracy: float = Field(description="On the augmented faces, while the weights change.")
+    train_accuracy: float = Field(description="Measured on the augmented faces during the epoch.")
     valid_loss: float
     valid_accuracy: float
-    honest_loss: float | None = Field(None, description="Protocol leaky: on faces never trained on.")
+    honest_loss: float | None = Field(
+        None, description="Leak-free: on faces the network never saw (protocol leaky only)."
+    )
     honest_accuracy: float | None = None
     learning_rate: float
     seconds: float
     images_per_second: float
     outputs: dict[str, OutputRecord] = Field(
-        default_factory=dict, description="By what each output learns, where there are several."
+        default_factory=dict, description="Metrics by target, for networks with several outputs."
     )
 
     def log_lines(self) -> list[str]:
-        """The lines of the lab report."""
+        """Return the log lines in the lab report's format."""
         lines = [
             f"Epoch: {self.epoch}, train Loss: {self.train_loss:.4f}, train Acc: {self.train_accuracy:.4f}",
             f"Epoch: {self.epoch}, valid Loss: {self.valid_loss:.4f}, valid Acc: {self.valid_accuracy:.4f}",
@@ -108,7 +110,7 @@ class EpochRecord(Config):
 
 
 class Label(Config):
-    """What people call a run, and what they noted about it."""
+    """A run's name and notes."""
 
     name: str = Field(min_length=1, max_length=80)
     notes: str = Field("", max_length=20_000)
@@ -116,18 +118,18 @@ class Label(Config):
 
 @dataclass(frozen=True)
 class Run(Job):
-    """A run directory; every property reads the disk afresh, so that it follows a training in another process."""
+    """A run directory. Every property reads the disk anew, so it follows a training in another process."""
 
     status_type = Status
 
     @property
     def id(self) -> str:
-        """Name of the directory."""
+        """The name of the directory."""
         return self.path.name
 
     @property
     def label(self) -> Label:
-        """Name and notes; the directory's own name where ``label.json`` is missing or damaged."""
+        """Name and notes; the directory's name if ``label.json`` is missing or damaged."""
         try:
             return Label.parse((self.path / "label.json").read_bytes())
         except (OSError, ConfigError):
@@ -138,20 +140,20 @@ class Run(Job):
         """The settings.
 
         Raises:
-            RunError: the file is missing, damaged, foreign or of a newer version.
+            RunError: the file is missing, damaged, not ours or from a newer version.
         """
         return _read_config(self.path)
 
     @property
     def status(self) -> Status:
-        """What the trainer last wrote; a blank status where the file is missing or damaged."""
+        """The status the trainer last wrote; a default status if the file is missing or damaged."""
         found = super().status
-        assert isinstance(found, Status)  # as status_type says
+        assert isinstance(found, Status)  # guaranteed by status_type
         return found
 
     @property
     def state(self) -> State:
-        """The status checked against the lock; "damaged" where the settings cannot be read."""
+        """The state according to status and lock; "damaged" if the settings cannot be read."""
         try:
             _read_config(self.path)
         except RunError:
@@ -159,18 +161,18 @@ class Run(Job):
         return self.watched_state()
 
     def records(self) -> list[EpochRecord]:
-        """The epochs written so far; a half-written last line is left out."""
+        """Return the epochs written so far; an incomplete last line is ignored."""
         return read_records(self.path / "metrics.jsonl")
 
     def log_tail(self, lines: int = 200) -> list[str]:
-        """The last lines of ``log.txt``."""
+        """Return the last lines of ``log.txt``."""
         try:
             return (self.path / "log.txt").read_text(errors="replace").splitlines()[-lines:]
         except OSError:
             return []
 
     def environment(self) -> dict[str, Any]:
-        """Machine, versions, device, precision, threads; empty where not written yet."""
+        """Return machine, versions, device, precision and threads; empty if not written yet."""
         try:
             found = json.loads((self.path / "environment.json").read_bytes())
         except (OSError, ValueError):
@@ -178,17 +180,17 @@ class Run(Job):
         return found if isinstance(found, dict) else {}
 
     def best(self) -> EpochRecord | None:
-        """The epoch of ``best.safetensors``: highest validation accuracy, then lowest loss, then first."""
+        """Return the record of the best epoch, whose weights are in ``best.safetensors``."""
         return best_record(self.records())
 
 
 def best_record(records: Sequence[EpochRecord]) -> EpochRecord | None:
-    """Highest validation accuracy, then lowest validation loss, then first."""
+    """Return the record with the highest validation accuracy, then the lowest validation loss, then the first."""
     return min(records, key=lambda r: (-r.valid_accuracy, r.valid_loss, r.epoch), default=None)
 
 
 def read_records(path: Path) -> list[EpochRecord]:
-    """Epoch records of a ``metrics.jsonl``; lines that are not whole records are left out."""
+    """Read the epoch records of a ``metrics.jsonl``; incomplete lines are ignored."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
@@ -203,12 +205,12 @@ def read_records(path: Path) -> list[EpochRecord]:
 
 
 def slug(name: str) -> str:
-    """``name`` reduced to letters, digits and dashes, for a directory's name; at most 40 characters."""
+    """Reduce ``name`` to at most 40 letters, digits and dashes, for use in a directory name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
 
 
 def create_run(config: TrainConfig, name: str | None = None, *, workspace: Workspace) -> Run:
-    """Make a new run directory with its settings in it.
+    """Create a run directory with its settings.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
@@ -221,16 +223,16 @@ def create_run(config: TrainConfig, name: str | None = None, *, workspace: Works
     write_json(path / "label.json", Label(name=name).to_dict())
     run = Run(path)
     run.write_status(Status(heartbeat=time.time(), epochs=config.epochs))
-    # Written last: a directory without it is no run yet.
+    # Written last: without it, the directory is not a run yet.
     write_json(path / "config.json", {"schema_version": SCHEMA, "config": config.to_dict()})
     return run
 
 
 def open_run(run: str | Path, workspace: Workspace) -> Run:
-    """A run by its id, by its name where only one has it, or by its path.
+    """Open a run by its id, its unique name or its path.
 
     Raises:
-        RunError: there is no such run, or the directory is foreign or damaged.
+        RunError: the run does not exist, is ambiguous or damaged, or the directory is not a run.
     """
     text = str(run)
     path = workspace.runs / text if Path(text).name == text and text not in ("", ".", "..") else Path(text)
@@ -239,16 +241,14 @@ def open_run(run: str | Path, workspace: Workspace) -> Run:
         if len(named) == 1:
             return named[0]
         if named:
-            raise RunError(
-                f"Several runs are called '{text}': {', '.join(r.id for r in named)}. Give one of these ids."
-            )
+            raise RunError(f"Several runs are named '{text}': {', '.join(r.id for r in named)}. Use one of these ids.")
         raise RunError(f"There is no run '{text}' in {workspace.runs}. List the runs with: python -m fer_core runs")
     _read_config(path)
     return Run(path)
 
 
 def list_runs(workspace: Workspace) -> list[Run]:
-    """All run directories, newest first, damaged ones included (their ``state`` says so)."""
+    """List all run directories, newest first, including damaged ones."""
     runs = workspace.runs
     if not runs.is_dir():
         return []
@@ -258,48 +258,48 @@ def list_runs(workspace: Workspace) -> list[Run]:
 
 
 def running(workspace: Workspace) -> Run | None:
-    """The run that trains or is starting in this workspace, if any."""
+    """Return the run that is training or starting in this workspace, if any."""
     return next((run for run in list_runs(workspace) if run.state in ACTIVE), None)
 
 
 def refuse_if_busy(workspace: Workspace) -> None:
-    """One training at a time per workspace.
+    """Raise an error if a training is running in this workspace: one at a time is allowed.
 
     Raises:
-        BusyError: one runs already; it is named.
+        BusyError: a training is running; the message names it.
     """
     other = running(workspace)
     if other is not None:
         raise BusyError(
-            f"'{other.label.name}' is training already ({other.id}). Wait until it ends, or stop it, then start this one."
+            f"'{other.label.name}' is already training ({other.id}). Wait until it ends or stop it, then start this one."
         )
 
 
 @contextmanager
 def only_training(workspace: Workspace, job: Job, what: str) -> Iterator[None]:
-    """Hold the workspace's one place for a training, and be the process of ``job``, for the time of the block.
+    """Hold the workspace's training lock and the lock of ``job`` while the block runs.
 
     Args:
-        workspace: where one training at a time may run.
-        job: the training, or another job that trains.
-        what: the job in words, to begin an error's sentence.
+        workspace: the workspace, which allows one training at a time.
+        job: the training, or another job that trains networks.
+        what: the subject of an error message, such as "The run 'first'".
 
     Raises:
-        BusyError: another training runs; it is named.
-        RunError: another process works on this job.
+        BusyError: another training is running; the message names it.
+        RunError: another process is working on this job.
     """
 
     def refusal() -> BusyError:
         other = running(workspace)
         named = f"'{other.label.name}'" if other and other.path != job.path else "Another run"
-        return BusyError(f"{named} is training already. Wait until it ends, or stop it, then start this one.")
+        return BusyError(f"{named} is already training. Wait until it ends or stop it, then start this one.")
 
     with held(make_directory(workspace.runs) / ".training.lock", refusal), job.hold(what):
         yield
 
 
 def rename_run(run: Run, name: str, notes: str | None = None) -> None:
-    """Give a run another name (and notes).
+    """Change a run's name and notes.
 
     Raises:
         ConfigError: the name is empty or too long.
@@ -311,13 +311,13 @@ def rename_run(run: Run, name: str, notes: str | None = None) -> None:
 
 
 def delete_run(run: Run) -> None:
-    """Delete a run directory that no trainer uses.
+    """Delete a run directory.
 
     Raises:
-        RunError: the run is training, or the directory cannot be removed.
+        RunError: the run is training, or the directory cannot be deleted.
     """
     if run.state in ACTIVE:
-        raise RunError(f"The run '{run.label.name}' is training; stop it before deleting it.")
+        raise RunError(f"The run '{run.label.name}' is training. Stop it before you delete it.")
     if run.path.is_symlink():
         run.path.unlink()
         return
@@ -335,7 +335,7 @@ def _read_config(path: Path) -> TrainConfig:
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: config.json is damaged. The run cannot be used; delete it.") from error
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
-        raise RunError(f"{path} is not a FER Lab run directory (config.json has another form).")
+        raise RunError(f"{path} is not a FER Lab run directory (config.json has a different structure).")
     if not isinstance(record.get("schema_version"), int) or record["schema_version"] > SCHEMA:
         raise RunError(f"{path} was written by a newer FER Lab. Update FER Lab to open it.")
     try:

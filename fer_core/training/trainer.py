@@ -1,7 +1,8 @@
-"""``train``: prepares a training, runs its epochs with everything written to a run directory, evaluates the best weights."""
+"""``train``: prepares a training, runs its epochs, writes the run directory and evaluates the best weights."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,16 +18,16 @@ from fer_core.inference import Classifier, load_checkpoint
 from fer_core.training.device import choose_compute, library_versions
 from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.outputs import make_outputs
-from fer_core.training.pretrained import load_teachers, start_weights
+from fer_core.training.pretrained import initial_weights, load_teachers
 from fer_core.training.run_writer import RunWriter
 from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
-from fer_core.training.step.distillation import KeptViews
+from fer_core.training.step.distillation import ViewCache
 from fer_core.workspace import Workspace, script_workspace
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a caller may watch; all are optional and called in the training's own thread."""
+    """Optional callbacks, called in the thread that trains."""
 
     on_load: Callable[[int, int], None] | None = None
     on_step: Callable[[Status], None] | None = None
@@ -38,7 +39,7 @@ class Hooks:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a training ended."""
+    """The outcome of a training."""
 
     run: Run
     config: TrainConfig
@@ -57,7 +58,7 @@ class TrainResult:
         return best_record(self.records)
 
     def to_dict(self) -> dict[str, Any]:
-        """The command line's JSON document; figures are those of the best epoch."""
+        """Return the command line's JSON document, with the metrics of the best epoch."""
         best = self.best
         result: dict[str, Any] = {
             "run": self.run.id,
@@ -84,7 +85,7 @@ class TrainResult:
             }
         if best and best.honest_accuracy is not None and self.honest_n:
             hits = round(best.honest_accuracy * self.honest_n)
-            result["honest"] = {
+            result["honest"] = result["leak_free"] = {
                 "loss": best.honest_loss,
                 "accuracy": best.honest_accuracy,
                 "accuracy_ci95": list(wilson_interval(hits, self.honest_n)),
@@ -97,8 +98,8 @@ class TrainResult:
 
 
 LEAK_EXPLANATION = (
-    "The 'validation' faces of this protocol were also trained on, so their accuracy measures memory. "
-    "The honest figure is on faces the network never saw, those with an identical copy in training left out."
+    "This protocol also trains on its validation faces, so validation accuracy measures memorization. "
+    "The leak-free accuracy is measured on faces the network never saw, without duplicates of training faces."
 )
 
 
@@ -110,23 +111,23 @@ def train(
     dataset: FaceDataset | None = None,
     workspace: Workspace | None = None,
     hooks: Hooks | None = None,
-    views: KeptViews | None = None,
+    views: ViewCache | None = None,
 ) -> TrainResult:
-    """Train from the beginning, or resume a run that holds a ``last.ckpt``.
+    """Train a network, or resume a run from its ``last.ckpt``.
 
     Args:
-        config: all settings; a run that exists keeps its own.
-        name: what people call the run.
-        run: a run made by :func:`fer_core.training.runs.create_run`, new or to be resumed; made here when None.
-        dataset: the faces, when they are loaded already; else ``config.data`` is loaded. How its classes were made
-            becomes part of a new run's settings.
-        workspace: where to write; that of a script, :func:`script_workspace`, when None.
+        config: the settings; an existing run keeps its own.
+        name: the name of the run.
+        run: a run from :func:`fer_core.training.runs.create_run` to train or resume; None creates one.
+        dataset: the faces, if they are already loaded; otherwise ``config.data`` is loaded. Its class map becomes part
+            of a new run's settings.
+        workspace: where to write; None uses :func:`script_workspace`.
         hooks: callbacks for progress and stopping.
-        views: what is kept of the teachers' views, for trainings of the same teachers one after the other.
+        views: cached views to share between successive trainings with the same teachers.
 
     Raises:
-        BusyError: another training holds the workspace.
-        DataError, ModelError, ConfigError: refused before anything starts.
+        BusyError: another training is running in the workspace.
+        DataError, ModelError, ConfigError: the input is invalid; nothing was written.
         TrainingError: the loss is not finite, or the disk is full.
         RunError: the run cannot be resumed.
     """
@@ -138,7 +139,7 @@ def train(
             config = TrainConfig.parse({**config.to_dict(), "truth": dataset.truth, "class_map": dataset.class_map})
         prepared = _prepare(
             config, dataset, workspace, hooks, threads=0, views=views
-        )  # bad input changes nothing on disk
+        )  # raises before anything is written
         run = create_run(config, name, workspace=workspace)
     else:
         config = run.config
@@ -157,24 +158,26 @@ def train(
             writer.fail(str(error))
             raise
         except KeyboardInterrupt:
-            writer.fail("Interrupted from the keyboard; at most the running epoch is lost.", state="stopped")
+            writer.fail("Interrupted from the keyboard; at most the current epoch is lost.", state="stopped")
             raise
         except OSError as error:
-            message = f"Writing to the run failed ({error.strerror or error}). Free some space, then resume the run."
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            advice = "Free some space, then resume the run." if full else "Fix the cause, then resume the run."
+            message = f"Writing to the run failed ({error.strerror or error}). {advice}"
             writer.fail(message)
             raise TrainingError(message) from error
         except BaseException as error:
-            writer.fail(f"A defect in FER Lab: {type(error).__name__}: {error}")
+            writer.fail(f"Internal error: {type(error).__name__}: {error}")
             raise
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What a training needs, all of it checked.
+    """The validated input of a training.
 
     Attributes:
-        dataset: its faces, with corrected labels where marks are used.
-        training: ready for its first epoch, or to be brought to where it was stopped.
+        dataset: the faces, with corrected labels if marks are used.
+        training: the training, ready for its first epoch or to be restored from a checkpoint.
         notes: sentences for the run's log.
     """
 
@@ -189,11 +192,11 @@ def _prepare(
     workspace: Workspace,
     hooks: Hooks,
     threads: int,
-    views: KeptViews | None = None,
+    views: ViewCache | None = None,
 ) -> _Prepared:
     compute = choose_compute(config, threads)
     if dataset is None:
-        dataset = load_for(config, workspace=workspace, on_progress=hooks.on_load)
+        dataset = load_training_data(config, workspace=workspace, on_progress=hooks.on_load)
         if hooks.on_warning is not None:
             for warning in dataset.warnings:
                 hooks.on_warning(warning)
@@ -204,26 +207,26 @@ def _prepare(
         dataset, split = clean_split(dataset, split, cleaning, workspace)
     if len(split.train) < config.batch_size:
         notes.append(
-            f"There are {len(split.train):,} training faces, fewer than one batch of {config.batch_size:,}: "
-            "all of them make one step."
+            f"There are only {len(split.train):,} training faces, fewer than one batch of {config.batch_size:,}, "
+            "so each epoch is a single step."
         )
     if config.evaluate_test:
         dataset.indices("test")
     outputs = make_outputs(dataset, config.targets)
     weights = None
     if config.init_from:
-        weights, note = start_weights(config, outputs, workspace)
+        weights, note = initial_weights(config, outputs, workspace)
         notes.append(note)
-    teachers, answered = load_teachers(config, dataset, outputs, workspace)
+    teachers, teacher_outputs = load_teachers(config, dataset, outputs, workspace)
     with torch_settings(compute):
-        training = Training(config, dataset, split, compute, weights, teachers, answered, views)
+        training = Training(config, dataset, split, compute, weights, teachers, teacher_outputs, views)
     return _Prepared(dataset, training, (*notes, *training.notes))
 
 
-def load_for(
+def load_training_data(
     config: TrainConfig, *, workspace: Workspace, on_progress: Callable[[int, int], None] | None = None
 ) -> FaceDataset:
-    """The faces of a training, with the classes that its settings say.
+    """Load the faces of a training with the classes its settings define.
 
     Raises:
         DataError: as :func:`fer_core.data.load`.
@@ -232,7 +235,7 @@ def load_for(
 
 
 def _threads_before(run: Run) -> int:
-    """Threads the run began with, so that resuming gives the same sums; 0 for a run that has not begun."""
+    """Return the number of threads the run started with, so that resuming reproduces it; 0 for a new run."""
     threads = run.environment().get("threads", 0)
     return threads if isinstance(threads, int) and 0 < threads <= 256 else 0
 
@@ -272,19 +275,19 @@ def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter
         environment,
         len(split.leak_free) if split.leak_free is not None else None,
         len(split.valid),
-        {output.target: len(output.judged(split.valid)) for output in training.outputs},
+        {output.target: len(output.with_truth(split.valid)) for output in training.outputs},
     )
 
 
 def _run_epochs(
     training: Training, origin: dict[str, Any], writer: RunWriter, hooks: Hooks
 ) -> Literal["finished", "stopped"]:
-    """Train until the last epoch is done or somebody asks to stop; what is done is written.
+    """Train until the last epoch or a stop request, writing every epoch.
 
     Args:
-        training: at the beginning or where it was stopped.
-        origin: what checkpoints say of where they come from.
-        writer: of the run.
+        training: the training, new or restored.
+        origin: the fields of a checkpoint's record that describe where it comes from.
+        writer: the writer of the run.
         hooks: callbacks.
     """
 
@@ -307,8 +310,12 @@ def _run_epochs(
         if hooks.on_step:
             hooks.on_step(writer.status)
 
+    step_note = ""
     while not training.finished:
         record = training.run_epoch(on_step, should_stop)
+        if training.step_note != step_note:  # known only once a step has run
+            step_note = training.step_note
+            writer.log(f"Note: {step_note}")
         if record is not None:
             if best_record(training.records()) == record:
                 writer.best(training, origin, record)
@@ -324,10 +331,9 @@ def _run_epochs(
 
 
 def _evaluate_best(dataset: FaceDataset, training: Training, writer: RunWriter) -> Evaluation | None:
-    """Calibrate the best weights on the validation faces, then evaluate them and keep their predictions.
+    """Calibrate the best weights on the validation faces, then evaluate them and save their predictions.
 
-    The test split is read only when the settings ask for it. Returns its figures, of the output that is meant where none
-    is named.
+    The test split is used only if the settings ask for it; returns the default output's test figures, or None.
     """
     parts = {"valid": training.split.valid}
     if training.split.leak_free is not None:

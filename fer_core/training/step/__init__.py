@@ -1,1 +1,1 @@
-"""One step of training: faces changed at random, losses, and the update of the weights."""
+"""The parts of one training step: augmentation, losses, and the update of the weights."""

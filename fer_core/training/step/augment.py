@@ -1,4 +1,4 @@
-"""Random changes to a whole batch of training faces at once, on the device they lie on. Training only."""
+"""Augments a whole batch of training faces at once, on the device that holds it. Used in training only."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fer_core.config import AugmentConfig
 
 
 def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Generator, fill: float) -> torch.Tensor:
-    """Change each face of a batch at random.
+    """Augment each face of a batch at random.
 
     Args:
         pixels: float (N, 1, H, W) in 0…255.
-        config: how much of each change.
-        generator: source of randomness, on the same device as ``pixels``.
+        config: the strength of each change.
+        generator: random generator on the same device as ``pixels``.
         fill: value of erased rectangles, in 0…255 (the data's mean).
 
     Returns:
-        float (N, 1, H, W) in 0…255; faces moved off the frame leave the border pixels stretched behind.
+        float (N, 1, H, W) in 0…255; areas outside the original image repeat its border pixels.
     """
     n = len(pixels)
 
@@ -32,7 +32,7 @@ def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Genera
         factor = 1 / uniform(1 - config.scale, 1 + config.scale)
         mirror = 1 - 2 * (uniform(0, 1) < 0.5).float() if config.flip else torch.ones(n, device=pixels.device)
         cos, sin = torch.cos(angle) * factor, torch.sin(angle) * factor
-        # grid coordinates run from -1 to 1, so a shift by a share s of the side is 2 s
+        # grid coordinates run from -1 to 1, so a shift by a fraction s of the side is 2 s
         dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)
         rows = torch.stack([cos * mirror, -sin, dx, sin * mirror, cos, dy], dim=1)
         grid = F.affine_grid(rows.view(n, 2, 3), list(pixels.shape), align_corners=False)
@@ -50,7 +50,7 @@ def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Genera
 
 
 def _erase(pixels: torch.Tensor, probability: float, fill: float, uniform: object) -> torch.Tensor:
-    """Random erasing (Zhong et al. 2020): one rectangle of 2–20% of the area, aspect 0.3–3.3, set to ``fill``."""
+    """Apply random erasing (Zhong et al. 2020): set one rectangle of 2–20% of the area, aspect 0.3–3.3, to ``fill``."""
     assert callable(uniform)
     height, width = pixels.shape[2:]
     area = uniform(0.02, 0.20) * (height * width)

@@ -1,4 +1,4 @@
-"""What a step begins with: the seeds of its randomness, and faces as the network takes them."""
+"""The inputs of a training step: its random seeds, and faces as network input."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fer_core.preprocess import normalise
 
 
 def step_seed(seed: int, stream: int, step: int) -> int:
-    """A 63-bit seed for one step (splitmix64 over the three numbers), so that neighbours are unrelated."""
+    """Return a 63-bit seed for one step (splitmix64 of the three numbers), so that seeds of successive steps are unrelated."""
     value = (seed * 0x9E3779B97F4A7C15 + stream * 0xBF58476D1CE4E5B9 + step + 1) & 0xFFFFFFFFFFFFFFFF
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         value = ((value ^ (value >> shift)) * factor) & 0xFFFFFFFFFFFFFFFF
     return (value ^ (value >> 31)) >> 1
 
 
-def as_input(pixels: torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
-    """Grey values in 0…255, float (N, 1, H, W), normalized and with the channels last in memory."""
+def network_input(pixels: torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
+    """Normalize gray values in 0…255, float (N, 1, H, W), and convert them to channels-last memory format."""
     return normalise(pixels, config).contiguous(memory_format=torch.channels_last)

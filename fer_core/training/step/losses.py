@@ -1,4 +1,4 @@
-"""What a training makes small: cross-entropy with its variants, and the distance from the teachers' answer."""
+"""Losses: cross-entropy with soft targets, mixup, smoothing and class weights, and the distillation loss."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ClassWeights = Literal["none", "sqrt", "inverse"]
 
 
 def class_weights(kind: ClassWeights, counts: torch.Tensor) -> torch.Tensor | None:
-    """What a face of each class counts in the loss, float (C,); None where all count alike.
+    """Return the weight of each class in the loss, float (C,); None if all classes weigh the same.
 
     Args:
-        kind: ``inverse``: in proportion to 1 / n, for the n training faces of the class; ``sqrt``: to 1 / √n.
-        counts: (C,), training faces of each class; a face whose target is divided counts for each class in part.
+        kind: ``inverse``: proportional to 1 / n for a class with n training faces; ``sqrt``: to 1 / √n.
+        counts: (C,), training faces per class; a face with a soft target counts as fractions.
 
     Returns:
-        weights whose mean over the training faces is 1; 0 for a class without a training face.
+        Weights whose mean over the training faces is 1; 0 for a class without training faces.
     """
     if kind == "none":
         return None
@@ -37,17 +37,16 @@ def mixed_cross_entropy(
     smoothing: float,
     weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy to the targets, averaged over faces; under mixup a mean of two, weighed by ``share``.
+    """Return the cross-entropy to the targets, averaged over faces; with mixup, the weighted mean of two.
 
     Args:
         logits: float (N, C).
-        targets: int64 (N,), labels; or float (N, C), soft targets. A row of zeros is a face without a target: it
-            adds nothing, and the average is over the others.
-        others: targets of the faces mixed in, the same ones in another order; None without mixup.
-        share: float (), how much of each face remains under mixup.
-        smoothing: share of each target that is spread evenly over all classes.
-        weights: float (C,), what a face of each class counts, and in part one whose target is divided; None where all
-            count alike.
+        targets: int64 (N,), labels; or float (N, C), soft targets. A row of zeros is a face without a target, which
+            is excluded from the average.
+        others: targets of the faces mixed in, a permutation of ``targets``; None without mixup.
+        share: float (), the weight of ``targets`` under mixup; ``others`` have the rest.
+        smoothing: share of each target distributed evenly over all classes.
+        weights: float (C,), the weight of each class; None if all classes weigh the same.
     """
     loss = _cross_entropy(logits, targets, smoothing, weights)
     if others is not None:
@@ -65,16 +64,16 @@ def _cross_entropy(
         return (counts * losses).sum() / has_target.sum().clamp(min=1)
     if weights is None:
         return F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    # Not PyTorch's own argument ``weight``: it divides by the weights of the batch, and weighs the smoothed part by class.
+    # PyTorch's own ``weight`` argument divides by the weights of the batch and applies them to the smoothed part as well.
     return (weights[targets] * F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")).mean()
 
 
-def distillation_loss(logits: torch.Tensor, answer: torch.Tensor, temperature: float) -> torch.Tensor:
-    """T² · KL(answer ‖ softmax(z / T)), averaged over faces (Hinton et al. 2015).
+def distillation_loss(logits: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return T² · KL(teacher ‖ softmax(z / T)), averaged over faces (Hinton et al. 2015).
 
     Args:
-        logits: z, the student's, float (N, C).
-        answer: the teachers' softmax(z_t / T), averaged over teachers, float (N, C).
-        temperature: T; the factor T² keeps the gradient's size, which falls with 1 / T².
+        logits: z, the student's logits, float (N, C).
+        teacher: softmax(z_t / T), averaged over teachers, float (N, C).
+        temperature: T; the factor T² offsets the gradient's scaling with 1 / T².
     """
-    return temperature**2 * F.kl_div(F.log_softmax(logits / temperature, dim=1), answer, reduction="batchmean")
+    return temperature**2 * F.kl_div(F.log_softmax(logits / temperature, dim=1), teacher, reduction="batchmean")

@@ -1,4 +1,4 @@
-"""What a training makes small for one output of a network: its own loss, and the distance from the teachers' answer."""
+"""The objective of one output: its loss to the targets plus the distillation loss."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from fer_core.training.step.losses import class_weights, distillation_loss, mixe
 
 
 class StepFigures(NamedTuple):
-    """Figures of one output in one step; tensors of no dimension.
+    """Metrics of one output in one step, as scalar tensors.
 
     Attributes:
-        loss: what is made small.
-        plain: cross-entropy without smoothing, class weights and teachers.
-        hits: how many faces of the batch are predicted correctly; where some have no correct class, the share of the
-            others times the size of the batch.
+        loss: the loss that is minimized.
+        plain: cross-entropy without smoothing, class weights and distillation.
+        hits: number of correctly predicted faces, scaled up to the batch size if some faces have no true class.
     """
 
     loss: torch.Tensor
@@ -29,28 +28,28 @@ class StepFigures(NamedTuple):
 
 
 class Objective:
-    """The loss of one output, with the targets of all n training faces on the device."""
+    """The loss of one output; holds the targets of all n training faces on the device."""
 
     def __init__(self, output: Output, train: npt.NDArray[np.int64], config: TrainConfig, device: torch.device) -> None:
-        """``train`` int64 (n,): positions of the training faces in the data set."""
+        """Create the objective; ``train``, int64 (n,), are the positions of the training faces in the data set."""
         self._config, self._columns = config, output.columns
         self._targets = torch.from_numpy(output.targets[train].copy()).to(device)
         self._truth = torch.from_numpy(output.truth[train].copy()).to(device)
-        self._all_judged = bool((self._truth >= 0).all())
+        self._all_have_truth = bool((self._truth >= 0).all())
         soft = self._targets.is_floating_point()
         counts = self._targets.sum(dim=0) if soft else torch.bincount(self._targets, minlength=len(output.classes))
         self._class_weights = class_weights(config.class_weights, counts)
 
     def __call__(
-        self, logits: torch.Tensor, batch: torch.Tensor, share: torch.Tensor, answer: torch.Tensor | None
+        self, logits: torch.Tensor, batch: torch.Tensor, share: torch.Tensor, teacher: torch.Tensor | None
     ) -> StepFigures:
-        """Figures of a step.
+        """Compute loss and metrics of a step.
 
         Args:
-            logits: of the whole network, float (B, all classes).
-            batch: positions of the faces among the training faces, int64 (B,).
-            share: how much of each face remains under mixup; the rest is of its neighbor in the batch, float ().
-            answer: the teachers' probabilities, float (B, all classes); None without teachers.
+            logits: logits of the whole network, float (B, all classes).
+            batch: positions among the training faces, int64 (B,).
+            share: weight of each face under mixup, float (); its neighbor in the batch has the rest.
+            teacher: the teachers' probabilities, float (B, all classes); None without teachers.
         """
         config, mixed = self._config, bool(self._config.mixup)
         logits, targets, truth = logits[:, self._columns], self._targets[batch], self._truth[batch]
@@ -58,14 +57,14 @@ class Objective:
         plain = loss = mixed_cross_entropy(logits, targets, others, share, 0.0)
         if config.label_smoothing or self._class_weights is not None:
             loss = mixed_cross_entropy(logits, targets, others, share, config.label_smoothing, self._class_weights)
-        if answer is not None:
-            distance = distillation_loss(logits, answer[:, self._columns], config.distillation_temperature)
+        if teacher is not None:
+            distance = distillation_loss(logits, teacher[:, self._columns], config.distillation_temperature)
             loss = (1 - config.distillation_weight) * loss + config.distillation_weight * distance
         with torch.no_grad():
             predicted = logits.argmax(dim=1)
             hits = (predicted == truth).sum().float()
             if mixed:
                 hits = share * hits + (1 - share) * (predicted == truth.roll(1, 0)).sum()
-            if not self._all_judged:
+            if not self._all_have_truth:
                 hits = hits * len(batch) / (truth >= 0).sum().clamp(min=1)
         return StepFigures(loss, plain, hits)

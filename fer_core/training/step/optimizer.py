@@ -1,4 +1,4 @@
-"""The update of the weights: learning rate, optimizer, and the moving average of the weights."""
+"""Updates the weights: learning-rate schedule, optimizer, and the EMA of the weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fer_core.config import TrainConfig
 
 
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Learning rate of step ``step`` (from 0) of ``total``.
+    """Return the learning rate of step ``step`` (counted from 0) of ``total``.
 
-    One-cycle (Smith & Topin 2018) climbs along a cosine from peak/25 to the peak, then falls along a cosine to 0.
+    One-cycle (Smith & Topin 2018) rises along a cosine from peak/25 to the peak, then falls along a cosine to 0.
     """
     position = step / max(1, total)
     if config.schedule == "constant":
@@ -27,7 +27,7 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 
 def make_optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """AdamW or SGD; biases and batch norm (vectors) are not decayed."""
+    """Create AdamW or SGD; biases and batch-norm parameters (vectors) get no weight decay."""
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -41,7 +41,7 @@ def make_optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.O
 
 
 def ema_decay(decay: float, step: int) -> float:
-    """The average forgets its random start quickly: (1 + step) / (10 + step) until that exceeds ``decay``."""
+    """Return the EMA decay of a step: (1 + step) / (10 + step) up to ``decay``, so that early weights fade quickly."""
     return min(decay, (1 + step) / (10 + step))
 
 
@@ -49,7 +49,7 @@ TensorPairs = tuple[list[torch.Tensor], list[torch.Tensor]]
 
 
 def averaged_tensors(average: torch.nn.Module, model: torch.nn.Module) -> tuple[TensorPairs, TensorPairs]:
-    """(average's, model's) tensors that are averaged, and those that count and are copied."""
+    """Return (EMA, model) tensor lists: first floating-point tensors, which are averaged, then counters, which are copied."""
     both = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
     floats = [pair for pair in both if pair[0].is_floating_point()]
     counters = [pair for pair in both if not pair[0].is_floating_point()]
@@ -58,7 +58,7 @@ def averaged_tensors(average: torch.nn.Module, model: torch.nn.Module) -> tuple[
 
 @torch.no_grad()
 def update_average(floats: TensorPairs, counters: TensorPairs, decay: float) -> None:
-    """Move the average towards the weights by 1 − ``decay``; see :func:`averaged_tensors`."""
+    """Move the EMA toward the weights by 1 − ``decay``; see :func:`averaged_tensors`."""
     torch._foreach_lerp_(*floats, 1 - decay)
     if counters[0]:
         torch._foreach_copy_(*counters)

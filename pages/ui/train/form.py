@@ -118,13 +118,13 @@ def checked(config: TrainConfig) -> TrainConfig:
         DataError, ConfigError, ModelError: the data, or settings that do not fit it.
     """
     from fer_core.data import make_split
-    from fer_core.training.outputs import learnable, make_outputs
+    from fer_core.training.outputs import make_outputs, split_for_targets
 
     dataset = cache.dataset(config.data)
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
     if config.evaluate_test and not dataset.counts()["test"]:
         raise DataError(f"{dataset.name} has no test faces, so the test split cannot be evaluated. Switch that off.")
-    learnable(dataset, split, make_outputs(dataset, config.targets), config)
+    split_for_targets(dataset, split, make_outputs(dataset, config.targets), config)
     return config.model_copy(update={"class_map": dataset.class_map})
 
 

@@ -18,7 +18,7 @@ from fer_core.report import data as report_data
 from fer_core.report.data import repeat_command
 from fer_core.report.lab_report import make_report
 from fer_core.training.runs import open_run, rename_run
-from fer_core.training.trainer import load_for, train
+from fer_core.training.trainer import load_training_data, train
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint, with_votes
 from tests.run_factory import make_run
@@ -39,9 +39,9 @@ def dataset(monkeypatch):
     small = make_dataset(name="tiny.zip")
 
     def loaded(config, **options):
-        return small if config.data != "gone.zip" else load_for(config, **options)
+        return small if config.data != "gone.zip" else load_training_data(config, **options)
 
-    monkeypatch.setattr(report_data, "load_for", loaded)
+    monkeypatch.setattr(report_data, "load_training_data", loaded)
     return small
 
 
@@ -143,7 +143,7 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
 
 def test_a_run_on_data_without_validation_faces_says_how_it_validated(monkeypatch):
     small = make_dataset(valid=0, name="two splits.zip")
-    monkeypatch.setattr(report_data, "load_for", lambda config, **options: small)
+    monkeypatch.setattr(report_data, "load_training_data", lambda config, **options: small)
     run = train(tiny_config(epochs=1), name="held out", dataset=small).run
     words = plain(make_report(run, workspace=Workspace.default()).html)
     assert "official; the data set has no validation faces, so 10% of its training faces validate" in words
@@ -204,7 +204,7 @@ def test_other_faces_than_those_trained_on_are_refused(dataset):
 @pytest.mark.parametrize("targets", ["votes", "both"])
 def test_a_run_on_votes_is_judged_by_their_majority(targets, monkeypatch):
     voted = with_votes(make_dataset(), nobody=5)
-    monkeypatch.setattr(report_data, "load_for", lambda *_, **__: voted)
+    monkeypatch.setattr(report_data, "load_training_data", lambda *_, **__: voted)
     run = train(tiny_config(targets=targets, epochs=1, evaluate_test=True), dataset=voted).run
     made = make_report(run, workspace=Workspace.default())
     assert made.gaps == []

@@ -215,7 +215,9 @@ def test_teachers_that_contradict_each_other_are_averaged_as_probabilities():
     one = torch.tensor([[4.0, 0, 0, 0, 0, 0, 0]])
     student.distillation.teachers = [lambda x: one, lambda x: -one]
     p, q = (math.exp(z / 2) / (math.exp(z / 2) + 6) for z in (4, -4))
-    assert student.distillation.answer(torch.zeros(1, 1, 48, 48))[0, 0].item() == pytest.approx((p + q) / 2, rel=1e-5)
+    assert student.distillation.probabilities(torch.zeros(1, 1, 48, 48))[0, 0].item() == pytest.approx(
+        (p + q) / 2, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("views", [0, 3])
@@ -254,7 +256,7 @@ def test_teachers_are_asked_once_for_each_view():
 def test_views_differ_and_their_answers_belong_to_them():
     student = student_with_views()
     run_all(student)
-    (first, answers), (second, _) = (student.views._kept.get(student.views._kind, number) for number in (0, 1))
+    (first, answers), (second, _) = (student.views._cache.get(student.views._configuration, number) for number in (0, 1))
     assert (first != second).float().mean() > 0.2
     x = (first.float() / 255 - student.config.preprocess.mean) / student.config.preprocess.std
     with torch.no_grad():

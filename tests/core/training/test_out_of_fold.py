@@ -43,7 +43,7 @@ def test_copies_share_a_fold_and_classes_are_spread(workspace):
     images[70:140] = images[:70]
     dataset = replace(base, images=images, fingerprint="")
     indices = dataset.indices("train")
-    fold = out_of_fold.fold_of_each(dataset, indices)
+    fold = out_of_fold.assign_folds(dataset, indices)
     groups = pixel_groups(images[indices])
     assert all(len(set(fold[groups == g])) == 1 for g in np.unique(groups))
     for label in range(7):

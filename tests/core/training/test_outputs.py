@@ -13,9 +13,9 @@ from fer_core.data.class_map import apply_class_map, make_class_map
 from fer_core.errors import ConfigError, DataError
 from fer_core.training.device import Compute
 from fer_core.training.loop import Training, torch_settings
-from fer_core.training.outputs import learnable, make_outputs
-from fer_core.training.step.distillation import KeptViews
-from fer_core.training.step.inputs import as_input
+from fer_core.training.outputs import make_outputs, split_for_targets
+from fer_core.training.step.distillation import ViewCache
+from fer_core.training.step.inputs import network_input
 from tests.factories import make_dataset, tiny_config, with_votes
 
 CPU = Compute("cpu", "test", "float32", 1)
@@ -70,13 +70,13 @@ def test_own_votes_have_the_classes_of_the_data_and_a_class_map_reaches_them():
 def test_faces_without_a_target_are_left_out_and_counted():
     dataset = with_votes(make_dataset(), nobody=5)
     split = make_split(dataset, "official", 0.1, 0)
-    kept, notes = learnable(dataset, split, make_outputs(dataset, "votes"), tiny_config(targets="votes"))
+    kept, notes = split_for_targets(dataset, split, make_outputs(dataset, "votes"), tiny_config(targets="votes"))
     assert (len(kept.train), len(kept.valid)) == (135, 65)
     assert notes == (
         "5 of 140 training faces have no votes for a class; they are left out.",
         "People's votes are validated on the 65 of 70 faces that have a majority.",
     )
-    kept, notes = learnable(dataset, split, make_outputs(dataset, "both"), tiny_config(targets="both"))
+    kept, notes = split_for_targets(dataset, split, make_outputs(dataset, "both"), tiny_config(targets="both"))
     assert (len(kept.train), len(kept.valid)) == (140, 70)
     assert "they count for their label only" in notes[0]
 
@@ -170,7 +170,7 @@ def test_the_loss_of_both_is_the_sum_of_the_two_and_a_face_without_votes_counts_
     with torch_settings(CPU):
         t.model.eval()
         plain, _ = t._gradients(batch, torch.tensor(1.0), 0)
-        logits = t.model(as_input(t.images[batch].unsqueeze(1).float(), t.config.preprocess)).detach()
+        logits = t.model(network_input(t.images[batch].unsqueeze(1).float(), t.config.preprocess)).detach()
     log_votes, log_labels = logits[:, :8].log_softmax(1), logits[:, 8:].log_softmax(1)
     votes, labels = t.outputs
     soft, hard = torch.tensor(votes.targets[:8]), torch.tensor(labels.targets[:8])
@@ -203,7 +203,7 @@ def test_bfloat16_learns_votes_too(targets):
 def test_both_outputs_are_taught_each_by_its_like(views):
     teacher = run_all(training("both", epochs=6)).model.eval()
     student = training("both", seed=1, epochs=6, distillation_weight=1.0, cached_views=views, teachers=[teacher])
-    answer = student.distillation.answer(torch.randn(3, 1, 48, 48))
+    answer = student.distillation.probabilities(torch.randn(3, 1, 48, 48))
     assert torch.allclose(answer[:, :8].sum(1), torch.ones(3))
     assert torch.allclose(answer[:, 8:].sum(1), torch.ones(3))
     record = run_all(student).records()[-1]
@@ -218,14 +218,14 @@ def test_students_of_labels_and_of_votes_share_views_and_learn_as_if_alone():
 
     def student(targets, views=None, **changes):
         config = tiny_config(targets=targets, cached_views=2, **changes)
-        t = Training(config, dataset, split, CPU, teachers=[teacher], answered=both, views=views)
+        t = Training(config, dataset, split, CPU, teachers=[teacher], teacher_outputs=both, views=views)
         own = t.distillation.teachers[0]
         t.distillation.teachers = [lambda x: asked.append(len(x)) or own(x)]
         return run_all(t)
 
     alone = [student(targets).weights() for targets in ("votes", "labels")]
     assert sum(asked) == 2 * 2 * 140
-    kept = KeptViews()
+    kept = ViewCache()
     shared = [student(targets, kept).weights() for targets in ("votes", "labels")]
     assert sum(asked) == 3 * 2 * 140, "the second student finds the views of the first"
     assert all(weights_equal(*pair) for pair in zip(alone, shared, strict=True))
@@ -237,8 +237,8 @@ def test_students_of_labels_and_of_votes_share_views_and_learn_as_if_alone():
 def test_the_faces_of_fer2013_that_can_be_learned_and_judged_are_the_known_ones(fer2013):
     split = make_split(fer2013, "official", 0.1, 0)
     (votes,) = outputs = make_outputs(fer2013, "votes")
-    kept, notes = learnable(fer2013, split, outputs, TrainConfig(targets="votes", evaluate_test=True))
-    assert (len(kept.train), len(kept.valid), len(votes.judged(fer2013.indices("test")))) == (28416, 3199, 3153)
+    kept, notes = split_for_targets(fer2013, split, outputs, TrainConfig(targets="votes", evaluate_test=True))
+    assert (len(kept.train), len(kept.valid), len(votes.with_truth(fer2013.indices("test")))) == (28416, 3199, 3153)
     assert notes[0] == "293 of 28,709 training faces have no votes for a class; they are left out."
     assert votes.prior(kept.valid)[6] == pytest.approx(0.37, abs=0.01)  # what always naming neutral reaches
     assert 0 < min(votes.prior(kept.train)) < 0.01

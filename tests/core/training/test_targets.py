@@ -19,7 +19,7 @@ from fer_core.inference import Classifier, load_checkpoint, read_info, resolve_m
 from fer_core.training import Hooks, train
 from fer_core.training.outputs import make_outputs
 from fer_core.training.pretrained import load_teacher, load_teachers
-from fer_core.training.step.distillation import KeptViews
+from fer_core.training.step.distillation import ViewCache
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint, with_votes
 
 EIGHT, SEVEN = ClassList.ferplus(), ClassList.fer2013()
@@ -151,7 +151,7 @@ def test_where_views_are_kept_both_outputs_of_a_teacher_answer(both, voted, work
 @pytest.mark.parametrize("steps", [2, 4])
 def test_a_student_of_votes_resumes_bit_identically_with_kept_views(steps, both, voted, workspace):
     config = tiny_config(targets="votes", teachers=(both.run.id,), cached_views=1)
-    whole = train(config, dataset=voted, views=KeptViews())
+    whole = train(config, dataset=voted, views=ViewCache())
     stopped = train(config, dataset=voted, hooks=Hooks(should_stop=stop_after(steps)))
     resumed = train(config, run=stopped.run, dataset=voted)
     ours, theirs = (load_checkpoint(r.run.path / "best.safetensors")[0].state_dict() for r in (whole, resumed))

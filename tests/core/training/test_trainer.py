@@ -269,7 +269,7 @@ def test_a_teacher_with_more_classes_in_another_order_answers_with_those_of_the_
     training = _prepare(tiny_config(teachers=(start,)), dataset, workspace, Hooks(), threads=1).training
     seven = load_checkpoint(tmp_path / "start.safetensors")[0](x)
     wanted = (seven[:, [4, 3, 0]] / training.config.distillation_temperature).softmax(dim=1)
-    assert torch.allclose(training.distillation.answer(x), wanted, atol=1e-5)
+    assert torch.allclose(training.distillation.probabilities(x), wanted, atol=1e-5)
     assert train(training.config, dataset=dataset).state == "finished"
 
 
