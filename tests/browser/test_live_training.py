@@ -86,7 +86,7 @@ def test_a_training_is_started_watched_left_stopped_and_resumed(server, context,
 
     # a second one is refused by the name of the first
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("'from the browser' is training already").wait_for()
+    page.get_by_text("'from the browser' is already training").wait_for()
 
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text("Stopped on request").wait_for()

@@ -70,7 +70,7 @@ def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_
         if done == 4:
             out_of_fold.find(dataset, CONFIG, workspace=workspace).request_stop()
 
-    with pytest.raises(FerError, match="1 of 3 folds are kept"):
+    with pytest.raises(FerError, match="1 of 3 folds are finished"):
         out_of_fold.compute(dataset, CONFIG, on_progress=cancel, workspace=workspace)
     job = out_of_fold.find(dataset, CONFIG, workspace=workspace)
     assert (job.state, job.status.done) == ("stopped", 4)
@@ -133,7 +133,7 @@ def test_other_settings_or_data_are_another_computation(workspace):
 
 
 def test_too_few_faces_are_refused(workspace):
-    with pytest.raises(DataError, match=r"too few different training faces for 3 folds in: angry \(2\)"):
+    with pytest.raises(DataError, match=r"too few distinct training faces for 3 folds in: angry \(2\)"):
         out_of_fold.compute(make_dataset(train=14), CONFIG, workspace=workspace)
 
 

@@ -73,12 +73,12 @@ def test_faces_without_a_target_are_left_out_and_counted():
     kept, notes = split_for_targets(dataset, split, make_outputs(dataset, "votes"), tiny_config(targets="votes"))
     assert (len(kept.train), len(kept.valid)) == (135, 65)
     assert notes == (
-        "5 of 140 training faces have no votes for a class; they are left out.",
+        "5 of 140 training faces have no usable votes; they are excluded.",
         "People's votes are validated on the 65 of 70 faces that have a majority.",
     )
     kept, notes = split_for_targets(dataset, split, make_outputs(dataset, "both"), tiny_config(targets="both"))
     assert (len(kept.train), len(kept.valid)) == (140, 70)
-    assert "they count for their label only" in notes[0]
+    assert "they are used for their label only" in notes[0]
 
 
 @pytest.mark.parametrize("targets", ["votes", "both"])
@@ -239,6 +239,6 @@ def test_the_faces_of_fer2013_that_can_be_learned_and_judged_are_the_known_ones(
     (votes,) = outputs = make_outputs(fer2013, "votes")
     kept, notes = split_for_targets(fer2013, split, outputs, TrainConfig(targets="votes", evaluate_test=True))
     assert (len(kept.train), len(kept.valid), len(votes.with_truth(fer2013.indices("test")))) == (28416, 3199, 3153)
-    assert notes[0] == "293 of 28,709 training faces have no votes for a class; they are left out."
+    assert notes[0] == "293 of 28,709 training faces have no usable votes; they are excluded."
     assert votes.prior(kept.valid)[6] == pytest.approx(0.37, abs=0.01)  # what always naming neutral reaches
     assert 0 < min(votes.prior(kept.train)) < 0.01

@@ -49,7 +49,7 @@ def test_alive_means_that_the_lock_is_held(run):
         run.request_stop()
         assert run.state == "stopping"
         assert runs.running(Workspace.default()).id == run.id
-        with pytest.raises(RunError, match="stop it before deleting"):
+        with pytest.raises(RunError, match="Stop it before you delete"):
             runs.delete_run(run)
         with pytest.raises(BusyError, match="My first run!"):
             runs.refuse_if_busy(runs.Workspace.default())

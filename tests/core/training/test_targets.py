@@ -54,7 +54,7 @@ def test_a_training_on_votes_leaves_an_ordinary_checkpoint_with_what_it_learned(
     record = result.to_dict()
     assert (record["targets"], record["classes"], record["valid"]["n"]) == ("votes", list(EIGHT), 65)
     log = result.run.log_tail()
-    assert log[0] == "Note: 5 of 140 training faces have no votes for a class; they are left out."
+    assert log[0] == "Note: 5 of 140 training faces have no usable votes; they are excluded."
     evaluation, _ = evaluate(Classifier.load(result.run.id), voted, "valid")
     assert evaluation.n == 70
 
@@ -173,7 +173,7 @@ def test_a_training_starts_from_the_output_that_learned_the_same(both, voted, ta
         targets=targets, epochs=1, init_from=both.run.id, learning_rate=1e-9, weight_decay=0, freeze_epochs=1
     )
     again = train(config, dataset=voted)
-    assert "All weights of" in again.run.log_tail()[0]
+    assert "Initialized all layers from" in again.run.log_tail()[0]
     for target in ("votes", "labels") if targets == "both" else (targets,):
         before, after = (Classifier.load(f"{run.id}:{target}") for run in (both.run, again.run))
         np.testing.assert_allclose(after.logits(voted.images[:4]), before.logits(voted.images[:4]), atol=1e-4)
@@ -206,7 +206,7 @@ def test_other_votes_under_the_same_name_cannot_be_resumed(voted, workspace):
     config = tiny_config(targets="votes")
     stopped = train(config, dataset=voted, hooks=Hooks(should_stop=stop_after(2)))
     others = dataclasses.replace(voted, votes=np.roll(voted.votes, 1, axis=1))
-    with pytest.raises(RunError, match="began with other votes of people"):
+    with pytest.raises(RunError, match="The votes on .* have changed"):
         train(config, run=stopped.run, dataset=others)
     assert train(config, run=stopped.run, dataset=voted).state == "finished"
 
@@ -216,7 +216,7 @@ def test_marked_faces_are_left_out_of_training_on_votes_and_the_votes_stay(voted
     marks.add([voted.ids[10]], "not_a_face")
     marks.add([voted.ids[11]], "wrong_label", "happy")
     result = train(tiny_config(targets="both", epochs=1, use_marks=True), dataset=voted)
-    assert "5 of 139 training faces have no votes" in result.run.log_tail()[0]
+    assert "5 of 139 training faces have no usable votes" in result.run.log_tail()[0]
 
 
 def test_refusals_change_nothing_on_disk(workspace):
@@ -263,7 +263,7 @@ def test_the_command_trains_both_on_own_votes_of_a_part_of_the_faces(folder, wor
     assert (record["targets"], record["classes"]) == ("both", ["open", "shut"])
     assert (record["outputs"]["labels"]["valid"]["n"], record["outputs"]["votes"]["valid"]["n"]) == (30, 24)
     log = (workspace.runs / record["run"] / "log.txt").read_text()
-    assert "12 of 60 training faces have no votes for a class; they count for their label only." in log
+    assert "12 of 60 training faces have no usable votes; they are used for their label only." in log
 
 
 def test_votes_on_other_faces_are_refused_in_words(folder, capsys):
