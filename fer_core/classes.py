@@ -1,8 +1,8 @@
-"""Classes as a value: a list of names in order, with a color each. It belongs to a data set or to a checkpoint.
+"""Classes as a value: an ordered list of names with a color each, which belongs to a data set or a checkpoint.
 
-Nothing in the program owns *the* list of classes. Two lists meet by name (:meth:`ClassList.find`), never by position:
-three orders of the same emotions are in the wild (the ids of ``fer2013.csv``, alphabetical folders, FER+'s columns).
-What is fixed is a vocabulary: the eight emotions that FER2013 and FER+ name, with their other names and colors.
+No list of classes is global. Two lists are matched by name (:meth:`ClassList.find`), never by position, because three orders of
+the same emotions are in use (the ids of ``fer2013.csv``, alphabetical folders, the columns of FER+). Only a vocabulary is
+fixed: the eight emotions of FER2013 and FER+, with their aliases and colors.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from fer_core.formatting import display_safe
 MIN_CLASSES: Final = 2
 MAX_CLASSES: Final = 100
 MAX_NAME: Final = 80
-"""Longest name of a class, in characters."""
+"""Maximum length of a class name, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emotion:
-    """An emotion of FER2013 or FER+, as people who label faces use the word."""
+    """An emotion of FER2013 or FER+."""
 
     name: str
     color: str
     """Hex color, the same in every chart and box."""
     aliases: tuple[str, ...]
-    """Other names that data sets use, in lower case."""
+    """Aliases in lower case."""
     action_units: str
-    """What the face does, in plain words with FACS action units (Ekman & Friesen 1978)."""
+    """The facial movement, with FACS action units (Ekman & Friesen 1978)."""
 
 
 _EMOTIONS: Final[tuple[Emotion, ...]] = (
@@ -65,7 +65,7 @@ _EMOTIONS: Final[tuple[Emotion, ...]] = (
     Emotion("neutral", "#8A8A8A", ("neutrality", "normal", "neu"), "no action unit at work"),
     Emotion("contempt", "#882255", ("contemptuous",), "one lip corner tightened (AU14)"),
 )
-"""FER2013's seven in the order of its ids, contempt last. Seven colors are Okabe and Ito's; contempt's is Paul Tol's."""
+"""The emotions in the order of FER2013's ids, then contempt. Colors by Okabe and Ito; contempt by Paul Tol."""
 
 _BY_NAME: Final[Mapping[str, Emotion]] = {name: e for e in _EMOTIONS for name in (e.name, *e.aliases)}
 
@@ -73,31 +73,31 @@ _PALETTE: Final = (
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9",
     "#332288", "#AA4499", "#117733", "#CC6677", "#44AA99", "#999933", "#661100", "#6699CC",
 )  # fmt: skip
-"""Colors for other classes: Okabe and Ito's, then Paul Tol's *muted*; both sets are made for color-blind readers."""
+"""Colors for other classes, from Okabe and Ito and from Paul Tol's *muted* set; both suit color-blind readers."""
 
 
 def find_emotion(name: str) -> Emotion | None:
-    """The emotion called ``name`` (any case, any alias); None where it is the name of something else."""
+    """Return the emotion with this name or alias, in any case; None if there is none."""
     return _BY_NAME.get(folded(name))
 
 
 def class_key(name: str) -> str:
-    """What two names must share to mean the same class: the emotion's own name, else the name without case."""
+    """Return a key that is equal for names of the same class: the emotion's name, or the folded name."""
     emotion = find_emotion(name)
     return emotion.name if emotion is not None else folded(name)
 
 
 def folded(name: str) -> str:
-    """The name without regard to case, Unicode form and outer spaces: what must differ between classes of one list."""
+    """Return the name without case, Unicode form and outer spaces; names of a list must differ in it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 @dataclass(frozen=True)
 class ClassList(Sequence[str]):
-    """The classes of a data set or a model: between 2 and 100 names in the order of labels and logits.
+    """The classes of a data set or model: 2 to 100 names in the order of labels and logits.
 
     Attributes:
-        names: unique also without regard to case and Unicode form; as the data set writes them.
+        names: as the data set writes them; unique regardless of case and Unicode form.
     """
 
     names: tuple[str, ...]
@@ -113,17 +113,17 @@ class ClassList(Sequence[str]):
         seen: dict[str, str] = {}
         for name in self.names:
             if (other := seen.get(folded(name))) is not None:
-                raise DataError(f"Two classes have the same name but for case or spelling: '{other}' and '{name}'.")
+                raise DataError(f"Two class names differ only in case or spelling: '{other}' and '{name}'.")
             seen[folded(name)] = name
 
     @classmethod
     def fer2013(cls) -> ClassList:
-        """FER2013's seven, in the order of the ids in ``fer2013.csv``."""
+        """Return FER2013's seven classes in the order of the ids in ``fer2013.csv``."""
         return cls(tuple(e.name for e in _EMOTIONS[:7]))
 
     @classmethod
     def ferplus(cls) -> ClassList:
-        """FER+'s eight: FER2013's seven, then contempt."""
+        """Return FER+'s eight classes: FER2013's seven, then contempt."""
         return cls(tuple(e.name for e in _EMOTIONS))
 
     @overload
@@ -142,16 +142,16 @@ class ClassList(Sequence[str]):
         return iter(self.names)
 
     def find(self, name: str) -> int | None:
-        """Position of the class called ``name``: by the same name, else but for case, else by an emotion's alias."""
+        """Return the position of a class by name, then ignoring case, then by an emotion's alias; None if not found."""
         if name in self._exact:
             return self._exact[name]
         return self._keys.get(class_key(name))
 
     def position(self, name: str) -> int:
-        """As :meth:`find`.
+        """Return the position of a class like :meth:`find`.
 
         Raises:
-            DataError: there is no such class; the message lists those that exist.
+            DataError: the class does not exist; the message lists those that do.
         """
         found = self.find(name)
         if found is None:
@@ -159,15 +159,15 @@ class ClassList(Sequence[str]):
         return found
 
     def color(self, name: str) -> str:
-        """Hex color of the class called ``name``; grey for a name that is not a class."""
+        """Return the hex color of a class; gray if the name is not a class."""
         found = self.find(name)
         return OTHER_COLOR if found is None else self.colors[found]
 
     @cached_property
     def colors(self) -> tuple[str, ...]:
-        """A hex color for each class: an emotion has its own, others take the next that is free.
+        """A hex color per class: emotions have their own, other classes take the next free one.
 
-        With more classes than colors, colors repeat.
+        Colors repeat if there are more classes than colors.
         """
         own = [e.color if (e := find_emotion(name)) else None for name in self.names]
         free = [color for color in _PALETTE if color not in own] or list(_PALETTE)
@@ -176,7 +176,7 @@ class ClassList(Sequence[str]):
 
     @cached_property
     def emotions(self) -> tuple[Emotion | None, ...]:
-        """For each class the emotion of that name, or None."""
+        """For each class, the emotion of that name or None."""
         return tuple(find_emotion(name) for name in self.names)
 
     @property
@@ -185,14 +185,14 @@ class ClassList(Sequence[str]):
         return None not in self.emotions
 
     def same_as(self, other: ClassList) -> bool:
-        """Whether the classes are the same, in any order and by any of their names."""
+        """Return whether two lists have the same classes, in any order and under any alias."""
         found = {other.find(name) for name in self} - {None}
         return len(found) == len(self) == len(other)
 
     def positions_in(self, other: ClassList) -> tuple[int | None, ...]:
-        """For each class the position of its counterpart in ``other``; None where it has none there.
+        """Return, for each class, the position of its counterpart in ``other``, or None.
 
-        The same name goes first, then the same but for case or by an emotion's alias; no two share a counterpart.
+        Exact names match first, then names that differ in case, then aliases. No two classes share a counterpart.
         """
         found: dict[int, int] = {}
         for same in (str.__eq__, lambda a, b: class_key(a) == class_key(b)):
@@ -215,25 +215,27 @@ class ClassList(Sequence[str]):
 
 
 OTHER_COLOR: Final = "#8A8A8A"
-"""Color of what is no class: a prediction below the threshold, a name that is not known."""
+"""Color of a prediction below the threshold, or of an unknown class."""
 
 
 def check_class_name(name: str) -> str:
-    """``name``, when it can be the name of a class: 1 to 80 characters that can be printed.
+    """Return ``name`` if it is a valid class name: 1 to 80 printable characters.
 
     Raises:
-        DataError: it is empty, too long or holds control characters.
+        DataError: it is empty, too long or contains control characters.
     """
     if not name.strip():
-        raise DataError("A class has an empty name; give it one.")
+        raise DataError("A class name is empty. Give the class a name.")
     if len(name) > MAX_NAME:
-        raise DataError(f"The class name '{display_safe(name[:20])}…' has {len(name)} characters; at most {MAX_NAME}.")
+        raise DataError(
+            f"The class name '{display_safe(name[:20])}…' has {len(name)} characters; the maximum is {MAX_NAME}."
+        )
     if display_safe(name) != name:
-        raise DataError(f"The class name '{display_safe(name)}' has characters that cannot be printed. Rename it.")
+        raise DataError(f"The class name '{display_safe(name)}' contains characters that cannot be printed. Rename it.")
     return name
 
 
 def in_emotion_order(names: Iterable[str]) -> list[str]:
-    """Names of emotions in FER2013's order, contempt last; names that are no emotions keep their order, at the end."""
+    """Sort names of emotions in FER2013's order, contempt last; other names keep their order, at the end."""
     order = {e.name: i for i, e in enumerate(_EMOTIONS)}
     return sorted(names, key=lambda name: order.get(class_key(name), len(order)))

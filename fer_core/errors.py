@@ -1,8 +1,7 @@
-"""The errors a user can mend.
+"""Errors that a user can fix.
 
-Each message says which input is meant, what was expected, what came, and what to do. Pages show it
-calmly; the command line prints it in one line and exits with status 2. Anything else that is raised
-is a defect of ours.
+Each message names the input, what was expected, what was found, and what to do. Pages show it without a traceback; the
+command line prints it in one line and exits with status 2. Any other exception is an internal error.
 
     FerError
     ├── DataError          a source of faces that cannot be read or does not make sense
@@ -23,11 +22,11 @@ from __future__ import annotations
 
 
 class FerError(Exception):
-    """Base of every error that a user can mend; ``str(error)`` is one clear sentence or two."""
+    """Base class of errors that a user can fix; ``str(error)`` is one or two clear sentences."""
 
 
 class DataError(FerError):
-    """A source of faces cannot be read or does not make sense."""
+    """A data source is unreadable or inconsistent."""
 
 
 class AmbiguousFolders(DataError):
@@ -39,7 +38,7 @@ class PhotographsFound(DataError):
 
 
 class ConfigError(FerError):
-    """A setting lies outside its bounds, or settings contradict each other."""
+    """A setting is out of bounds, or settings contradict each other."""
 
 
 class ModelError(FerError):
@@ -47,18 +46,18 @@ class ModelError(FerError):
 
 
 class CheckpointError(ModelError):
-    """A checkpoint file is damaged, foreign or of a newer version."""
+    """A checkpoint is damaged, not ours or from a newer version."""
 
 
 class ImageError(FerError):
-    """A photograph or video cannot be decoded, or is refused for safety."""
+    """A photo or video cannot be decoded, or is rejected for safety."""
 
 
 class UnreadableImage(ImageError):
-    """The bytes of a file are no picture, are damaged, or declare more than is decoded.
+    """A file is not an image, is damaged, or declares a size that is too large.
 
     Attributes:
-        reason: without subject and full stop, to follow a file's name: ``is damaged or cut short``.
+        reason: a predicate that follows the file's name, without a period: ``is damaged or truncated``.
     """
 
     def __init__(self, reason: str) -> None:
@@ -70,15 +69,15 @@ class UnreadableImage(ImageError):
 
 
 class RunError(FerError):
-    """A run directory is missing, foreign, locked or damaged."""
+    """A run directory is missing, not ours, locked or damaged."""
 
 
 class BusyError(RunError):
-    """Another training holds the workspace."""
+    """Another training is running in the workspace."""
 
 
 class TrainingError(FerError):
-    """Training cannot go on: the loss is not finite, the disk is full."""
+    """Training cannot continue: the loss is not finite, or the disk is full."""
 
 
 class WorkspaceError(FerError):

@@ -1,4 +1,4 @@
-"""Numbers, splits, and names from outside, as text for people."""
+"""Formats numbers, splits and external names as text for people."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Final
 
 SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation", "honest": "honest", "test": "test"}
-"""Name of a split in a data set or run -> the adjective in a sentence, as in "validation faces"."""
+"""Split of a data set or run -> adjective, as in "validation faces"."""
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-"""Text that begins so is a formula to spreadsheet programs (the apostrophe guards it, and so needs guarding too)."""
+"""Spreadsheets treat text that starts with these as a formula (the apostrophe is the escape character)."""
 _BIDI_CONTROLS: Final = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """``0.6213`` -> ``62.1%``."""
+    """Format ``0.6213`` as ``62.1%``."""
     return f"{100 * share:.{digits}f}%"
 
 
 def percent_with_interval(share: float, interval: Sequence[float] | None, digits: int = 1) -> str:
-    """``62.1% (60.5–63.7)``: an accuracy with its 95% interval, where it is known."""
+    """Format an accuracy with its 95% interval, if known: ``62.1% (60.5–63.7)``."""
     if interval is None:
         return percent(share, digits)
     low, high = interval
@@ -29,17 +29,17 @@ def percent_with_interval(share: float, interval: Sequence[float] | None, digits
 
 
 def csv_cell(text: str) -> str:
-    """``text`` as a spreadsheet will show it and never run it; :func:`from_csv_cell` gives it back."""
+    """Escape ``text`` so that spreadsheets never run it as a formula; :func:`from_csv_cell` reverses this."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def from_csv_cell(text: str) -> str:
-    """What :func:`csv_cell` was given."""
+    """Reverse :func:`csv_cell`."""
     return text[1:] if text.startswith("'") else text
 
 
 def duration(seconds: float) -> str:
-    """``75`` -> ``1 min 15 s``; hours without seconds."""
+    """Format ``75`` as ``1 min 15 s``; seconds are omitted from one hour on."""
     total = max(0, round(seconds))
     if total < 60:
         return f"{total} s"
@@ -49,27 +49,27 @@ def duration(seconds: float) -> str:
 
 
 def joined(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Join names as ``a``, ``a and b`` or ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
 def capitalized(text: str) -> str:
-    """``text`` with a capital letter at its beginning; the rest stays as it is."""
+    """Capitalize the first letter of ``text``."""
     return text[:1].upper() + text[1:]
 
 
 def shortened(text: str, most: int) -> str:
-    """``text`` with an ellipsis in place of its end where it has more than ``most`` characters."""
+    """Shorten ``text`` to ``most`` characters, with an ellipsis at the end."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def valid_utf8(path: str | Path) -> str:
-    """A path as text that can always be stored as UTF-8: undecodable bytes of a name are written as ``\\udcff``."""
+    """Return a path as text that can be stored as UTF-8; undecodable bytes become ``\\udcff``."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def display_safe(path: str | Path) -> str:
-    """A path that is safe to print: control characters and changes of writing direction are shown as their code."""
+    """Return a path that is safe to print: control characters and bidirectional controls are shown as codes."""
 
     def visible(c: str) -> str:
         unsafe = unicodedata.category(c) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(c) in _BIDI_CONTROLS

@@ -1,8 +1,8 @@
-"""One background job: a directory that one process writes and any others watch, and how such a process is started.
+"""A background job: a directory that one process writes and others watch, and how to start such a process.
 
-``status.json`` (state, progress, heartbeat, error; replaced as a whole), ``run.lock`` (held by the process while it
-lives), ``stop`` (present when somebody asked it to stop), ``console.txt`` (what it printed, for defects). A process killed
-at any byte leaves a directory that still opens. Alive means that the lock is held; the heartbeat is for display.
+``status.json`` (state, progress, heartbeat, error; replaced atomically), ``run.lock`` (locked by the process while it is
+alive), ``stop`` (exists if somebody asked it to stop), ``console.txt`` (its output, for internal errors). A process killed at
+any byte leaves a directory that still opens. A job is alive while its lock is held; the heartbeat is for display only.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from fer_core.resources import python_path
 from fer_core.workspace import Workspace, make_directory, write_json
 
 STARTING_GRACE: Final = 60.0
-"""Seconds a process may take from its start until it holds the lock."""
+"""Seconds a process may take from its start until it acquires the lock."""
 
 WrittenState = Literal["starting", "running", "stopped", "finished", "failed"]
-"""What a job itself says of its state."""
+"""The states that a job writes."""
 JobState = Literal["starting", "running", "stopping", "stopped", "finished", "failed", "lost"]
-"""A job's state for those who watch: what it says, checked against the lock."""
+"""The states that others see: the written state, checked against the lock."""
 ACTIVE: Final[frozenset[str]] = frozenset(("starting", "running", "stopping"))
-"""The states of a job whose process works or is about to."""
+"""States in which the process is working or about to start."""
 RESUMABLE: Final[frozenset[str]] = frozenset(("stopped", "failed", "lost"))
-"""The states from which a job may go on."""
+"""States from which a job can be resumed."""
 
-_LOCK_SECONDS: Final = 2.0  # a watcher's look at a lock takes it for an instant
-_NICE: Final = 10  # of 0…19, as in nice(1)
+_LOCK_SECONDS: Final = 2.0  # checking a lock holds it for an instant
+_NICE: Final = 10  # niceness, 0…19, see nice(1)
 
 
 class JobStatus(Config):
-    """What ``status.json`` says; the job's process is its only writer once it runs."""
+    """The content of ``status.json``; once the job runs, its process is the only writer."""
 
     state: WrittenState = "starting"
     heartbeat: float = Field(0.0, description="UTC seconds since 1970; for display only.")
@@ -52,7 +52,7 @@ class JobStatus(Config):
 
 @dataclass(frozen=True)
 class Job:
-    """The directory of a job; every property reads the disk afresh, so that it follows a process at work."""
+    """The directory of a job. Every property reads the disk anew, so it follows a running process."""
 
     path: Path
 
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def status(self) -> JobStatus:
-        """What its process last wrote; a blank status where the file is missing or damaged."""
+        """The status its process last wrote; a default status if the file is missing or damaged."""
         try:
             return self.status_type.parse((self.path / "status.json").read_bytes())
         except (OSError, ConfigError):
@@ -70,23 +70,23 @@ class Job:
         """Replace ``status.json``.
 
         Raises:
-            WorkspaceError: the place cannot be written.
+            WorkspaceError: the file cannot be written.
         """
         write_json(self.path / "status.json", status.to_dict())
 
     def watched_state(self) -> JobState:
-        """The status checked against the lock."""
+        """Return the state according to status and lock."""
         status = self.status
         if self.is_alive():
             return "stopping" if self.stop_requested else "running"
         if status.state == "starting" and abs(time.time() - status.heartbeat) < STARTING_GRACE:
             return "starting"
         if status.state in ("starting", "running"):
-            status = self.status  # it may have ended between the two looks
+            status = self.status  # the job may have ended between the two checks
         return "lost" if status.state in ("starting", "running") else status.state
 
     def is_alive(self) -> bool:
-        """Whether a process holds the lock."""
+        """Return whether a process holds the lock."""
         lock = self.path / "run.lock"
         if not lock.exists():
             return False
@@ -96,19 +96,19 @@ class Job:
         except Timeout:
             return True
         except OSError:
-            return False  # a read-only or vanished directory cannot be worked in
+            return False  # no process can work in a read-only or deleted directory
 
     @contextlib.contextmanager
     def hold(self, what: str) -> Iterator[None]:
-        """Be the process of this job for the time of the block; an earlier request to stop is forgotten.
+        """Hold the job's lock while the block runs; an earlier stop request is deleted.
 
         Args:
-            what: the job in words, to begin the error's sentence.
+            what: the subject of the error message, such as "The run 'first'".
 
         Raises:
-            RunError: another process is.
+            RunError: another process holds the lock.
         """
-        with held(self.path / "run.lock", lambda: RunError(f"{what} is being worked on by another process.")):
+        with held(self.path / "run.lock", lambda: RunError(f"{what} is in use by another process.")):
             with contextlib.suppress(FileNotFoundError):
                 (self.path / "stop").unlink()
             yield
@@ -119,20 +119,20 @@ class Job:
         return (self.path / "stop").exists()
 
     def request_stop(self) -> None:
-        """Ask the process to stop; harmless when nothing runs.
+        """Ask the process to stop; does nothing if no process runs.
 
         Raises:
-            RunError: it cannot be asked.
+            RunError: the request cannot be written.
         """
         try:
             (self.path / "stop").touch()
         except FileNotFoundError:
-            return  # there is no job here
+            return  # the job does not exist
         except OSError as error:
-            raise RunError(f"The work in {self.path} cannot be told to stop ({error.strerror}).") from error
+            raise RunError(f"The job in {self.path} cannot be asked to stop ({error.strerror}).") from error
 
     def start(self, arguments: Sequence[str], workspace: Workspace, status: JobStatus) -> subprocess.Popen[bytes]:
-        """Start ``python -m fer_core ARGUMENTS`` as this job's process; it outlives this one.
+        """Start ``python -m fer_core ARGUMENTS`` as this job's process, which outlives the current one.
 
         Raises:
             WorkspaceError: the directory cannot be written.
@@ -146,14 +146,14 @@ class Job:
 
 @contextlib.contextmanager
 def held(lock: Path, refusal: Callable[[], RunError]) -> Iterator[None]:
-    """Hold a lock for the time of the block.
+    """Hold a lock while the block runs.
 
     Args:
-        lock: its file.
-        refusal: makes the error that is raised where another process holds it.
+        lock: path of the lock file.
+        refusal: creates the error to raise if another process holds the lock.
 
     Raises:
-        RunError: another process holds it.
+        RunError: another process holds the lock.
         WorkspaceError: the file cannot be written.
     """
     lock_file = FileLock(lock, timeout=_LOCK_SECONDS)
@@ -163,7 +163,7 @@ def held(lock: Path, refusal: Callable[[], RunError]) -> Iterator[None]:
         raise refusal() from error
     except OSError as error:
         raise WorkspaceError(
-            f"{lock} cannot be written ({error.strerror or error}). Choose a writable place with FER_HOME."
+            f"{lock} cannot be written ({error.strerror or error}). Choose a writable folder with FER_HOME."
         ) from error
     try:
         yield
@@ -172,7 +172,7 @@ def held(lock: Path, refusal: Callable[[], RunError]) -> Iterator[None]:
 
 
 def spawn(arguments: Sequence[str], workspace: Workspace, console: Path) -> subprocess.Popen[bytes]:
-    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it gets no signal meant for us, and behind us."""
+    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it receives none of our signals, at low priority."""
     with console.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "fer_core", *arguments],
@@ -183,23 +183,23 @@ def spawn(arguments: Sequence[str], workspace: Workspace, console: Path) -> subp
             env=child_environment(workspace),
         )
     _give_way(process.pid)
-    # This thread belongs to the parent: it waits for the child's end so that no zombie is left, and does nothing else.
+    # This thread runs in the parent. It only waits for the child, so that no zombie process remains.
     threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
     return process
 
 
 def child_environment(workspace: Workspace | None = None) -> Mapping[str, str]:
-    """The environment of a child process: it imports the same code, and writes into ``workspace``."""
+    """Return the environment of a child process that imports the same code and writes to ``workspace``."""
     home = {"FER_HOME": str(workspace.root)} if workspace else {}
     return {**os.environ, **home, "PYTHONPATH": python_path()}
 
 
 def _give_way(pid: int) -> None:
-    """Let the work of a background process yield to the pages and to the camera."""
+    """Lower the priority of a background process, so that pages and camera come first."""
     if not hasattr(os, "setpriority"):
         return
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, max(_NICE, os.getpriority(os.PRIO_PROCESS, pid)))
-        # Linux shares the processor between sessions first, and the process has one of its own: without this, its
-        # priority counts against nobody else.
+        # Linux first divides processor time between sessions, and the process has its own session. Without this, its
+        # niceness would have no effect on processes of other sessions.
         Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))

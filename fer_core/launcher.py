@@ -1,4 +1,4 @@
-"""Starts the app: one server for each workspace, opened in the browser or in a window of its own."""
+"""Starts the app: one server per workspace, opened in the browser or in its own window."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ from fer_core.resources import app_folder
 from fer_core.workspace import Workspace, write_json
 
 DEFAULT_PORT: Final = 8501
-"""The first port that is tried, as ``streamlit run`` does."""
+"""The first port to try, as with ``streamlit run``."""
 _PORTS_TRIED: Final = 100
 _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 10.0
 
 Say = Callable[[str], None]
-"""Tells the user what happens, one sentence a call."""
+"""Shows the user one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A browser in application mode: no tabs, no address bar, a profile of its own that is removed afterwards."""
+    """A browser in application mode: no tabs, no address bar, and a temporary profile."""
 
     process: subprocess.Popen[bytes]
     profile: Path
 
     def close(self) -> None:
-        """End the browser if it still runs, and remove its profile."""
+        """Stop the browser if it is running, and delete its profile."""
         _end(self.process)
         shutil.rmtree(self.profile, ignore_errors=True)
 
 
 def launch(workspace: Workspace, *, port: int | None = None, window: bool = False, say: Say = print) -> int:
-    """Serve the app until Ctrl-C or, with ``window``, until its window is closed; returns the exit status.
+    """Serve the app until Ctrl-C or, with ``window``, until the window is closed; return the exit status.
 
-    A second call on the same workspace opens the server that runs already.
+    A second call for the same workspace opens the server that is already running.
 
     Args:
-        workspace: where the app keeps everything it writes.
-        port: the port to serve on; the next free one where it is taken. Default: :data:`DEFAULT_PORT`.
-        window: open a window of its own instead of a tab.
-        say: tells the user the address and what else happens.
+        workspace: the workspace of the app.
+        port: the port; if it is in use, the next free one. Default: :data:`DEFAULT_PORT`.
+        window: open a separate window instead of a browser tab.
+        say: shows the user the address and other messages.
 
     Raises:
         FerError: no port is free, or the server did not start.
@@ -71,8 +71,8 @@ def launch(workspace: Workspace, *, port: int | None = None, window: bool = Fals
         lock.acquire()
     except Timeout:
         return _open_running(workspace, window, say)
-    except OSError:  # a read-only disk, a file in the way, no permission
-        say(f"{workspace.root} cannot be written: nothing will be kept. Choose another folder with FER_HOME.")
+    except OSError:  # read-only disk, missing permission, or a file of that name
+        say(f"{workspace.root} cannot be written, so nothing will be saved. Choose another folder with FER_HOME.")
     try:
         return _serve(workspace, port, window, say)
     finally:
@@ -87,7 +87,7 @@ def _serve(workspace: Workspace, port: int | None, window: bool, say: Say) -> in
     url = f"http://localhost:{free}"
     with _terminated_by_signals(), _server(workspace, free) as server:
         _wait_until_healthy(url, server)
-        with contextlib.suppress(FerError):  # a second start then serves a workspace of its own
+        with contextlib.suppress(FerError):  # a second start would then serve another workspace
             write_json(workspace.running_app, {"url": url})
         try:
             say(f"FER Lab is at {url} (workspace {workspace.root}). Press Ctrl-C to stop.")
@@ -114,10 +114,10 @@ def _open_running(workspace: Workspace, window: bool, say: Say) -> int:
         time.sleep(0.2)
     else:
         raise FerError(
-            f"FER Lab runs already for the workspace {workspace.root}, but it does not answer. "
-            "End that process, or choose another workspace with FER_HOME."
+            f"FER Lab is already running for the workspace {workspace.root}, but it does not respond. "
+            "Stop that process, or choose another workspace with FER_HOME."
         )
-    say(f"FER Lab runs already for this workspace: {url}")
+    say(f"FER Lab is already running for this workspace: {url}")
     opened = open_window(url, say) if window else None
     if opened is None:
         _open_tab(url)
@@ -128,25 +128,25 @@ def _open_running(workspace: Workspace, window: bool, say: Say) -> int:
 
 
 def free_port(first: int) -> int:
-    """The first port from ``first`` on that nobody uses on this machine.
+    """Return the first free port from ``first`` on.
 
     Raises:
-        FerError: none of a hundred is free.
+        FerError: none of a hundred ports is free.
     """
     for port in range(first, min(first + _PORTS_TRIED, 65536)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            if os.name == "posix":  # elsewhere the option would let two servers share a port
+            if os.name == "posix":  # on other systems this option would let two servers share a port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise FerError(f"No port from {first} to {first + _PORTS_TRIED - 1} is free. Name another with --port.")
+    raise FerError(f"No port from {first} to {first + _PORTS_TRIED - 1} is free. Choose another with --port.")
 
 
 def is_healthy(url: str) -> bool:
-    """Whether an app answers at ``url``."""
+    """Return whether the app responds at ``url``."""
     try:
         with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -156,7 +156,7 @@ def is_healthy(url: str) -> bool:
 
 @contextlib.contextmanager
 def _server(workspace: Workspace, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Streamlit in a process of its own; ended with the block. Trainings live in sessions of their own and go on."""
+    """Run Streamlit in a separate process until the block ends. Trainings run in their own sessions and continue."""
     command = [sys.executable, "-m", "streamlit", "run", str(app_folder() / "app.py")]
     options = ["--server.port", str(port), "--logger.hideWelcomeMessage", "true"]
     environment = child_environment(workspace)
@@ -171,15 +171,15 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise FerError(f"The server ended while it started (status {server.returncode}); its message stands above.")
+            raise FerError(f"The server stopped during its start (status {server.returncode}); see its message above.")
         if is_healthy(url):
             return
         time.sleep(0.1)
-    raise FerError(f"The server did not answer within {_START_SECONDS:g} seconds.")
+    raise FerError(f"The server did not respond within {_START_SECONDS:g} seconds.")
 
 
 def _wait_for_either(server: subprocess.Popen[bytes], window: Window) -> int:
-    """Wait until the window is closed (status 0) or the server ends (its status)."""
+    """Wait until the window is closed (return 0) or the server stops (return its status)."""
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             window.process.wait(timeout=0.3)
@@ -190,7 +190,7 @@ def _wait_for_either(server: subprocess.Popen[bytes], window: Window) -> int:
 
 @contextlib.contextmanager
 def _terminated_by_signals() -> Iterator[None]:
-    """SIGTERM acts like Ctrl-C while the block runs, so that the server and the window end with us."""
+    """Handle SIGTERM like Ctrl-C while the block runs, so that server and window stop with this process."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -214,30 +214,30 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _open_tab(url: str) -> None:
-    """Open the default browser, where there is a display to show it on."""
+    """Open the default browser if there is a display."""
     if has_display():
         webbrowser.open(url)
 
 
 def has_display() -> bool:
-    """Whether this machine can show a window; a terminal browser would block the terminal the server runs in."""
+    """Return whether this machine can show a window; a text browser would block the server's terminal."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def open_window(url: str, say: Say) -> Window | None:
-    """Open a window of its own; None where there is no display or no browser that can, which is said.
+    """Open a separate window; return None, with a message, if there is no display or no suitable browser.
 
-    A profile in use would make the browser hand the address to the running one and end at once, so the profile is new
-    for each window. Extra browser flags come only from ``FER_BROWSER_FLAGS``.
+    If its profile were in use, the browser would pass the address to the running instance and exit, so every window gets a new
+    profile. ``FER_BROWSER_FLAGS`` can add browser flags.
     """
     if not has_display():
-        say("There is no display to open a window on.")
+        say("There is no display for a window.")
         return None
     browser = find_browser()
     if browser is None:
-        say("No Chrome, Chromium or Edge was found for a window of its own; opening the default browser.")
+        say("Chrome, Chromium or Edge was not found; opening the default browser instead.")
         return None
     profile = Path(tempfile.mkdtemp(prefix="fer-lab-window-"))
     flags = [
@@ -246,7 +246,7 @@ def open_window(url: str, say: Say) -> Window | None:
         "--window-size=1440,900",
         "--no-first-run",
         "--no-default-browser-check",
-        "--disable-background-networking",  # nothing but this machine is contacted
+        "--disable-background-networking",  # no other machine is contacted
         "--disable-component-update",
         "--disable-sync",
         *shlex.split(os.environ.get("FER_BROWSER_FLAGS", "")),
@@ -264,7 +264,7 @@ _WINDOWS_BROWSERS: Final = (r"Google\Chrome\Application\chrome.exe", r"Microsoft
 
 
 def find_browser() -> str | None:
-    """The program of Chrome, Chromium or Edge; None where there is none."""
+    """Return the path of Chrome, Chromium or Edge; None if none is installed."""
     candidates = [found for name in _COMMANDS if (found := shutil.which(name))]
     if sys.platform == "darwin":
         candidates += [f"/Applications/{name}.app/Contents/MacOS/{name}" for name in _MAC_BROWSERS]

@@ -1,7 +1,7 @@
-"""From grey pixels to the tensor a network sees: the only place with size, interpolation, mean and deviation.
+"""Converts gray pixels to network input: the only place with size, interpolation, mean and standard deviation.
 
-Training, evaluation, upload, video, webcam and the command line all come through here, so that a network is
-never shown faces scaled differently from those it was trained on.
+Training, evaluation, photos, video, webcam and the command line all use it, so that a network never sees faces scaled
+differently from those it was trained on.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ FACE_SIZE = 48
 """Side of a face in pixels, as in FER2013."""
 
 Faces = npt.NDArray[np.uint8]
-"""Grey faces, uint8, shape (N, 48, 48)."""
+"""Gray faces, uint8, shape (N, 48, 48)."""
 
 
 def as_faces(faces: npt.NDArray[np.generic]) -> Faces:
-    """Check that ``faces`` is a uint8 array of shape (N, 48, 48), or one face (48, 48), which gains the first axis.
+    """Check that ``faces`` is a uint8 array of shape (N, 48, 48), or one face (48, 48), which gets a first axis.
 
     Raises:
-        ImageError: another shape or dtype came.
+        ImageError: shape or dtype differ.
     """
     array = np.asarray(faces)
     if array.ndim == 2:
@@ -36,19 +36,19 @@ def as_faces(faces: npt.NDArray[np.generic]) -> Faces:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (FACE_SIZE, FACE_SIZE):
         raise ImageError(
             f"Faces must be a uint8 array of shape (N, {FACE_SIZE}, {FACE_SIZE}); "
-            f"this one is {array.dtype} of shape {array.shape}. Use fer_core.preprocess.to_face to make one."
+            f"got {array.dtype} of shape {array.shape}. Use fer_core.preprocess.to_face to create one."
         )
     return array
 
 
 def to_grey(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Grey uint8 (H, W) from uint8 or uint16 (H, W), (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4).
+    """Convert uint8 or uint16 (H, W), (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4) to gray uint8 (H, W).
 
-    Luma weights are those of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), which FER2013 and Pillow's "L" use;
-    transparent pixels are laid on mid-grey; 16-bit values are divided by 257.
+    The luma weights are those of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), as in FER2013 and Pillow's "L" mode; transparent
+    pixels are blended with mid-gray; 16-bit values are divided by 257.
 
     Raises:
-        ImageError: another shape or dtype came, or the image is empty.
+        ImageError: shape or dtype differ, or the image is empty.
     """
     import cv2
 
@@ -58,7 +58,7 @@ def to_grey(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
         raise ImageError(
-            f"An image must be uint8 or uint16 with 1, 3 or 4 channels; this one is {array.dtype} of shape {array.shape}."
+            f"An image must be uint8 or uint16 with 1, 3 or 4 channels; got {array.dtype} of shape {array.shape}."
         )
     if channels == 1:
         return np.ascontiguousarray(array.reshape(array.shape[:2]))
@@ -70,10 +70,9 @@ def to_grey(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 
 
 def to_face(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """One face (48, 48) uint8 from a grey or colour crop of any size.
+    """Resize a gray or color crop of any size to one face (48, 48) uint8.
 
-    Area averaging when the crop shrinks (no aliasing), bilinear when it grows. A crop that is 48×48 already
-    comes back unchanged.
+    Uses area averaging to shrink (no aliasing) and bilinear interpolation to enlarge. A 48×48 crop is returned unchanged.
 
     Raises:
         ImageError: the crop is not an image or is empty.
@@ -89,10 +88,10 @@ def to_face(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 
 
 def to_tensor(faces: npt.NDArray[np.generic] | torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
-    """Faces uint8 (N, 48, 48), array or tensor on any device, to float32 (N, 1, 48, 48): (x / 255 - mean) / std.
+    """Convert faces uint8 (N, 48, 48), array or tensor on any device, to float32 (N, 1, 48, 48): (x / 255 - mean) / std.
 
     Raises:
-        ImageError: an array of another shape or dtype came.
+        ImageError: the array has another shape or dtype.
     """
     import torch
 
@@ -101,5 +100,5 @@ def to_tensor(faces: npt.NDArray[np.generic] | torch.Tensor, config: PreprocessC
 
 
 def normalise(pixels: torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
-    """Float pixels in 0…255, any shape, to the network's scale: (x / 255 - mean) / std."""
+    """Normalize float pixels in 0…255, of any shape: (x / 255 - mean) / std."""
     return (pixels * (1 / 255) - config.mean) / config.std

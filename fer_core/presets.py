@@ -1,4 +1,4 @@
-"""Presets: training settings that belong together, and which of them a training takes when none is named."""
+"""Presets: named training settings, and the default preset of a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_core.resources import asset
 
 
 class Preset(Config):
-    """A named set of training settings that belong together."""
+    """A named set of training settings."""
 
     title: str
     description: str
@@ -20,12 +20,12 @@ class Preset(Config):
 PRESETS: dict[str, Preset] = {
     "standard": Preset(
         title="Standard",
-        description="The defaults: AdamW, one-cycle, flips, shifts, scales and rotations. A good first training.",
+        description="The defaults: AdamW, one-cycle, random flips, shifts, scales and rotations. A good first training.",
         values={},
     ),
     "report": Preset(
-        title="As the lab report did",
-        description="No augmentation and no smoothing, so that the network learns its faces by heart. The settings of the leaky protocol.",
+        title="As in the lab report",
+        description="No augmentation and no label smoothing, so that the network memorizes the training faces. The settings for the protocol leaky.",
         values={
             "augment": AugmentConfig.off().to_dict(),
             "label_smoothing": 0.0,
@@ -35,7 +35,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "own-faces": Preset(
-        title="Own faces (20 to 500 of each class)",
+        title="Own faces (20 to 500 per class)",
         description=(
             "For your own classes: the shipped compact network with a new last layer, which trains alone first, then all "
             "layers. Measured on FER2013: a compact network trained on four classes and adapted to three it had never seen "
@@ -75,21 +75,21 @@ PRESETS: dict[str, Preset] = {
         },
     ),
 }
-"""Presets by name; the form and ``--preset`` offer them all."""
+"""Presets by name; the form and ``--preset`` offer all of them."""
 
 PROTOCOL_PRESETS: dict[str, str] = {"official": "standard", "holdout": "standard", "leaky": "report"}
-"""The preset a protocol takes when none is chosen and the faces are many."""
+"""Default preset by protocol, for large data sets."""
 
 FEWEST_STEPS: Final = 20
-"""Steps of an epoch below which ``own-faces`` takes the place of ``standard``."""
+"""Steps per epoch below which ``own-faces`` replaces ``standard``."""
 
 
 def default_preset(protocol: str, train_faces: int | None = None) -> str:
-    """Name of the preset that is taken when none is chosen.
+    """Return the name of the default preset.
 
     Args:
-        protocol: of the training.
-        train_faces: how many faces of the data train; None where that is not known, which counts as many.
+        protocol: the protocol of the training.
+        train_faces: number of training faces; None if unknown, which counts as many.
     """
     usual = PROTOCOL_PRESETS.get(protocol, "standard")
     batch: int = TrainConfig.model_fields["batch_size"].default
@@ -98,15 +98,15 @@ def default_preset(protocol: str, train_faces: int | None = None) -> str:
 
 
 def make_train_config(preset: str | None = None, *, train_faces: int | None = None, **overrides: Any) -> TrainConfig:
-    """Settings from a preset with explicit settings on top.
+    """Create settings from a preset and explicit settings, which take precedence.
 
     Args:
-        preset: its name; that of :func:`default_preset` when None.
-        train_faces: how many faces of the data train, for the choice of the preset.
+        preset: name of the preset; None uses :func:`default_preset`.
+        train_faces: number of training faces, for choosing the preset.
         overrides: explicit settings.
 
     Raises:
-        ConfigError: there is no such preset, or a setting is unknown or out of bounds.
+        ConfigError: the preset does not exist, or a setting is unknown or out of bounds.
     """
     name = preset or default_preset(str(overrides.get("protocol", "official")), train_faces)
     if name not in PRESETS:
@@ -119,10 +119,10 @@ def make_train_config(preset: str | None = None, *, train_faces: int | None = No
 
 
 def _with_start(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """A preset's values, where it starts from a model and explicit settings name another architecture or start.
+    """Return a preset's values, adapted if explicit settings choose another architecture or initial model.
 
-    Another architecture starts from the shipped model of its name, or from random weights where none is shipped. Another
-    start is of an architecture that only its file tells, so the preset's is not forced on it.
+    Another architecture is initialized from the shipped model of its name, or from random weights if none is shipped. The
+    architecture of another initial model is read from its file, so the preset's architecture is dropped.
     """
     values, start = dict(values), values.get("init_from")
     if start is None:

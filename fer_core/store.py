@@ -1,10 +1,10 @@
-"""The one content cache: parsed data, predictions, features, filters, experiments, out-of-fold results.
+"""The content cache: parsed data, predictions, features, filters, experiments, out-of-fold results.
 
-``cache/v2/<kind>/<digest>.npz``: plain arrays and JSON values, never pickles, with the CRC-32 of every array in the file.
-Everything here can be computed again, so the policy is one for all: an entry that is missing, cut short, damaged, of
-another layout or of another key is a miss, and what cannot be used is removed. Beyond the size limit the entries unused
-longest go. Entries appear whole or not at all, so several processes may write and remove them at once. On a disk that is
-full or read-only the program works without, and says so once.
+``cache/v2/<kind>/<digest>.npz`` contains plain arrays and JSON values, never pickles, with a CRC-32 of every array. Everything
+here can be computed again, so one policy suffices: an entry that is missing, truncated, damaged, or of another layout or key is
+a miss, and unusable files are deleted. Above the size limit, the least recently used entries are deleted. Entries are written
+atomically, so several processes may write and delete them. If the disk is full or read-only, the program works without the
+cache and logs that once.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from fer_core.workspace import Workspace, atomic_write
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Arrays of numbers or text, by name."""
 Kind = Literal["data", "predictions", "features", "patterns", "top-faces", "experiments", "out-of-fold", "onnx"]
-"""What an entry holds; each kind has a folder of its own."""
+"""The kind of an entry; each kind has its own folder."""
 
 LAYOUT: Final = 2
-"""Raised whenever entries are written in another form; those of another layout are never believed."""
+"""Increased whenever the file format changes; entries of other layouts are ignored."""
 DEFAULT_LIMIT: Final = 5 * 10**9
 LIMIT_VARIABLE: Final = "FER_CACHE_LIMIT"
 
 _FIRST_LAYOUT: Final = ("data", "evaluations", "filters", "experiments", "out-of-fold")
-"""Folders in ``cache/`` where the first layout lay."""
+"""Folders of the first layout in ``cache/``."""
 _STALE: Final = 3600.0
-"""Seconds after which a file that is still being written was left behind by a process that died."""
+"""Seconds after which an unfinished file counts as abandoned by a process that died."""
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What one entry holds: arrays of numbers or text, and values as JSON knows them."""
+    """The content of an entry: arrays of numbers or text, and JSON values."""
 
     arrays: Arrays = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -58,13 +58,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much a store holds."""
+    """The size of a store."""
 
     entries: int
     bytes: int
     limit: int
     kinds: Mapping[str, tuple[int, int]]
-    """Kind -> its entries and bytes."""
+    """Kind -> number of entries and bytes."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -76,22 +76,22 @@ class Usage:
 class _File:
     path: Path
     size: int
-    used: float  # when it was last written or read, UTC seconds since 1970
+    used: float  # time of the last write or read, UTC seconds since 1970
 
 
 class Store:
     """The content cache of one workspace.
 
     Args:
-        workspace: whose cache it is.
-        limit: most bytes kept; ``FER_CACHE_LIMIT`` or 5 GB where it is None.
+        workspace: the workspace.
+        limit: maximum size in bytes; None uses ``FER_CACHE_LIMIT`` or 5 GB.
 
     Raises:
-        ConfigError: ``FER_CACHE_LIMIT`` is no size.
+        ConfigError: ``FER_CACHE_LIMIT`` is not a size.
     """
 
     _problems: ClassVar[dict[Path, str]] = {}
-    """Folder of a store that cannot be written -> what was said about it, once."""
+    """Folder of a store that cannot be written -> the message that was logged."""
 
     def __init__(self, workspace: Workspace, limit: int | None = None) -> None:
         self._cache = workspace.cache
@@ -99,16 +99,16 @@ class Store:
         self.limit = default_limit() if limit is None else limit
 
     def path(self, kind: Kind, key: str) -> Path:
-        """Where the entry of this key lies, whether it exists or not."""
+        """Return the path of a key's entry, whether it exists or not."""
         return self._folder / kind / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
     def get(self, kind: Kind, key: str, read: Callable[[Entry], _T]) -> _T | None:
-        """What is kept for a key, now the entry used last; None where there is nothing that can be used.
+        """Return the entry of a key and mark it as used; None if there is no usable entry.
 
         Args:
-            kind: of the entry.
-            key: the text it was put under.
-            read: makes the result of what was put; whatever it raises counts as damage of the entry.
+            kind: the kind of entry.
+            key: the key it was stored under.
+            read: converts the entry to the result; any error it raises counts as damage.
         """
         path = self.path(kind, key)
         try:
@@ -120,8 +120,8 @@ class Store:
             found = read(Entry(arrays, about["values"]))
         except FileNotFoundError:
             return None
-        except Exception as error:  # damaged archives raise nearly anything
-            _log.info("the cache entry %s is not used and removed: %s", path, error)
+        except Exception as error:  # damaged archives can raise almost any error
+            _log.info("deleted the unusable cache entry %s: %s", path, error)
             _remove(path)
             return None
         with contextlib.suppress(OSError):
@@ -129,16 +129,16 @@ class Store:
         return found
 
     def put(self, kind: Kind, key: str, arrays: Arrays | None = None, **values: Any) -> str | None:
-        """Keep a result under a key that names all it depends on; the entries unused longest give way.
+        """Store a result under a key that covers all its inputs; least recently used entries make room.
 
         Args:
-            kind: of the entry.
+            kind: the kind of entry.
             key: any text.
             arrays: numbers or text, by name.
-            values: anything that JSON knows.
+            values: JSON values.
 
         Returns:
-            None where it is kept; else a sentence why it is not. That costs time the next time, nothing else.
+            None if the result was stored, otherwise a sentence that says why not. The result must then be computed again.
         """
         about = {"layout": LAYOUT, "kind": kind, "key": key, "values": values}
         path = self.path(kind, key)
@@ -151,21 +151,21 @@ class Store:
         self._problems.pop(self._folder, None)
         if size > self.limit:
             _remove(path)
-            return f"It takes more than the {format_size(self.limit)} the cache may hold ({LIMIT_VARIABLE})."
+            return f"It is larger than the cache may be ({format_size(self.limit)}, {LIMIT_VARIABLE})."
         self.prune()
         return None
 
     def remove(self, kind: Kind, key: str) -> None:
-        """Remove an entry; nothing happens where there is none."""
+        """Delete an entry if it exists."""
         _remove(self.path(kind, key))
 
     @property
     def problem(self) -> str | None:
-        """Why nothing could be kept the last time, in a sentence; None where all is well."""
+        """Why the last result could not be stored; None if the store works."""
         return self._problems.get(self._folder)
 
     def size(self) -> Usage:
-        """How much it holds."""
+        """Return the size of the store."""
         kinds: dict[str, tuple[int, int]] = {}
         for file in self._files():
             entries, size = kinds.get(file.path.parent.name, (0, 0))
@@ -178,9 +178,9 @@ class Store:
         )
 
     def prune(self, to: int | None = None) -> None:
-        """Remove the entries unused longest until at most ``to`` bytes are left, the limit where it is None.
+        """Delete the least recently used entries until at most ``to`` bytes remain (None: the limit).
 
-        What the first layout left behind goes as well, and files that a process left half written.
+        Also deletes what the first layout left behind, and abandoned unfinished files.
         """
         self._remove_older_layout()
         most = self.limit if to is None else to
@@ -193,12 +193,12 @@ class Store:
             left -= file.size
 
     def _files(self) -> Iterator[_File]:
-        """The whole entries there are; half-written ones that nobody writes any more are removed on the way."""
+        """List the complete entries; abandoned unfinished files are deleted on the way."""
         for folder in _directories(self._folder):
             for path in _entries(folder):
                 try:
                     about = path.stat()
-                except OSError:  # removed by another process this instant
+                except OSError:  # deleted by another process
                     continue
                 if path.suffix == ".npz" and path.name[0] != ".":
                     yield _File(path, about.st_size, about.st_mtime)
@@ -212,34 +212,34 @@ class Store:
 
     def _cannot_write(self, reason: str) -> str:
         if self._folder not in self._problems:
-            _log.warning("Results are computed again each time, since they cannot be kept. %s", reason)
+            _log.warning("Results cannot be cached and will be computed again. %s", reason)
         self._problems[self._folder] = reason
         return reason
 
 
 def default_limit() -> int:
-    """Most bytes a store keeps: what ``FER_CACHE_LIMIT`` says, such as ``5GB``, else 5 GB.
+    """Return the maximum size of a store: ``FER_CACHE_LIMIT``, such as ``5GB``, or 5 GB.
 
     Raises:
-        ConfigError: it is no size.
+        ConfigError: the variable is not a size.
     """
     text = os.environ.get(LIMIT_VARIABLE)
     return DEFAULT_LIMIT if not text else parse_size(text, LIMIT_VARIABLE)
 
 
 def parse_size(text: str, name: str = "A size") -> int:
-    """Bytes from ``5GB``, ``500 MB``, ``1.5 GiB`` or ``1000``; units of 1000, or of 1024 where an ``i`` stands in them.
+    """Parse ``5GB``, ``500 MB``, ``1.5 GiB`` or ``1000`` to bytes, in units of 1000, or of 1024 with an ``i``.
 
     Args:
-        text: what was written.
-        name: what the size is for, to begin the error's sentence.
+        text: the text.
+        name: what the size is for, as the subject of the error message.
 
     Raises:
-        ConfigError: it is no size.
+        ConfigError: the text is not a size.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?\s*", text.upper())
     if found is None or (found[3] and not found[2]):
-        raise ConfigError(f"{name} must be a size such as 5GB, 500MB or 0; '{text}' is none.")
+        raise ConfigError(f"{name} must be a size such as 5GB, 500MB or 0; got '{text}'.")
     unit = _UNITS[found[2]] if not found[3] else 1024 ** list(_UNITS).index(found[2])
     return int(float(found[1]) * unit)
 
@@ -255,7 +255,7 @@ def format_size(count: int) -> str:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # somebody else removed it, or the disk is read-only
+    with contextlib.suppress(OSError):  # another process deleted it, or the disk is read-only
         path.unlink(missing_ok=True)
 
 

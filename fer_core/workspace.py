@@ -1,4 +1,4 @@
-"""The one folder under which everything is written: ``FER_HOME``, else ``./workspace``, else the user's data folder."""
+"""The workspace, the one folder for everything that is written: ``FER_HOME``, ``./workspace`` or the user data folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fer_core.resources import checkout
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Paths inside a workspace; nothing is created until something is written."""
+    """The paths in a workspace; nothing is created until something is written."""
 
     root: Path
 
     @classmethod
     def default(cls) -> Workspace:
-        """The workspace of this program, for the command line and the app; everything else is handed one.
+        """Return the workspace of this program; only the command line and the app call this.
 
-        The environment variable ``FER_HOME`` names it; else it is ``./workspace`` where the program runs from a
-        checkout, and the platform's folder for the user's data where it is installed.
+        It is the folder in the environment variable ``FER_HOME``; if that is not set, ``./workspace`` in a checkout, and the
+        platform's user data folder in an installation.
         """
         named = os.environ.get("FER_HOME")
         if named:
@@ -38,27 +38,27 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
-        """One directory for each training run."""
+        """Training runs, one directory each."""
         return self.root / "runs"
 
     @property
     def cache(self) -> Path:
-        """Parsed data sets, evaluations, audits: safe to delete."""
+        """The cache; safe to delete."""
         return self.root / "cache"
 
     @property
     def jobs(self) -> Path:
-        """One directory for each background job that is not a training run."""
+        """Background jobs that are not trainings, one directory each."""
         return self.root / "jobs"
 
     @property
     def marks(self) -> Path:
-        """A person's corrections of labels."""
+        """Corrected labels and other marks."""
         return self.root / "marks"
 
     @property
     def classes(self) -> Path:
-        """A person's class maps: merged, renamed, dropped and reordered classes."""
+        """Class maps: merged, renamed, dropped and reordered classes."""
         return self.root / "classes"
 
     @property
@@ -68,22 +68,22 @@ class Workspace:
 
     @property
     def predictions(self) -> Path:
-        """What was found in folders of photographs, for going on after a break."""
+        """Results of photo folders, for resuming."""
         return self.root / "predictions"
 
     @property
     def logs(self) -> Path:
-        """What went wrong in the app."""
+        """Log files of the app."""
         return self.root / "logs"
 
     @property
     def app_state(self) -> Path:
-        """The data and the model in use, with which the next browser window begins."""
+        """The data and model in use, with which a new browser window starts."""
         return self.root / "app.json"
 
     @property
     def app_lock(self) -> Path:
-        """Held by the app that serves this workspace."""
+        """The lock of the app that serves this workspace."""
         return self.root / "app.lock"
 
     @property
@@ -93,38 +93,38 @@ class Workspace:
 
     @property
     def uploads(self) -> Path:
-        """Data sets dragged into the browser."""
+        """Uploaded data sets."""
         return self.root / "uploads"
 
 
 def script_workspace(workspace: Workspace | None) -> Workspace:
-    """The workspace of a script that names none; only the functions a script begins with call this."""
+    """Return the default workspace if a script passes none; only the functions that scripts call first use this."""
     return workspace or Workspace.default()
 
 
 def make_directory(path: Path) -> Path:
-    """Create ``path`` with its parents.
+    """Create ``path`` and its parents.
 
     Raises:
-        WorkspaceError: the place cannot be written.
+        WorkspaceError: the folder cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(
-            f"The folder {path} cannot be created ({error.strerror}). Free or choose a writable place with FER_HOME."
+            f"The folder {path} cannot be created ({error.strerror}). Choose a writable folder with FER_HOME."
         ) from error
     return path
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path`` that takes its name when the block ends well.
+    """Open a temporary file next to ``path`` that replaces it when the block ends without an error.
 
-    A reader sees the old content or the new one, never half of it. On an error the old file stays.
+    Readers see either the old or the new content. After an error the old file remains.
 
     Raises:
-        WorkspaceError: the disk is full or the place cannot be written.
+        WorkspaceError: the disk is full or the folder cannot be written.
     """
     make_directory(path.parent)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
@@ -137,7 +137,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise WorkspaceError(
             f"{path} cannot be written ({error.strerror or error}). "
-            "Free some space, or choose another place with FER_HOME."
+            "Free some space, or choose another folder with FER_HOME."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -145,7 +145,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as JSON, atomically. Numbers that are not finite are refused by ``json``."""
+    """Write ``value`` as JSON, atomically; NaN and infinity raise an error."""
     import json
 
     with atomic_write(path) as file:

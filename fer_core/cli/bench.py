@@ -79,10 +79,10 @@ def bench_live(
     """Milliseconds per frame of the live path at 640×480, and of a plain way of doing the same."""
     from fer_core.bench import bench_live as measure
     from fer_core.bench import clip_of_photos
-    from fer_core.inference import default_model, share_processor
+    from fer_core.inference import default_model, limit_torch_threads
     from fer_core.photos import find_photos
 
-    share_processor()
+    limit_torch_threads()
     clip = clip_of_photos(list(find_photos([photos])), faces)
     r = measure(clip, model or default_model(), detect_every, rounds, note, workspace=workspace())
     stages = ", ".join(f"{name} {ms:.1f}" for name, ms in r["stages"].items())

@@ -167,11 +167,11 @@ def filters(
     """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
     from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
     from fer_core.images import check_image_name, write_image
-    from fer_core.inference import Classifier, share_processor
+    from fer_core.inference import Classifier, limit_torch_threads
 
     if output:
         check_image_name(output)  # before the work, not after it
-    share_processor()
+    limit_torch_threads()
     classifier = Classifier.load(model, workspace=workspace())
     dataset = None
     if data is not None:

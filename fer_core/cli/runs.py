@@ -104,7 +104,7 @@ def report(
     """Make a run's lab report: one HTML file, to be read or printed anywhere."""
 
     from fer_core.errors import ConfigError
-    from fer_core.inference import share_processor
+    from fer_core.inference import limit_torch_threads
     from fer_core.report.lab_report import make_report
     from fer_core.training.runs import open_run
     from fer_core.workspace import atomic_write
@@ -112,7 +112,7 @@ def report(
     if Path(output).suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"'{output}' does not end like a web page. Use .html; any browser prints it to PDF.")
     found = open_run(run, workspace())
-    share_processor()
+    limit_torch_threads()
     with progress("Making the report") as on_progress:
         made = make_report(found, data, on_progress=on_progress, workspace=workspace())
     with atomic_write(Path(output)) as file:

@@ -1,4 +1,4 @@
-"""Using a trained network: ``Classifier.load("compact").probabilities(faces)``."""
+"""Run trained networks: ``Classifier.load("compact").probabilities(faces)``."""
 
 from fer_core.inference.checkpoint import (
     CheckpointInfo,
@@ -15,18 +15,18 @@ from fer_core.inference.classifier import (
     shipped_models,
     softmax,
 )
-from fer_core.inference.network import share_processor
+from fer_core.inference.network import limit_torch_threads
 
 __all__ = [
     "CheckpointInfo",
     "Classifier",
     "default_model",
     "import_state_dict",
+    "limit_torch_threads",
     "load_checkpoint",
     "read_info",
     "resolve_model",
     "save_checkpoint",
-    "share_processor",
     "shipped_models",
     "softmax",
     "update_info",

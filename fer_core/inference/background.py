@@ -1,4 +1,4 @@
-"""Making the ONNX file of a network once, in a process behind this one; until it is there, PyTorch answers."""
+"""Exports a network to ONNX once, in a background process; until then, PyTorch computes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from fer_core.workspace import Workspace
 
 SWITCH: Final = "FER_EXPORT_ONNX"
-"""Environment variable; ``0`` lets no process be started for this."""
+"""Environment variable; ``0`` turns background exports off."""
 
 
 def export_behind(classifier: Classifier, workspace: Workspace) -> bool:
-    """Start to make the ONNX file of a network from a file that has none; whether a process was started.
+    """Start exporting a network's file to ONNX if there is no export yet; return whether a process was started.
 
-    Nothing is raised: where it cannot be made, PyTorch goes on to answer.
+    Never raises: without an ONNX file, PyTorch computes.
     """
     path = classifier.path
     if path is None or classifier.engine["name"] != "torch" or os.environ.get(SWITCH) == "0":
         return False
     try:
         if Store(workspace).get("onnx", str(classifier.weights_key), lambda entry: True):
-            return False  # made before, and found not to agree
+            return False  # exported before, but the results disagree
         spawn(["export", str(path), "--keep"], workspace, make_directory(workspace.logs) / "onnx.log")
     except (FerError, OSError):
         return False
@@ -39,9 +39,9 @@ def export_behind(classifier: Classifier, workspace: Workspace) -> bool:
 
 
 def keep_onnx(classifier: Classifier, workspace: Workspace) -> None:
-    """Make the ONNX file of a network from a file and keep it in the store; another process at it is left alone.
+    """Export a network's file to ONNX into the store, unless another process is doing so.
 
-    A network that cannot be exported, or whose export differs from PyTorch, is remembered, so that it is tried once.
+    A failed export, or one that differs from PyTorch, is recorded, so that it is tried only once.
     """
     from filelock import FileLock, Timeout
 
@@ -50,13 +50,13 @@ def keep_onnx(classifier: Classifier, workspace: Workspace) -> None:
 
     key = classifier.weights_key
     if key is None:
-        raise ModelError("Only a network from a file has a place in the store.")
+        raise ModelError("Only networks loaded from a file can be exported to the store.")
     lock = FileLock(make_directory(workspace.cache) / f"onnx-{key[:16]}.lock", timeout=0)
     with contextlib.suppress(Timeout), lock:
         content, fault = b"", None
         try:
             content = onnx_bytes(classifier)
             fault = OnnxEngine(content).fault(key)
-        except Exception as error:  # the exporter's errors have no common class
+        except Exception as error:  # the exporter's errors have no common base class
             fault = str(error)
         Store(workspace).put("onnx", key, {"onnx": np.frombuffer(b"" if fault else content, np.uint8)}, fault=fault)

@@ -1,7 +1,7 @@
-"""A checkpoint: weights and all that is needed to use them, in one ``*.safetensors`` file; never a pickle.
+"""A checkpoint: one ``*.safetensors`` file with the weights and everything needed to use them; never a pickle.
 
-The file's header carries one JSON document (key ``fer_lab``): architecture, preprocessing, label names, training
-settings, data fingerprint, protocol, metrics, temperature, abstain threshold and library versions.
+The file's header contains a JSON record (key ``fer_lab``): architecture, preprocessing, class names, training settings,
+dataset fingerprint, protocol, metrics, calibration and library versions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 2
 _KEY = "fer_lab"
-_LARGEST_HEADER = 4 << 20  # bytes; ours are a few kilobytes
+_LARGEST_HEADER = 4 << 20  # bytes; ours have a few kilobytes
 
 
 class CalibrationPoint(Config):
@@ -37,37 +37,42 @@ class CalibrationPoint(Config):
 
 
 class CheckpointInfo(Config):
-    """Everything about a checkpoint except the weights."""
+    """The record of a checkpoint: everything except the weights."""
 
     schema_version: int = Field(SCHEMA, description="Version of this record.")
     architecture: str = Field(description="Name in the registry of fer_core.models.")
-    model_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the architecture.")
+    model_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the network architecture.")
     labels: tuple[str, ...] = Field(description="Class names in the order of the logits.")
-    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="How pixels become a tensor.")
-    temperature: float = Field(1.0, gt=0, description="Logits are divided by this before softmax (Guo et al. 2017).")
-    abstain_below: float = Field(0.0, ge=0, le=1, description="Below this top probability the answer is 'not sure'.")
-    protocol: str = Field("unknown", description="Protocol the weights were trained under.")
-    data_name: str = Field("", description="Data set, for people.")
-    data_fingerprint: str = Field("", description="sha-256 of the data set's content.")
-    config: dict[str, Any] = Field(default_factory=dict, description="The training settings.")
-    metrics: dict[str, Any] = Field(default_factory=dict, description="Figures with their intervals, by split.")
-    epoch: int = Field(0, ge=0, description="Epoch the weights were taken from.")
-    run: str = Field("", description="Run the weights come from.")
-    created: str = Field("", description="UTC time, ISO 8601.")
-    versions: dict[str, str] = Field(default_factory=dict, description="Versions of the libraries used.")
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="Normalization of the pixels.")
+    temperature: float = Field(1.0, gt=0, description="Divides the logits before softmax (Guo et al. 2017).")
+    abstain_below: float = Field(
+        0.0, ge=0, le=1, description="If the top probability is lower, the model abstains ('not sure')."
+    )
+    protocol: str = Field("unknown", description="Training protocol.")
+    data_name: str = Field("", description="Name of the data set, for display.")
+    data_fingerprint: str = Field("", description="SHA-256 of the data set.")
+    config: dict[str, Any] = Field(default_factory=dict, description="Training settings.")
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Metrics with intervals, by split.")
+    epoch: int = Field(0, ge=0, description="Epoch of the weights.")
+    run: str = Field("", description="Id of the run.")
+    created: str = Field("", description="Creation time, UTC, ISO 8601.")
+    versions: dict[str, str] = Field(default_factory=dict, description="Library versions used in training.")
     prior: tuple[float, ...] = Field(
         (),
-        description="Share of each class among the training faces; empty where unknown, then there is no sensitivity.",
+        description="Share of each class among the training faces; empty if unknown, in which case the sensitivity cannot be changed.",
     )
-    sensitivity: float = Field(0.0, ge=0, le=1, description="The sensitivity used where none is asked for.")
+    sensitivity: float = Field(0.0, ge=0, le=1, description="Default sensitivity.")
     calibration: tuple[CalibrationPoint, ...] = Field(
-        (), description="Temperature and threshold by sensitivity, ascending; in between they are interpolated."
+        (),
+        description="Temperature and threshold by sensitivity, in ascending order; values in between are interpolated.",
     )
     target: Literal["labels", "votes"] = Field(
-        "labels", description="What the network learned to predict: one label for each face, or people's votes."
+        "labels", description="Target of the training: one label per face, or people's votes."
     )
-    truth: str = Field("labels", description="What the labels of training were: the data's own, or people's votes.")
-    class_map: tuple[MappedClass, ...] = Field((), description="How the classes were made from those of the source.")
+    truth: str = Field(
+        "labels", description="Labels used in training: the data's own, or the majority of people's votes."
+    )
+    class_map: tuple[MappedClass, ...] = Field((), description="How the classes were made from the source classes.")
 
     @field_validator("labels")
     @classmethod
@@ -82,12 +87,12 @@ class CheckpointInfo(Config):
         if self.prior and len(self.prior) != len(self.labels):
             raise ValueError(f"prior has {len(self.prior)} shares for {len(self.labels)} classes")
         if self.prior and not (min(self.prior) >= 0 and abs(sum(self.prior) - 1) < 1e-3):
-            raise ValueError("prior must hold shares that are not negative and sum to 1")
+            raise ValueError("prior must contain non-negative shares that sum to 1")
         if self.sensitivity and not self.prior:
-            raise ValueError("a sensitivity needs the prior of the classes")
+            raise ValueError("a sensitivity requires the prior of the classes")
         steps = [point.sensitivity for point in self.calibration]
         if steps != sorted(set(steps)):
-            raise ValueError("the sensitivities of the calibration must ascend")
+            raise ValueError("the sensitivities of the calibration must be in ascending order")
         return self
 
     @cached_property
@@ -97,10 +102,10 @@ class CheckpointInfo(Config):
 
 
 def save_checkpoint(path: Path, weights: dict[str, torch.Tensor], info: CheckpointInfo, half: bool = False) -> None:
-    """Write a checkpoint, atomically. With ``half``, float tensors are stored as float16.
+    """Write a checkpoint atomically; with ``half``, float tensors are stored as float16.
 
     Raises:
-        WorkspaceError: the place cannot be written.
+        WorkspaceError: the file cannot be written.
     """
     import torch
     from safetensors.torch import save
@@ -114,10 +119,10 @@ def save_checkpoint(path: Path, weights: dict[str, torch.Tensor], info: Checkpoi
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """The record in a checkpoint's header, without reading the weights.
+    """Read the record from a checkpoint's header without reading the weights.
 
     Raises:
-        CheckpointError: the file is missing, damaged, foreign or of a newer version.
+        CheckpointError: the file is missing, damaged, not ours or from a newer version.
     """
     try:
         with path.open("rb") as file:
@@ -151,14 +156,14 @@ def read_info(path: Path) -> CheckpointInfo:
 
 
 def _current(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of any version as one of today's. Version 1 could leave the labels out: they were FER2013's seven."""
+    """Convert a record of any version to the current one. In version 1, missing labels meant FER2013's seven."""
     if record.get("schema_version") == 1:
         return {"labels": ClassList.fer2013().names, **record, "schema_version": SCHEMA}
     return record
 
 
 def load_checkpoint(path: Path) -> tuple[ExpressionModel, CheckpointInfo]:
-    """The network in evaluation mode, float32, with its record.
+    """Load the network in evaluation mode, float32, with its record.
 
     Raises:
         CheckpointError: the file is damaged or does not fit its architecture.
@@ -201,7 +206,7 @@ def _fill(model: ExpressionModel, tensors: dict[str, torch.Tensor], path: Path) 
 
 
 def update_info(path: Path, **changes: Any) -> CheckpointInfo:
-    """Change fields of a checkpoint's record (its temperature, its threshold); the weights stay as they are.
+    """Change fields of a checkpoint's record, such as the temperature; the weights stay unchanged.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -211,16 +216,16 @@ def update_info(path: Path, **changes: Any) -> CheckpointInfo:
     from safetensors.torch import load_file
 
     info = CheckpointInfo.parse({**read_info(path).to_dict(), **changes})
-    _read_tensors(path)  # refuse to rewrite a damaged file
+    _read_tensors(path)  # never rewrite a damaged file
     save_checkpoint(path, load_file(path), info)
     return info
 
 
 def load_plain(path: Path, device: str = "cpu") -> Any:
-    """What ``torch.save`` wrote, read with ``weights_only=True``: tensors and plain values only, no code ever runs.
+    """Read a ``torch.save`` file with ``weights_only=True``: tensors and plain values only, no code runs.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or holds anything else.
+        CheckpointError: the file is missing, damaged, or contains anything else.
     """
     import warnings
 
@@ -228,17 +233,17 @@ def load_plain(path: Path, device: str = "cpu") -> Any:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about foreign pickle protocols before it refuses them
+            warnings.simplefilter("ignore")  # torch warns about unknown pickle protocols before it rejects them
             return torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # hostile bytes can raise nearly anything in an unpickler
+    except Exception as error:  # malicious bytes can raise almost any error in an unpickler
         raise CheckpointError(f"{path} is damaged, or holds more than tensors ({type(error).__name__}).") from error
 
 
 def import_state_dict(path: Path, architecture: str, **model_args: Any) -> ExpressionModel:
-    """A network from a foreign ``.pt``/``.pkl`` state dict, read with ``weights_only=True`` so that no code in it runs.
+    """Load a network from an external ``.pt``/``.pkl`` state dict with ``weights_only=True``, so that no code in it runs.
 
     Raises:
-        CheckpointError: the file is no plain state dict or does not fit the architecture.
+        CheckpointError: the file is not a plain state dict or does not fit the architecture.
     """
     import torch
 

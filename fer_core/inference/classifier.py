@@ -1,4 +1,4 @@
-"""THE inference path: training's validation, evaluation, upload, folder, video, webcam and CLI all come through here."""
+"""The one inference path: validation, evaluation, photos, video, webcam and the command line all use it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Progress = Callable[[int, int], None]
 
 
 def resolve_model(model: str | Path, workspace: Workspace) -> Path:
-    """The checkpoint file meant by a shipped model's name, a run id (its best weights), or a path.
+    """Return the checkpoint file of a model, given a shipped name, a run id (its best weights) or a path.
 
-    ``NAME:labels`` or ``NAME:votes`` is the output of a network that learned this, where a training left two: of a run,
-    or in files beside each other (``x.safetensors`` and ``x-labels.safetensors``).
+    ``NAME:labels`` and ``NAME:votes`` name one output of a training with two: of a run, or of files next to each other
+    (``x.safetensors`` and ``x-labels.safetensors``).
 
     Raises:
-        ModelError: none of these; the message lists the shipped models.
+        ModelError: the model does not exist; the message lists the shipped models.
     """
     text = str(model)
     if (found := _find_checkpoint(text, workspace)) is not None:
@@ -58,10 +58,10 @@ def resolve_model(model: str | Path, workspace: Workspace) -> Path:
 
 
 def resolve_output(model: str, target: str, workspace: Workspace) -> Path:
-    """The output of ``model`` that learned ``target`` where it has one, else what ``model`` means by itself.
+    """Return the output of ``model`` with this target, or its only output.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: the model does not exist.
     """
     try:
         return resolve_model(f"{model}:{target}", workspace)
@@ -81,34 +81,34 @@ def _find_checkpoint(text: str, workspace: Workspace) -> Path | None:
 
 
 def shipped_models() -> list[str]:
-    """Names of the checkpoints in ``assets/models``."""
+    """Return the names of the checkpoints in ``assets/models``."""
     return sorted(path.stem for path in asset("models").glob("*.safetensors"))
 
 
 def default_model() -> str:
-    """The model for faces in photographs and videos where none is named.
+    """Return the default model for photos, videos and the webcam.
 
-    That is the environment variable ``FER_MODEL``, else the first that is shipped of ``compact-people`` (which was
-    trained on what ten people say of a face), ``compact`` and ``seed``.
+    This is ``FER_MODEL`` if that environment variable is set, otherwise the first shipped of ``compact-people`` (trained on
+    people's votes), ``compact`` and ``seed``.
     """
     shipped = shipped_models()
     return os.environ.get("FER_MODEL") or next((m for m in ("compact-people", "compact") if m in shipped), "seed")
 
 
 class Classifier:
-    """A network ready to use: uint8 faces (N, 48, 48) in, logits, probabilities or features out.
+    """A network for inference: takes uint8 faces (N, 48, 48), returns logits, probabilities or features.
 
-    Safe to share between threads: nothing is switched during a call. A network from a file is computed by ONNX Runtime
-    where its ONNX file is at hand and agrees with PyTorch, else by PyTorch, which loads when it is first needed.
+    Thread-safe: a call changes no state. Networks loaded from a file run in ONNX Runtime if their ONNX file is available and
+    agrees with PyTorch; otherwise in PyTorch, which is imported on first use.
     """
 
     def __init__(
         self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu", *, sensitivity: float | None = None
     ) -> None:
-        """Take ownership of ``model``: it is set to evaluation mode, and no gradient is ever kept for its weights.
+        """Take ownership of ``model``, which is set to evaluation mode without gradients.
 
         Raises:
-            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+            ConfigError: the sensitivity is outside 0…1, or the model has no prior.
         """
         self.info = info
         self.adjustment = Adjustment.of(info, sensitivity)
@@ -124,19 +124,19 @@ class Classifier:
         sensitivity: float | None = None,
         threads: int = 0,
     ) -> Self:
-        """A shipped model by name, a run by its id, or a checkpoint by its path.
+        """Load a shipped model by name, a run by id, or a checkpoint by path.
 
         Args:
             model: name, run id or path.
             device: ``cpu`` or ``cuda``.
-            workspace: where runs and exported networks lie; that of a script, :func:`script_workspace`, when None.
-            sensitivity: in 0…1, see :mod:`fer_core.inference.sensitivity`; the model's own when None.
-            threads: of the processor, for ONNX Runtime; 0 takes all cores. With 1, PyTorch too, should it be needed,
-                computes with one thread in this process, see :func:`share_processor`.
+            workspace: where runs and exported networks are; None uses :func:`script_workspace`.
+            sensitivity: in 0…1, see :mod:`fer_core.inference.sensitivity`; None uses the model's default.
+            threads: processor threads for ONNX Runtime; 0 uses all cores. With 1, PyTorch, if needed, also uses one
+                thread in this process, see :func:`limit_torch_threads`.
 
         Raises:
-            ModelError: there is no such model, or the file is damaged.
-            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+            ModelError: the model does not exist, or its file is damaged.
+            ConfigError: the sensitivity is outside 0…1, or the model has no prior.
         """
         workspace = script_workspace(workspace)
         path = resolve_model(model, workspace)
@@ -152,11 +152,11 @@ class Classifier:
         sensitivity: float | None = None,
         threads: int = 0,
     ) -> Self:
-        """The model of a checkpoint file; see :meth:`load`.
+        """Load a checkpoint file; see :meth:`load`.
 
         Raises:
             ModelError: the file is missing or damaged.
-            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+            ConfigError: the sensitivity is outside 0…1, or the model has no prior.
         """
         found = cls.__new__(cls)
         found.info = read_info(path)
@@ -165,75 +165,75 @@ class Classifier:
         return found
 
     def with_sensitivity(self, sensitivity: float | None) -> Self:
-        """The same network at another sensitivity (its own when None); nothing is loaded again.
+        """Return the same network at another sensitivity (None: its default) without loading it again.
 
         Raises:
-            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+            ConfigError: the sensitivity is outside 0…1, or the model has no prior.
         """
         other = copy.copy(self)
         other.adjustment = Adjustment.of(self.info, sensitivity)
         return other
 
     def same_network(self, other: Classifier) -> bool:
-        """Whether ``other`` is this network, at the same or another sensitivity."""
+        """Return whether ``other`` is the same network, at any sensitivity."""
         return self._network is other._network
 
     @property
     def sensitivity(self) -> float:
-        """In 0…1, see :mod:`fer_core.inference.sensitivity`."""
+        """The sensitivity in 0…1, see :mod:`fer_core.inference.sensitivity`."""
         return self.adjustment.sensitivity
 
     @property
     def temperature(self) -> float:
-        """Divides the adjusted logits before softmax; that at the sensitivity."""
+        """The temperature at this sensitivity; divides the adjusted logits before softmax."""
         return self.adjustment.temperature
 
     @property
     def abstain_below(self) -> float:
-        """Below this top probability the model abstains; that at the sensitivity."""
+        """The threshold at this sensitivity; the model abstains if the top probability is lower."""
         return self.adjustment.abstain_below
 
     @property
     def shift(self) -> npt.NDArray[np.float64]:
-        """What the sensitivity takes off each raw logit, float64 (C,)."""
+        """The adjustment subtracted from the raw logits, float64 (C,)."""
         return self.adjustment.shift
 
     @property
     def has_sensitivity(self) -> bool:
-        """Whether the model knows how frequent its classes were in training, so that its sensitivity can be changed."""
+        """Whether the model has a prior, so that its sensitivity can be changed."""
         return bool(self.info.prior)
 
     def adjust(self, logits: npt.NDArray[np.floating]) -> Floats:
-        """Raw logits (…, C) as this sensitivity shifts them; softmax(adjusted / ``temperature``) are probabilities."""
+        """Return the raw logits (…, C) adjusted for the sensitivity; softmax(adjusted / ``temperature``) gives probabilities."""
         return self.adjustment.apply(logits)
 
     @property
     def path(self) -> Path | None:
-        """The file the network is from; None for one in memory."""
+        """The network's file; None if it was created in memory."""
         return self._network.path
 
     @property
     def weights_key(self) -> str | None:
-        """What names the weights of the file, see :func:`fer_core.inference.engines.weights_key`; None without a file."""
+        """The key of the file's weights, see :func:`fer_core.inference.engines.weights_key`; None without a file."""
         return weights_key(self.path, self.info) if self.path is not None else None
 
     @property
     def model(self) -> ExpressionModel:
-        """The network in PyTorch, for gradients, filters and layers; loaded when first asked for.
+        """The PyTorch network, for gradients, filters and layers; loaded on first use.
 
         Raises:
-            ModelError: the file has become damaged.
+            ModelError: the file is damaged.
         """
         return self._network.torch().model
 
     @property
     def device(self) -> torch.device:
-        """Where PyTorch computes."""
+        """The PyTorch device."""
         return self._network.torch().device
 
     @property
     def engine(self) -> dict[str, str]:
-        """What computes the logits: ``name`` and ``version`` of the library."""
+        """The engine that computes the logits: ``name`` and ``version`` of the library."""
         engine = self._network.engine()
         return {"name": engine.name, "version": engine.version}
 
@@ -244,30 +244,30 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the logits."""
+        """The class names in the order of the logits."""
         return self.info.labels
 
     def logits(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
     ) -> Floats:
-        """Raw logits, float32 (N, C), of faces uint8 (N, 48, 48) or (48, 48); sensitivity and temperature do not count.
+        """Return raw logits, float32 (N, C), for faces uint8 (N, 48, 48) or (48, 48), without sensitivity or temperature.
 
         Raises:
-            ImageError: the array is not one of faces.
-            ModelError: the weights are damaged so that an answer is not finite.
+            ImageError: the array does not contain faces.
+            ModelError: the logits are NaN or infinite because the weights are damaged.
         """
         return self._run(faces, "logits", batch_size, on_progress)
 
     def probabilities(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
     ) -> Floats:
-        """softmax(adjusted logits / temperature), float32 (N, C); each row sums to 1."""
+        """Return softmax(adjusted logits / temperature), float32 (N, C); each row sums to 1."""
         return softmax(self.adjust(self.logits(faces, batch_size, on_progress)), self.temperature)
 
     def features(
         self, faces: npt.NDArray[np.generic], batch_size: int = 256, on_progress: Progress | None = None
     ) -> Floats:
-        """Penultimate features, float32 (N, D): what the last linear layer sees."""
+        """Return the penultimate features, float32 (N, D): the input of the last linear layer."""
         return self._run(faces, "features", batch_size, on_progress)
 
     def _run(
@@ -291,5 +291,5 @@ class Classifier:
 
 
 def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:
-    """softmax(logits / temperature) over the last axis, float32, computed in float64 with the maximum taken off."""
+    """Return softmax(logits / temperature) over the last axis as float32, computed stably in float64."""
     return probabilities_of(np.asarray(logits, dtype=np.float64) / temperature)

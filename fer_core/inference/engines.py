@@ -1,7 +1,7 @@
-"""What computes a network's outputs: PyTorch, or ONNX Runtime, which loads in a fraction of the time and memory.
+"""Engines that compute a network's outputs: PyTorch, and ONNX Runtime, which loads faster and needs less memory.
 
-An engine takes grey faces and gives logits or penultimate features. An ONNX file made here names the weights it was
-made from and carries PyTorch's probabilities of 32 fixed faces; it is believed only where both agree.
+An engine takes gray faces and returns logits or penultimate features. Our ONNX files contain a key of the weights they were
+exported from and PyTorch's probabilities for 32 fixed faces; a file is used only if both match.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ Floats = npt.NDArray[np.float32]
 Output = Literal["logits", "features"]
 
 TOLERANCE: Final = 1e-5
-"""Largest difference of a probability between PyTorch and an ONNX file that answers in its place."""
+"""Largest accepted difference in probability between PyTorch and an ONNX file that replaces it."""
 
 _log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """Computes a network's outputs. Safe to share between threads."""
+    """Computes a network's outputs. Thread-safe."""
 
     name: str
     version: str
 
     def run(self, faces: npt.NDArray[np.uint8], output: Output) -> Floats:
-        """``logits`` float32 (N, C) or penultimate ``features`` float32 (N, D) of faces uint8 (N, 48, 48)."""
+        """Return ``logits`` float32 (N, C) or penultimate ``features`` float32 (N, D) of faces uint8 (N, 48, 48)."""
         ...
 
 
 class TorchEngine:
-    """A network in PyTorch, on a processor or a GPU; nothing is switched or stored during a call."""
+    """A network in PyTorch, on a processor or a GPU; a call changes no state."""
 
     name = "torch"
 
@@ -66,14 +66,14 @@ class TorchEngine:
         fold: bool = False,
         channels_last: bool = True,
     ) -> None:
-        """Take ownership of ``model``: it is set to evaluation mode, and no gradient is ever kept for its weights.
+        """Take ownership of ``model``, which is set to evaluation mode without gradients.
 
         Args:
             model: the network.
             preprocess: its preprocessing.
             device: ``cpu`` or ``cuda``.
-            fold: batch norm is folded into the convolutions; the weights must not change after that.
-            channels_last: memory layout of the maps, the faster one on processors; else PyTorch's default.
+            fold: fold batch norm into the convolutions; the weights must not change afterwards.
+            channels_last: use the channels-last memory format, which is faster on processors.
         """
         import torch
 
@@ -98,10 +98,9 @@ class TorchEngine:
 
 
 def load_onnxruntime() -> ModuleType:
-    """The library ONNX Runtime, with its usage statistics off: nothing may leave the machine.
+    """Import ONNX Runtime with its usage statistics turned off, so that nothing leaves the machine.
 
-    Its wheel sends events to a server of its maker unless the variable is set before the library loads. Nothing else
-    imports it.
+    Its wheel reports to its maker unless an environment variable is set before it loads. No other code imports it.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -112,51 +111,53 @@ def load_onnxruntime() -> ModuleType:
 
 
 class OnnxEngine:
-    """A network in ONNX Runtime, from a file made by :func:`fer_core.inference.export.onnx_bytes`."""
+    """A network in ONNX Runtime, from a file written by :func:`fer_core.inference.export.onnx_bytes`."""
 
     name = "onnxruntime"
 
     def __init__(self, model: Path | bytes, threads: int = 1) -> None:
-        """Load the file or its content.
+        """Load a file or its content.
 
         Args:
             model: path or content.
-            threads: of the processor; 0 takes all cores.
+            threads: processor threads; 0 uses all cores.
 
         Raises:
-            ModelError: the content is no ONNX file of ours, or is damaged.
+            ModelError: the content is not one of our ONNX files, or is damaged.
         """
         onnxruntime = load_onnxruntime()
         self.version = version("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3  # warnings of the optimizer are not for users
+        options.log_severity_level = 3  # users cannot act on optimizer warnings
         try:
             source = model if isinstance(model, bytes) else str(model)
             self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
             self.about: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
             self.labels = tuple(str(name) for name in json.loads(self.about["labels"]))
-        except Exception as error:  # ONNX Runtime's errors have no common class, and damaged files raise nearly any
+        except (
+            Exception
+        ) as error:  # ONNX Runtime's errors have no common base class, and damaged files can raise almost any error
             raise ModelError(
                 f"{model if isinstance(model, Path) else 'The ONNX file'} cannot be used ({error})."
             ) from error
 
     def run(self, faces: npt.NDArray[np.uint8], output: str) -> Floats:
-        """See :class:`Engine`; an exported file also gives ``probabilities``."""
+        """See :class:`Engine`; exported files also provide ``probabilities``."""
         return np.asarray(self.session.run([output], {"faces": np.ascontiguousarray(faces)})[0])
 
     def fault(self, weights: str) -> str | None:
-        """Why this file must not answer in place of the network with these weights; None where it may.
+        """Return why this file must not replace the network with these weights; None if it may.
 
         Args:
             weights: :func:`weights_key` of the checkpoint.
         """
         if self.about.get("weights") != weights:
-            return "it was made from other weights"
+            return "it was exported from other weights"
         try:
             wanted = np.frombuffer(base64.b64decode(self.about["reference"]), np.float32).reshape(-1, len(self.labels))
-            # a few at a time: the memory for a large batch would be kept as long as the program runs
+            # small batches, because the memory of a large one would never be released
             parts = [self.run(part, "logits") for part in np.split(fixed_faces(), 8)]
             found = probabilities_of(np.concatenate(parts))
             difference = float(np.abs(found - wanted).max())
@@ -166,16 +167,16 @@ class OnnxEngine:
 
 
 def probabilities_of(logits: npt.NDArray[np.floating]) -> Floats:
-    """softmax(logits) over the last axis, float32, computed in float64 with the maximum taken off."""
+    """Return softmax(logits) over the last axis as float32, computed stably in float64."""
     scaled = np.asarray(logits, dtype=np.float64)
     exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def fixed_faces() -> npt.NDArray[np.uint8]:
-    """The 32 faces on which engines are compared, uint8 (32, 48, 48): patterns of several coarsenesses, some flat.
+    """Return the 32 faces on which engines are compared, uint8 (32, 48, 48): patterns at several scales, some flat.
 
-    They follow from whole-number arithmetic alone, so they are the same with any version of any library.
+    They use integer arithmetic only, so that they are the same with every library version.
     """
     number, row, column = np.ogrid[0:32, 0:FACE_SIZE, 0:FACE_SIZE]
     block = np.array([1, 3, 6, 12])[number % 4]
@@ -186,12 +187,12 @@ def fixed_faces() -> npt.NDArray[np.uint8]:
 
 
 def reference_of(logits: Floats) -> str:
-    """Probabilities of :func:`fixed_faces` from their logits, as text for an ONNX file."""
+    """Encode the probabilities of :func:`fixed_faces` as text for an ONNX file."""
     return base64.b64encode(probabilities_of(logits).tobytes()).decode()
 
 
 def weights_key(path: Path, info: CheckpointInfo) -> str:
-    """sha-256 of what decides the logits: weights, architecture, preprocessing and classes, but not the temperature.
+    """Return the SHA-256 of everything that determines the logits: weights, architecture, preprocessing, classes.
 
     Raises:
         ModelError: the file cannot be read.
@@ -209,11 +210,11 @@ def weights_key(path: Path, info: CheckpointInfo) -> str:
 
 
 def fold_batch_norm(model: torch.nn.Module) -> Callable[..., object]:
-    """A copy of ``model``, for evaluation only, in which each convolution has taken in the batch norm behind it.
+    """Return a copy of ``model`` for evaluation with each batch norm folded into the preceding convolution.
 
-    In evaluation batch norm is a scale and a shift per channel, so conv and norm are one convolution with other weights
-    (the logits agree to rounding, about 1e-6). It saves a pass over each map: ``compact`` answers a single face a sixth
-    sooner. A network that cannot be traced is returned as it is.
+    In evaluation mode, batch norm scales and shifts each channel, so it can become part of the convolution's weights (logits
+    agree to about 1e-6). This saves a pass over each map: a single face through ``compact`` takes a sixth less time. A network
+    that cannot be traced is returned unchanged.
     """
     import torch
     from torch import fx, nn
@@ -221,7 +222,7 @@ def fold_batch_norm(model: torch.nn.Module) -> Callable[..., object]:
 
     try:
         traced = fx.symbolic_trace(copy.deepcopy(model).eval())
-    except (fx.proxy.TraceError, TypeError):  # its forward depends on the values it is given
+    except (fx.proxy.TraceError, TypeError):  # the forward pass depends on its input values
         return model
     modules = dict(traced.named_modules())
     calls = Counter(str(node.target) for node in traced.graph.nodes if node.op == "call_module")

@@ -1,7 +1,7 @@
-"""A network as an ONNX file that carries its own preprocessing: grey bytes in, logits and probabilities out.
+"""Exports a network to an ONNX file that includes its preprocessing: takes gray bytes, returns logits and probabilities.
 
-The file takes faces as they are (uint8, 48×48), so that nobody who uses it chooses a scale, a mean or an order of
-classes again. It is checked against PyTorch before it takes its name.
+The file takes faces as uint8 48×48, so that its users never have to choose a scale, a mean or a class order. It is compared
+with PyTorch before it is written under its final name.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     import torch
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability between PyTorch and the exported file."""
+"""Largest accepted difference in probability between PyTorch and the exported file."""
 
 OPSET = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What came out of an export.
+    """The result of an export.
 
     Attributes:
         path: the file.
         bytes: its size.
-        opset: version of ONNX's operators.
-        max_probability_difference: largest |Δp| against PyTorch over ``faces_compared`` faces, in batches of 1 to 64.
-        faces_compared: random and flat faces the check used.
+        opset: version of the ONNX operator set.
+        max_probability_difference: largest |Δp| from PyTorch over ``faces_compared`` faces, in batches of 1 to 64.
+        faces_compared: number of random and flat faces compared.
     """
 
     path: str
@@ -58,16 +58,16 @@ class Export:
 
 
 def export_onnx(classifier: Classifier, path: Path) -> Export:
-    """Write ``classifier`` to an ONNX file with a batch of any size.
+    """Write ``classifier`` to an ONNX file that accepts any batch size.
 
-    Input ``faces``: uint8 (N, 48, 48). Outputs ``logits``: float32 (N, C), and ``probabilities``: float32 (N, C),
-    softmax of the logits, shifted by the classifier's sensitivity, / temperature, and ``features``: float32 (N, D), what the last layer sees. The metadata hold ``labels`` (JSON, in the order of the outputs), ``sensitivity``, ``temperature``,
-    ``abstain_below`` and ``architecture``.
+    Input ``faces``: uint8 (N, 48, 48). Outputs: ``logits``, float32 (N, C); ``probabilities``, float32 (N, C), the softmax of the
+    logits after sensitivity and temperature; ``features``, float32 (N, D), the input of the last layer. The metadata contain
+    ``labels`` (JSON, in output order), ``sensitivity``, ``temperature``, ``abstain_below`` and ``architecture``.
 
     Raises:
         ConfigError: the path does not end in .onnx.
-        ModelError: the file does not agree with PyTorch; nothing is left behind.
-        WorkspaceError: the place cannot be written.
+        ModelError: the file disagrees with PyTorch; nothing is written.
+        WorkspaceError: the file cannot be written.
     """
     if path.suffix.lower() != ".onnx":
         raise ConfigError(f"{path} does not end in .onnx. Give the file's name with that ending.")
@@ -90,7 +90,7 @@ def export_onnx(classifier: Classifier, path: Path) -> Export:
 
 
 def onnx_bytes(classifier: Classifier) -> bytes:
-    """The content of an ONNX file with ``logits``, ``probabilities`` and ``features``, and what :class:`OnnxEngine` checks."""
+    """Return the content of an ONNX file with ``logits``, ``probabilities`` and ``features``, and the data that :class:`OnnxEngine` checks."""
     import onnx
     import torch
 
@@ -142,7 +142,7 @@ def onnx_bytes(classifier: Classifier) -> bytes:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """For the time of an export, torch says nothing of operators it would translate if torchvision were installed."""
+    """Suppress torch's messages about torchvision operators during an export."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -153,7 +153,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _probe_faces() -> npt.NDArray[np.uint8]:
-    """64 faces, uint8 (64, 48, 48): noise of several coarsenesses, and flat black, grey and white."""
+    """Return 64 faces, uint8 (64, 48, 48): noise at several scales, and flat black, gray and white."""
     rng = np.random.default_rng(0)
     faces = np.empty((64, FACE_SIZE, FACE_SIZE), np.uint8)
     for index, face in enumerate(faces):

@@ -1,7 +1,7 @@
-"""A network and what computes it: in memory, or from a checkpoint, then by ONNX Runtime where that is at hand.
+"""A network and its engine: in memory, or loaded from a checkpoint and run in ONNX Runtime if possible.
 
-The ONNX file of a checkpoint lies beside it for shipped models, else in the store, where it is made once, in the
-background. PyTorch is loaded when something needs it: gradients, filters, layers, or a network without such a file.
+The ONNX file of a shipped model is next to its checkpoint; other models have theirs in the store, exported once in the
+background. PyTorch is imported when something needs it: gradients, filters, layers, or a network without an ONNX file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from fer_core.workspace import Workspace
 
 _LOOK_EVERY: Final = 5.0
-"""Seconds between looks for a file that is not there yet."""
+"""Seconds between checks for a file that does not exist yet."""
 
 _log = logging.getLogger(__name__)
 
 
 class Network:
-    """A network with its engines. Safe to share between threads."""
+    """A network with its engines. Thread-safe."""
 
     def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
-        """A network in memory; it is computed by PyTorch, since its weights may change."""
+        """Create a network from memory; PyTorch computes it, because its weights may change."""
         self.path: Path | None = None
         self._device, self._threads = device, 0
         self._torch: TorchEngine | None = TorchEngine(model, info.preprocess, device)
@@ -44,14 +44,14 @@ class Network:
     def from_file(
         cls, path: Path, info: CheckpointInfo, device: str, workspace: Workspace | None, threads: int
     ) -> Network:
-        """The network of a checkpoint file, whose weights do not change any more.
+        """Create a network from a checkpoint file whose weights no longer change.
 
         Args:
-            path: of the checkpoint.
+            path: path of the checkpoint.
             info: its record.
             device: ``cpu`` or ``cuda``.
-            workspace: whose store to look into where no ONNX file lies beside the checkpoint; None looks in none.
-            threads: of the processor; 0 takes all cores.
+            workspace: the workspace whose store may contain the ONNX file; None searches no store.
+            threads: processor threads; 0 uses all cores.
 
         Raises:
             ModelError: the file is damaged.
@@ -60,16 +60,16 @@ class Network:
         network.path, network._device, network._threads = path, device, threads
         network._torch, network._lock = None, threading.Lock()
         network._onnx = _OnnxFile(path, info, workspace, threads) if device == "cpu" else None
-        network.engine()  # a damaged file is refused here, not at the first face
+        network.engine()  # damaged files fail here, not at the first face
         return network
 
     def engine(self) -> Engine:
-        """What answers now: ONNX Runtime once its file is there and agrees, PyTorch until then."""
+        """The current engine: ONNX Runtime once its file exists and agrees, PyTorch until then."""
         onnx = self._onnx.engine() if self._onnx is not None else None
         return onnx or self.torch()
 
     def torch(self) -> TorchEngine:
-        """The network in PyTorch, loaded when first asked for.
+        """The PyTorch network, loaded on first use.
 
         Raises:
             ModelError: the file is damaged.
@@ -79,18 +79,17 @@ class Network:
                 assert self.path is not None
                 model, info = load_checkpoint(self.path)
                 if self._threads == 1:
-                    share_processor()
+                    limit_torch_threads()
                 self._torch = TorchEngine(model, info.preprocess, self._device, fold=True)
             return self._torch
 
 
-def share_processor(threads: int = 1) -> None:
-    """From now on let PyTorch compute with ``threads`` threads in this process; for programs that answer a few faces at a
-    time.
+def limit_torch_threads(threads: int = 1) -> None:
+    """Limit PyTorch to ``threads`` threads in this process, for programs that classify a few faces at a time.
 
-    With several threads each layer of a small network ends at a barrier, and a thread that another program keeps from
-    running holds up all the others: beside a training, one face took 600 ms with two threads and 5 ms with one
-    (two cores). A single thread also leaves the other cores to the detector, the encoder and other windows.
+    With several threads, each layer of a small network ends at a barrier, and one preempted thread delays all others: next to a
+    training, one face took 600 ms with two threads and 5 ms with one (two cores). A single thread also leaves the other cores
+    to the detector, the encoder and other windows.
     """
     import torch
 
@@ -98,20 +97,20 @@ def share_processor(threads: int = 1) -> None:
 
 
 class _OnnxFile:
-    """Where the ONNX file of a checkpoint is, and the engine it gives."""
+    """Finds the ONNX file of a checkpoint and loads its engine."""
 
     def __init__(self, checkpoint: Path, info: CheckpointInfo, workspace: Workspace | None, threads: int) -> None:
-        """``workspace``: whose store to look into where no file lies beside the checkpoint; None looks in none."""
+        """Create a finder; ``workspace`` is the one whose store may contain the file, None searches no store."""
         self._checkpoint, self._info, self._threads = checkpoint, info, threads
         self._store = Store(workspace) if workspace is not None else None
         self._engine: OnnxEngine | None = None
         self._key: str | None = None
-        self._refused = False  # a file was found, and none that was agrees
+        self._refused = False  # a file exists, but it disagrees with PyTorch
         self._look_again = 0.0
         self._lock = threading.Lock()
 
     def engine(self) -> OnnxEngine | None:
-        """ONNX Runtime with this file; None while there is none, or where it disagrees with PyTorch, which is logged.
+        """Return the ONNX Runtime engine, or None if there is no file or it disagrees with PyTorch, which is logged.
 
         Raises:
             ModelError: the checkpoint cannot be read.
@@ -138,14 +137,14 @@ class _OnnxFile:
                 self._engine = engine
                 return
             self._refused = True
-            _log.warning("An ONNX file of %s is not used, PyTorch answers instead: %s.", self._checkpoint, fault)
+            _log.warning("The ONNX file of %s is not used, PyTorch computes instead: %s.", self._checkpoint, fault)
 
     def _sources(self, key: str) -> Iterator[Path | bytes]:
-        """Where the file may be: beside the checkpoint, in the store."""
+        """Return the possible paths: next to the checkpoint, and in the store."""
         beside = self._checkpoint.with_suffix(".onnx")
         if beside.is_file():
             yield beside
         if self._store is not None:
             kept = self._store.get("onnx", key, lambda entry: entry.arrays["onnx"].tobytes())
-            if kept:  # an empty one means that the export did not agree
+            if kept:  # an empty file records a failed export
                 yield kept

@@ -1,7 +1,7 @@
-"""Sensitivity: between "as people judge everyday photographs" (0) and "as if every expression were as likely" (1).
+"""Sensitivity: from judging as people judge everyday photos (0) to treating all expressions as equally likely (1).
 
-Logit adjustment after Menon et al. (2021, "Long-tail learning via logit adjustment"): a network that was trained where
-some classes are rare has learned that they are rare; taking log(prior) off its logits takes that knowledge back.
+This is logit adjustment (Menon et al. 2021, "Long-tail learning via logit adjustment"): a network trained on rare classes has
+learned that they are rare; subtracting log(prior) from its logits undoes that.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from fer_core.inference.checkpoint import CheckpointInfo
 
 PRIOR_FLOOR: Final = 0.005
-"""Added to each share, so that a class hardly seen in training, or never, is not lifted without bound."""
+"""Added to each share, which limits the adjustment for classes that are almost or entirely missing in training."""
 
 
 def check_sensitivity(info: CheckpointInfo, sensitivity: float | None) -> float:
-    """The sensitivity to use: the one asked for, or the model's own.
+    """Return the requested sensitivity, or the model's default if it is None.
 
     Raises:
-        ConfigError: it lies outside 0…1, or the model does not know how frequent its classes were in training.
+        ConfigError: it is outside 0…1, or the model has no prior.
     """
     if sensitivity is None:
         return info.sensitivity
-    if not 0 <= sensitivity <= 1:  # NaN too
-        raise ConfigError(f"The sensitivity lies between 0 and 1; {sensitivity} does not.")
+    if not 0 <= sensitivity <= 1:  # also rejects NaN
+        raise ConfigError(f"The sensitivity must be between 0 and 1; got {sensitivity}.")
     if sensitivity and not info.prior:
         raise ConfigError(
-            "This model does not know how frequent each class was in its training, so its sensitivity cannot be changed. "
-            "Use a model trained with this version, or leave the sensitivity out."
+            "This model does not record how frequent each class was in training, so its sensitivity cannot be changed. "
+            "Use a model trained with this version, or do not set a sensitivity."
         )
     return sensitivity
 
 
 def logit_shift(prior: tuple[float, ...], classes: int, sensitivity: float) -> npt.NDArray[np.float64]:
-    """What is taken off each logit, float64 (C,): τ · log(prior + 0.005).
+    """Return the adjustment subtracted from each logit, float64 (C,): τ · log(prior + 0.005).
 
     Args:
-        prior: share of each of the C classes among the training faces; may be empty where ``sensitivity`` is 0.
+        prior: share of each of the C classes among the training faces; may be empty if ``sensitivity`` is 0.
         classes: C.
         sensitivity: τ in 0…1.
     """
@@ -56,13 +56,13 @@ def logit_shift(prior: tuple[float, ...], classes: int, sensitivity: float) -> n
 
 @dataclass(frozen=True, eq=False)
 class Adjustment:
-    """What a sensitivity does to the outputs of a model.
+    """The effect of a sensitivity on a model's outputs.
 
     Attributes:
         sensitivity: in 0…1.
-        shift: float64 (C,), what is taken off each raw logit.
-        temperature: divides the shifted logits before softmax.
-        abstain_below: below this top probability the model abstains.
+        shift: float64 (C,), subtracted from the raw logits.
+        temperature: divides the adjusted logits before softmax.
+        abstain_below: the model abstains if the top probability is lower.
     """
 
     sensitivity: float
@@ -72,25 +72,25 @@ class Adjustment:
 
     @classmethod
     def of(cls, info: CheckpointInfo, sensitivity: float | None) -> Adjustment:
-        """That of the model with this record, at a sensitivity (its own when None).
+        """Return the adjustment of a model at a sensitivity (None: its default).
 
         Raises:
-            ConfigError: the sensitivity lies outside 0…1, or the model has no prior.
+            ConfigError: the sensitivity is outside 0…1, or the model has no prior.
         """
         tau = check_sensitivity(info, sensitivity)
         return cls(tau, logit_shift(info.prior, len(info.labels), tau), *calibration_at(info, tau))
 
     def apply(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Raw logits (…, C) as the sensitivity shifts them, float32."""
+        """Return raw logits (…, C) adjusted for the sensitivity, float32."""
         return np.asarray(logits - self.shift if self.sensitivity else logits, dtype=np.float32)
 
 
 def store_calibration(
     path: Path, sensitivity: float, *, temperature: float | None = None, abstain_below: float | None = None
 ) -> CheckpointInfo:
-    """Write a temperature or a threshold that was fitted at ``sensitivity`` into a checkpoint; the weights stay.
+    """Write a temperature or threshold fitted at ``sensitivity`` into a checkpoint; the weights stay unchanged.
 
-    A model with a table over sensitivities gets a point there; another one has a single value for all.
+    A model with a calibration table gets an entry there; other models have a single value.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -118,7 +118,7 @@ def store_calibration(
 
 
 def calibration_at(info: CheckpointInfo, sensitivity: float) -> tuple[float, float]:
-    """Temperature and threshold at a sensitivity: between the two nearest of the table, or the model's only ones."""
+    """Return temperature and threshold at a sensitivity, interpolated in the table, or the model's single values."""
     if not info.calibration:
         return info.temperature, info.abstain_below
     at = [point.sensitivity for point in info.calibration]

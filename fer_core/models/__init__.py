@@ -1,4 +1,4 @@
-"""Networks by name: ``build("seed")``."""
+"""Network architectures by name: ``build("seed")``."""
 
 from fer_core.models.base import ExpressionModel
 from fer_core.models.registry import architectures, build, register

@@ -1,4 +1,4 @@
-"""What every network here looks like: ``forward = head(features(x))``."""
+"""The base class of all networks: ``forward = head(features(x))``."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from torch import nn
 
 
 class ExpressionModel(nn.Module):
-    """Base of all architectures.
+    """The base class of all architectures.
 
-    ``features`` ends *before* the last pooling, so that Grad-CAM needs no hooks and has a map worth showing.
-    Subclasses define :meth:`features`, :meth:`embedding` and the final linear layer ``classifier``.
+    ``features`` ends *before* the last pooling layer, so that Grad-CAM needs no hooks and its map has a useful resolution.
+    Subclasses define :meth:`features`, :meth:`embedding` and the last linear layer ``classifier``.
     """
 
     classifier: nn.Linear
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Last feature map: float (N, 1, 48, 48) -> (N, K, h, w)."""
+        """Return the last feature map: float (N, 1, 48, 48) -> (N, K, h, w)."""
         raise NotImplementedError
 
     def embedding(self, maps: torch.Tensor) -> torch.Tensor:
-        """Penultimate features: (N, K, h, w) -> (N, D)."""
+        """Return the penultimate features: (N, K, h, w) -> (N, D)."""
         raise NotImplementedError
 
     def head(self, maps: torch.Tensor) -> torch.Tensor:
-        """Logits from the last feature map: (N, K, h, w) -> (N, C)."""
+        """Return logits from the last feature map: (N, K, h, w) -> (N, C)."""
         logits: torch.Tensor = self.classifier(self.embedding(maps))
         return logits
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits: float (N, 1, 48, 48) -> (N, C)."""
+        """Return logits: float (N, 1, 48, 48) -> (N, C)."""
         return self.head(self.features(x))

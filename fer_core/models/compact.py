@@ -1,4 +1,4 @@
-"""A small residual network with squeeze-and-excitation, made for 48×48 faces and for one thread of a laptop."""
+"""A small residual network with squeeze-and-excitation, designed for 48×48 faces on one laptop thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_core.models.registry import register
 
 
 class SqueezeExcite(nn.Module):
-    """Weighs channels by what the whole map shows (Hu et al. 2018)."""
+    """Squeeze-and-excitation: scales channels by a function of their global averages (Hu et al. 2018)."""
 
     def __init__(self, channels: int, reduction: int = 8) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
-        # A block begins as the identity, which lets deep networks start to learn at a high rate.
+        # Zero-initialization makes each block start as the identity, which allows high initial learning rates.
         nn.init.zeros_(self.norm2.weight)
         self.excite = SqueezeExcite(outputs)
         shortcut: list[nn.Module] = [nn.AvgPool2d(stride)] if stride > 1 else []
@@ -51,7 +51,7 @@ class ResidualBlock(nn.Module):
 
 @register("compact")
 class CompactNet(ExpressionModel):
-    """A small residual network with squeeze-and-excitation; the app's default."""
+    """A small residual network with squeeze-and-excitation; the default of the app."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The outputs of a network: chosen and put in another order, taken from its weights, or joined with another's."""
+"""Select, reorder and join the outputs of networks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fer_core.models.base import ExpressionModel
 
 
 def select_outputs(model: ExpressionModel, positions: Sequence[int]) -> ExpressionModel:
-    """A copy of ``model`` with the outputs at ``positions``, in that order.
+    """Return a copy of ``model`` with the outputs at ``positions``, in that order.
 
-    The softmax over them is the model's own distribution given that the class is one of these.
+    Their softmax is the model's distribution conditioned on the class being one of these.
     """
     chosen, rows = copy.deepcopy(model), list(positions)
     before = chosen.classifier
@@ -28,14 +28,14 @@ def select_outputs(model: ExpressionModel, positions: Sequence[int]) -> Expressi
 
 
 def output_weights(weights: Mapping[str, torch.Tensor], columns: slice) -> dict[str, torch.Tensor]:
-    """The weights of the same network with the outputs in ``columns`` only."""
+    """Return the weights of the network restricted to the outputs in ``columns``."""
     return {name: value[columns] if name.startswith("classifier.") else value for name, value in weights.items()}
 
 
 def join_outputs(models: Sequence[ExpressionModel]) -> nn.Module:
-    """One network with the outputs of all, in order: (N, 1, 48, 48) -> (N, sum of their outputs).
+    """Join networks into one with all their outputs, in order: (N, 1, 48, 48) -> (N, sum of their outputs).
 
-    Networks that differ in their last layer only become one, so that the layers they share are computed once.
+    Networks that differ only in their last layer are merged, so that shared layers are computed once.
     """
     if len(models) == 1:
         return models[0]
@@ -54,7 +54,7 @@ def join_outputs(models: Sequence[ExpressionModel]) -> nn.Module:
 
 
 class _SideBySide(nn.Module):
-    """The outputs of several networks, one after the other."""
+    """Concatenates the outputs of several networks."""
 
     def __init__(self, models: Sequence[ExpressionModel]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Architectures by name. A new one is a file with a class under ``@register``; nothing here changes."""
+"""The registry of architectures. To add one, create a file with a class under ``@register``; nothing here changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ARCHITECTURES: dict[str, type[ExpressionModel]] = {}
 
 
 def register(name: str) -> Callable[[type[ExpressionModel]], type[ExpressionModel]]:
-    """Class decorator that makes an architecture known under ``name``; a second use of a name is refused."""
+    """Return a class decorator that registers an architecture under ``name``; duplicate names raise an error."""
 
     def add(cls: type[ExpressionModel]) -> type[ExpressionModel]:
         if name in _ARCHITECTURES and _ARCHITECTURES[name].__qualname__ != cls.__qualname__:
-            raise ValueError(f"architecture '{name}' is registered already by {_ARCHITECTURES[name]}")
+            raise ValueError(f"architecture '{name}' is already registered by {_ARCHITECTURES[name]}")
         _ARCHITECTURES[name] = cls
         return cls
 
@@ -27,23 +27,23 @@ def register(name: str) -> Callable[[type[ExpressionModel]], type[ExpressionMode
 
 
 def _discover() -> None:
-    """Import every module of this room once, so that each registers itself."""
+    """Import every module of this package, so that each registers its architecture."""
     package = __name__.rpartition(".")[0]
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         importlib.import_module(f"{package}.{module.name}")
 
 
 def architectures() -> dict[str, str]:
-    """Known architectures: name -> first line of the class's docstring."""
+    """Return the known architectures: name -> first line of the class's docstring."""
     _discover()
     return {name: (inspect.getdoc(cls) or "").splitlines()[0] for name, cls in sorted(_ARCHITECTURES.items())}
 
 
 def build(name: str, **args: Any) -> ExpressionModel:
-    """A freshly initialised network.
+    """Build a newly initialized network.
 
     Raises:
-        ModelError: no architecture has this name, or it does not take these arguments.
+        ModelError: the architecture is unknown, or does not accept these arguments.
     """
     _discover()
     if name not in _ARCHITECTURES:
@@ -54,7 +54,7 @@ def build(name: str, **args: Any) -> ExpressionModel:
     except TypeError as error:
         known = ", ".join(inspect.signature(cls).parameters) or "none"
         raise ModelError(
-            f"The architecture '{name}' does not take these arguments: {error}. It takes: {known}."
+            f"The architecture '{name}' does not accept these arguments: {error}. It accepts: {known}."
         ) from error
     try:
         return cls(**args)

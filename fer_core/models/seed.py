@@ -1,4 +1,4 @@
-"""The lab report's network, exactly: four conv blocks and two linear layers, 538,439 parameters."""
+"""The lab report's network, unchanged: four convolutional blocks and two linear layers, 538,439 parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _block(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 @register("seed")
 class SeedNet(ExpressionModel):
-    """The lab report's network: four conv blocks, two linear layers (538,439 parameters)."""
+    """The lab report's network: four convolutional blocks, two linear layers (538,439 parameters)."""
 
     def __init__(self, classes: int = len(ClassList.fer2013()), dropout: float = 0.5) -> None:
         super().__init__()

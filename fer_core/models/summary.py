@@ -1,4 +1,4 @@
-"""What a network is made of: every layer with its shapes, parameters and multiply-accumulates."""
+"""Summarizes a network: every layer with its shapes, parameters and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer, in the order in which a face passes it.
+    """One layer, in the order of the forward pass.
 
     Attributes:
         name: path of the module in the network, e.g. ``block1.0``.
         kind: class name, e.g. ``Conv2d``.
         input, output: shapes without the batch axis.
-        parameters: learned numbers.
+        parameters: number of learned parameters.
         macs: multiply-accumulates for one face; 0 for layers that only compare or scale.
-        derivation: for convolutions and poolings, how the output's side follows from the input's.
-        call: which time the face passes this module, from 1; the seed's one pooling is used four times.
-        weights: for convolutions and linear layers, how the number of parameters comes about.
+        derivation: for convolutions and pooling layers, how the output size follows from the input size.
+        call: number of the call of this module, from 1; the seed network uses its pooling layer four times.
+        weights: for convolutions and linear layers, how the number of parameters is computed.
     """
 
     name: str
@@ -47,20 +47,20 @@ class LayerRow:
 
     @property
     def is_convolution(self) -> bool:
-        """Whether the layer holds filters that slide over a picture."""
+        """Whether the layer has filters that slide over an image."""
         return self.kind == "Conv2d"
 
 
 def output_side(side: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """Side of a convolution's or pooling's output: ⌊(W + 2P − K) / S⌋ + 1.
+    """Return the output size of a convolution or pooling layer: ⌊(W + 2P − K) / S⌋ + 1.
 
     Raises:
-        ModelError: the kernel is larger than the padded input, or a number makes no sense.
+        ModelError: the kernel is larger than the padded input, or a number is out of range.
     """
     if side < 1 or kernel < 1 or padding < 0:
         raise ModelError(f"Side {side} and kernel {kernel} must be at least 1, padding {padding} at least 0.")
     if stride < 1:
-        raise ModelError(f"Stride {stride} makes no sense: the window must move by at least 1 pixel.")
+        raise ModelError(f"The stride must be at least 1 pixel; got {stride}.")
     if kernel > side + 2 * padding:
         raise ModelError(
             f"A kernel of {kernel} does not fit into an input of {side} with padding {padding} ({side + 2 * padding} in all)."
@@ -69,7 +69,7 @@ def output_side(side: int, kernel: int, stride: int = 1, padding: int = 0) -> in
 
 
 def describe(model: ExpressionModel) -> list[LayerRow]:
-    """The layers of a network, measured by sending one blank face through a private copy of it."""
+    """Return the layers of a network, measured by passing one blank face through a copy of it."""
     network = copy.deepcopy(model).cpu().eval()
     rows: list[LayerRow] = []
 
@@ -97,12 +97,12 @@ def describe(model: ExpressionModel) -> list[LayerRow]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Learned numbers of a network."""
+    """Return the number of learned parameters of a network."""
     return sum(p.numel() for p in model.parameters())
 
 
 def count_macs(model: ExpressionModel) -> int:
-    """Multiply-accumulates for one 48×48 face, in convolutions and linear layers."""
+    """Return the multiply-accumulates for one 48×48 face, in convolutions and linear layers."""
     return sum(row.macs for row in describe(model))
 
 
@@ -113,7 +113,7 @@ def _macs(module: nn.Module, output: torch.Tensor) -> int:
 
 
 def _weights(module: nn.Module) -> str:
-    """How many numbers a layer learns, as a product: filters · (inputs · kernel² + bias)."""
+    """Return a layer's number of parameters as a product: filters · (inputs · kernel² + bias)."""
     if not isinstance(module, nn.Conv2d | nn.Linear):
         return ""
     one = " · ".join(str(side) for side in module.weight.shape[1:])

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.data.synthetic import draw_face
-from fer_core.inference import Classifier, share_processor
+from fer_core.inference import Classifier, limit_torch_threads
 from fer_core.live.video import VideoProgress, annotate_video
 
 WIDTH, HEIGHT, RATE = 320, 240, 25
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     chosen = parser.parse_args()
-    share_processor()
+    limit_torch_threads()
     classifier = Classifier.load("seed")
     by_minute: dict[int, float] = {}
 

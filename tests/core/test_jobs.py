@@ -85,7 +85,7 @@ def test_only_one_process_works_on_a_job_and_it_forgets_an_earlier_stop(job):
     job.request_stop()
     with job.hold("The work"):
         assert not job.stop_requested
-        with pytest.raises(RunError, match=r"The work is being worked on by another process"), job.hold("The work"):
+        with pytest.raises(RunError, match=r"The work is in use by another process"), job.hold("The work"):
             pytest.fail("two hold it")
     with job.hold("The work"):
         pass

@@ -105,13 +105,13 @@ def test_a_second_start_opens_the_server_that_runs(workspace, healthy, said, ope
     with FileLock(workspace.app_lock):
         assert launcher.launch(workspace, say=said.append) == 0
     assert opened == [healthy]
-    assert said == [f"FER Lab runs already for this workspace: {healthy}"]
+    assert said == [f"FER Lab is already running for this workspace: {healthy}"]
 
 
 def test_a_lock_without_a_server_that_answers_is_an_error_in_words(workspace, monkeypatch, said):
     monkeypatch.setattr(launcher, "_START_SECONDS", 0.3)
     workspace.root.mkdir(parents=True)
-    with FileLock(workspace.app_lock), pytest.raises(FerError, match="does not answer"):
+    with FileLock(workspace.app_lock), pytest.raises(FerError, match="does not respond"):
         launcher.launch(workspace, say=said.append)
 
 
@@ -119,7 +119,7 @@ def test_an_address_file_left_by_a_killed_launcher_is_not_believed(workspace, mo
     """Nobody holds the lock, so this start serves; a stand-in for Streamlit ends at once."""
     write_json(workspace.running_app, {"url": "http://localhost:1"})
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(FerError, match="ended while it started"):
+    with pytest.raises(FerError, match="stopped during its start"):
         launcher.launch(workspace, say=said.append)
 
 
@@ -133,7 +133,7 @@ def test_without_a_display_the_address_is_all_there_is(no_display, opened, said)
 def test_without_a_browser_for_a_window_it_says_so(display, monkeypatch, said):
     monkeypatch.setenv("PATH", "/nowhere")
     assert launcher.open_window("http://localhost:8501", said.append) is None
-    assert "No Chrome, Chromium or Edge" in said[0]
+    assert "Chrome, Chromium or Edge was not found" in said[0]
 
 
 def test_a_window_has_a_profile_of_its_own_that_goes_with_it(browser, said):
@@ -165,7 +165,7 @@ def test_a_workspace_that_cannot_be_written_is_served_and_named(number, tmp_path
 
     monkeypatch.setattr("pathlib.Path.mkdir", refused)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(FerError, match="ended while it started"):
+    with pytest.raises(FerError, match="stopped during its start"):
         launcher.launch(Workspace(tmp_path / "closed"), say=said.append)
     assert "FER_HOME" in said[0]
 

@@ -77,7 +77,7 @@ def test_the_file_of_other_weights_does_not_answer(with_onnx, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         classifier = Classifier.from_file(with_onnx)
     assert classifier.engine["name"] == "torch"
-    assert "made from other weights" in caplog.text
+    assert "exported from other weights" in caplog.text
 
 
 @pytest.mark.parametrize("change", ["reference", "cut", "text"])
@@ -96,7 +96,7 @@ def test_a_file_that_disagrees_or_is_damaged_does_not_answer(with_onnx, caplog, 
     with caplog.at_level(logging.WARNING):
         classifier = Classifier.from_file(with_onnx)
     assert classifier.engine["name"] == "torch"
-    assert "PyTorch answers instead" in caplog.text
+    assert "PyTorch computes instead" in caplog.text
     assert classifier.logits(FACES).shape == (9, 7)
 
 

@@ -71,7 +71,7 @@ def test_a_model_without_a_prior_has_none(tmp_path):
     path = untrained_checkpoint(tmp_path / "m.safetensors")
     assert not Classifier.load(path).has_sensitivity
     assert Classifier.load(path, sensitivity=0.0).sensitivity == 0.0
-    with pytest.raises(ConfigError, match="does not know how frequent"):
+    with pytest.raises(ConfigError, match="does not record how frequent"):
         Classifier.load(path, sensitivity=0.3)
 
 
@@ -80,9 +80,9 @@ def test_a_model_without_a_prior_has_none(tmp_path):
     [
         ({"prior": [0.5, 0.5]}, "2 shares for 7 classes"),
         ({"prior": [0.5] * 7}, "sum to 1"),
-        ({"prior": [-0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2]}, "not negative"),
-        ({"sensitivity": 0.5}, "needs the prior"),
-        ({"prior": PRIOR, "calibration": POINTS[::-1]}, "must ascend"),
+        ({"prior": [-0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2]}, "non-negative"),
+        ({"sensitivity": 0.5}, "requires the prior"),
+        ({"prior": PRIOR, "calibration": POINTS[::-1]}, "must be in ascending order"),
     ],
 )
 def test_a_record_that_makes_no_sense_is_refused(record, message):

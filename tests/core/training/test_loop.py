@@ -256,7 +256,9 @@ def test_teachers_are_asked_once_for_each_view():
 def test_views_differ_and_their_answers_belong_to_them():
     student = student_with_views()
     run_all(student)
-    (first, answers), (second, _) = (student.views._cache.get(student.views._configuration, number) for number in (0, 1))
+    (first, answers), (second, _) = (
+        student.views._cache.get(student.views._configuration, number) for number in (0, 1)
+    )
     assert (first != second).float().mean() > 0.2
     x = (first.float() / 255 - student.config.preprocess.mean) / student.config.preprocess.std
     with torch.no_grad():

@@ -90,7 +90,7 @@ def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_
 def test_a_damaged_fold_is_trained_again(workspace):
     dataset, seen = make_dataset(), []
     whole = out_of_fold.compute(dataset, CONFIG, workspace=Workspace(workspace.root / "never stopped")).read()
-    with pytest.raises(FerError, match="2 of 3 folds are kept"):
+    with pytest.raises(FerError, match="2 of 3 folds are finished"):
         out_of_fold.compute(
             dataset,
             CONFIG,

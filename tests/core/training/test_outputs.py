@@ -74,7 +74,7 @@ def test_faces_without_a_target_are_left_out_and_counted():
     assert (len(kept.train), len(kept.valid)) == (135, 65)
     assert notes == (
         "5 of 140 training faces have no usable votes; they are excluded.",
-        "People's votes are validated on the 65 of 70 faces that have a majority.",
+        "The votes output is validated on the 65 of 70 faces with a majority.",
     )
     kept, notes = split_for_targets(dataset, split, make_outputs(dataset, "both"), tiny_config(targets="both"))
     assert (len(kept.train), len(kept.valid)) == (140, 70)
@@ -89,7 +89,7 @@ def test_data_without_votes_are_refused_in_a_sentence_that_says_where_they_come_
 
 @pytest.mark.parametrize("targets", ["votes", "both"])
 def test_votes_that_say_not_a_face_throughout_are_refused(targets):
-    with pytest.raises(DataError, match="None of the 140 training faces of tiny has votes"):
+    with pytest.raises(DataError, match="None of the 140 training faces of tiny has more than half"):
         training(targets, with_votes(make_dataset(), nobody=140))
 
 

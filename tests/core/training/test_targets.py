@@ -206,7 +206,7 @@ def test_other_votes_under_the_same_name_cannot_be_resumed(voted, workspace):
     config = tiny_config(targets="votes")
     stopped = train(config, dataset=voted, hooks=Hooks(should_stop=stop_after(2)))
     others = dataclasses.replace(voted, votes=np.roll(voted.votes, 1, axis=1))
-    with pytest.raises(RunError, match="The votes on .* have changed"):
+    with pytest.raises(RunError, match=r"The votes on .* have changed"):
         train(config, run=stopped.run, dataset=others)
     assert train(config, run=stopped.run, dataset=voted).state == "finished"
 

@@ -127,7 +127,7 @@ def test_a_loss_that_is_not_finite_fails_with_advice_and_keeps_the_last_good_wei
     ("changes", "error", "words"),
     [
         ({"model": "vgg"}, FerError, "no architecture"),
-        ({"model_args": {"depth": 3}}, FerError, "does not take"),
+        ({"model_args": {"depth": 3}}, FerError, "does not accept"),
         ({"model_args": {"classes": 5}}, ConfigError, "5 classes, but the data has 7"),
         ({"freeze_epochs": 1}, ConfigError, "freeze_epochs requires init_from"),
         ({"device": "cuda"}, ConfigError, "no GPU"),

@@ -252,7 +252,7 @@ def test_hostile_names():
     names = ["<b>x", "**x**", ":red[x]", "$x$", "`x`", "=1+1", "😀", "שמח", "a" * 80]
     assert set(read(*names).classes) == set(names)
     assert list(read("a\x07b", "c").classes) == ["a\\u0007b", "c"]
-    with pytest.raises(DataError, match="has 200 characters; at most 80"):
+    with pytest.raises(DataError, match="has 200 characters; the maximum is 80"):
         read("x" * 200, "y")
     with pytest.raises(DataError, match="empty name"):
         read(" ", "y")
