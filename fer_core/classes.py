@@ -62,7 +62,7 @@ _EMOTIONS: Final[tuple[Emotion, ...]] = (
         ("surprised", "sur"),
         "brows raised (AU1+2), eyes wide (AU5), jaw dropped (AU26)",
     ),
-    Emotion("neutral", "#8A8A8A", ("neutrality", "normal", "neu"), "no action unit at work"),
+    Emotion("neutral", "#8A8A8A", ("neutrality", "normal", "neu"), "no action unit active"),
     Emotion("contempt", "#882255", ("contemptuous",), "one lip corner tightened (AU14)"),
 )
 """The emotions in the order of FER2013's ids, then contempt. Colors by Okabe and Ito; contempt by Paul Tol."""

@@ -4,17 +4,17 @@ Each message names the input, what was expected, what was found, and what to do.
 command line prints it in one line and exits with status 2. Any other exception is an internal error.
 
     FerError
-    ├── DataError          a source of faces that cannot be read or does not make sense
-    │   ├── AmbiguousFolders   folders that do not determine their emotion
-    │   └── PhotographsFound   whole photographs among training images
-    ├── ConfigError        a setting outside its bounds, or settings that contradict each other
-    ├── ModelError         an unknown architecture, or weights that do not fit
-    │   └── CheckpointError    a checkpoint file that is damaged, foreign or of a newer version
-    ├── ImageError         a photograph or video that cannot be decoded or is refused
-    │   └── UnreadableImage    the bytes of a file are no picture, are damaged or declare too much
-    ├── RunError           a run directory that is missing, foreign, locked or damaged
-    │   └── BusyError          another training holds the workspace
-    ├── TrainingError      training that cannot go on (loss not finite, disk full)
+    ├── DataError          a data source is unreadable or inconsistent
+    │   ├── AmbiguousFolders   folders may mean the same emotion
+    │   └── PhotographsFound   whole photos among training images
+    ├── ConfigError        a setting is out of bounds, or settings contradict each other
+    ├── ModelError         an architecture is unknown, or weights do not fit
+    │   └── CheckpointError    a checkpoint is damaged, not ours or from a newer version
+    ├── ImageError         a photo or video cannot be decoded or is rejected
+    │   └── UnreadableImage    a file is not an image, is damaged or is too large
+    ├── RunError           a run directory is missing, not ours, locked or damaged
+    │   └── BusyError          another training is running in the workspace
+    ├── TrainingError      training cannot continue (loss not finite, disk full)
     └── WorkspaceError     the workspace cannot be written
 """
 
