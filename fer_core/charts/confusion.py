@@ -18,7 +18,7 @@ from fer_core.charts.theme import (
     name_margin,
     tick_names,
 )
-from fer_core.evaluation.cells import MatrixView, normalised
+from fer_core.evaluation.cells import MatrixView, normalize_confusion
 from fer_core.evaluation.metrics import most_confused
 from fer_core.formatting import capitalized, percent
 
@@ -68,8 +68,8 @@ def confusion_matrix(
     places = list(order) if order is not None else list(range(len(classes)))
     names = [classes[i] for i in places]
     counts = np.asarray(confusion)[np.ix_(places, places)]
-    shares = normalised(np.asarray(confusion), "rows")[np.ix_(places, places)]
-    values = normalised(np.asarray(confusion), view)[np.ix_(places, places)]
+    shares = normalize_confusion(np.asarray(confusion), "rows")[np.ix_(places, places)]
+    values = normalize_confusion(np.asarray(confusion), view)[np.ix_(places, places)]
     whole = np.issubdtype(counts.dtype, np.integer)
     text = [[_cell_text(v, view == "counts" and whole) for v in row] for row in values]
     color = values.copy()

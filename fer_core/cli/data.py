@@ -93,13 +93,13 @@ def audit(
     faces: FaceOptions,
 ) -> None:
     """Find duplicates, leaks between splits, label conflicts, blank images and suspect labels."""
-    from fer_core.evaluation.audit import audit_exact, near_duplicates, suspect_labels
+    from fer_core.evaluation.audit import audit_exact, find_near_duplicates, find_suspect_labels
 
     started = time.perf_counter()
     with progress("Loading faces") as on_load:
         dataset = faces.load(source, on_load)
     exact = audit_exact(dataset)
-    pairs = near_duplicates(dataset, exact.groups, near)
+    pairs = find_near_duplicates(dataset, exact.groups, near)
     record: dict[str, Any] = {
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
@@ -115,7 +115,7 @@ def audit(
             positions, probabilities = out_of_fold.compute(
                 dataset, on_progress=on_progress, workspace=workspace()
             ).read()
-        found = suspect_labels(dataset.labels[positions], probabilities, positions)
+        found = find_suspect_labels(dataset.labels[positions], probabilities, positions)
         record["suspect_labels"] = len(found.positions)
         record["suspect_labels_agreement"] = found.agreement
     record["seconds"] = time.perf_counter() - started

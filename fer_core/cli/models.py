@@ -22,7 +22,7 @@ from fer_core.cli.options import (
 from fer_core.cli.output import emit, progress, table
 
 if TYPE_CHECKING:
-    from fer_core.evaluation.report import EvaluationReport, VoteFigures
+    from fer_core.evaluation.report import EvaluationReport, VoteMetrics
 
 commands = typer.Typer()
 
@@ -105,7 +105,7 @@ def _evaluation_text(model: str, data: str, report: EvaluationReport) -> str:
     return "\n".join(lines)
 
 
-def _vote_lines(votes: VoteFigures) -> list[str]:
+def _vote_lines(votes: VoteMetrics) -> list[str]:
     lines = []
     if votes.agreement:
         low, high = votes.agreement.ci95["model"]

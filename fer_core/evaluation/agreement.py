@@ -37,7 +37,7 @@ _CHUNK: Final = 50
 """Resamples drawn at once: bounds the memory."""
 _FIGURES: Final = ("model", "human", "label", "ceiling")
 
-PartingOrder = Literal["both", "model", "people"]
+DisagreementOrder = Literal["both", "model", "people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def is_expression(columns: Sequence[str], classes: ClassList) -> npt.NDArray[np.
     return np.array([classes.find(column) is not None or find_emotion(column) is not None for column in columns], bool)
 
 
-def rated_enough(votes: Ints, expression: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def has_enough_votes(votes: Ints, expression: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which faces count for rater agreement, bool (N,); votes (N, K), ``expression`` from :func:`is_expression`."""
     return np.asarray(votes[:, expression].sum(axis=1) >= MIN_VOTES)  # then all choices together are as many
 
@@ -106,7 +106,7 @@ def rater_agreement(
         seed: of the bootstrap.
     """
     expression = is_expression(columns, classes)
-    counted = rated_enough(votes, expression)
+    counted = has_enough_votes(votes, expression)
     if not counted.any():
         return None
     votes, predicted, labels = votes[counted], predicted[counted], labels[counted]
@@ -139,7 +139,7 @@ def _bootstrap(each: Floats, seed: int) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False)
-class Partings:
+class Disagreements:
     """Faces where a model names another class than most people do, ordered.
 
     Attributes:
@@ -229,7 +229,7 @@ class RatedPredictions:
         logits = self.logits[has_target] / self.temperature
         return soft_cross_entropy(logits, targets[has_target]), int(has_target.sum())
 
-    def partings(self, order: PartingOrder = "both") -> Partings:
+    def disagreements(self, order: DisagreementOrder = "both") -> Disagreements:
         """The faces with enough votes where the model does not name a most voted expression.
 
         ``order``: those first where the ``model`` is surest, where ``people`` are, or where ``both`` are (by the
@@ -238,23 +238,23 @@ class RatedPredictions:
         Raises:
             ConfigError: the order is unknown.
         """
-        if order not in get_args(PartingOrder):
+        if order not in get_args(DisagreementOrder):
             raise ConfigError(
-                f"'{order}' is no order of these faces; choose one of {', '.join(get_args(PartingOrder))}."
+                f"'{order}' is no order of these faces; choose one of {', '.join(get_args(DisagreementOrder))}."
             )
         votes, columns = self.votes, self.dataset.vote_columns
         expression = is_expression(columns, self.dataset.classes)
         places = np.flatnonzero(expression)
         of_model = class_votes(votes, columns, self.classes)[np.arange(len(votes)), self.predicted]
         most = votes[:, places].max(axis=1, initial=0)
-        faces = np.flatnonzero(rated_enough(votes, expression) & (of_model < most))
+        faces = np.flatnonzero(has_enough_votes(votes, expression) & (of_model < most))
         share = most[faces] / votes[faces].sum(axis=1)
         confidence = self.probabilities[faces].max(axis=1).astype(np.float64)
         sure = {"both": confidence * share, "model": confidence, "people": share}[order]
         found = np.argsort(-sure, kind="stable")
         names = np.array([self._class_name(columns[i]) for i in places], dtype=np.str_)
         top = votes[faces][:, places].argmax(axis=1) if len(faces) else np.zeros(0, np.int64)
-        return Partings(
+        return Disagreements(
             faces=faces[found],
             predicted=np.array(self.classes.names, dtype=np.str_)[self.predicted[faces][found]],
             confidence=confidence[found],

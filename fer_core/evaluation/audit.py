@@ -27,7 +27,7 @@ class ExactAudit:
 
     Attributes:
         groups: int64 (N,), one number for all images with the same pixels.
-        redundant: images that could go without losing a picture: Σ over groups of (size - 1).
+        duplicates: images that could go without losing a picture: Σ over groups of (size - 1).
         duplicate_groups: groups of two or more.
         cross_split: ``"train/test"`` -> positions of the faces of the second split that stand in the first.
         conflict_groups: groups whose copies carry different labels, each as positions.
@@ -36,7 +36,7 @@ class ExactAudit:
     """
 
     groups: Ints
-    redundant: int
+    duplicates: int
     duplicate_groups: int
     cross_split: dict[str, Ints]
     conflict_groups: list[Ints]
@@ -46,7 +46,8 @@ class ExactAudit:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "redundant": self.redundant,
+            "redundant": self.duplicates,
+            "duplicates": self.duplicates,
             "groups": self.duplicate_groups,
             "cross_split": {pair: {"images": len(found)} for pair, found in self.cross_split.items()},
             "label_conflict_groups": len(self.conflict_groups),
@@ -69,7 +70,7 @@ def audit_exact(dataset: FaceDataset) -> ExactAudit:
         cross[f"{first}/{second}"] = at_second[np.isin(groups[at_second], known)]
     return ExactAudit(
         groups=groups,
-        redundant=sum(len(group) - 1 for group in several),
+        duplicates=sum(len(group) - 1 for group in several),
         duplicate_groups=len(several),
         cross_split=cross,
         conflict_groups=[group for group in several if len(np.unique(dataset.labels[group])) > 1],
@@ -95,7 +96,7 @@ def perceptual_hashes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 
 
 @dataclass(frozen=True, eq=False)
-class NearPairs:
+class NearDuplicates:
     """Pairs of faces that are nearly the same picture.
 
     Attributes:
@@ -107,13 +108,13 @@ class NearPairs:
     second: Ints
     distance: Ints
 
-    def within(self, threshold: int) -> NearPairs:
+    def within(self, threshold: int) -> NearDuplicates:
         """The pairs that differ in at most ``threshold`` bits."""
         keep = self.distance <= threshold
-        return NearPairs(self.first[keep], self.second[keep], self.distance[keep])
+        return NearDuplicates(self.first[keep], self.second[keep], self.distance[keep])
 
 
-def near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -> NearPairs:
+def find_near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -> NearDuplicates:
     """Pairs of different pictures whose perceptual hashes differ in at most ``largest`` of 64 bits, closest first.
 
     One face stands for each group of exact copies; blanks and other images without structure are left out, since
@@ -134,7 +135,7 @@ def near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -> Nea
         )
     first, second, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((second, first, distance))
-    return NearPairs(first[order], second[order], distance[order])
+    return NearDuplicates(first[order], second[order], distance[order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +164,7 @@ class SuspectLabels:
         )
 
 
-def suspect_labels(labels: Ints, probabilities: npt.NDArray[np.floating], positions: Ints) -> SuspectLabels:
+def find_suspect_labels(labels: Ints, probabilities: npt.NDArray[np.floating], positions: Ints) -> SuspectLabels:
     """Labels that disagree with what a network says that never saw the face.
 
     Args:

@@ -93,7 +93,7 @@ def cached_predictions(
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class Neighbors:
     """Nearest faces to one face: positions int64 (k,), cosine similarities float32 (k,), most similar first."""
 
     positions: npt.NDArray[np.int64]
@@ -132,7 +132,7 @@ def nearest_training_faces(
     dataset: FaceDataset,
     features: npt.NDArray[np.float32],
     count: int = 8,
-) -> Neighbours:
+) -> Neighbors:
     """The training faces whose penultimate features point the same way.
 
     Args:
@@ -145,7 +145,7 @@ def nearest_training_faces(
     query = _unit(classifier.features(face))[0]
     similarity = features @ query
     best = np.argsort(-similarity, kind="stable")[:count]
-    return Neighbours(dataset.indices("train")[best], similarity[best].astype(np.float32))
+    return Neighbors(dataset.indices("train")[best], similarity[best].astype(np.float32))
 
 
 def _unit(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

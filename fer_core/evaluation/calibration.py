@@ -15,7 +15,7 @@ from fer_core.inference.sensitivity import logit_shift
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
-LOWEST, HIGHEST = 0.05, 20.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 """Bounds of a fitted temperature."""
 SENSITIVITIES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Where temperature and threshold are fitted; in between they are interpolated."""
@@ -30,7 +30,7 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
 
     scores = np.asarray(logits, dtype=np.float64)
     found = minimize_scalar(
-        lambda inverse: cross_entropy(scores * inverse, labels), bounds=(1 / HIGHEST, 1 / LOWEST), method="bounded",
+        lambda inverse: cross_entropy(scores * inverse, labels), bounds=(1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE), method="bounded",
         options={"xatol": 1e-6},
     )  # fmt: skip
     return float(1 / found.x)

@@ -28,7 +28,7 @@ MatrixView = Literal["counts", "rows", "columns"]
 FaceOrder = Literal["confidence", "loss", "disagreement"]
 
 
-def normalised(confusion: npt.NDArray[np.generic], view: MatrixView) -> Floats:
+def normalize_confusion(confusion: npt.NDArray[np.generic], view: MatrixView) -> Floats:
     """The matrix as counts, as shares of each row (recall) or of each column (precision); empty ones stay zero.
 
     ``confusion`` is (C, C), rows are true classes; the answer is float64 (C, C).
@@ -40,16 +40,16 @@ def normalised(confusion: npt.NDArray[np.generic], view: MatrixView) -> Floats:
     return np.asarray(np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0), dtype=np.float64)
 
 
-def by_confusion(confusion: Ints) -> list[int]:
+def order_by_recall(confusion: Ints) -> list[int]:
     """Classes in the order of their recall, the most confused first; classes without faces last."""
-    shares = np.diag(normalised(confusion, "rows"))
+    shares = np.diag(normalize_confusion(confusion, "rows"))
     empty = np.asarray(confusion).sum(axis=1) == 0
     return [int(i) for i in np.lexsort((shares, empty))]
 
 
 def most_confused_cell(confusion: Ints) -> tuple[int, int] | None:
     """The off-diagonal cell with the largest share of its row, as (true, predicted); None when nothing is confused."""
-    shares = normalised(confusion, "rows")
+    shares = normalize_confusion(confusion, "rows")
     np.fill_diagonal(shares, 0)
     if not shares.any():
         return None
@@ -136,7 +136,7 @@ def cleaned_predictions(
         raise DataError("These predictions belong to other faces; evaluate again.")
     match = match_classes(outputs.classes, dataset.classes, extra)
     cleaned, kept = clean_indices(dataset, split, cleaning or Cleaning(), workspace)
-    left_out = match.left_out(cleaned.labels[kept])
+    excluded = match.excluded_counts(cleaned.labels[kept])
     kept = known_faces(match, cleaned, kept)
     predictions = outputs.of_faces(cleaned.ids[kept]).predictions(match, cleaned.labels[kept])
     rated = _rated_predictions(outputs, match, dataset, split, cleaning, workspace)
@@ -145,7 +145,7 @@ def cleaned_predictions(
         kept,
         predictions,
         match,
-        left_out,
+        excluded,
         outputs.adjustment.sensitivity,
         outputs.adjustment.abstain_below,
         rated,

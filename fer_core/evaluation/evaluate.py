@@ -150,7 +150,7 @@ class MatchedPredictions:
         positions: int64 (n,), where the predicted faces stand in it.
         predictions: of these n faces.
         match: the classes of model and data.
-        left_out: faces left out because the model lacks their class, by class.
+        excluded: faces left out because the model lacks their class, by class.
         sensitivity: of the model, in 0…1; ``abstain_below`` is its threshold there.
         rated: predictions for all faces people voted on, whatever their label; None where there are no votes.
     """
@@ -159,7 +159,7 @@ class MatchedPredictions:
     positions: npt.NDArray[np.int64]
     predictions: Predictions
     match: ClassMatch
-    left_out: dict[str, int]
+    excluded: dict[str, int]
     sensitivity: float = 0.0
     abstain_below: float = 0.0
     rated: RatedPredictions | None = None
@@ -167,7 +167,7 @@ class MatchedPredictions:
     @property
     def caption(self) -> str:
         """What a reader of the figures must know about the classes; empty where both sides have the same."""
-        return self.match.caption(self.left_out)
+        return self.match.caption(self.excluded)
 
 
 @dataclass(frozen=True)

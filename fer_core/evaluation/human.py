@@ -21,7 +21,7 @@ _NOT_A_FACE = ("nf", "not a face", "not_a_face", "no face")
 
 
 @dataclass(frozen=True, eq=False)
-class HumanView:
+class VoteSummary:
     """What people say about some faces.
 
     Attributes:
@@ -51,7 +51,7 @@ class HumanView:
         }
 
 
-def human_view(votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints) -> HumanView:
+def summarize_votes(votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints) -> VoteSummary:
     """People's answers to the faces.
 
     Args:
@@ -76,7 +76,7 @@ def human_view(votes: Ints, columns: Sequence[str], classes: ClassList, labels: 
     for index in range(len(classes)):
         if (labels == index).any():
             confusion[index] = shares[labels == index].mean(axis=0)
-    return HumanView(
+    return VoteSummary(
         confusion=confusion,
         agreement=float(np.mean(_plurality(votes, columns, classes) == labels)),
         top_share=float((votes.max(axis=1) / total).mean()),
@@ -96,7 +96,7 @@ def _plurality(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
     return np.where(tie, -1, class_of[votes.argmax(axis=1)])
 
 
-def sort_errors(
+def classify_errors(
     votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints, predicted: Ints
 ) -> npt.NDArray[np.str_]:
     """The kind of each error, str (N,); "" where the model agrees with the label or the face has no votes.
@@ -105,7 +105,7 @@ def sort_errors(
     * model wrong: more than half chose the data set's label;
     * people disagree too: neither.
 
-    Votes, columns and classes are as in :func:`human_view`; ``labels`` and ``predicted`` are positions in ``classes``.
+    Votes, columns and classes are as in :func:`summarize_votes`; ``labels`` and ``predicted`` are positions in ``classes``.
     """
     total = np.maximum(votes.sum(axis=1), 1)
     shares = class_votes(votes, columns, classes) / total[:, None]

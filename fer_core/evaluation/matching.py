@@ -71,7 +71,7 @@ class ClassMatch:
         """Labels of the data, int64 (n,), as positions in ``axis``; -1 for faces whose class the model lacks."""
         return np.array(self.label, dtype=np.int64)[labels]
 
-    def left_out(self, labels: Ints) -> dict[str, int]:
+    def excluded_counts(self, labels: Ints) -> dict[str, int]:
         """How many of the faces with these labels, int64 (n,), are left out, by class."""
         names = Counter(self.data[int(i)] for i in labels if self.label[int(i)] < 0)
         return {name: names[name] for name in self.data if names[name]}
@@ -80,18 +80,18 @@ class ClassMatch:
         """Plain values for JSON."""
         return {"model": list(self.model), "data": list(self.data), "shared": list(self.shared)}
 
-    def caption(self, left_out: dict[str, int]) -> str:
+    def caption(self, excluded: dict[str, int]) -> str:
         """What the reader of a figure must know; empty where model and data have the same classes.
 
-        ``left_out``: faces left out, by class.
+        ``excluded``: number of excluded faces by class.
         """
         parts = []
         if self.masked:
             parts.append(f"The model may choose among the data's classes only (masked: {', '.join(self.masked)}).")
         elif self.extras:
             parts.append(f"The model also predicts classes these data lack, and they count: {', '.join(self.extras)}.")
-        if left_out:
-            faces = joined([f"{n:,} {name}" for name, n in left_out.items()])
+        if excluded:
+            faces = joined([f"{n:,} {name}" for name, n in excluded.items()])
             parts.append(f"Faces of classes the model does not know are left out: {faces}.")
         return " ".join(parts)
 

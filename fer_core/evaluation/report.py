@@ -15,7 +15,7 @@ from fer_core.evaluation.agreement import RatedPredictions, RaterAgreement
 from fer_core.evaluation.calibration import RiskCoverage, risk_coverage
 from fer_core.evaluation.cells import cleaned_predictions
 from fer_core.evaluation.evaluate import Evaluation, MatchedPredictions, Predictions, Tta, model_outputs
-from fer_core.evaluation.human import ERROR_KINDS, HumanView, human_view, sort_errors
+from fer_core.evaluation.human import ERROR_KINDS, VoteSummary, classify_errors, summarize_votes
 from fer_core.evaluation.matching import ClassMatch, ExtraClasses, match_classes
 from fer_core.inference import Classifier
 from fer_core.inference.classifier import Progress
@@ -23,7 +23,7 @@ from fer_core.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class VoteFigures:
+class VoteMetrics:
     """How a model stands to people's votes, over all rated faces of a split; without votes there are no figures.
 
     Attributes:
@@ -36,7 +36,7 @@ class VoteFigures:
     cross_entropy_n: int = 0
 
     @classmethod
-    def of(cls, rated: RatedPredictions | None) -> VoteFigures:
+    def of(cls, rated: RatedPredictions | None) -> VoteMetrics:
         """The figures that follow from predictions for rated faces."""
         return cls() if rated is None else cls(rated.agreement(), *rated.cross_entropy())
 
@@ -50,13 +50,13 @@ class VoteFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Deduplicated:
+class DeduplicatedMetrics:
     """Figures without the faces whose pixels stand in train or valid; ``accuracy`` is None when none is left."""
 
     n: int
     accuracy: float | None
     accuracy_ci95: tuple[float, float] | None
-    votes: VoteFigures
+    votes: VoteMetrics
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -72,7 +72,7 @@ class EvaluationReport:
         evaluation: the figures on the split as it is (after cleaning, if any was asked for).
         deduplicated: the accuracy again, without copies of faces in train or valid.
         predictions: what they were made of; ``positions`` are the faces' places in the data set.
-        match: the classes of model and data; ``left_out`` counts the faces whose class the model lacks, by class.
+        match: the classes of model and data; ``excluded`` counts the faces whose class the model lacks, by class.
         risk: what abstaining buys.
         human: people's answers, where votes are loaded.
         error_kinds: str (n,), the kind of each error, where votes are loaded.
@@ -83,20 +83,20 @@ class EvaluationReport:
     """
 
     evaluation: Evaluation
-    deduplicated: Deduplicated
+    deduplicated: DeduplicatedMetrics
     predictions: Predictions
     positions: np.ndarray[Any, np.dtype[np.int64]]
     match: ClassMatch
-    left_out: dict[str, int]
+    excluded: dict[str, int]
     risk: RiskCoverage
-    human: HumanView | None
+    human: VoteSummary | None
     error_kinds: np.ndarray[Any, np.dtype[np.str_]] | None
     tta: Tta
     cleaning: Cleaning
     abstain_below: float
     sensitivity: float
     rated: RatedPredictions | None
-    votes: VoteFigures
+    votes: VoteMetrics
 
     @property
     def agreement(self) -> RaterAgreement | None:
@@ -114,7 +114,7 @@ class EvaluationReport:
     @property
     def caption(self) -> str:
         """What a reader of the figures must know about the classes; empty where model and data have the same."""
-        return self.match.caption(self.left_out)
+        return self.match.caption(self.excluded)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -123,7 +123,8 @@ class EvaluationReport:
             **self.evaluation.to_dict(),
             "classes": self.match.to_dict(),
             "masked": list(self.match.masked),
-            "left_out": self.left_out,
+            "left_out": self.excluded,
+            "excluded": self.excluded,
             "sensitivity": self.sensitivity,
             "tta": self.tta,
             **self.votes.to_dict(),
@@ -163,10 +164,10 @@ def evaluate_split(
     faces = dataset.all_faces
     outputs = model_outputs(classifier, faces, faces.indices(split), tta, on_progress)
     found = cleaned_predictions(outputs, dataset, split, cleaning, extra, workspace=workspace)
-    return report_of(found, split, tta, cleaning)
+    return build_report(found, split, tta, cleaning)
 
 
-def report_of(
+def build_report(
     found: MatchedPredictions,
     split: str,
     tta: Tta = "none",
@@ -191,17 +192,17 @@ def report_of(
     if dataset.votes is not None and dataset.votes[positions].any():
         votes = dataset.votes[positions]
         people = (votes, dataset.vote_columns, predictions.classes, predictions.labels)
-        human = human_view(*people)
-        kinds = sort_errors(*people, predictions.predicted)
+        human = summarize_votes(*people)
+        kinds = classify_errors(*people, predictions.predicted)
     return EvaluationReport(
         evaluation=Evaluation.of(predictions, split),
-        deduplicated=Deduplicated(
-            n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None, VoteFigures.of(rated_alone)
+        deduplicated=DeduplicatedMetrics(
+            n, hits / n if n else None, metrics.wilson_interval(hits, n) if n else None, VoteMetrics.of(rated_alone)
         ),
         predictions=predictions,
         positions=positions,
         match=found.match,
-        left_out=found.left_out,
+        excluded=found.excluded,
         risk=risk_coverage(predictions.probabilities, predictions.labels),
         human=human,
         error_kinds=kinds,
@@ -210,7 +211,7 @@ def report_of(
         abstain_below=found.abstain_below,
         sensitivity=found.sensitivity,
         rated=rated,
-        votes=VoteFigures.of(rated),
+        votes=VoteMetrics.of(rated),
     )
 
 

@@ -1,22 +1,23 @@
 """What a network looks at: ``explain(classifier, face, "gradcam")``, and whether to believe it."""
 
-from fer_core.explanation.cover import Covered, cover
+from fer_core.explanation.occlusion import Occluded, occlude
 from fer_core.explanation.regions import REGIONS, RegionStudy, region_masks, shares, study_regions
 from fer_core.explanation.saliency import METHODS, Method, Saliency, explain
-from fer_core.explanation.sanity import Belief, examine
+from fer_core.explanation.sanity import SanityReport, run_sanity_checks
 
 __all__ = [
     "METHODS",
     "REGIONS",
-    "Belief",
-    "Covered",
     "Method",
+    "Occluded",
     "RegionStudy",
     "Saliency",
-    "cover",
+    "SanityReport",
     "examine",
     "explain",
+    "occlude",
     "region_masks",
+    "run_sanity_checks",
     "shares",
     "study_regions",
 ]

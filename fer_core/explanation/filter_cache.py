@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_core.data import FaceDataset
 from fer_core.explanation import filters
-from fer_core.explanation.filters import Ascent, Look, Patterns, Progress, Stop, TopFaces
+from fer_core.explanation.filters import AscentSettings, Patterns, Preview, Progress, Stop, TopFaces
 from fer_core.explanation.layers import find_convolution
 from fer_core.inference import Classifier
 from fer_core.store import Arrays, Entry, Store
@@ -26,10 +26,10 @@ def network_key(classifier: Classifier) -> str:
     return digest.hexdigest()
 
 
-def kept_patterns(
+def read_cached_patterns(
     classifier: Classifier,
     layer: str | None = None,
-    settings: Ascent | None = None,
+    settings: AscentSettings | None = None,
     *,
     workspace: Workspace,
 ) -> Patterns | None:
@@ -42,7 +42,9 @@ def kept_patterns(
 
     def read(entry: Entry) -> Patterns:
         top, left, bottom, right = entry.values["field"]
-        return Patterns(layer=label, field=(top, left, bottom, right), **entry.arrays)
+        arrays = {**entry.arrays, "images": entry.arrays["pictures"]}  # stored entries keep the first version's name
+        del arrays["pictures"]
+        return Patterns(layer=label, field=(top, left, bottom, right), **arrays)
 
     return Store(workspace).get("patterns", _patterns_key(classifier, label, settings), read)
 
@@ -50,22 +52,22 @@ def kept_patterns(
 def cached_patterns(
     classifier: Classifier,
     layer: str | None = None,
-    settings: Ascent | None = None,
+    settings: AscentSettings | None = None,
     *,
     workspace: Workspace,
     on_progress: Progress | None = None,
-    on_look: Look | None = None,
+    on_preview: Preview | None = None,
     should_stop: Stop | None = None,
 ) -> Patterns:
-    """:func:`fer_core.explanation.filters.maximise` for all filters of a layer, computed once for each content of weights and settings."""
-    kept = kept_patterns(classifier, layer, settings, workspace=workspace)
+    """:func:`fer_core.explanation.filters.maximize_activation` for all filters of a layer, computed once for each content of weights and settings."""
+    kept = read_cached_patterns(classifier, layer, settings, workspace=workspace)
     if kept is not None:
         return kept
-    result = filters.maximise(
-        classifier, layer, None, settings, on_progress=on_progress, on_look=on_look, should_stop=should_stop
+    result = filters.maximize_activation(
+        classifier, layer, None, settings, on_progress=on_progress, on_preview=on_preview, should_stop=should_stop
     )
     arrays: Arrays = {
-        "filters": result.filters, "pictures": result.pictures, "curves": result.curves, "responses": result.responses,
+        "filters": result.filters, "pictures": result.images, "curves": result.curves, "responses": result.responses,
         "dead": result.dead,
     }  # fmt: skip
     key = _patterns_key(classifier, result.layer, settings)
@@ -73,7 +75,7 @@ def cached_patterns(
     return result
 
 
-def kept_top_faces(
+def read_cached_top_faces(
     classifier: Classifier,
     dataset: FaceDataset,
     split: str = "valid",
@@ -106,7 +108,7 @@ def cached_top_faces(
     should_stop: Stop | None = None,
 ) -> TopFaces:
     """:func:`fer_core.explanation.filters.top_faces`, computed once for each content of weights and data."""
-    kept = kept_top_faces(classifier, dataset, split, layer, workspace=workspace)
+    kept = read_cached_top_faces(classifier, dataset, split, layer, workspace=workspace)
     if kept is not None:
         return kept
     result = filters.top_faces(classifier, dataset, split, layer, on_progress=on_progress, should_stop=should_stop)
@@ -118,8 +120,8 @@ def cached_top_faces(
     return result
 
 
-def _patterns_key(classifier: Classifier, label: str, settings: Ascent | None) -> str:
-    return f"{network_key(classifier)} {label} {asdict(settings or Ascent())}"
+def _patterns_key(classifier: Classifier, label: str, settings: AscentSettings | None) -> str:
+    return f"{network_key(classifier)} {label} {asdict(settings or AscentSettings())}"
 
 
 def _faces_key(classifier: Classifier, dataset: FaceDataset, split: str, label: str) -> str:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from fer_core.data import FaceDataset
 from fer_core.errors import FerError, ModelError
+from fer_core.explanation.contact_sheet import contact_sheet
 from fer_core.explanation.layers import FilterProbe, find_convolution
-from fer_core.explanation.pictures import sheet
 from fer_core.inference import Classifier
 from fer_core.preprocess import FACE_SIZE, to_tensor
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
-Look = Callable[[npt.NDArray[np.uint8]], None]
+Preview = Callable[[npt.NDArray[np.uint8]], None]
 """Called now and then with the pictures so far, uint8 (n, 48, 48)."""
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels of the face; bottom and right are outside."""
@@ -37,11 +37,11 @@ Box = tuple[int, int, int, int]
 TOP: Final = 9
 _TOGETHER: Final = 128  # pictures of one ascent
 _BATCH: Final = 256  # faces of one forward pass
-_LOOK_EVERY: Final = 10  # steps
+_PREVIEW_EVERY: Final = 10  # steps
 
 
 @dataclass(frozen=True, slots=True)
-class Ascent:
+class AscentSettings:
     """Settings of the ascent; chosen by looking at the 128 filters of the shipped seed's last convolution.
 
     Attributes:
@@ -70,7 +70,7 @@ class Patterns:
     Attributes:
         layer: label of the convolution.
         filters: int64 (n,), numbers of the filters.
-        pictures: uint8 (n, 48, 48), grey pixels as of a face.
+        images: uint8 (n, 48, 48), grey pixels as of a face.
         curves: float32 (n, steps), the response before each step.
         responses: float32 (n,), to the finished pictures, at their best place.
         dead: bool (n,), nothing in the picture moves the filter.
@@ -79,7 +79,7 @@ class Patterns:
 
     layer: str
     filters: npt.NDArray[np.int64]
-    pictures: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8]
     curves: npt.NDArray[np.float32]
     responses: npt.NDArray[np.float32]
     dead: npt.NDArray[np.bool_]
@@ -89,18 +89,18 @@ class Patterns:
         """The one filter of this number."""
         place = self.filters == number
         return Patterns(
-            self.layer, self.filters[place], self.pictures[place], self.curves[place], self.responses[place],
+            self.layer, self.filters[place], self.images[place], self.curves[place], self.responses[place],
             self.dead[place], self.field,
         )  # fmt: skip
 
     def cropped(self) -> npt.NDArray[np.uint8]:
         """The pictures without what the filter cannot see, uint8 (n, h, w)."""
         top, left, bottom, right = self.field
-        return self.pictures[:, top:bottom, left:right]
+        return self.images[:, top:bottom, left:right]
 
     def sheet(self, columns: int = 16, side: int = 96) -> npt.NDArray[np.uint8]:
         """All patterns under their numbers, uint8 (H, W); dead filters are crossed out."""
-        return sheet(
+        return contact_sheet(
             self.cropped(),
             [f"{number} dead" if dead else str(number) for number, dead in zip(self.filters, self.dead, strict=True)],
             columns=columns,
@@ -136,14 +136,14 @@ class Patterns:
         return f"{n} filter{'s' if n != 1 else ''} of {self.layer}, {words}."
 
 
-def maximise(
+def maximize_activation(
     classifier: Classifier,
     layer: str | None = None,
     filters: Sequence[int] | None = None,
-    settings: Ascent | None = None,
+    settings: AscentSettings | None = None,
     *,
     on_progress: Progress | None = None,
-    on_look: Look | None = None,
+    on_preview: Preview | None = None,
     should_stop: Stop | None = None,
 ) -> Patterns:
     """The pictures that excite filters most, all in one batch; the same settings give the same pictures.
@@ -154,7 +154,7 @@ def maximise(
         filters: which filters, all when None.
         settings: of the ascent.
         on_progress: called with (done, total) steps.
-        on_look: called now and then with the pictures so far.
+        on_preview: called now and then with the pictures so far.
         should_stop: asked at each step.
 
     Raises:
@@ -163,25 +163,25 @@ def maximise(
     """
     row = find_convolution(classifier.model, layer)
     numbers = _checked(row, filters)
-    settings = settings or Ascent()
+    settings = settings or AscentSettings()
     probe = FilterProbe(classifier, row)
     blocks = [numbers[start : start + _TOGETHER] for start in range(0, len(numbers), _TOGETHER)]
     found: list[Patterns] = []
     for place, block in enumerate(blocks):
-        ascent = _Climb(classifier, probe, block, settings)
+        ascent = _GradientAscent(classifier, probe, block, settings)
         for step in range(settings.steps):
             if should_stop and should_stop():
                 raise FerError("The search for patterns was stopped.")
             ascent.step()
             if on_progress:
                 on_progress(place * settings.steps + step + 1, len(blocks) * settings.steps)
-            if on_look and step % _LOOK_EVERY == 0:
-                on_look(np.concatenate([*(part.pictures for part in found), ascent.pictures()]))
+            if on_preview and step % _PREVIEW_EVERY == 0:
+                on_preview(np.concatenate([*(part.images for part in found), ascent.images()]))
         found.append(ascent.result(row.label))
     return Patterns(
         row.label,
         numbers,
-        np.concatenate([part.pictures for part in found]),
+        np.concatenate([part.images for part in found]),
         np.concatenate([part.curves for part in found]),
         np.concatenate([part.responses for part in found]),
         np.concatenate([part.dead for part in found]),
@@ -199,11 +199,11 @@ def _checked(row: LayerRow, filters: Sequence[int] | None) -> npt.NDArray[np.int
     return np.asarray(numbers, dtype=np.int64)
 
 
-class _Climb:
+class _GradientAscent:
     """One batch of pictures on its way up."""
 
     def __init__(
-        self, classifier: Classifier, probe: FilterProbe, filters: npt.NDArray[np.int64], settings: Ascent
+        self, classifier: Classifier, probe: FilterProbe, filters: npt.NDArray[np.int64], settings: AscentSettings
     ) -> None:
         import torch
 
@@ -249,7 +249,7 @@ class _Climb:
         p = self.preprocess
         self.x = x.clamp((0 - p.mean) / p.std, (1 - p.mean) / p.std)
 
-    def pictures(self) -> npt.NDArray[np.uint8]:
+    def images(self) -> npt.NDArray[np.uint8]:
         """Grey pixels uint8 (n, 48, 48)."""
         p = self.preprocess
         pixels = (self.x[:, 0].float() * p.std + p.mean) * 255
@@ -259,14 +259,14 @@ class _Climb:
         """The finished pictures and how they came about."""
         import torch
 
-        pictures = self.pictures()
+        images = self.images()
         with torch.inference_mode():
-            maps = self.probe(to_tensor(pictures, self.preprocess).to(self.device))
+            maps = self.probe(to_tensor(images, self.preprocess).to(self.device))
             best = maps.flatten(2).amax(dim=2)[torch.arange(len(maps)), self.chosen]
         return Patterns(
             label,
             self.filters,
-            pictures,
+            images,
             torch.stack(self.curve, dim=1).float().cpu().numpy(),
             best.float().cpu().numpy(),
             ~self.moved.cpu().numpy(),

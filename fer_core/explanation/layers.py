@@ -124,7 +124,7 @@ class FilterProbe:
         self.layer = layer
         self.network = private_copy(classifier)
         norm = _batch_norm_behind(classifier, layer)
-        self.normalised = norm is not None
+        self.normalized = norm is not None
         name, self._wanted = norm or (layer.name, layer.call)
         self._calls = 0
         self.network.get_submodule(name).register_forward_hook(self._count)

@@ -1,4 +1,4 @@
-"""A photograph's face explained: its map, the regions it falls on, the tests of belief, and the picture of it."""
+"""A photograph's face explained: its map, the regions it falls on, the sanity checks, and the picture of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fer_core.errors import FerError, ImageError
 from fer_core.explanation.regions import region_masks, shares
 from fer_core.explanation.saliency import METHODS, Saliency, explain
-from fer_core.explanation.sanity import Belief, examine
+from fer_core.explanation.sanity import SanityReport, run_sanity_checks
 from fer_core.faces import Face, FaceDetector, Square, crop_box, crop_square, largest
 from fer_core.images import enlarge, read_photo, write_image
 from fer_core.inference import Classifier
@@ -30,28 +30,28 @@ class PhotoExplanation:
         crop: uint8 (48, 48), what the network saw.
         saliency: the map.
         shares: share of the attribution in each region, or None for an empty map.
-        belief: the tests, or None for an empty map.
+        sanity: the tests, or None for an empty map.
     """
 
     crop: npt.NDArray[np.uint8]
     saliency: Saliency
     shares: dict[str, float] | None
-    belief: Belief | None
+    sanity: SanityReport | None
 
     def to_dict(self) -> dict[str, Any]:
         """The command line's JSON document."""
         record: dict[str, Any] = {"method": self.saliency.method, "target": self.saliency.label, "shares": self.shares}
         if self.saliency.note:
             record["note"] = self.saliency.note
-        return {**record, **(self.belief.to_dict() if self.belief else {})}
+        return {**record, **(self.sanity.to_dict() if self.sanity else {})}
 
     def text(self) -> str:
         """For people."""
-        if self.saliency.note or self.belief is None or self.shares is None:
+        if self.saliency.note or self.sanity is None or self.shares is None:
             return self.saliency.note or "There is no map."
         regions = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
         title = METHODS[self.saliency.method].title
-        return "\n".join([f"{title} for '{self.saliency.label}': {regions}.", *self.belief.sentences()])
+        return "\n".join([f"{title} for '{self.saliency.label}': {regions}.", *self.sanity.summary()])
 
     def save(self, path: str | Path) -> None:
         """Write face and overlay side by side as an image; the ending names the format.
@@ -122,4 +122,6 @@ def explain_photo(
     if saliency.note:
         return PhotoExplanation(crop, saliency, None, None)
     found = shares(saliency.positive, region_masks(landmarks_in_crop(face, square)))
-    return PhotoExplanation(crop, saliency, found, examine(classifier, crop, saliency, on_progress=on_progress))
+    return PhotoExplanation(
+        crop, saliency, found, run_sanity_checks(classifier, crop, saliency, on_progress=on_progress)
+    )

@@ -1,4 +1,4 @@
-"""Whether a map deserves belief: deletion and insertion against chance, agreement of methods, scrambled weights."""
+"""Whether a map is faithful: deletion and insertion against chance, agreement of methods, scrambled weights."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fer_core.preprocess import FACE_SIZE, as_faces
 
 STEPS: Final = 24
 RANDOM_ORDERS: Final = 8
-SCRAMBLES: Final = 3
-SIMILAR: Final = 0.5
+RANDOMIZATIONS: Final = 3
+SIMILARITY_LIMIT: Final = 0.5
 """A map that correlates more than this with the maps of scrambled networks shows the picture, not the network."""
 
 
@@ -38,7 +38,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
+class SanityReport:
     """What the tests say about one map.
 
     Attributes:
@@ -47,7 +47,7 @@ class Belief:
         random_deletion, random_insertion: mean curves over random orders, the baseline.
         random_deletion_range, random_insertion_range: lowest and highest AUC among the random orders.
         agreement: Spearman correlation with the maps of other methods, by name.
-        randomisation_similarity: mean absolute Spearman correlation with the maps of networks whose weights were
+        randomization_similarity: mean absolute Spearman correlation with the maps of networks whose weights were
             scrambled (Adebayo et al. 2018); low is good. None where all their maps are empty.
     """
 
@@ -58,9 +58,9 @@ class Belief:
     random_deletion_range: tuple[float, float]
     random_insertion_range: tuple[float, float]
     agreement: dict[str, float]
-    randomisation_similarity: float | None
+    randomization_similarity: float | None
 
-    def sentences(self) -> list[str]:
+    def summary(self) -> list[str]:
         """The verdicts in plain words."""
         low, high = self.random_deletion_range
         if self.deletion.auc < low:
@@ -80,16 +80,16 @@ class Belief:
             f"Deleting what the map calls important: area {self.deletion.auc:.2f} against {self.random_deletion.auc:.2f} by chance, {deletion}.",
             f"Bringing it in first: area {self.insertion.auc:.2f} against {self.random_insertion.auc:.2f} by chance, {insertion}.",
         ]
-        if self.randomisation_similarity is None:
+        if self.randomization_similarity is None:
             said.append("With scrambled weights every map is empty, so this one does depend on what was learnt.")
-        elif self.randomisation_similarity > SIMILAR:
+        elif self.randomization_similarity > SIMILARITY_LIMIT:
             said.append(
-                f"With scrambled weights the map hardly changes (similarity {self.randomisation_similarity:.2f}): "
+                f"With scrambled weights the map hardly changes (similarity {self.randomization_similarity:.2f}): "
                 "it shows the picture, not what the network learnt. Do not believe it."
             )
         else:
             said.append(
-                f"With scrambled weights the map changes (similarity {self.randomisation_similarity:.2f}): "
+                f"With scrambled weights the map changes (similarity {self.randomization_similarity:.2f}): "
                 "it depends on what the network learnt."
             )
         return said
@@ -111,11 +111,12 @@ class Belief:
             "random_auc": self.random_deletion.auc,
             "random_insertion_auc": self.random_insertion.auc,
             "agreement": self.agreement,
-            "randomisation_similarity": self.randomisation_similarity,
+            "randomization_similarity": self.randomization_similarity,
+            "randomisation_similarity": self.randomization_similarity,
         }
 
 
-def examine(
+def run_sanity_checks(
     classifier: Classifier,
     face: npt.NDArray[np.generic],
     saliency: Saliency,
@@ -124,7 +125,7 @@ def examine(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
-) -> Belief:
+) -> SanityReport:
     """All tests for one map.
 
     Raises:
@@ -134,7 +135,7 @@ def examine(
         raise FerError(f"There is nothing to test: {saliency.note}")
     pixels = as_faces(face)[0]
     others = tuple(name for name in others if name != saliency.method)
-    total = 2 * (1 + RANDOM_ORDERS) + len(others) + SCRAMBLES
+    total = 2 * (1 + RANDOM_ORDERS) + len(others) + RANDOMIZATIONS
     done = 0
 
     def step() -> None:
@@ -171,14 +172,14 @@ def examine(
             agreement[name] = rank_correlation(saliency.positive, other.positive)
         step()
     similarities = []
-    for number in range(SCRAMBLES):
-        scrambled = scramble(classifier, seed + number)
+    for number in range(RANDOMIZATIONS):
+        scrambled = randomize_weights(classifier, seed + number)
         values = explain_batch(scrambled, pixels, saliency.method, np.array([saliency.target]))[0]
         other = make_saliency(saliency.method, saliency.target, saliency.label, values)
         if other.note is None:
             similarities.append(abs(rank_correlation(saliency.positive, other.positive)))
         step()
-    return Belief(
+    return SanityReport(
         deletion,
         insertion,
         random_deletion,
@@ -190,7 +191,7 @@ def examine(
     )
 
 
-def scramble(classifier: Classifier, seed: int = 0) -> Classifier:
+def randomize_weights(classifier: Classifier, seed: int = 0) -> Classifier:
     """A copy of the classifier with freshly drawn weights; the original stays as it is."""
     import torch
 

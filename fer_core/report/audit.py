@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fer_core.data import FaceDataset
-from fer_core.evaluation.audit import ExactAudit, NearPairs, SuspectLabels
+from fer_core.evaluation.audit import ExactAudit, NearDuplicates, SuspectLabels
 from fer_core.report.rendering import render
 
 _MOST: Final = 60  # pictures or pairs shown for each finding
 
 
-def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearPairs, suspects: SuspectLabels | None) -> str:
+def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearDuplicates, suspects: SuspectLabels | None) -> str:
     """The page as text."""
     conflicting = [int(i) for group in exact.conflict_groups[: _MOST // 4] for i in group]
     page = render(
@@ -35,7 +35,7 @@ def _face(dataset: FaceDataset, index: int, more: str = "") -> dict[str, Any]:
     return {"pixels": dataset.images[index], "caption": caption}
 
 
-def _pairs(dataset: FaceDataset, near: NearPairs) -> list[dict[str, Any]]:
+def _pairs(dataset: FaceDataset, near: NearDuplicates) -> list[dict[str, Any]]:
     found = zip(near.first[:_MOST], near.second[:_MOST], near.distance[:_MOST], strict=True)
     return [
         {

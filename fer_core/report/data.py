@@ -45,7 +45,7 @@ class ReportData:
         dataset: with the labels the run was trained on.
         split: the run's own choice of faces.
         predictions: of the best weights, by name of the split.
-        made_now: whether the predictions were made for this report.
+        evaluated_now: whether the predictions were made for this report.
         gaps: why something is missing, by its name: ``weights``, ``data``, ``predictions``.
         workspace: whose cache keeps what is computed for the report.
     """
@@ -59,7 +59,7 @@ class ReportData:
     dataset: FaceDataset | None
     split: ProtocolSplit | None
     predictions: dict[str, Predictions]
-    made_now: bool
+    evaluated_now: bool
     gaps: dict[str, str]
     workspace: Workspace
 
@@ -89,18 +89,18 @@ class ReportData:
             return None
         return places
 
-    def need_faces(self) -> tuple[Classifier, FaceDataset]:
+    def require_faces(self) -> tuple[Classifier, FaceDataset]:
         """The weights and the data set.
 
         Raises:
             FerError: one of them is missing; the sentence says why.
         """
-        classifier = self.need_weights()
+        classifier = self.require_weights()
         if self.dataset is None:
             raise FerError(self.gaps["data"])
         return classifier, self.dataset
 
-    def need_weights(self) -> Classifier:
+    def require_weights(self) -> Classifier:
         """The best weights.
 
         Raises:
@@ -151,11 +151,11 @@ def collect(
             predictions[name] = Predictions.read(run.path / f"predictions-{name}.npz")
         except DataError:
             continue
-    made_now = False
+    evaluated_now = False
     if not predictions and classifier and dataset and split:
         try:
             predictions = _predict(classifier, dataset, split)
-            made_now = bool(predictions)
+            evaluated_now = bool(predictions)
         except FerError as error:
             gaps["predictions"] = str(error)
     if not predictions:
@@ -170,7 +170,7 @@ def collect(
         dataset,
         split,
         predictions,
-        made_now,
+        evaluated_now,
         gaps,
         workspace,
     )

@@ -14,7 +14,7 @@ from fer_core.evaluation.cache import cached_outputs
 from fer_core.evaluation.cells import cleaned_predictions
 from fer_core.evaluation.evaluate import Tta
 from fer_core.evaluation.metrics import most_confused
-from fer_core.evaluation.report import EvaluationReport, report_of
+from fer_core.evaluation.report import EvaluationReport, build_report
 from fer_core.inference import CheckpointInfo, read_info, resolve_model
 from fer_core.workspace import Workspace
 from tests.benchmarks.calibrate import SENSITIVITIES
@@ -31,7 +31,7 @@ def reports_of(model: str, source: str) -> tuple[CheckpointInfo, Reports]:
 
     def report(split: str, sensitivity: float, tta: Tta = "none") -> EvaluationReport:
         outputs = cached_outputs(model, dataset, split, tta, sensitivity=sensitivity, workspace=workspace)
-        return report_of(cleaned_predictions(outputs, dataset, split, workspace=workspace), split, tta)
+        return build_report(cleaned_predictions(outputs, dataset, split, workspace=workspace), split, tta)
 
     return info, report
 

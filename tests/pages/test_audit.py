@@ -64,7 +64,7 @@ def view(app, name):
 def test_the_figures_and_every_wall_are_those_of_the_audit(open_page, found):
     app = open_page("audit")
     exact = audit_exact(found)
-    assert metric(app, "Redundant images") == str(exact.redundant) == "2"
+    assert metric(app, "Redundant images") == str(exact.duplicates) == "2"
     assert metric(app, "Conflicting groups") == "1"
     assert groups(app) == [[141, 1]]
     assert sorted(groups(view(app, "copies"))) == [[1, 141], [2, 9]]

@@ -13,7 +13,7 @@ from fer_core.evaluation.cache import cached_outputs, cached_predictions
 from fer_core.evaluation.calibration import fit_temperature
 from fer_core.evaluation.cells import cell_faces, cleaned_predictions, most_confused_cell, rank
 from fer_core.evaluation.metrics import confusion_matrix
-from fer_core.evaluation.report import report_of
+from fer_core.evaluation.report import build_report
 from fer_core.inference import read_info, resolve_model
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell import cache
@@ -195,7 +195,9 @@ def test_people_begin_with_how_often_the_model_agrees_and_show_the_faces_where_i
     cache._shelf.clear()
     app = view(open_page("evaluate"), "people")
     outputs = cached_outputs(run.id, voted, "valid", workspace=Workspace.default())
-    report = report_of(cleaned_predictions(outputs, voted, "valid", Cleaning(), workspace=Workspace.default()), "valid")
+    report = build_report(
+        cleaned_predictions(outputs, voted, "valid", Cleaning(), workspace=Workspace.default()), "valid"
+    )
     agreement, rated = report.agreement, report.rated
     assert agreement.human == pytest.approx((7 * 6 + 3 * 2) / 90)
     sentence = f"trained {rated.sentence(agreement).removeprefix('It ')}"
@@ -204,7 +206,7 @@ def test_people_begin_with_how_often_the_model_agrees_and_show_the_faces_where_i
     app.session_state["people-parting"] = True
     app.run()
     check(app)
-    found = rated.partings("both")
+    found = rated.disagreements("both")
     assert faces(app) == rated.positions[found.faces].tolist()[: len(faces(app))]
     assert f"{len(found):,} of {agreement.n:,} faces" in words(app)
 

@@ -8,7 +8,7 @@ import pytest
 
 from fer_core.classes import ClassList
 from fer_core.explanation import filters
-from fer_core.explanation.filters import Ascent
+from fer_core.explanation.filters import AscentSettings
 from fer_core.workspace import write_json
 from pages.ui.network.filters import ringed
 from pages.ui.shell.background import BackgroundState
@@ -20,7 +20,7 @@ from tests.run_factory import make_run
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Three steps instead of eighty."""
-    monkeypatch.setattr(filters, "Ascent", partial(Ascent, steps=3))
+    monkeypatch.setattr(filters, "AscentSettings", partial(AscentSettings, steps=3))
 
 
 def view(app, name):
@@ -140,7 +140,7 @@ def test_the_sheet_is_made_with_progress_kept_and_offered(open_page, workspace):
 
 
 def test_cancelling_the_sheet_keeps_the_page(open_page, monkeypatch):
-    monkeypatch.setattr(filters, "Ascent", partial(Ascent, steps=4000))
+    monkeypatch.setattr(filters, "AscentSettings", partial(AscentSettings, steps=4000))
     app = view(open_page("network"), "sheet")
     press(app, next(b.label for b in app.button if b.label.startswith("Make the sheet")))
     check(app)

@@ -6,9 +6,9 @@ import importlib
 import pkgutil
 
 from fer_core.errors import FerError
-from fer_core.lessons.experiments.base import Arm, Experiment, Result, Trained, run, small_set
+from fer_core.lessons.experiments.base import Arm, ArmResult, Experiment, Result, experiment_subset, run
 
-__all__ = ["Arm", "Experiment", "Result", "Trained", "experiments", "find", "run", "small_set"]
+__all__ = ["Arm", "ArmResult", "Experiment", "Result", "experiment_subset", "experiments", "find", "run"]
 
 _FIRST = ("leak", "shuffled", "augmentation")
 

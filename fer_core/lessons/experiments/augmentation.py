@@ -7,23 +7,23 @@ from collections.abc import Sequence
 
 from fer_core.config import AugmentConfig
 from fer_core.formatting import percent
-from fer_core.lessons.experiments.base import Arm, Experiment, Trained
+from fer_core.lessons.experiments.base import Arm, ArmResult, Experiment
 from fer_core.presets import PRESETS
 
 
-def _difference(arms: Sequence[Trained]) -> tuple[float, float]:
+def _difference(arms: Sequence[ArmResult]) -> tuple[float, float]:
     """Accuracy with augmentation less that without, and its standard error for independent faces."""
     without, with_it = (arm.last.valid_accuracy for arm in arms)
     n = arms[0].n_valid
     return with_it - without, math.sqrt((without * (1 - without) + with_it * (1 - with_it)) / n)
 
 
-def _answer(arms: Sequence[Trained]) -> int:
+def _answer(arms: Sequence[ArmResult]) -> int:
     difference, error = _difference(arms)
     return 1 if abs(difference) <= 2 * error else 2 if difference > 0 else 0
 
 
-def _explain(arms: Sequence[Trained]) -> str:
+def _explain(arms: Sequence[ArmResult]) -> str:
     without, with_it = arms
     difference, error = _difference(arms)
     gaps = [abs(arm.last.train_accuracy - arm.last.valid_accuracy) for arm in arms]

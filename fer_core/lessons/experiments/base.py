@@ -38,7 +38,7 @@ class Arm:
     change: Callable[[FaceDataset, np.random.Generator], FaceDataset] | None = None
 
 
-class Trained(Config):
+class ArmResult(Config):
     """What one arm did."""
 
     name: str
@@ -60,7 +60,7 @@ class Result(Config):
     experiment: str
     data_name: str
     data_fingerprint: str
-    arms: tuple[Trained, ...]
+    arms: tuple[ArmResult, ...]
     seconds: float
 
 
@@ -89,15 +89,15 @@ class Experiment:
     faces: int
     settings: dict[str, Any]
     arms: tuple[Arm, ...]
-    answer: Callable[[Sequence[Trained]], int]
-    explain: Callable[[Sequence[Trained]], str]
+    answer: Callable[[Sequence[ArmResult]], int]
+    explain: Callable[[Sequence[ArmResult]], str]
 
     def configs(self) -> list[TrainConfig]:
         """The settings of each arm."""
         return [TrainConfig.parse({"model": "seed", **self.settings, **arm.settings}) for arm in self.arms]
 
 
-def small_set(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
+def experiment_subset(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
     """A part of a data set: at most ``faces`` that train, and validation faces without a copy among them.
 
     Where the set has no validation split, training faces that are left over validate; where persons or sessions are
@@ -160,7 +160,7 @@ def run(
     from fer_core.training.loop import Training, torch_settings
 
     started = time.perf_counter()
-    small = small_set(dataset, experiment.faces)
+    small = experiment_subset(dataset, experiment.faces)
     configs = [replace_epochs(config, epochs) for config in experiment.configs()]
     total, done, arms = sum(config.epochs for config in configs), 0, []
     for arm, config in zip(experiment.arms, configs, strict=True):
@@ -177,7 +177,7 @@ def run(
         honest = len(split.leak_free) if split.leak_free is not None else None
         records = tuple(training.records())
         arms.append(
-            Trained(
+            ArmResult(
                 name=arm.name,
                 n_train=len(split.train),
                 n_valid=len(split.valid),

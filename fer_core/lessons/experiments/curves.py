@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from fer_core.charts import Curve, Quantity, learning_curves
 from fer_core.charts.theme import ROLE_COLORS, RUN_COLORS
 from fer_core.formatting import percent
-from fer_core.lessons.experiments.base import Trained
+from fer_core.lessons.experiments.base import ArmResult
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def experiment_figure(arms: Sequence[Trained], quantity: Quantity) -> go.Figure:
+def experiment_figure(arms: Sequence[ArmResult], quantity: Quantity) -> go.Figure:
     """Loss or accuracy of both arms over the epochs: dotted on training faces, solid on validation faces, dashed honest.
 
     Args:
@@ -33,5 +33,5 @@ def experiment_figure(arms: Sequence[Trained], quantity: Quantity) -> go.Figure:
     return learning_curves(curves, quantity, title=f"{name} after {len(arms[0].records)} epochs: {ends}")
 
 
-def _last(arm: Trained, quantity: Quantity) -> str:
+def _last(arm: ArmResult, quantity: Quantity) -> str:
     return percent(arm.last.valid_accuracy, 0) if quantity == "accuracy" else f"{arm.last.valid_loss:.2f}"

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fer_core.formatting import percent
-from fer_core.lessons.experiments.base import Arm, Experiment, Trained
+from fer_core.lessons.experiments.base import Arm, ArmResult, Experiment
 from fer_core.presets import PRESETS
 
 
-def _gap(arms: Sequence[Trained]) -> float:
+def _gap(arms: Sequence[ArmResult]) -> float:
     leaky = arms[0].last
     assert leaky.honest_accuracy is not None  # the leaky protocol always measures it
     return leaky.valid_accuracy - leaky.honest_accuracy
 
 
-def _answer(arms: Sequence[Trained]) -> int:
+def _answer(arms: Sequence[ArmResult]) -> int:
     gap = _gap(arms)
     return 0 if gap < 0.05 else 1 if gap < 0.20 else 2
 
 
-def _explain(arms: Sequence[Trained]) -> str:
+def _explain(arms: Sequence[ArmResult]) -> str:
     leaky, clean = arms
     honest = leaky.last.honest_accuracy or 0.0
     text = (

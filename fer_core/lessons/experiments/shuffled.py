@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_core.data import FaceDataset
 from fer_core.formatting import percent
-from fer_core.lessons.experiments.base import Arm, Experiment, Trained, with_labels
+from fer_core.lessons.experiments.base import Arm, ArmResult, Experiment, with_labels
 from fer_core.presets import PRESETS
 
 
@@ -20,12 +20,12 @@ def _shuffle(dataset: FaceDataset, rng: np.random.Generator) -> FaceDataset:
     return with_labels(dataset, labels)
 
 
-def _answer(arms: Sequence[Trained]) -> int:
+def _answer(arms: Sequence[ArmResult]) -> int:
     reached = arms[1].last.train_accuracy
     return 0 if reached < 0.3 else 1 if reached < 0.7 else 2
 
 
-def _explain(arms: Sequence[Trained]) -> str:
+def _explain(arms: Sequence[ArmResult]) -> str:
     true, shuffled = arms
     return (
         f"With labels that mean nothing the network still gets {percent(shuffled.last.train_accuracy, 0)} of its "

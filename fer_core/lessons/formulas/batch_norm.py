@@ -20,10 +20,10 @@ def _bn_inputs(rng: np.random.Generator) -> Inputs:
 
 def _bn_derived(i: Inputs) -> Inputs:
     mu, var = i["x"].mean(), i["x"].var()
-    return {"mu": np.array(mu), "var": np.array(var), "xhat": _normalised(i["x"], mu, var)}
+    return {"mu": np.array(mu), "var": np.array(var), "xhat": _normalize(i["x"], mu, var)}
 
 
-def _normalised(x: Array, mu: Any, var: Any) -> Array:
+def _normalize(x: Array, mu: Any, var: Any) -> Array:
     return np.asarray((x - mu) / np.sqrt(var + EPS))
 
 
@@ -32,7 +32,7 @@ def _loss(i: Inputs, xhat: Array) -> float:
 
 
 def _loss_of_x(i: Inputs) -> float:
-    return _loss(i, _normalised(i["x"], i["x"].mean(), i["x"].var()))
+    return _loss(i, _normalize(i["x"], i["x"].mean(), i["x"].var()))
 
 
 def _d_xhat(i: Inputs) -> Array:
@@ -111,7 +111,7 @@ def _upstream_autograd(i: Inputs) -> Array:
 _BN_SYMBOLS: Final = {
     r"x_i": "input i of m in the batch",
     r"\mu, \sigma^2": "mean and variance of the inputs over the batch",
-    r"\hat x_i = (x_i - \mu) / \sqrt{\sigma^2 + \varepsilon}": "normalised input",
+    r"\hat x_i = (x_i - \mu) / \sqrt{\sigma^2 + \varepsilon}": "normalized input",
     r"\gamma, \beta": "learned scale and shift",
     r"y_i": "target",
     r"L = \frac1m \sum_i (y_i - \gamma \hat x_i - \beta)^2": "the report's loss",
@@ -134,9 +134,9 @@ def _at(name: str) -> Callable[[Inputs], float]:
     def function(i: Inputs) -> float:
         if name == "mu":
             var = np.mean((i["x"] - i["mu"]) ** 2)
-            return _loss(i, _normalised(i["x"], i["mu"], var))
+            return _loss(i, _normalize(i["x"], i["mu"], var))
         if name == "var":
-            return _loss(i, _normalised(i["x"], i["mu"], i["var"]))
+            return _loss(i, _normalize(i["x"], i["mu"], i["var"]))
         return _loss(i, i["xhat"])
 
     return function
@@ -230,7 +230,7 @@ FORMULAS: Final = (
             r"\frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}} \Big( g_i - \tfrac1m \sum_j g_j - \hat x_i \tfrac1m \sum_j g_j \hat x_j \Big)",
         ),
         variable="x", inputs=without(_bn_inputs, "y"), derive=_bn_derived, closed=_d_x_upstream,
-        function=lambda i: float(np.sum(i["g"] * (i["gamma"] * _normalised(i["x"], i["x"].mean(), i["x"].var()) + i["beta"]))),
+        function=lambda i: float(np.sum(i["g"] * (i["gamma"] * _normalize(i["x"], i["x"].mean(), i["x"].var()) + i["beta"]))),
         autograd=_upstream_autograd,
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ def confusion(data: ReportData) -> str:
         "sections/confusion.html",
         found=found,
         faces=faces,
-        made_now=data.made_now,
+        evaluated_now=data.evaluated_now,
         sentences=[*claims, *confusion_sentences(found)],
         matrix=matrix_chart(found.confusion, found.classes, title=f"Confusion matrix, {faces}"),
         rows=[

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from fer_core.data import FaceDataset
+from fer_core.explanation.contact_sheet import contact_sheet, to_gray
 from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
 from fer_core.explanation.filters import Patterns, TopFaces
 from fer_core.explanation.layers import convolutions, weights
-from fer_core.explanation.pictures import grey, sheet
 from fer_core.formatting import SPLIT_NAMES
 from fer_core.images import enlarge
 from fer_core.report.data import ReportData
@@ -27,7 +27,7 @@ def filters(data: ReportData, step: Callable[[int, int], None], stop: Callable[[
     Raises:
         FerError: there are no weights, the network has no convolution, or it was stopped.
     """
-    classifier = data.need_weights()
+    classifier = data.require_weights()
     first = convolutions(classifier.model)[0]
     kernels = weights(classifier.model, first)
     patterns = cached_patterns(classifier, workspace=data.workspace, on_progress=step, should_stop=stop)
@@ -41,7 +41,9 @@ def filters(data: ReportData, step: Callable[[int, int], None], stop: Callable[[
         "sections/filters.html",
         kernels=kernels,
         first=first.label,
-        kernel_sheet=sheet(grey(kernels[:, 0]), [str(i) for i in range(len(kernels))], side=64, smooth=False),
+        kernel_sheet=contact_sheet(
+            to_gray(kernels[:, 0]), [str(i) for i in range(len(kernels))], side=64, smooth=False
+        ),
         patterns=patterns,
         median_first=float(np.median(patterns.curves[:, 0])),
         median_last=float(np.median(patterns.responses)),

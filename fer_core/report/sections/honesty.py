@@ -75,7 +75,7 @@ def _cautions(data: ReportData) -> list[str]:
                 "the deduplicated figure leaves them out."
             )
         found.append(
-            f"In the whole data set {audit.redundant:,} images are redundant copies, {len(audit.conflict_groups):,} groups "
+            f"In the whole data set {audit.duplicates:,} images are redundant copies, {len(audit.conflict_groups):,} groups "
             f"of copies carry different labels, and {len(audit.blank):,} images are blank."
         )
     else:

@@ -29,7 +29,7 @@ def saliency(data: ReportData, step: Callable[[int, int], None], stop: Callable[
     Raises:
         FerError: weights or faces are missing, or it was stopped.
     """
-    classifier, dataset = data.need_faces()
+    classifier, dataset = data.require_faces()
     name = data.headline
     places = data.positions(name) if name else None
     if name is None or places is None:
@@ -53,7 +53,7 @@ def saliency(data: ReportData, step: Callable[[int, int], None], stop: Callable[
 
 def _cases(data: ReportData, name: str, places: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
     """A face of each class with its maps, as the template takes it."""
-    classifier, dataset = data.need_faces()
+    classifier, dataset = data.require_faces()
     chosen = _examples(data, name, places)
     faces = dataset.images[[position for position, _ in chosen]]
     answers = [data.predictions[name].classes[predicted] for _, predicted in chosen]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from fer_core.evaluation.audit import ExactAudit, audit_exact, near_duplicates, suspect_labels
+from fer_core.evaluation.audit import ExactAudit, audit_exact, find_near_duplicates, find_suspect_labels
 from fer_core.formatting import percent
 from pages.ui.audit.walls import FIRST_DISTANCE
 from pages.ui.shell import session
@@ -32,7 +32,7 @@ def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:
     with st.container(horizontal=True, gap="medium"):
         st.metric(
             "Redundant images",
-            f"{found.redundant:,}",
+            f"{found.duplicates:,}",
             help=f"Images that could go without losing a picture, in {found.duplicate_groups:,} groups of exact copies.",
             width="content",
         )
@@ -52,7 +52,7 @@ def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:
         st.metric("Blank images", f"{len(found.blank):,}", help="Images of one single grey value.", width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"{plain(dataset.name)}, {len(dataset):,} faces. {percent(found.redundant / len(dataset))} are redundant.",
+            f"{plain(dataset.name)}, {len(dataset):,} faces. {percent(found.duplicates / len(dataset))} are redundant.",
             width="stretch",
         )
         st.download_button(
@@ -70,9 +70,9 @@ def _html(dataset: FaceDataset, found: ExactAudit) -> str:
     from fer_core.report.audit import audit_html
     from fer_core.training.out_of_fold import find
 
-    pairs = near_duplicates(dataset, found.groups, FIRST_DISTANCE)
+    pairs = find_near_duplicates(dataset, found.groups, FIRST_DISTANCE)
     job, suspects = find(dataset, workspace=session.workspace()), None
     if job.state == "finished":
         positions, probabilities = job.read()
-        suspects = suspect_labels(dataset.labels[positions], probabilities, positions)
+        suspects = find_suspect_labels(dataset.labels[positions], probabilities, positions)
     return audit_html(dataset, found, pairs, suspects)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from fer_core.errors import FerError
-from fer_core.evaluation.audit import ExactAudit, SuspectLabels, suspect_labels
+from fer_core.evaluation.audit import ExactAudit, SuspectLabels, find_suspect_labels
 from fer_core.formatting import duration, percent
 from fer_core.jobs import ACTIVE
 from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
@@ -32,7 +32,7 @@ def search_of(dataset: FaceDataset) -> OutOfFold:
 @st.cache_resource(max_entries=3, show_spinner="Ranking the labels…")
 def _suspects(key: str, path: str, _dataset: FaceDataset, _search: OutOfFold) -> SuspectLabels:
     positions, probabilities = _search.read()
-    return suspect_labels(_dataset.labels[positions], probabilities, positions)
+    return find_suspect_labels(_dataset.labels[positions], probabilities, positions)
 
 
 def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = False) -> None:

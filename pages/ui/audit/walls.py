@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from fer_core.evaluation.audit import ExactAudit, NearPairs, near_duplicates
+from fer_core.evaluation.audit import ExactAudit, NearDuplicates, find_near_duplicates
 from fer_core.formatting import joined, percent
 from pages.ui.components.gallery import Group, Tile, gallery, pager
 from pages.ui.review.dialog import face_dialog
@@ -33,8 +33,8 @@ FIRST_DISTANCE: Final = 4
 
 
 @st.cache_resource(max_entries=3, show_spinner="Comparing the perceptual hashes of all faces…")
-def _near(key: str, _dataset: FaceDataset, _groups: npt.NDArray[np.int64]) -> NearPairs:
-    return near_duplicates(_dataset, _groups, LARGEST_DISTANCE)
+def _near(key: str, _dataset: FaceDataset, _groups: npt.NDArray[np.int64]) -> NearDuplicates:
+    return find_near_duplicates(_dataset, _groups, LARGEST_DISTANCE)
 
 
 def _caption(dataset: FaceDataset, index: int) -> str:

@@ -10,10 +10,10 @@ from fer_core import charts
 from fer_core.evaluation.cells import (
     FaceOrder,
     MatrixView,
-    by_confusion,
     cell_faces,
     matrix_csv,
     most_confused_cell,
+    order_by_recall,
     rank,
 )
 from fer_core.formatting import percent
@@ -82,7 +82,7 @@ def _matrix(subject: Subject) -> None:
         confusion,
         subject.classes,
         what,
-        order=by_confusion(confusion) if order else None,
+        order=order_by_recall(confusion) if order else None,
         hide_diagonal=hide,
         dark=dark_theme(),
     )

@@ -19,9 +19,9 @@ from pages.ui.shell.errors import calm
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
-    from fer_core.evaluation.agreement import PartingOrder, RatedPredictions
+    from fer_core.evaluation.agreement import DisagreementOrder, RatedPredictions
 
-_PARTING_ORDERS: Final[dict[PartingOrder, str]] = {
+_PARTING_ORDERS: Final[dict[DisagreementOrder, str]] = {
     "both": "Both are sure",
     "model": "The model is sure",
     "people": "People are sure",
@@ -130,7 +130,7 @@ def _agreement(subject: Subject) -> None:
 def _partings(subject: Subject, rated: RatedPredictions, n: int) -> None:
     """The faces whose most voted expression the model does not name."""
     order = one_of("Which first?", _PARTING_ORDERS, key="people-parting-order", show_label=True)
-    found = rated.partings(order)
+    found = rated.disagreements(order)
     if not len(found):
         st.info("On every face the model names what most people said.", icon=":material/check_circle:")
         return

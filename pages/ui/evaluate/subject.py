@@ -158,7 +158,7 @@ def _report(
     _cleaning: Cleaning,
     _extra: ExtraClasses,
 ) -> tuple[FaceDataset, EvaluationReport]:
-    from fer_core.evaluation.report import report_of
+    from fer_core.evaluation.report import build_report
 
     found = cleaned_predictions(_outputs, _dataset, _split, _cleaning, _extra, workspace=session.workspace())
-    return found.dataset, report_of(found, _split, _tta, _cleaning)
+    return found.dataset, build_report(found, _split, _tta, _cleaning)

@@ -25,7 +25,7 @@ from fer_core.lessons.formulas import (
     check_report,
     error_by_step,
 )
-from fer_core.lessons.numbers import SIZE_COLUMNS, complete, editable, from_network
+from fer_core.lessons.inputs import SIZE_COLUMNS, complete_inputs, editable_inputs, inputs_from_network
 from fer_core.models import output_side
 from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
@@ -143,8 +143,8 @@ def _own(formula: Formula, classes: ClassList) -> Inputs:
             column.number_input(_SIZE_WORDS[name], 0, 4096, value, key=f"derive-{formula.name}-{name}")
             for column, name, value in zip(st.columns(4), SIZE_COLUMNS, (12, 3, 1, 1), strict=True)
         ]
-        return complete(formula, {"sizes": np.array([row], dtype=np.float64)})
-    names = editable(formula)
+        return complete_inputs(formula, {"sizes": np.array([row], dtype=np.float64)})
+    names = editable_inputs(formula)
     if not names:
         st.caption("This formula takes more numbers than anybody would type: random ones are used.")
     scalars = [name for name in names if inputs[name].ndim == 0]
@@ -165,7 +165,7 @@ def _own(formula: Formula, classes: ClassList) -> Inputs:
             inputs[name] = np.eye(len(classes))[classes.position(true)]
         elif inputs[name].ndim:
             inputs[name] = _row(formula, name, inputs[name])
-    return complete(formula, inputs)
+    return complete_inputs(formula, inputs)
 
 
 def _row(formula: Formula, name: str, values: Array) -> Array:
@@ -209,7 +209,7 @@ def _networks(formula: Formula) -> tuple[Inputs, ClassList]:
     chosen = int(number) - 1
     face = int(indices[chosen])
     right.image(dataset.images[face], width=72, caption=plain(dataset.label_name(face)))
-    return from_network(formula, classifier, dataset.images[indices], labels, chosen), classifier.classes
+    return inputs_from_network(formula, classifier, dataset.images[indices], labels, chosen), classifier.classes
 
 
 def _known_faces(

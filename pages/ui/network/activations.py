@@ -89,7 +89,7 @@ def _activations(network: Network, dataset: FaceDataset, position: int) -> list[
 
 def _show_activation(found: Activation, network: Network) -> None:
     from fer_core.charts import value_bars
-    from fer_core.explanation.pictures import grey
+    from fer_core.explanation.contact_sheet import to_gray
 
     values, key = found.values, f"network-maps-{found.layer.label}"
     if values.ndim == 1:
@@ -108,6 +108,6 @@ def _show_activation(found: Activation, network: Network) -> None:
     )
     tiles = [
         Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Map {number}", str(number))
-        for number, picture in enumerate(grey(values))
+        for number, picture in enumerate(to_gray(values))
     ]
     gallery([Group(tiles)], key=key, size=76)

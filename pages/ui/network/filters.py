@@ -75,11 +75,11 @@ def one_filter(network: Network) -> None:
 @st.cache_resource(show_spinner="Climbing to the pattern…", max_entries=400)
 def _found(key: str, layer: str, number: int, _network: Network) -> Patterns:
     """One filter's pattern; the one on the sheet where the sheet was made."""
-    from fer_core.explanation.filter_cache import kept_patterns
-    from fer_core.explanation.filters import maximise
+    from fer_core.explanation.filter_cache import read_cached_patterns
+    from fer_core.explanation.filters import maximize_activation
 
-    kept = kept_patterns(_network.classifier, layer, workspace=session.workspace())
-    return kept.only(number) if kept else maximise(_network.classifier, layer, [number])
+    kept = read_cached_patterns(_network.classifier, layer, workspace=session.workspace())
+    return kept.only(number) if kept else maximize_activation(_network.classifier, layer, [number])
 
 
 def _pattern(network: Network, layer: LayerRow, number: int) -> None:
@@ -110,7 +110,7 @@ def _pattern(network: Network, layer: LayerRow, number: int) -> None:
 
 
 def _faces(network: Network, layer: LayerRow, number: int) -> None:
-    from fer_core.explanation.filter_cache import cached_top_faces, kept_top_faces
+    from fer_core.explanation.filter_cache import cached_top_faces, read_cached_top_faces
 
     st.markdown("#### The faces that activate it most")
     dataset = cache.dataset(session.data_source())
@@ -126,7 +126,7 @@ def _faces(network: Network, layer: LayerRow, number: int) -> None:
             key=f"network-split-{'-'.join(splits)}",
         )
     )
-    found = kept_top_faces(network.classifier, dataset, split, layer.label, workspace=session.workspace())
+    found = read_cached_top_faces(network.classifier, dataset, split, layer.label, workspace=session.workspace())
     if found is None:
 
         def prepare() -> Task:
@@ -192,10 +192,10 @@ def ringed(face: npt.NDArray[np.uint8], x: float, y: float) -> npt.NDArray[np.ui
 
 def whole_sheet(network: Network) -> None:
     """The patterns of all filters of a layer: a job with progress, kept, to be downloaded and clicked."""
-    from fer_core.explanation.filter_cache import cached_patterns, kept_patterns
+    from fer_core.explanation.filter_cache import cached_patterns, read_cached_patterns
 
     layer = _choose_layer(network)
-    found = kept_patterns(network.classifier, layer.label, workspace=session.workspace())
+    found = read_cached_patterns(network.classifier, layer.label, workspace=session.workspace())
     if found is None:
         st.caption(
             f"For each of the {layer.output[0]} filters of {layer.label} a picture is changed step by step until it "
@@ -214,7 +214,7 @@ def whole_sheet(network: Network) -> None:
                     layer.label,
                     workspace=session.workspace(),
                     on_progress=lambda done, total: report(done, total, latest[0]),
-                    on_look=look,
+                    on_preview=look,
                     should_stop=stop,
                 )
 
@@ -235,11 +235,11 @@ def whole_sheet(network: Network) -> None:
 
 def _so_far(work: Work) -> None:
     """The patterns as they are growing."""
-    from fer_core.explanation.pictures import sheet
+    from fer_core.explanation.contact_sheet import contact_sheet
 
     if work.seen is not None:
         some = work.seen[:32]
-        st.image(sheet(some, [str(i) for i in range(len(some))], side=48), alt="The first patterns so far")
+        st.image(contact_sheet(some, [str(i) for i in range(len(some))], side=48), alt="The first patterns so far")
 
 
 def _show_sheet(found: Patterns, network: Network) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def weights(network: Network) -> None:
     """The kernels of the first convolution, which look at the face's own pixels."""
+    from fer_core.explanation.contact_sheet import to_gray
     from fer_core.explanation.layers import convolutions
     from fer_core.explanation.layers import weights as kernels
-    from fer_core.explanation.pictures import grey
 
     row = convolutions(network.classifier.model)[0]
     found = kernels(network.classifier.model, row)
@@ -36,6 +36,6 @@ def weights(network: Network) -> None:
     )
     tiles = [
         Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Kernel {number}", str(number))
-        for number, picture in enumerate(grey(found[:, 0]))
+        for number, picture in enumerate(to_gray(found[:, 0]))
     ]
     gallery([Group(tiles)], key=f"network-weights-{network.key[:8]}", size=76)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.charts import probability_bars, selectable
-from fer_core.explanation import cover
+from fer_core.explanation import occlude
 from fer_core.images import enlarge, png
 from fer_core.photos import FacePrediction
 from fer_core.preprocess import FACE_SIZE
@@ -62,7 +62,7 @@ def _patch(face: FacePrediction, model: Model) -> None:
         )
         values = _patch_numbers(names)
     state.patches[key] = values
-    covered = cover(model.classifier, face.crop, *values)
+    covered = occlude(model.classifier, face.crop, *values)
     with result:
         st.caption("What the network sees then.")
         shown = enlarge(covered.face, 5 * FACE_SIZE, smooth=False)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from fer_core.charts import deletion_insertion, region_bars
-from fer_core.explanation import METHODS, Belief, RegionStudy, Saliency, examine, region_masks, shares
+from fer_core.explanation import METHODS, RegionStudy, Saliency, SanityReport, region_masks, run_sanity_checks, shares
 from fer_core.explanation.photo import landmarks_in_crop, overlay
 from fer_core.explanation.regions import areas
 from fer_core.formatting import SPLIT_NAMES, percent
@@ -150,9 +150,11 @@ def _belief(case: Case, found: Saliency) -> None:
 
     def prepare() -> Task:
         classifier = case.model.classifier
-        return lambda report, stop: examine(classifier, case.face.crop, found, on_progress=report, should_stop=stop)
+        return lambda report, stop: run_sanity_checks(
+            classifier, case.face.crop, found, on_progress=report, should_stop=stop
+        )
 
-    belief: Belief | None = background(
+    sanity: SanityReport | None = background(
         "belief",
         (*case.identity, found.method),
         f"Test the {METHODS[found.method].title} map",
@@ -160,14 +162,14 @@ def _belief(case: Case, found: Saliency) -> None:
         doing="testing the map",
         icon=":material/science:",
     )
-    if belief is None:
+    if sanity is None:
         return
-    for sentence in belief.sentences():
+    for sentence in sanity.summary():
         st.markdown(f"- {plain(sentence)}")
-    if belief.agreement:
-        agreeing = ", ".join(f"{METHODS[name].title} {value:+.2f}" for name, value in belief.agreement.items())
+    if sanity.agreement:
+        agreeing = ", ".join(f"{METHODS[name].title} {value:+.2f}" for name, value in sanity.agreement.items())
         st.markdown(f"- Agreement with other methods (rank correlation, 1 is perfect): {plain(agreeing)}.")
-    chart(deletion_insertion(*belief.curves(), case.target), key="belief-curves", height=330)
+    chart(deletion_insertion(*sanity.curves(), case.target), key="belief-curves", height=330)
 
 
 def _studied_split(dataset: FaceDataset | None) -> str:

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from fer_core.charts import deletion_insertion, region_bars
-from fer_core.explanation.sanity import Belief, Curve
+from fer_core.explanation.sanity import Curve, SanityReport
 
 
 def test_deletion_is_left_and_insertion_right_each_with_its_chance():
     share = np.linspace(0, 1, 3)
     curves = [Curve(share, np.full(3, value), value) for value in (0.1, 0.2, 0.3, 0.4)]
     deletion, insertion, random_deletion, random_insertion = curves
-    belief = Belief(deletion, insertion, random_deletion, random_insertion, (0, 1), (0, 1), {}, None)
-    figure = deletion_insertion(*belief.curves(), "sad")
+    sanity = SanityReport(deletion, insertion, random_deletion, random_insertion, (0, 1), (0, 1), {}, None)
+    figure = deletion_insertion(*sanity.curves(), "sad")
     assert "does not beat every random order at deletion" in figure.layout.title.text
     traces = {(trace.name, trace.xaxis): trace.y[0] for trace in figure.data}
     assert traces == {

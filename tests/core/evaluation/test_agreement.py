@@ -17,7 +17,7 @@ from fer_core.evaluation.agreement import RatedPredictions, RaterAgreement, rate
 from fer_core.evaluation.cache import cached_outputs, cached_predictions
 from fer_core.evaluation.cells import cleaned_predictions
 from fer_core.evaluation.evaluate import Outputs
-from fer_core.evaluation.report import evaluate_split, report_of
+from fer_core.evaluation.report import build_report, evaluate_split
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.inference.sensitivity import Adjustment
 from tests.factories import entries, make_dataset, untrained_checkpoint
@@ -183,17 +183,17 @@ def test_partings_are_ordered_by_how_sure_each_side_is():
             sure("sad", 0.7),
         ],
     )
-    both = found.partings()
+    both = found.disagreements()
     assert both.faces.tolist() == [1, 3, 5]
     assert both.predicted.tolist() == ["neutral", "angry", "sad"]
     assert both.people.tolist() == ["happy", "sad", "contempt"]
     np.testing.assert_allclose(both.confidence, [0.95, 0.6, 0.7], rtol=1e-6)
     np.testing.assert_allclose(both.share, [0.6, 0.9, 0.7])
-    assert found.partings("model").faces.tolist() == [1, 5, 3]
-    assert found.partings("people").faces.tolist() == [3, 5, 1]
-    assert len(found.among(np.array([True] + [False] * 5)).partings()) == 0
+    assert found.disagreements("model").faces.tolist() == [1, 5, 3]
+    assert found.disagreements("people").faces.tolist() == [3, 5, 1]
+    assert len(found.among(np.array([True] + [False] * 5)).disagreements()) == 0
     with pytest.raises(ConfigError, match="choose one of both, model, people"):
-        found.partings("loudest")  # type: ignore[arg-type]
+        found.disagreements("loudest")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_cached_outputs_serve_both_truths(checkpoint, workspace):
     assert len(entries(workspace, "predictions")) == 1
     found = cleaned_predictions(outputs, by_votes, "test", workspace=workspace)
     direct = evaluate_split(Classifier.load(checkpoint), by_votes, "test", workspace=workspace)
-    assert report_of(found, "test").to_dict() == direct.to_dict()
+    assert build_report(found, "test").to_dict() == direct.to_dict()
     predictions = cached_predictions(checkpoint, by_votes, "test", workspace=workspace)
     assert predictions.ids.tolist() == by_votes.ids[by_votes.indices("test")].tolist()
     np.testing.assert_array_equal(predictions.logits, direct.predictions.logits)
@@ -303,7 +303,7 @@ def test_all_votes_for_not_a_face_leave_no_agreement(checkpoint, workspace):
     assert report.agreement is None
     assert report.votes.cross_entropy_n == 0
     assert report.rated is not None
-    assert len(report.rated.partings()) == 0
+    assert len(report.rated.disagreements()) == 0
 
 
 @pytest.mark.real_data
@@ -313,7 +313,7 @@ def test_truth_by_votes_keeps_every_rated_face_of_fer2013(fer2013, workspace):
     info = CheckpointInfo(architecture="seed", labels=EIGHT.names)
     outputs = Outputs(fer2013.ids[test], logits, info.classes, Adjustment.of(info, None))
     dataset = label_by_votes(fer2013)
-    report = report_of(cleaned_predictions(outputs, dataset, "test", workspace=workspace), "test")
+    report = build_report(cleaned_predictions(outputs, dataset, "test", workspace=workspace), "test")
     assert report.evaluation.n == 3153
     assert report.agreement is not None
     assert report.agreement.n == 3569

@@ -5,8 +5,8 @@ import pytest
 
 from fer_core.data import FaceDataset, load
 from fer_core.errors import DataError
-from fer_core.evaluation.audit import audit_exact, near_duplicates, perceptual_hashes, suspect_labels
-from fer_core.evaluation.human import human_view
+from fer_core.evaluation.audit import audit_exact, find_near_duplicates, find_suspect_labels, perceptual_hashes
+from fer_core.evaluation.human import summarize_votes
 from fer_core.report.audit import audit_html
 from tests.factories import make_dataset
 
@@ -51,7 +51,7 @@ def test_near_duplicates_are_found_and_different_faces_are_not():
     images[22] = images[5]  # exact copies are not near ones
     base = make_dataset(train=30, valid=0, test=0)
     dataset = FaceDataset("near", images, base.labels.copy(), base.split.copy(), base.ids.copy(), base.classes)
-    pairs = near_duplicates(dataset, audit_exact(dataset).groups, largest=6)
+    pairs = find_near_duplicates(dataset, audit_exact(dataset).groups, largest=6)
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {(3, 20), (4, 21)}
     assert (np.diff(pairs.distance) >= 0).all()
 
@@ -60,7 +60,7 @@ def test_pairs_agree_with_a_slow_plain_search():
     images = smooth_faces(200, seed=2) // 64 * 64  # coarse, so that some come close
     base = make_dataset(train=200, valid=0, test=0)
     dataset = FaceDataset("plain", images, base.labels.copy(), base.split.copy(), base.ids.copy(), base.classes)
-    pairs = near_duplicates(dataset, np.arange(200), largest=16)
+    pairs = find_near_duplicates(dataset, np.arange(200), largest=16)
     hashes = [int(h) for h in perceptual_hashes(images)]
     plain = {(i, j) for i in range(200) for j in range(i + 1, 200) if (hashes[i] ^ hashes[j]).bit_count() <= 16}
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == plain
@@ -83,7 +83,7 @@ def test_wrong_labels_are_suspected_first():
     probabilities[np.arange(700), truth] = 0.88
     labels = truth.copy()
     labels[:10] = (truth[:10] + 1) % 7
-    found = suspect_labels(labels, probabilities, np.arange(1000, 1700))
+    found = find_suspect_labels(labels, probabilities, np.arange(1000, 1700))
     assert set(found.positions[:10].tolist()) == set(range(1000, 1010))
     assert (found.suggested[:10] == truth[found.positions[:10] - 1000]).all()
     assert found.agreement == pytest.approx(690 / 700)
@@ -96,15 +96,15 @@ def test_suspects_survive_a_missing_class_and_refuse_foreign_arrays():
     probabilities[[0, 1, 2], 0] = 0.5
     probabilities[[3, 4], 2] = 0.5
     probabilities[5, 0] = 0.9
-    assert 5 in suspect_labels(labels, probabilities, np.arange(6)).positions
+    assert 5 in find_suspect_labels(labels, probabilities, np.arange(6)).positions
     with pytest.raises(DataError, match="belong to the same faces"):
-        suspect_labels(labels, probabilities[:3], np.arange(6))
+        find_suspect_labels(labels, probabilities[:3], np.arange(6))
 
 
 def test_the_page_shows_names_and_never_runs_them():
     dataset = with_faults()
     audit = audit_exact(dataset)
-    page = audit_html(dataset, audit, near_duplicates(dataset, audit.groups, 2), None)
+    page = audit_html(dataset, audit, find_near_duplicates(dataset, audit.groups, 2), None)
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "faulty &lt;b&gt;" in page
@@ -128,6 +128,6 @@ def test_the_facts_of_fer2013(fer2013_zip):
 
     assert len(deduplicated(dataset, dataset.indices("test"))) == 3275
     if dataset.votes is not None:
-        view = human_view(dataset.votes, dataset.vote_columns, dataset.classes, dataset.labels)
+        view = summarize_votes(dataset.votes, dataset.vote_columns, dataset.classes, dataset.labels)
         assert view.not_faces == 176
         assert view.top_share == pytest.approx(0.74, abs=0.005)

@@ -11,13 +11,13 @@ from fer_core.data.marks import marks_for
 from fer_core.errors import DataError
 from fer_core.evaluation import Predictions
 from fer_core.evaluation.cells import (
-    by_confusion,
     cell_faces,
     cleaned_predictions,
     disagreement,
     matrix_csv,
     most_confused_cell,
-    normalised,
+    normalize_confusion,
+    order_by_recall,
     rank,
 )
 from fer_core.evaluation.evaluate import Outputs
@@ -43,16 +43,16 @@ def some_outputs(dataset):
 
 
 def test_rows_and_columns_sum_to_one_and_empty_ones_stay_zero():
-    rows, columns = normalised(CONFUSION, "rows"), normalised(CONFUSION, "columns")
+    rows, columns = normalize_confusion(CONFUSION, "rows"), normalize_confusion(CONFUSION, "columns")
     assert rows[0].tolist() == [0.6, 0.2, 0.2, 0, 0, 0, 0]
     assert columns[:, 2] == pytest.approx([2 / 3, 0, 1 / 3, 0, 0, 0, 0])
     assert rows[1].tolist() == [0] * 7
-    assert (normalised(CONFUSION, "counts") == CONFUSION).all()
+    assert (normalize_confusion(CONFUSION, "counts") == CONFUSION).all()
 
 
 def test_the_most_confused_class_stands_first_and_classes_without_faces_last():
-    assert by_confusion(CONFUSION)[:3] == [2, 0, 3]
-    assert sorted(by_confusion(CONFUSION)) == list(range(7))
+    assert order_by_recall(CONFUSION)[:3] == [2, 0, 3]
+    assert sorted(order_by_recall(CONFUSION)) == list(range(7))
     assert most_confused_cell(CONFUSION) == (2, 4)
     assert most_confused_cell(np.diag([3, 1, 1, 1, 1, 1, 1])) is None
 

@@ -6,7 +6,7 @@ import pytest
 from fer_core.classes import ClassList
 from fer_core.data.sources.ferplus import FERPLUS_COLUMNS
 from fer_core.errors import DataError
-from fer_core.evaluation.human import human_view, sort_errors
+from fer_core.evaluation.human import classify_errors, summarize_votes
 
 SEVEN = ClassList.fer2013()
 
@@ -17,7 +17,7 @@ def votes(**counts: int) -> list[int]:
 
 def test_people_are_summed_up_by_hand():
     rows = np.array([votes(anger=10), votes(anger=4, fear=6), votes(NF=10), votes()])
-    view = human_view(rows, FERPLUS_COLUMNS, SEVEN, np.array([0, 0, 3, 3]))
+    view = summarize_votes(rows, FERPLUS_COLUMNS, SEVEN, np.array([0, 0, 3, 3]))
     assert view.rated == 3
     assert view.not_faces == 1
     assert view.agreement == pytest.approx(1 / 3)
@@ -29,7 +29,7 @@ def test_people_are_summed_up_by_hand():
 def test_errors_are_sorted_by_what_most_people_say():
     rows = np.array([votes(anger=8, fear=2), votes(fear=8, anger=2), votes(fear=5, anger=5), votes(), votes(anger=10)])
     labels, predicted = np.array([0, 0, 0, 0, 0]), np.array([2, 2, 2, 2, 0])
-    assert sort_errors(rows, FERPLUS_COLUMNS, SEVEN, labels, predicted).tolist() == [
+    assert classify_errors(rows, FERPLUS_COLUMNS, SEVEN, labels, predicted).tolist() == [
         "model wrong",
         "label doubtful",
         "people disagree too",
@@ -40,7 +40,7 @@ def test_errors_are_sorted_by_what_most_people_say():
 
 def test_faces_without_votes_are_refused_with_what_to_do():
     with pytest.raises(DataError, match="fer2013new"):
-        human_view(np.array([votes()]), FERPLUS_COLUMNS, SEVEN, np.array([0]))
+        summarize_votes(np.array([votes()]), FERPLUS_COLUMNS, SEVEN, np.array([0]))
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 40])
@@ -51,15 +51,15 @@ def test_votes_for_any_classes(count):
     rows[:, 0] = 1
     for i in range(count):
         rows[i, columns.index(classes[i])] = 3
-    view = human_view(rows, columns, classes, np.arange(count))
+    view = summarize_votes(rows, columns, classes, np.arange(count))
     np.testing.assert_allclose(view.confusion, 0.75 * np.eye(count))
     assert view.agreement == 1
     wrong = np.roll(np.arange(count), 1)
-    assert set(sort_errors(rows, columns, classes, np.arange(count), wrong)) == {"model wrong"}
-    assert set(sort_errors(rows, columns, classes, wrong, np.arange(count))) == {"label doubtful"}
+    assert set(classify_errors(rows, columns, classes, np.arange(count), wrong)) == {"model wrong"}
+    assert set(classify_errors(rows, columns, classes, wrong, np.arange(count))) == {"label doubtful"}
 
 
 def test_contempt_is_a_class_where_the_data_have_it():
     rows = np.array([votes(contempt=9, anger=1)])
-    assert human_view(rows, FERPLUS_COLUMNS, ClassList.ferplus(), np.array([7])).agreement == 1
-    assert human_view(rows, FERPLUS_COLUMNS, SEVEN, np.array([0])).agreement == 0
+    assert summarize_votes(rows, FERPLUS_COLUMNS, ClassList.ferplus(), np.array([7])).agreement == 1
+    assert summarize_votes(rows, FERPLUS_COLUMNS, SEVEN, np.array([0])).agreement == 0

@@ -13,7 +13,7 @@ from fer_core.evaluation.cells import cleaned_predictions
 from fer_core.evaluation.compare import compare
 from fer_core.evaluation.evaluate import Evaluation, model_outputs, predict_indices
 from fer_core.evaluation.matching import match_classes
-from fer_core.evaluation.report import evaluate_split, report_of
+from fer_core.evaluation.report import build_report, evaluate_split
 from fer_core.inference import Classifier
 from tests.factories import make_dataset, untrained_checkpoint
 
@@ -81,7 +81,7 @@ def test_figures_equal_those_of_a_plain_loop(seven, extra):
         n += 1
         right += max(allowed, key=lambda i: logits[i]) == true
     assert (report.evaluation.n, report.evaluation.accuracy) == (n, pytest.approx(right / n))
-    assert report.left_out == {"calm": 10}
+    assert report.excluded == {"calm": 10}
     assert report.evaluation.confusion.shape == ((7, 7) if extra == "count" else (2, 2))
     record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert record["classes"] == {
@@ -117,7 +117,7 @@ def test_what_the_cache_gives_equals_what_is_computed(seven, tmp_path, workspace
         assert np.array_equal(found.labels, expected.predictions.labels)
     outputs = model_outputs(seven, dataset, dataset.indices("test"))
     cleaned = cleaned_predictions(outputs, dataset, "test", extra=extra, workspace=workspace)
-    assert report_of(cleaned, "test").to_dict() == expected.to_dict()
+    assert build_report(cleaned, "test").to_dict() == expected.to_dict()
 
 
 def test_a_split_with_unknown_classes_only_is_refused(seven):

@@ -13,7 +13,7 @@ from fer_core.data.sources.ferplus import FERPLUS_COLUMNS
 from fer_core.errors import DataError
 from fer_core.evaluation import Evaluation, Predictions
 from fer_core.evaluation.evaluate import MatchedPredictions
-from fer_core.evaluation.report import evaluate_split, fear_sentence, report_of
+from fer_core.evaluation.report import build_report, evaluate_split, fear_sentence
 from fer_core.inference import Classifier
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, untrained_checkpoint
@@ -97,4 +97,6 @@ def test_predictions_of_other_faces_are_refused(classifier):
     dataset = make_dataset()
     report = evaluate_split(classifier, dataset, "test", workspace=Workspace.default())
     with pytest.raises(DataError, match="other faces"):
-        report_of(MatchedPredictions(dataset, dataset.indices("valid"), report.predictions, report.match, {}), "valid")
+        build_report(
+            MatchedPredictions(dataset, dataset.indices("valid"), report.predictions, report.match, {}), "valid"
+        )

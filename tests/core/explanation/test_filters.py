@@ -11,15 +11,15 @@ from fer_core.classes import ClassList
 from fer_core.errors import DataError, FerError, ModelError
 from fer_core.explanation import filters
 from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces, network_key
-from fer_core.explanation.filters import Ascent, gaussian_blur, maximise, top_faces
+from fer_core.explanation.filters import AscentSettings, gaussian_blur, maximize_activation, top_faces
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.models import ExpressionModel
 from fer_core.workspace import Workspace
 from tests.core.explanation.test_layers import classifier_of
 from tests.factories import entries, make_dataset
 
-PLAIN = Ascent(steps=12, rate=0.08, jitter=0, blur=(0, 0), fade=0, smoothness=0)
-QUICK = Ascent(steps=3)
+PLAIN = AscentSettings(steps=12, rate=0.08, jitter=0, blur=(0, 0), fade=0, smoothness=0)
+QUICK = AscentSettings(steps=3)
 
 SEVEN = ClassList.fer2013().names
 
@@ -60,36 +60,36 @@ def one_layer():
 
 def likeness(patterns, place, kernel):
     """Cosine of the pattern's pixels around the middle and a kernel."""
-    seen = patterns.pictures[place].astype(float)[20:29, 20:29] - 255 * 0.5077
+    seen = patterns.images[place].astype(float)[20:29, 20:29] - 255 * 0.5077
     return float((seen * kernel).sum() / np.linalg.norm(seen) / np.linalg.norm(kernel))
 
 
 def test_the_best_pattern_of_a_linear_filter_is_its_own_weights(one_layer):
     # of all pictures of one norm, w · x is largest for x along w (Cauchy-Schwarz)
-    found = maximise(one_layer, "conv", settings=PLAIN)
+    found = maximize_activation(one_layer, "conv", settings=PLAIN)
     assert likeness(found, 0, gabor(0.3)) > 0.98
     assert likeness(found, 1, gabor(1.4)) > 0.98
     assert likeness(found, 3, -gabor(0.3)) > 0.98  # behind the batch norm's -1, less is more
 
 
 def test_jitter_blur_and_fading_keep_the_pattern(one_layer):
-    found = maximise(one_layer)
+    found = maximize_activation(one_layer)
     assert likeness(found, 0, gabor(0.3)) > 0.6
     assert likeness(found, 1, gabor(1.4)) > 0.6
     assert abs(likeness(found, 0, gabor(1.4))) < 0.4
 
 
 def test_the_response_climbs_and_is_that_of_the_finished_picture(one_layer):
-    found = maximise(one_layer, filters=[1, 0], settings=PLAIN)
+    found = maximize_activation(one_layer, filters=[1, 0], settings=PLAIN)
     assert found.filters.tolist() == [1, 0]
     assert (np.diff(found.curves, axis=1) > 0).all()
-    x = torch.from_numpy(found.pictures).float()[:, None] / 255
+    x = torch.from_numpy(found.images).float()[:, None] / 255
     maps = one_layer.model.features((x - 0.5077) / 0.2551)
     np.testing.assert_allclose(found.responses, [maps[0, 1].max(), maps[1, 0].max()], rtol=1e-4)
 
 
 def test_a_dead_filter_is_told_of_in_words_and_crossed_out(one_layer):
-    found = maximise(one_layer, settings=PLAIN)
+    found = maximize_activation(one_layer, settings=PLAIN)
     assert found.dead.tolist() == [False, False, True, False]
     assert "Filter 2 of conv is dead" in str(found.note(2))
     assert found.note(0) is None
@@ -99,27 +99,29 @@ def test_a_dead_filter_is_told_of_in_words_and_crossed_out(one_layer):
 
 
 def test_what_the_filter_cannot_see_is_cropped(one_layer):
-    assert maximise(one_layer, settings=PLAIN).field == (20, 20, 29, 29)
+    assert maximize_activation(one_layer, settings=PLAIN).field == (20, 20, 29, 29)
     jittered = replace(PLAIN, jitter=2)
-    assert maximise(one_layer, settings=jittered).cropped().shape == (4, 13, 13)
+    assert maximize_activation(one_layer, settings=jittered).cropped().shape == (4, 13, 13)
 
 
 def test_the_same_seed_gives_the_same_picture_whatever_the_company():
     classifier = classifier_of()
-    alone, again = (maximise(classifier, "block2.0", [5], QUICK) for _ in range(2))
-    np.testing.assert_array_equal(alone.pictures, again.pictures)
-    together = maximise(classifier, "block2.0", [1, 5], QUICK)
-    assert np.abs(together.pictures[1].astype(int) - alone.pictures[0]).mean() < 2  # sums in another order
-    other = maximise(classifier, "block2.0", [5], replace(QUICK, seed=1))
-    assert not np.array_equal(alone.pictures, other.pictures)
+    alone, again = (maximize_activation(classifier, "block2.0", [5], QUICK) for _ in range(2))
+    np.testing.assert_array_equal(alone.images, again.images)
+    together = maximize_activation(classifier, "block2.0", [1, 5], QUICK)
+    assert np.abs(together.images[1].astype(int) - alone.images[0]).mean() < 2  # sums in another order
+    other = maximize_activation(classifier, "block2.0", [5], replace(QUICK, seed=1))
+    assert not np.array_equal(alone.images, other.images)
 
 
 def test_more_filters_than_fit_into_one_batch_are_done_in_several(monkeypatch, one_layer):
-    whole = maximise(one_layer, settings=PLAIN)
+    whole = maximize_activation(one_layer, settings=PLAIN)
     monkeypatch.setattr(filters, "_TOGETHER", 3)
     steps, looks = [], []
-    parts = maximise(one_layer, settings=PLAIN, on_progress=lambda *a: steps.append(a), on_look=looks.append)
-    np.testing.assert_array_equal(parts.pictures, whole.pictures)
+    parts = maximize_activation(
+        one_layer, settings=PLAIN, on_progress=lambda *a: steps.append(a), on_preview=looks.append
+    )
+    np.testing.assert_array_equal(parts.images, whole.images)
     assert steps[-1] == (24, 24)
     assert [len(look) for look in looks] == [3, 3, 4, 4]
 
@@ -127,7 +129,7 @@ def test_more_filters_than_fit_into_one_batch_are_done_in_several(monkeypatch, o
 @pytest.mark.parametrize("numbers", [[128], [-1], []])
 def test_filters_that_do_not_exist_are_refused(numbers):
     with pytest.raises(ModelError, match="0…127"):
-        maximise(classifier_of(), "block4.0", numbers, QUICK)
+        maximize_activation(classifier_of(), "block4.0", numbers, QUICK)
 
 
 class Trip(Exception):
@@ -146,8 +148,8 @@ def state_of(model):
 @pytest.mark.parametrize(
     "work",
     [
-        lambda c, d: maximise(c, settings=QUICK, on_progress=raise_trip),
-        lambda c, d: maximise(c, settings=QUICK, on_look=raise_trip),
+        lambda c, d: maximize_activation(c, settings=QUICK, on_progress=raise_trip),
+        lambda c, d: maximize_activation(c, settings=QUICK, on_preview=raise_trip),
         lambda c, d: top_faces(c, d, on_progress=raise_trip),
     ],
 )
@@ -166,7 +168,7 @@ def test_an_error_inside_leaves_the_shared_network_as_it_was(work):
 
 def test_both_searches_can_be_stopped():
     with pytest.raises(FerError, match="stopped"):
-        maximise(classifier_of(), settings=QUICK, should_stop=lambda: True)
+        maximize_activation(classifier_of(), settings=QUICK, should_stop=lambda: True)
     with pytest.raises(FerError, match="stopped"):
         top_faces(classifier_of(), make_dataset(), should_stop=lambda: True)
 
@@ -218,13 +220,13 @@ def test_few_faces_give_few_and_none_are_refused(one_layer):
 
 def test_results_are_kept_by_weights_and_data(monkeypatch, one_layer):
     dataset = make_dataset()
-    pictures = cached_patterns(one_layer, settings=PLAIN, workspace=Workspace.default()).pictures
+    pictures = cached_patterns(one_layer, settings=PLAIN, workspace=Workspace.default()).images
     faces = cached_top_faces(one_layer, dataset, workspace=Workspace.default())
     with monkeypatch.context() as patch:
-        patch.setattr(filters, "maximise", raise_trip)
+        patch.setattr(filters, "maximize_activation", raise_trip)
         patch.setattr(filters, "top_faces", raise_trip)
         kept = cached_patterns(one_layer, "conv", PLAIN, workspace=Workspace.default())
-        np.testing.assert_array_equal(kept.pictures, pictures)
+        np.testing.assert_array_equal(kept.images, pictures)
         assert kept.field == (20, 20, 29, 29)
         again = cached_top_faces(one_layer, dataset, workspace=Workspace.default())
         np.testing.assert_array_equal(again.positions, faces.positions)
@@ -245,9 +247,7 @@ def test_a_damaged_cache_is_computed_anew(one_layer, workspace):
     (file,) = entries(workspace, "patterns")
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    np.testing.assert_array_equal(
-        cached_patterns(one_layer, settings=PLAIN, workspace=workspace).pictures, first.pictures
-    )
+    np.testing.assert_array_equal(cached_patterns(one_layer, settings=PLAIN, workspace=workspace).images, first.images)
     assert file.read_bytes() == whole
 
 

@@ -11,14 +11,14 @@ import pytest
 from fer_core.cli import main
 from fer_core.data import reading
 from fer_core.explanation import filters
-from fer_core.explanation.filters import Ascent
+from fer_core.explanation.filters import AscentSettings
 from tests.factories import make_dataset, untrained_checkpoint
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Three steps instead of eighty, and 280 faces."""
-    monkeypatch.setattr(filters, "Ascent", partial(Ascent, steps=3))
+    monkeypatch.setattr(filters, "AscentSettings", partial(AscentSettings, steps=3))
     monkeypatch.setattr(reading, "load", lambda source, **_: make_dataset(name=source))
 
 

@@ -66,10 +66,10 @@ def test_convolutions_of_other_networks_are_found_by_their_names():
 def test_the_probe_answers_behind_the_batch_norm_where_one_follows():
     classifier, x = classifier_of(), torch.randn(2, 1, 48, 48)
     probe = FilterProbe(classifier, find_convolution(classifier.model, "block1.0"))
-    assert probe.normalised
+    assert probe.normalized
     torch.testing.assert_close(probe(x), classifier.model.block1[1](classifier.model.block1[0](x)))
     torch.testing.assert_close(probe(x), probe(x))
     compact = classifier_of("compact")
     gate = FilterProbe(compact, find_convolution(compact.model, "stages.4.excite.up"))
-    assert not gate.normalised
+    assert not gate.normalized
     assert gate(x).shape == (2, 192, 1, 1)

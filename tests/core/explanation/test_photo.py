@@ -52,6 +52,7 @@ def test_a_photograph_is_explained_on_the_crop_the_network_sees(classifier, phot
         "insertion_auc",
         "random_auc",
         "randomisation_similarity",
+        "randomization_similarity",
     }
     assert record["target"] == "sad"
     assert sum(record["shares"].values()) == pytest.approx(1)

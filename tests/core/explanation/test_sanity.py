@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fer_core.errors import FerError
-from fer_core.explanation import examine, explain
+from fer_core.explanation import explain, run_sanity_checks
 from fer_core.explanation.saliency import make_saliency
-from fer_core.explanation.sanity import RANDOM_ORDERS, SCRAMBLES, rank_correlation, scramble
+from fer_core.explanation.sanity import RANDOM_ORDERS, RANDOMIZATIONS, randomize_weights, rank_correlation
 from fer_core.inference import Classifier, load_checkpoint
 from fer_core.training import train
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint
@@ -37,8 +37,8 @@ def bar_map(label: int) -> np.ndarray:
 
 def test_a_map_of_what_matters_beats_chance_and_its_opposite_does_not(trained):
     face = faces_of(2)[0]
-    good = examine(trained, face, make_saliency("occlusion", 2, "fear", bar_map(2)), others=())
-    bad = examine(trained, face, make_saliency("occlusion", 2, "fear", 1 - bar_map(2)), others=())
+    good = run_sanity_checks(trained, face, make_saliency("occlusion", 2, "fear", bar_map(2)), others=())
+    bad = run_sanity_checks(trained, face, make_saliency("occlusion", 2, "fear", 1 - bar_map(2)), others=())
     assert good.deletion.auc < good.random_deletion_range[0]
     assert good.insertion.auc > good.random_insertion.auc
     assert bad.deletion.auc > good.deletion.auc
@@ -47,13 +47,13 @@ def test_a_map_of_what_matters_beats_chance_and_its_opposite_does_not(trained):
 
 def test_curves_start_and_end_where_they_must(trained):
     face = faces_of(2)[0]
-    belief = examine(trained, face, explain(trained, face, "gradient"), others=())
+    sanity = run_sanity_checks(trained, face, explain(trained, face, "gradient"), others=())
     whole = trained.probabilities(face)[0, belief_target(trained, face)]
-    assert belief.deletion.probability[0] == pytest.approx(whole, abs=1e-5)
-    assert belief.insertion.probability[-1] == pytest.approx(whole, abs=1e-5)
-    assert belief.deletion.probability[-1] == pytest.approx(belief.random_deletion.probability[-1], abs=1e-5)
-    area = np.trapezoid(belief.deletion.probability, belief.deletion.share)
-    assert belief.deletion.auc == pytest.approx(area)
+    assert sanity.deletion.probability[0] == pytest.approx(whole, abs=1e-5)
+    assert sanity.insertion.probability[-1] == pytest.approx(whole, abs=1e-5)
+    assert sanity.deletion.probability[-1] == pytest.approx(sanity.random_deletion.probability[-1], abs=1e-5)
+    area = np.trapezoid(sanity.deletion.probability, sanity.deletion.share)
+    assert sanity.deletion.auc == pytest.approx(area)
 
 
 def belief_target(classifier, face) -> int:
@@ -62,9 +62,9 @@ def belief_target(classifier, face) -> int:
 
 def test_a_learnt_map_changes_when_the_weights_are_scrambled(trained):
     face = faces_of(4)[0]
-    belief = examine(trained, face, explain(trained, face, "gradcam"))
-    assert belief.randomisation_similarity < 0.9
-    assert set(belief.agreement) == {"gradient", "integrated_gradients"}
+    sanity = run_sanity_checks(trained, face, explain(trained, face, "gradcam"))
+    assert sanity.randomization_similarity < 0.9
+    assert set(sanity.agreement) == {"gradient", "integrated_gradients"}
 
 
 def test_a_map_of_edges_alone_is_caught_by_the_scrambled_weights(trained, monkeypatch):
@@ -74,16 +74,16 @@ def test_a_map_of_edges_alone_is_caught_by_the_scrambled_weights(trained, monkey
     face = faces_of(1)[0]
     edges = np.abs(np.diff(face.astype(np.float32), axis=1, prepend=0))
     monkeypatch.setattr(sanity, "explain_batch", lambda *a, **k: edges[None])
-    belief = examine(trained, face, make_saliency("occlusion", 1, "disgust", edges), others=())
-    assert belief.randomisation_similarity == pytest.approx(1)
-    assert "Do not believe it" in belief.sentences()[-1]
+    sanity = run_sanity_checks(trained, face, make_saliency("occlusion", 1, "disgust", edges), others=())
+    assert sanity.randomization_similarity == pytest.approx(1)
+    assert "Do not believe it" in sanity.summary()[-1]
 
 
 def test_scrambling_makes_another_network_and_leaves_the_first(tmp_path):
     classifier = Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
     before = {k: v.clone() for k, v in classifier.model.state_dict().items()}
     rng = torch.get_rng_state()
-    other = scramble(classifier, 5)
+    other = randomize_weights(classifier, 5)
     assert not torch.equal(other.model.fc.weight, classifier.model.fc.weight)
     assert all(torch.equal(before[k], v) for k, v in classifier.model.state_dict().items())
     assert torch.equal(rng, torch.get_rng_state())
@@ -104,13 +104,13 @@ def test_a_constant_map_correlates_with_nothing():
 def test_an_empty_map_is_not_tested_and_stop_stops(trained):
     face = faces_of(0)[0]
     with pytest.raises(FerError, match="nothing to test"):
-        examine(trained, face, make_saliency("gradcam", 0, "angry", np.zeros((48, 48), np.float32)))
+        run_sanity_checks(trained, face, make_saliency("gradcam", 0, "angry", np.zeros((48, 48), np.float32)))
     with pytest.raises(FerError, match="stopped"):
-        examine(trained, face, explain(trained, face, "gradient"), should_stop=lambda: True)
+        run_sanity_checks(trained, face, explain(trained, face, "gradient"), should_stop=lambda: True)
 
 
 def test_progress_counts_every_test(trained):
     face, seen = faces_of(0)[0], []
-    examine(trained, face, explain(trained, face, "gradient"), on_progress=lambda *p: seen.append(p))
-    total = 2 * (1 + RANDOM_ORDERS) + 2 + SCRAMBLES
+    run_sanity_checks(trained, face, explain(trained, face, "gradient"), on_progress=lambda *p: seen.append(p))
+    total = 2 * (1 + RANDOM_ORDERS) + 2 + RANDOMIZATIONS
     assert seen == [(i, total) for i in range(1, total + 1)]

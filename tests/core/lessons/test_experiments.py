@@ -12,7 +12,7 @@ import pytest
 from fer_core.cli import main
 from fer_core.data.duplicates import has_duplicate, pixel_groups
 from fer_core.errors import DataError, FerError
-from fer_core.lessons.experiments import Trained, experiments, find, results, run, small_set
+from fer_core.lessons.experiments import ArmResult, experiment_subset, experiments, find, results, run
 from fer_core.lessons.experiments import __path__ as folder
 from fer_core.lessons.experiments.job import run_in_subprocess
 from fer_core.training.runs import EpochRecord
@@ -22,13 +22,13 @@ from tests.factories import entries, make_dataset
 EXPERIMENTS = experiments()
 
 
-def trained(train, valid, honest=None, n=1000) -> Trained:
+def trained(train, valid, honest=None, n=1000) -> ArmResult:
     record = EpochRecord(
         epoch=1, train_loss=1, train_accuracy=train, valid_loss=1, valid_accuracy=valid,
         honest_loss=None if honest is None else 1.0, honest_accuracy=honest, learning_rate=0.1, seconds=1,
         images_per_second=1,
     )  # fmt: skip
-    return Trained(name="arm", n_train=n, n_valid=n, n_honest=None if honest is None else n, records=(record,))
+    return ArmResult(name="arm", n_train=n, n_valid=n, n_honest=None if honest is None else n, records=(record,))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_leak_shows_as_a_gap_between_memory_and_skill():
 
 
 def test_shuffling_changes_training_labels_only_and_keeps_their_counts():
-    dataset = small_set(make_dataset(train=280, valid=140), 280)
+    dataset = experiment_subset(make_dataset(train=280, valid=140), 280)
     change = find("shuffled").arms[1].change
     assert change is not None
     shuffled = change(dataset, np.random.default_rng(0))
@@ -88,7 +88,7 @@ def test_the_small_set_has_no_face_on_both_sides():
     dataset = make_dataset(train=280, valid=140)
     images = dataset.images.copy()
     images[280:300] = images[:20]
-    small = small_set(replace(dataset, images=images, fingerprint=""), 280)
+    small = experiment_subset(replace(dataset, images=images, fingerprint=""), 280)
     groups = pixel_groups(small.images)
     assert not has_duplicate(groups, small.indices("valid"), small.indices("train")).any()
     assert small.counts() == {"train": 280, "valid": 120, "test": 0}
@@ -96,16 +96,16 @@ def test_the_small_set_has_no_face_on_both_sides():
 
 def test_without_a_validation_split_left_over_faces_validate():
     dataset = make_dataset(train=420, valid=0, test=7)
-    assert small_set(dataset, 200).counts() == {"train": 200, "valid": 220, "test": 0}
-    assert small_set(dataset, 5000).counts() == {"train": 336, "valid": 84, "test": 0}
+    assert experiment_subset(dataset, 200).counts() == {"train": 200, "valid": 220, "test": 0}
+    assert experiment_subset(dataset, 5000).counts() == {"train": 336, "valid": 84, "test": 0}
     with pytest.raises(DataError, match="too few faces"):
-        small_set(make_dataset(train=70, valid=70), 70)
+        experiment_subset(make_dataset(train=70, valid=70), 70)
 
 
 def test_no_person_stands_on_both_sides():
     dataset = make_dataset(train=420, valid=0, test=0, classes=("open", "closed"))
     people = np.array([f"person {i % 30}" for i in range(len(dataset))])
-    small = small_set(replace(dataset, groups=people), 200)
+    small = experiment_subset(replace(dataset, groups=people), 200)
     sides = [set(small.groups[small.indices(split)]) for split in ("train", "valid")]
     assert sides[0]
     assert sides[1]

@@ -12,7 +12,7 @@ from fer_core.cli import main, training
 from fer_core.config import AugmentConfig, MappedClass, TrainConfig
 from fer_core.errors import FerError, RunError
 from fer_core.explanation import filters
-from fer_core.explanation.filters import Ascent
+from fer_core.explanation.filters import AscentSettings
 from fer_core.presets import make_train_config
 from fer_core.report import data as report_data
 from fer_core.report.data import repeat_command
@@ -30,7 +30,7 @@ EVIL = '<script>alert("x")</script> & <img src=http://evil.example/x.png>'
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Three steps instead of eighty."""
-    monkeypatch.setattr(filters, "Ascent", partial(Ascent, steps=3))
+    monkeypatch.setattr(filters, "AscentSettings", partial(AscentSettings, steps=3))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from fer_core.classes import ClassList
 from fer_core.errors import FerError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.lessons.formulas import FORMULAS, TOPICS, check, check_report
-from fer_core.lessons.numbers import complete, editable, from_network
+from fer_core.lessons.inputs import complete_inputs, editable_inputs, inputs_from_network
 from fer_core.models import build
 from tests.factories import make_dataset
 
@@ -28,7 +28,7 @@ def classifiers() -> dict[str, Classifier]:
 
 def inputs_of(name: str, classifier: Classifier):
     dataset = make_dataset()
-    return from_network(FORMULAS[name], classifier, dataset.images, dataset.labels, index=3)
+    return inputs_from_network(FORMULAS[name], classifier, dataset.images, dataset.labels, index=3)
 
 
 NOT_THERE = {("seed", "gradcam"), ("compact", "leaky_relu")}
@@ -73,8 +73,8 @@ def test_nothing_is_left_on_the_shared_network(classifiers):
 
 def test_what_follows_from_other_numbers_is_worked_out_not_typed_in():
     formula = FORMULAS["bn_d_x"]
-    assert set(editable(formula)) == {"x", "y", "gamma", "beta"}
-    mine = complete(formula, {"x": [1, 3], "y": [0, 0], "gamma": 2, "beta": 0})
+    assert set(editable_inputs(formula)) == {"x", "y", "gamma", "beta"}
+    mine = complete_inputs(formula, {"x": [1, 3], "y": [0, 0], "gamma": 2, "beta": 0})
     assert (mine["mu"], mine["var"]) == (2, 1)
     assert check(formula, inputs=mine).passed
     found = check_report(formula)
@@ -104,13 +104,13 @@ def drawn(name: str, **changes):
 def test_impossible_numbers_are_refused_in_a_sentence(name, changes, words):
     formula, values = drawn(name, **changes)
     with pytest.raises(FerError, match=words):
-        complete(formula, values)
+        complete_inputs(formula, values)
 
 
 def test_impossible_sizes_are_model_errors_like_everywhere_else():
     formula, values = drawn("conv_size", sizes=[[3, 5, 1, 0]])
     with pytest.raises(ModelError):
-        complete(formula, values)
+        complete_inputs(formula, values)
 
 
 def test_every_formula_stands_under_one_topic():

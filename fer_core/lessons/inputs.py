@@ -17,22 +17,24 @@ from fer_core.preprocess import to_tensor
 if TYPE_CHECKING:
     from fer_core.inference import Classifier
 
-LONGEST: Final = 16
+MAX_EDITABLE_SIZE: Final = 16
 """Inputs with more numbers than this are not for typing in."""
 SIZE_COLUMNS: Final = ("W", "K", "S", "P")
 """Columns of the input ``sizes``: input side, kernel side, stride, padding."""
 
 
-def editable(formula: Formula) -> tuple[str, ...]:
+def editable_inputs(formula: Formula) -> tuple[str, ...]:
     """Inputs a person may type in: short, and not worked out from the others."""
     inputs = formula.inputs(np.random.default_rng(0))
     derived = formula.derive(inputs) if formula.derive else {}
     return tuple(
-        name for name, value in inputs.items() if name not in derived and value.ndim <= 1 and value.size <= LONGEST
+        name
+        for name, value in inputs.items()
+        if name not in derived and value.ndim <= 1 and value.size <= MAX_EDITABLE_SIZE
     )
 
 
-def complete(formula: Formula, values: Inputs) -> Inputs:
+def complete_inputs(formula: Formula, values: Inputs) -> Inputs:
     """Check numbers of a person's own and add what follows from them.
 
     Args:
@@ -76,7 +78,7 @@ def _check_sizes(sizes: Array, *, pooling: bool) -> None:
             )
 
 
-def from_network(
+def inputs_from_network(
     formula: Formula,
     classifier: Classifier,
     faces: npt.NDArray[np.uint8],
@@ -100,7 +102,7 @@ def from_network(
     maker = _MAKERS.get(formula.name) or next((m for prefix, m in _MAKERS.items() if formula.name.startswith(prefix)))
     drawn = formula.inputs(np.random.default_rng(seed))
     measured = maker(classifier, faces, labels, index)
-    return complete(formula, {name: measured.get(name, value) for name, value in drawn.items()})
+    return complete_inputs(formula, {name: measured.get(name, value) for name, value in drawn.items()})
 
 
 def _logits(classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], index: int) -> Inputs:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from fer_core.errors import ImageError
 from fer_core.images import enlarge
 
-Grey = npt.NDArray[np.uint8]
+GrayImage = npt.NDArray[np.uint8]
 
 _GAP: Final = 6  # pixels between two pictures of a sheet
 _LINE: Final = 16  # pixels for the caption above a picture
 
 
-def grey(values: npt.NDArray[np.floating]) -> Grey:
+def to_gray(values: npt.NDArray[np.floating]) -> GrayImage:
     """Numbers as grey pixels, uint8 of the same shape: zero is mid-grey, white positive, black negative.
 
     All are divided by one number, the 99.5th percentile of the sizes, so that strong and weak maps stay comparable
@@ -28,15 +28,15 @@ def grey(values: npt.NDArray[np.floating]) -> Grey:
     return np.asarray(np.rint(127.5 + 127.5 * np.clip(finite / top, -1, 1)), dtype=np.uint8)
 
 
-def sheet(
-    pictures: Sequence[Grey] | Grey,
+def contact_sheet(
+    pictures: Sequence[GrayImage] | GrayImage,
     captions: Sequence[str],
     *,
     columns: int = 16,
     side: int = 96,
     smooth: bool = True,
     empty: Collection[int] = (),
-) -> Grey:
+) -> GrayImage:
     """Pictures in rows under their captions, black on white, uint8 (H, W).
 
     Args:

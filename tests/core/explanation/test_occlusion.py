@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_core.errors import ImageError
-from fer_core.explanation import cover
+from fer_core.explanation import occlude
 from fer_core.inference import Classifier
 from tests.factories import untrained_checkpoint
 
@@ -21,7 +21,7 @@ def face():
 
 def test_the_patch_and_nothing_else_becomes_the_mean_grey(classifier, face):
     kept = face.copy()
-    covered = cover(classifier, face, 10, 20, 5, 7)
+    covered = occlude(classifier, face, 10, 20, 5, 7)
     by_hand = kept.copy()
     by_hand[20:27, 10:15] = round(255 * classifier.info.preprocess.mean)
     assert (covered.face == by_hand).all()
@@ -32,11 +32,11 @@ def test_the_patch_and_nothing_else_becomes_the_mean_grey(classifier, face):
 
 
 def test_a_patch_that_reaches_over_the_edge_is_cut_off_there(classifier, face):
-    inside = cover(classifier, face, 0, 0, 6, 48)
-    assert (cover(classifier, face, -4, -4, 10, 100).face == inside.face).all()
+    inside = occlude(classifier, face, 0, 0, 6, 48)
+    assert (occlude(classifier, face, -4, -4, 10, 100).face == inside.face).all()
 
 
 @pytest.mark.parametrize("patch", [(48, 0, 5, 5), (0, 0, 0, 5), (-5, 3, 5, 5)])
 def test_a_patch_beside_the_face_is_refused(classifier, face, patch):
     with pytest.raises(ImageError, match="at least one"):
-        cover(classifier, face, *patch)
+        occlude(classifier, face, *patch)

@@ -13,7 +13,7 @@ from fer_core.preprocess import FACE_SIZE, as_faces
 
 
 @dataclass(frozen=True, eq=False)
-class Covered:
+class Occluded:
     """A face with a patch over it.
 
     Attributes:
@@ -26,9 +26,9 @@ class Covered:
     after: npt.NDArray[np.float32]
 
 
-def cover(
+def occlude(
     classifier: Classifier, face: npt.NDArray[np.generic], left: int, top: int, width: int, height: int
-) -> Covered:
+) -> Occluded:
     """Fill a rectangle of ``face`` (uint8 (48, 48)) with the grey the network takes for nothing, and classify it.
 
     Args:
@@ -50,4 +50,4 @@ def cover(
     patched = original.copy()
     patched[y:bottom, x:right] = round(255 * classifier.info.preprocess.mean)
     before, after = classifier.probabilities(np.stack([original, patched]))
-    return Covered(patched, before, after)
+    return Occluded(patched, before, after)
