@@ -1,4 +1,4 @@
-"""How good a classifier is: ``evaluate(classifier, dataset, "valid")``."""
+"""Evaluation of classifiers: ``evaluate(classifier, dataset, "valid")``."""
 
 from fer_core.evaluation.evaluate import Evaluation, Predictions, evaluate, predict_indices
 from fer_core.evaluation.metrics import wilson_interval

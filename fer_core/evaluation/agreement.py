@@ -1,12 +1,12 @@
-"""A model among people: how often it names what a person drawn at random names, and the faces where they part.
+"""Rater agreement: how often a model agrees with a random human rater, and the faces where it disagrees with most.
 
-*Rater agreement* takes the raw votes: v_k for each of K choices on one face, n = Σ v_k over all of them, *unknown* and
-*not a face* included. Faces count that have at least five votes, at least five of them for expressions (choices that
-are a class of the data or one of the eight emotions). Means over these faces:
+Let v_k be the raw votes for each of K choices on one face and n = Σ v_k their total, including *unknown* and *not a
+face*. A face counts if at least five of its votes are for expressions (choices that are a class of the data or one of
+the eight emotions). Each metric is a mean over these faces:
 
-* model and label: v_c / n for the class c named, 0 where nobody can vote for it;
+* model and label: v_c / n for the predicted or labeled class c, 0 if c is not among the choices;
 * human: Σ v_k (v_k − 1) / (n (n − 1)) over the expressions, the chance that two different raters of one face agree;
-* ceiling: max v_k / n over the expressions, what always naming the most voted one reaches.
+* ceiling: max v_k / n over the expressions, the score of always predicting the most voted one.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 MIN_VOTES: Final = 5
-"""Fewest votes on a face, and fewest of them for expressions, that let it count."""
+"""Minimum number of votes for expressions that a face needs to count."""
 _RESAMPLES: Final = 1000
 _CHUNK: Final = 50
-"""Resamples drawn at once: bounds the memory."""
+"""Resamples per batch; limits memory."""
 _FIGURES: Final = ("model", "human", "label", "ceiling")
 
 DisagreementOrder = Literal["both", "model", "people"]
@@ -42,15 +42,15 @@ DisagreementOrder = Literal["both", "model", "people"]
 
 @dataclass(frozen=True, slots=True)
 class RaterAgreement:
-    """How often each of four agrees with a person drawn at random from those who voted on a face.
+    """Agreement of four predictors with a random rater of each face, in 0…1.
 
     Attributes:
-        n: faces that count.
-        model: of the model's predictions.
-        human: of another person.
-        label: of the data set's own labels.
-        ceiling: the best possible.
-        ci95: for each of the four the 95% interval, by bootstrap over faces.
+        n: number of faces counted.
+        model: agreement of the model's predictions.
+        human: agreement of another rater.
+        label: agreement of the data set's own labels.
+        ceiling: best possible agreement.
+        ci95: 95% bootstrap interval over faces for each of the four.
     """
 
     n: int
@@ -66,22 +66,27 @@ class RaterAgreement:
         return {"n": self.n, **figures, "ci95": {name: list(interval) for name, interval in self.ci95.items()}}
 
     def sentence(self, label: str = "the data's own label") -> str:
-        """The figures in words; ``label`` is what the data set's own labels are called."""
+        """Return a one-sentence summary; ``label`` names the data set's own labels."""
         model, human, own = (percent(share, 0) for share in (self.model, self.human, self.label))
         return (
-            f"It agrees with a person drawn at random {model} of the time; another person does {human}, "
-            f"{label} {own} (n = {self.n:,})."
+            f"The model agrees with a random human rater {model} of the time (another rater: {human}; "
+            f"{label}: {own}; n = {self.n:,})."
         )
 
 
 def is_expression(columns: Sequence[str], classes: ClassList) -> npt.NDArray[np.bool_]:
-    """Which of K choices are expressions, bool (K,): a class of the data, or one of the eight emotions."""
+    """Return which of K choices are expressions, bool (K,): a class of the data or one of the eight emotions."""
     return np.array([classes.find(column) is not None or find_emotion(column) is not None for column in columns], bool)
 
 
 def has_enough_votes(votes: Ints, expression: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which faces count for rater agreement, bool (N,); votes (N, K), ``expression`` from :func:`is_expression`."""
-    return np.asarray(votes[:, expression].sum(axis=1) >= MIN_VOTES)  # then all choices together are as many
+    """Return which faces count for rater agreement, bool (N,).
+
+    Args:
+        votes: raw votes, int64 (N, K).
+        expression: bool (K,) from :func:`is_expression`.
+    """
+    return np.asarray(votes[:, expression].sum(axis=1) >= MIN_VOTES)
 
 
 def rater_agreement(
@@ -94,16 +99,16 @@ def rater_agreement(
     classes: ClassList,
     seed: int = 0,
 ) -> RaterAgreement | None:
-    """Rater agreement over N faces; None where no face has enough votes.
+    """Compute rater agreement over N faces; return None if no face has enough votes.
 
     Args:
-        votes: raw, int64 (N, K).
-        columns: what the votes are for, K names.
-        predicted: the model's classes, int64 (N,), positions in ``predicted_classes``.
-        predicted_classes: found among ``columns`` by name.
-        labels: the data set's own, int64 (N,), positions in ``classes``.
-        classes: of the data set; found among ``columns`` by name.
-        seed: of the bootstrap.
+        votes: raw votes, int64 (N, K).
+        columns: names of the K choices.
+        predicted: predicted classes, int64 (N,), positions in ``predicted_classes``.
+        predicted_classes: classes of the model, matched to ``columns`` by name.
+        labels: the data set's own labels, int64 (N,), positions in ``classes``.
+        classes: classes of the data set, matched to ``columns`` by name.
+        seed: seed of the bootstrap.
     """
     expression = is_expression(columns, classes)
     counted = has_enough_votes(votes, expression)
@@ -127,7 +132,7 @@ def rater_agreement(
 
 
 def _bootstrap(each: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Ends of the 95% intervals of the column means of ``each`` (n, F), float64 (F,), by resampling rows."""
+    """Return bounds of the 95% intervals, float64 (F,) each, for the column means of ``each`` (n, F); resamples rows."""
     rng = np.random.default_rng(seed)
     means = []
     for _ in range(0, _RESAMPLES, _CHUNK):
@@ -140,14 +145,14 @@ def _bootstrap(each: Floats, seed: int) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Disagreements:
-    """Faces where a model names another class than most people do, ordered.
+    """Faces where a model and most raters disagree, sorted.
 
     Attributes:
-        faces: int64 (m,), places in the :class:`RatedPredictions` they come from.
-        predicted: str (m,), what the model names.
-        confidence: float64 (m,), how sure the model is: its top probability.
-        people: str (m,), what most people name.
-        share: float64 (m,), how sure people are: the share of all votes that the most voted expression has.
+        faces: int64 (m,), positions in the :class:`RatedPredictions` they come from.
+        predicted: str (m,), predicted classes.
+        confidence: float64 (m,), top probability of the model.
+        people: str (m,), most voted expressions.
+        share: float64 (m,), share of all votes for the most voted expression.
     """
 
     faces: Ints
@@ -162,16 +167,16 @@ class Disagreements:
 
 @dataclass(frozen=True, eq=False)
 class RatedPredictions:
-    """A model's predictions for the faces of a split on which people voted, whatever the label.
+    """A model's predictions for all rated faces of a split, whatever their label.
 
-    Where the labels of a data set are the majority of the votes, these are more faces than it has: those without a
-    majority count too, and ``label`` means the source's own.
+    If the labels of a data set are majority votes, this covers more faces than the data set does: faces without a
+    majority are included, and ``label`` means the source's own label.
 
     Attributes:
         dataset: the faces, with the source's own labels.
-        positions: int64 (n,), where these faces stand in it.
-        logits: float32 (n, C), as the model's sensitivity has shifted them.
-        classes: the C classes the model could name.
+        positions: int64 (n,), positions of these faces in ``dataset``.
+        logits: float32 (n, C), adjusted for the model's sensitivity.
+        classes: the C classes that the model can predict.
         temperature: divides the logits before softmax.
     """
 
@@ -187,7 +192,7 @@ class RatedPredictions:
     @property
     def votes(self) -> Ints:
         """Raw votes, int64 (n, K); ``dataset.vote_columns`` names the choices."""
-        assert self.dataset.votes is not None  # no other faces come here
+        assert self.dataset.votes is not None  # guaranteed by the constructor's callers
         return self.dataset.votes[self.positions]
 
     @property
@@ -200,12 +205,12 @@ class RatedPredictions:
         """softmax(logits / temperature), float32 (n, C)."""
         return softmax(self.logits, self.temperature)
 
-    def among(self, chosen: npt.NDArray[np.bool_]) -> RatedPredictions:
-        """Only the faces where ``chosen``, bool (n,), is true."""
+    def subset(self, chosen: npt.NDArray[np.bool_]) -> RatedPredictions:
+        """Return the subset of faces selected by the mask ``chosen``, bool (n,)."""
         return replace(self, positions=self.positions[chosen], logits=self.logits[chosen])
 
     def agreement(self) -> RaterAgreement | None:
-        """See :func:`rater_agreement`."""
+        """Compute rater agreement, see :func:`rater_agreement`."""
         return rater_agreement(
             self.votes, self.dataset.vote_columns,
             predicted=self.predicted, predicted_classes=self.classes,
@@ -213,15 +218,15 @@ class RatedPredictions:
         )  # fmt: skip
 
     def sentence(self, agreement: RaterAgreement) -> str:
-        """The agreement in words."""
+        """Return a one-sentence summary of the agreement."""
         ferplus = self.dataset.vote_columns == FERPLUS_COLUMNS
-        return agreement.sentence("FER2013's own label" if ferplus else "the data's own label")
+        return agreement.sentence("FER2013's label" if ferplus else "the data's own label")
 
     def cross_entropy(self) -> tuple[float | None, int]:
-        """Mean cross-entropy with people's votes as soft targets over the classes the model could name, in nats.
+        """Return the mean cross-entropy with the votes as soft targets, in nats, and the number of faces.
 
-        The second value is the number of faces that have such a target, see
-        :func:`fer_core.data.votes.vote_targets`; with none of them the first is None.
+        Only faces with a target count, see :func:`fer_core.data.votes.vote_targets`; without any, the first value is
+        None.
         """
         targets, has_target = vote_targets(self.votes, self.dataset.vote_columns, self.classes)
         if not has_target.any():
@@ -230,18 +235,16 @@ class RatedPredictions:
         return soft_cross_entropy(logits, targets[has_target]), int(has_target.sum())
 
     def disagreements(self, order: DisagreementOrder = "both") -> Disagreements:
-        """The faces with enough votes where the model does not name a most voted expression.
+        """Return the faces with enough votes whose prediction is not a most voted expression.
 
-        ``order``: those first where the ``model`` is surest, where ``people`` are, or where ``both`` are (by the
-        product of the two).
+        ``order`` sorts descending by the ``model``'s confidence, by the share of votes (``people``), or by the product
+        of ``both``.
 
         Raises:
             ConfigError: the order is unknown.
         """
         if order not in get_args(DisagreementOrder):
-            raise ConfigError(
-                f"'{order}' is no order of these faces; choose one of {', '.join(get_args(DisagreementOrder))}."
-            )
+            raise ConfigError(f"Unknown order '{order}'. Choose one of {', '.join(get_args(DisagreementOrder))}.")
         votes, columns = self.votes, self.dataset.vote_columns
         expression = is_expression(columns, self.dataset.classes)
         places = np.flatnonzero(expression)
@@ -263,7 +266,7 @@ class RatedPredictions:
         )
 
     def _class_name(self, column: str) -> str:
-        """What a choice is called where the model's classes are named: ``anger`` is ``angry``."""
+        """Return the class name of a choice, for example ``angry`` for ``anger``."""
         found = self.classes.find(column)
         if found is not None:
             return self.classes[found]

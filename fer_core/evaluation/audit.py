@@ -1,6 +1,6 @@
-"""What is wrong with a data set: copies within and across splits, conflicting labels, blanks, suspect labels.
+"""Data audit: duplicates within and across splits, conflicting labels, blank images, suspect labels.
 
-Everything here is arrays in, records out. Out-of-fold probabilities, which suspect labels need, are an argument.
+The functions are pure: arrays in, records out. Suspect labels need out-of-fold probabilities from the caller.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class ExactAudit:
-    """Exact findings.
+    """Findings that need only the pixels and labels.
 
     Attributes:
-        groups: int64 (N,), one number for all images with the same pixels.
-        duplicates: images that could go without losing a picture: Σ over groups of (size - 1).
-        duplicate_groups: groups of two or more.
-        cross_split: ``"train/test"`` -> positions of the faces of the second split that stand in the first.
-        conflict_groups: groups whose copies carry different labels, each as positions.
-        blank: positions of images of a single grey value.
-        counts: faces for each split and label.
+        groups: int64 (N,), group number; images with identical pixels share one.
+        duplicates: number of images beyond the first of each group: Σ over groups of (size − 1).
+        duplicate_groups: number of groups with two or more images.
+        cross_split: ``"train/test"`` -> positions of images of the second split with a duplicate in the first.
+        conflict_groups: positions of each group whose duplicates have different labels.
+        blank: positions of images with a single gray value.
+        counts: number of faces by split and label.
     """
 
     groups: Ints
@@ -58,7 +58,7 @@ class ExactAudit:
 
 
 def audit_exact(dataset: FaceDataset) -> ExactAudit:
-    """Find exact copies, conflicts and blanks."""
+    """Find exact duplicates, conflicting labels and blank images."""
     groups = pixel_groups(dataset.images)
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
@@ -80,9 +80,9 @@ def audit_exact(dataset: FaceDataset) -> ExactAudit:
 
 
 def perceptual_hashes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """64-bit perceptual hashes, uint64 (N,): signs of the 8×8 lowest DCT coefficients against their median.
+    """Compute 64-bit perceptual hashes, uint64 (N,): whether each of the 8×8 lowest DCT coefficients exceeds their median.
 
-    As pHash does it (Zauner 2010), on the 48×48 face: nearly equal pictures differ in few bits.
+    The method is pHash (Zauner 2010) on the 48×48 face; near-duplicates differ in few bits.
     """
     side = images.shape[1]
     k, x = np.arange(9)[1:, None], np.arange(side)[None]
@@ -97,11 +97,11 @@ def perceptual_hashes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True, eq=False)
 class NearDuplicates:
-    """Pairs of faces that are nearly the same picture.
+    """Pairs of near-duplicates.
 
     Attributes:
         first, second: int64 (M,), positions, first < second.
-        distance: int64 (M,), differing bits of 64, ascending.
+        distance: int64 (M,), number of differing bits (of 64), ascending.
     """
 
     first: Ints
@@ -109,16 +109,16 @@ class NearDuplicates:
     distance: Ints
 
     def within(self, threshold: int) -> NearDuplicates:
-        """The pairs that differ in at most ``threshold`` bits."""
+        """Return the pairs that differ in at most ``threshold`` bits."""
         keep = self.distance <= threshold
         return NearDuplicates(self.first[keep], self.second[keep], self.distance[keep])
 
 
 def find_near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -> NearDuplicates:
-    """Pairs of different pictures whose perceptual hashes differ in at most ``largest`` of 64 bits, closest first.
+    """Find pairs of images whose perceptual hashes differ in at most ``largest`` of 64 bits, closest first.
 
-    One face stands for each group of exact copies; blanks and other images without structure are left out, since
-    their hashes say nothing. Every pair is compared, in blocks: N²/2 popcounts.
+    Each group of exact duplicates is represented by one image. Blank and other low-contrast images are excluded
+    because their hashes are meaningless. Compares all pairs in blocks: N²/2 popcounts.
     """
     _, first_of_group = np.unique(groups, return_index=True)
     candidates = np.sort(first_of_group)
@@ -140,14 +140,14 @@ def find_near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -
 
 @dataclass(frozen=True, eq=False)
 class SuspectLabels:
-    """Labels that confident learning doubts (Northcutt et al. 2021).
+    """Likely label errors found by confident learning (Northcutt et al. 2021).
 
     Attributes:
-        positions: int64 (M,), most doubtful first.
-        suggested: int64 (M,), the class the out-of-fold probabilities favour.
-        quality: float64 (M,), the probability given to the label as it stands, lower is more doubtful.
-        agreement: share of all labels that the out-of-fold answers agree with. Where it is low, many a suspect is a
-            mistake of the networks.
+        positions: int64 (M,), most suspect first.
+        suggested: int64 (M,), most probable class out of fold.
+        quality: float64 (M,), out-of-fold probability of the given label; lower is more suspect.
+        agreement: share of all labels that the out-of-fold predictions agree with. If it is low, many suspects are
+            errors of the networks instead.
     """
 
     positions: Ints
@@ -157,34 +157,34 @@ class SuspectLabels:
 
     @property
     def caution(self) -> str:
-        """What a reader of the list must know of those who made it."""
+        """A caution to show with the list."""
         return (
-            f"The networks agree with {self.agreement:.0%} of the labels of faces they never saw: far down the list it is "
-            "more and more often they who are wrong. Look before you mark."
+            f"The networks agree with {self.agreement:.0%} of the labels of faces they were not trained on. The further down "
+            "the list, the more often the network is wrong, not the label. Check each face before you mark it."
         )
 
 
 def find_suspect_labels(labels: Ints, probabilities: npt.NDArray[np.floating], positions: Ints) -> SuspectLabels:
-    """Labels that disagree with what a network says that never saw the face.
+    """Find labels that confident learning considers wrong, given out-of-fold probabilities.
 
     Args:
         labels: int64 (N,).
-        probabilities: out-of-fold, float (N, C).
-        positions: int64 (N,), where the faces stand in the data set.
+        probabilities: out-of-fold probabilities, float (N, C).
+        positions: int64 (N,), positions of the faces in the data set.
 
     Raises:
-        DataError: the arrays do not belong together, or a class is missing.
+        DataError: the shapes do not match, or the data have fewer than two classes.
     """
     from cleanlab.filter import find_label_issues
 
     if probabilities.ndim != 2 or len(probabilities) != len(labels) or positions.shape != labels.shape:
-        raise DataError("Labels, probabilities and positions must belong to the same faces; compute them anew.")
+        raise DataError("Labels, probabilities and positions belong to different faces. Recompute the probabilities.")
     if len(labels) and labels.max() >= probabilities.shape[1]:
-        raise DataError("The probabilities are of fewer classes than the labels; compute them anew.")
+        raise DataError("The probabilities cover fewer classes than the labels. Recompute them.")
     present = np.unique(labels)
     if len(present) < 2:
-        raise DataError("Suspect labels need at least two classes in the data.")
-    # cleanlab wants classes 0…K-1 that all occur; a missing one is taken out and the rest rescaled
+        raise DataError("Finding suspect labels needs data with at least two classes.")
+    # cleanlab requires every class 0…K-1 to occur; drop the missing ones and renormalize
     columns = probabilities[:, present] / probabilities[:, present].sum(axis=1, keepdims=True)
     compact = np.searchsorted(present, labels)
     ranked = np.asarray(

@@ -1,4 +1,4 @@
-"""Predictions and features kept by content: (weights, data, split, flip averaging). A stale answer cannot be read."""
+"""Cache of predictions and features, keyed by the content of weights and data, so entries are never stale."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def cached_outputs(
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> Outputs:
-    """Outputs of a model for one whole split, in its own classes; computed once for each content.
+    """Return a model's outputs for one whole split, from the cache if possible.
 
-    The faces are those of ``dataset.all_faces``: where its labels are the majority of people's votes, those without
-    one are there too. Another ``sensitivity`` (the model's own when None) costs nothing: raw logits are kept.
+    The faces are those of ``dataset.all_faces``: if its labels are majority votes, faces without a majority are
+    included. Changing ``sensitivity`` (default: the model's own) needs no inference: the cache holds raw logits.
 
     Raises:
         DataError: the split is unknown or empty.
@@ -42,19 +42,19 @@ def cached_outputs(
     """
     path = resolve_model(model, workspace)
     store = Store(workspace)
-    dataset.indices(split)  # refused where it has none, though all faces may
+    dataset.indices(split)  # raises if the split has no labeled face, even if it has unlabeled ones
     faces = dataset.all_faces
     info = read_info(path)
     key = f"{weights_key(path, info)} {faces.cache_key} {split} {tta}"
     indices = faces.indices(split)
-    adjustment = Adjustment.of(info, sensitivity)  # refused before the work
+    adjustment = Adjustment.of(info, sensitivity)  # raises before the expensive inference
 
     def read(entry: Entry) -> npt.NDArray[np.float32]:
         logits = entry.arrays["logits"]
         if not np.array_equal(entry.arrays["ids"], faces.ids[indices]):
-            raise DataError("outputs for other faces")
+            raise DataError("outputs for different faces")
         if logits.shape != (len(indices), len(info.labels)) or logits.dtype != np.float32:
-            raise DataError("outputs of another model")
+            raise DataError("outputs of a different model")
         return logits
 
     logits = store.get("predictions", key, read)
@@ -76,9 +76,9 @@ def cached_predictions(
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> Predictions:
-    """Predictions for those faces of a whole split whose class the model knows, see :func:`cached_outputs`.
+    """Return predictions for all faces of a split whose class the model has, see :func:`cached_outputs`.
 
-    Labels are the data set's own: :func:`fer_core.evaluation.cells.cleaned_predictions` applies marks.
+    The labels are the data set's own; use :func:`fer_core.evaluation.cells.cleaned_predictions` to apply marks.
 
     Raises:
         DataError: the split is unknown or empty.
@@ -94,7 +94,7 @@ def cached_predictions(
 
 @dataclass(frozen=True, eq=False)
 class Neighbors:
-    """Nearest faces to one face: positions int64 (k,), cosine similarities float32 (k,), most similar first."""
+    """Nearest neighbors of a face: positions int64 (k,) and cosine similarities float32 (k,), most similar first."""
 
     positions: npt.NDArray[np.int64]
     similarity: npt.NDArray[np.float32]
@@ -107,7 +107,7 @@ def training_features(
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Penultimate features of the train split, each of length 1, float32 (n, D); computed once for each content."""
+    """Return the unit-length penultimate features of the training faces, float32 (n, D), from the cache if possible."""
     path = resolve_model(model, workspace)
     store = Store(workspace)
     key = f"{weights_key(path, read_info(path))} {dataset.cache_key}"
@@ -116,7 +116,7 @@ def training_features(
     def read(entry: Entry) -> npt.NDArray[np.float32]:
         found = entry.arrays["features"]
         if found.dtype != np.float32 or found.ndim != 2 or len(found) != len(indices):
-            raise DataError("features of other faces")
+            raise DataError("features of different faces")
         return found
 
     features = store.get("features", key, read)
@@ -133,14 +133,14 @@ def nearest_training_faces(
     features: npt.NDArray[np.float32],
     count: int = 8,
 ) -> Neighbors:
-    """The training faces whose penultimate features point the same way.
+    """Find the training faces with the highest cosine similarity of penultimate features.
 
     Args:
-        classifier: the one the features were made with.
+        classifier: the classifier that computed the features.
         face: uint8 (48, 48).
-        dataset: where the positions point into.
+        dataset: the data set that the positions refer to.
         features: from :func:`training_features`.
-        count: how many.
+        count: number of neighbors.
     """
     query = _unit(classifier.features(face))[0]
     similarity = features @ query

@@ -1,4 +1,4 @@
-"""Temperature scaling, and the threshold below which a classifier should say "not sure"."""
+"""Temperature scaling and selective prediction (abstaining below a confidence threshold)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-"""Bounds of a fitted temperature."""
+"""Bounds of the fitted temperature."""
 SENSITIVITIES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Where temperature and threshold are fitted; in between they are interpolated."""
+"""Sensitivities at which temperature and threshold are fitted; values between them are interpolated."""
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float:
-    """The temperature T > 0 that minimises the cross-entropy of softmax(logits / T) (Guo et al. 2017, section 4.2).
+    """Fit the temperature T > 0 that minimizes the cross-entropy of softmax(logits / T) (Guo et al. 2017, section 4.2).
 
-    logits float (N, C), labels int64 (N,). The loss is convex in 1/T, so a bounded scalar search finds the one minimum.
+    logits float (N, C), labels int64 (N,). The loss is convex in 1/T, so a bounded scalar search finds the minimum.
     """
     from scipy.optimize import minimize_scalar
 
@@ -37,12 +37,12 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
 
 
 def fit_table(logits: Floats, labels: Ints, prior: tuple[float, ...]) -> tuple[CalibrationPoint, ...]:
-    """A temperature for each of :data:`SENSITIVITIES`; thresholds are 0, "always answer".
+    """Fit a temperature for each of :data:`SENSITIVITIES`; all thresholds are 0 (never abstain).
 
     Args:
-        logits: raw, float (N, C).
+        logits: raw logits, float (N, C).
         labels: int64 (N,).
-        prior: share of each of the C classes among the training faces.
+        prior: share of each of the C classes in the training faces.
     """
     points = []
     for sensitivity in SENSITIVITIES:
@@ -54,13 +54,13 @@ def fit_table(logits: Floats, labels: Ints, prior: tuple[float, ...]) -> tuple[C
 
 @dataclass(frozen=True, eq=False)
 class RiskCoverage:
-    """What abstaining buys: for each threshold on the top probability, who is answered and how often wrongly.
+    """Risk-coverage curve: error rate over the share of faces predicted, for each threshold on the top probability.
 
     Attributes:
-        thresholds: float64 (M,), ascending; M is the number of different top probabilities.
+        thresholds: float64 (M,), ascending; M is the number of distinct top probabilities.
         coverage: float64 (M,), share of faces with top probability ≥ threshold.
-        risk: float64 (M,), share of wrong answers among them.
-        area: area under risk over coverage (AURC, Geifman et al. 2019), lower is better.
+        risk: float64 (M,), error rate on these faces.
+        area: area under the curve (AURC, Geifman et al. 2019); lower is better.
     """
 
     thresholds: npt.NDArray[np.float64]
@@ -69,7 +69,7 @@ class RiskCoverage:
     area: float
 
     def at(self, threshold: float) -> tuple[float, float | None]:
-        """(coverage, risk) when answers below ``threshold`` are withheld; risk is None when nobody is answered."""
+        """Return (coverage, risk) when abstaining below ``threshold``; risk is None if coverage is 0."""
         place = int(np.searchsorted(self.thresholds, threshold - 1e-12))
         if place == len(self.thresholds):
             return 0.0, None
@@ -77,7 +77,7 @@ class RiskCoverage:
 
 
 def risk_coverage(probabilities: Floats, labels: Ints) -> RiskCoverage:
-    """Risk and coverage over all thresholds (El-Yaniv & Wiener 2010). probabilities (N, C), labels (N,), N ≥ 1."""
+    """Compute risk and coverage at every threshold (El-Yaniv & Wiener 2010). probabilities (N, C), labels (N,), N ≥ 1."""
     top = np.asarray(probabilities, dtype=np.float64).max(axis=1)
     wrong = (probabilities.argmax(axis=1) != labels).astype(np.float64)
     order = np.argsort(-top, kind="stable")

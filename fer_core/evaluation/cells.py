@@ -1,4 +1,4 @@
-"""Walking into a confusion matrix: how it is shown, and which faces stand in one of its cells."""
+"""Confusion matrix views: normalization, class order, and the faces of a cell."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FaceOrder = Literal["confidence", "loss", "disagreement"]
 
 
 def normalize_confusion(confusion: npt.NDArray[np.generic], view: MatrixView) -> Floats:
-    """The matrix as counts, as shares of each row (recall) or of each column (precision); empty ones stay zero.
+    """Normalize a confusion matrix by row (recall) or column (precision); empty rows and columns stay zero.
 
-    ``confusion`` is (C, C), rows are true classes; the answer is float64 (C, C).
+    ``confusion`` is (C, C) with true classes as rows; returns float64 (C, C).
     """
     counts = np.asarray(confusion, dtype=np.float64)
     if view == "counts":
@@ -41,14 +41,14 @@ def normalize_confusion(confusion: npt.NDArray[np.generic], view: MatrixView) ->
 
 
 def order_by_recall(confusion: Ints) -> list[int]:
-    """Classes in the order of their recall, the most confused first; classes without faces last."""
+    """Return class indices by ascending recall; classes without faces come last."""
     shares = np.diag(normalize_confusion(confusion, "rows"))
     empty = np.asarray(confusion).sum(axis=1) == 0
     return [int(i) for i in np.lexsort((shares, empty))]
 
 
 def most_confused_cell(confusion: Ints) -> tuple[int, int] | None:
-    """The off-diagonal cell with the largest share of its row, as (true, predicted); None when nothing is confused."""
+    """Return the off-diagonal cell with the largest share of its row as (true, predicted), or None without errors."""
     shares = normalize_confusion(confusion, "rows")
     np.fill_diagonal(shares, 0)
     if not shares.any():
@@ -58,7 +58,7 @@ def most_confused_cell(confusion: Ints) -> tuple[int, int] | None:
 
 
 def matrix_csv(confusion: npt.NDArray[np.generic], classes: ClassList) -> str:
-    """The matrix as csv: a row for each true class, a column for each predicted one."""
+    """Return the matrix as csv with true classes as rows and predicted classes as columns."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [csv_cell(name) for name in classes]
@@ -69,14 +69,14 @@ def matrix_csv(confusion: npt.NDArray[np.generic], classes: ClassList) -> str:
 
 
 def disagreement(predictions: Predictions, votes: Ints | None) -> Floats:
-    """How far the model's probabilities lie from people's answers, float64 (n,) in 0…1.
+    """Compute the distance between predicted probabilities and human votes, float64 (n,) in 0…1.
 
-    The total variation distance ½ Σ |p_k − q_k| between the model's probabilities p and the shares q of
-    people's votes for the classes; for a face nobody voted on, q puts everything on the label.
+    This is the total variation distance ½ Σ |p_k − q_k| between probabilities p and vote shares q. For faces without
+    votes, q is the one-hot label.
 
     Args:
-        predictions: of n faces.
-        votes: for each of ``predictions.classes``, of the same faces, int64 (n, C), or None.
+        predictions: predictions for n faces.
+        votes: votes for ``predictions.classes`` on the same faces, int64 (n, C), or None.
     """
     people = np.eye(len(predictions.classes))[predictions.labels]
     if votes is not None:
@@ -87,16 +87,16 @@ def disagreement(predictions: Predictions, votes: Ints | None) -> Floats:
 
 
 def rank(predictions: Predictions, faces: Ints, order: FaceOrder, votes: Ints | None = None) -> tuple[Ints, Floats]:
-    """Faces in the order in which they are looked at, with the figure that decides it; the largest stands first.
+    """Sort faces by a score, descending, and return them with their scores.
 
     Args:
-        predictions: of n faces.
-        faces: which of them, int64 (m,).
+        predictions: predictions for n faces.
+        faces: positions of the faces to sort, int64 (m,).
         order: ``confidence`` (top probability), ``loss`` (−ln p of the label, in nats) or ``disagreement``.
-        votes: for each of ``predictions.classes``, of the n faces, int64 (n, C), or None.
+        votes: votes for ``predictions.classes`` on the n faces, int64 (n, C), or None.
 
     Returns:
-        ``faces`` reordered, ties as they were, and the figures, float64 (m,).
+        ``faces`` in stable sorted order, and their scores, float64 (m,).
     """
     if order == "confidence":
         values = predictions.probabilities.max(axis=1).astype(np.float64)
@@ -109,7 +109,7 @@ def rank(predictions: Predictions, faces: Ints, order: FaceOrder, votes: Ints | 
 
 
 def cell_faces(predictions: Predictions, true: int, predicted: int) -> Ints:
-    """The faces of one cell, int64 (m,), places in ``predictions``."""
+    """Return the positions in ``predictions`` of the faces of one cell, int64 (m,)."""
     return np.flatnonzero((predictions.labels == true) & (predictions.predicted == predicted))
 
 
@@ -122,18 +122,18 @@ def cleaned_predictions(
     *,
     workspace: Workspace,
 ) -> MatchedPredictions:
-    """Predictions after cleaning from a model's outputs for a whole split; the model is not asked again.
+    """Turn a model's outputs for a whole split into predictions after cleaning, without running the model.
 
-    ``outputs`` are for the split of ``dataset.all_faces``. Faces are left out and labels corrected as ``cleaning``
-    says; faces whose class the model lacks are left out too.
+    ``outputs`` must cover the split of ``dataset.all_faces``. ``cleaning`` excludes faces and corrects labels; faces
+    whose class the model lacks are excluded too.
 
     Raises:
-        DataError: the outputs are not those of this split, nothing is left, or the marks are damaged.
+        DataError: the outputs belong to other faces, no face is left, or the marks file is damaged.
         ModelError: model and data have no class in common.
     """
     faces = dataset.all_faces
     if not np.array_equal(outputs.ids, faces.ids[faces.indices(split)]):
-        raise DataError("These predictions belong to other faces; evaluate again.")
+        raise DataError("These predictions belong to other faces. Evaluate again.")
     match = match_classes(outputs.classes, dataset.classes, extra)
     cleaned, kept = clean_indices(dataset, split, cleaning or Cleaning(), workspace)
     excluded = match.excluded_counts(cleaned.labels[kept])
@@ -160,12 +160,12 @@ def _rated_predictions(
     cleaning: Cleaning | None,
     workspace: Workspace,
 ) -> RatedPredictions | None:
-    """Predictions for all faces of a split that people voted on; None where there are none."""
+    """Return predictions for all rated faces of a split, or None if it has none."""
     faces = _rated_faces(dataset)
     if faces.votes is None or not (faces.split == split).any():
         return None
     faces, positions = clean_indices(faces, split, cleaning or Cleaning(), workspace)
-    assert faces.votes is not None  # cleaning keeps them
+    assert faces.votes is not None  # cleaning preserves votes
     positions = positions[faces.votes[positions].any(axis=1)]
     if not len(positions):
         return None
@@ -174,7 +174,7 @@ def _rated_predictions(
 
 
 def _rated_faces(dataset: FaceDataset) -> FaceDataset:
-    """Every face with the source's own labels, in the classes of ``dataset``'s class map."""
+    """Return all faces with the source's own labels, mapped by the class map of ``dataset``."""
     if dataset.as_labeled is None:
         return dataset
     return apply_class_map(dataset.as_labeled, dataset.class_map, partly=True)

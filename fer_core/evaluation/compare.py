@@ -1,4 +1,4 @@
-"""Two classifiers on the same faces: who is right where, and whether the difference is more than chance."""
+"""Paired comparison of two classifiers on the same faces, with McNemar's test."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """McNemar's exact test (1947) on paired right/wrong answers.
+    """McNemar's exact test (1947) on paired correct/incorrect predictions.
 
     Attributes:
-        only_first: faces only the first got right.
-        only_second: faces only the second got right.
-        p_value: two-sided, from Binomial(only_first + only_second, 1/2); 1 when the two never differ.
+        only_first: number of faces that only the first classifies correctly.
+        only_second: number of faces that only the second classifies correctly.
+        p_value: two-sided, from Binomial(only_first + only_second, 1/2); 1 if both make the same errors.
     """
 
     only_first: int
@@ -31,20 +31,20 @@ class McNemar:
     p_value: float
 
     def sentence(self, first: str = "the first", second: str = "the second", level: float = 0.05) -> str:
-        """The result in plain words."""
+        """Return a summary of the result for people."""
         n = self.only_first + self.only_second
         if n == 0:
-            return f"{first} and {second} are right and wrong on exactly the same faces."
-        verdict = "is more than chance" if self.p_value < level else "is not more than chance"
+            return f"{first} and {second} make errors on exactly the same faces."
+        verdict = "is statistically significant" if self.p_value < level else "is not statistically significant"
         p = "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.4f}"
         return (
-            f"{first} alone is right on {self.only_first:,} faces, {second} alone on {self.only_second:,}. "
+            f"Only {first} is correct on {self.only_first:,} faces, only {second} on {self.only_second:,}. "
             f"The difference {verdict} (McNemar's exact test, {p})."
         )
 
 
 def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> McNemar:
-    """The exact test; both bool (N,)."""
+    """Run the exact test on correctness masks, both bool (N,)."""
     from scipy.stats import binomtest
 
     only_first = int((first_right & ~second_right).sum())
@@ -56,19 +56,19 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two sets of predictions for the same faces.
+    """Comparison of two sets of predictions for the same faces.
 
     Attributes:
-        n: faces compared.
-        accuracies: of the first and the second, on the second's labels.
-        gained: positions (in the common order) the second got right and the first did not.
-        lost: positions the first got right and the second did not.
-        changed: positions where the two answers differ.
-        classes: those of the second, then those that only the first can predict; C in all.
-        matrix_difference: confusion of the second minus that of the first, int64 (C, C).
-        test: McNemar's test.
-        relabelled: faces whose label differs between the two (marks were used by one of them).
-        ids, labels, first, second: of the faces compared; predicted classes int64 (n,).
+        n: number of faces compared.
+        accuracies: accuracy of the first and the second, judged by the second's labels.
+        gained: positions (in the common order) that only the second classifies correctly.
+        lost: positions that only the first classifies correctly.
+        changed: positions where the predictions differ.
+        classes: the second's classes, then those that only the first can predict; C in total.
+        matrix_difference: confusion matrix of the second minus the first, int64 (C, C).
+        test: result of McNemar's test.
+        relabelled: number of faces whose label differs between the two (only one used marks).
+        ids, labels, first, second: ids, labels and the two predictions of the faces compared, (n,) each.
     """
 
     n: int
@@ -106,17 +106,17 @@ class Comparison:
 
 
 def compare(first: Predictions, second: Predictions) -> Comparison:
-    """Compare two sets of predictions on the faces both hold, matched by id, judged by the second's labels.
+    """Compare two sets of predictions on their common faces, matched by id and judged by the second's labels.
 
     Raises:
-        DataError: they have no face in common.
+        DataError: no face is common to both.
     """
     common, at_first, at_second = np.intersect1d(first.ids, second.ids, return_indices=True)
     if not len(common):
-        raise DataError("The two sets of predictions have no face in common; evaluate both on the same data and split.")
+        raise DataError("The two sets of predictions have no face in common. Evaluate both on the same data and split.")
     order = np.argsort(at_second)
     at_first, at_second = at_first[order], at_second[order]
-    # both axes begin with classes of the data, by the data's names; the models' own others follow
+    # both class lists start with the data's classes under the data's names; each model's extra classes follow
     counterparts = first.classes.positions_in(second.classes)
     alone = [name for name, at in zip(first.classes, counterparts, strict=True) if at is None]
     classes = ClassList((*second.classes, *alone))

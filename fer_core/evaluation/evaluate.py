@@ -1,4 +1,4 @@
-"""A classifier on one split of a data set: predictions, and the figures made from them."""
+"""Predictions of a classifier on one split of a data set, and the metrics computed from them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Tta = Literal["none", "flip"]
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What a model puts out for some faces, before its classes meet those of the data.
+    """Raw outputs of a model for some faces, before its classes are matched to the data's.
 
     Attributes:
-        ids: str (n,), the faces' ids.
-        logits: float32 (n, C) in the model's order, raw.
-        classes: of the model.
-        adjustment: what the model's sensitivity does to the logits.
+        ids: str (n,), ids of the faces.
+        logits: raw logits, float32 (n, C), in the model's class order.
+        classes: classes of the model.
+        adjustment: logit adjustment for the model's sensitivity.
     """
 
     ids: npt.NDArray[np.str_]
@@ -41,7 +41,7 @@ class Outputs:
     adjustment: Adjustment
 
     def predictions(self, match: ClassMatch, labels: npt.NDArray[np.int64]) -> Predictions:
-        """Predictions for the faces whose class the model knows; ``labels`` int64 (n,) are the data's."""
+        """Return predictions for the faces whose class the model has; ``labels`` int64 (n,) are the data's."""
         on_axis = match.axis_labels(labels)
         known = on_axis >= 0
         return Predictions(
@@ -49,34 +49,34 @@ class Outputs:
         )
 
     def logits_for(self, match: ClassMatch) -> npt.NDArray[np.float32]:
-        """The logits as the sensitivity shifts them, for the classes of ``match.axis``, float32 (n, len(axis))."""
+        """Return adjusted logits for the classes of ``match.axis``, float32 (n, len(axis))."""
         return self.adjustment.apply(self.logits)[:, list(match.column)]
 
     def of_faces(self, ids: npt.NDArray[np.str_]) -> Outputs:
-        """Only the outputs for the faces with these ids, str (m,), in their order.
+        """Return the outputs for the faces with these ids, str (m,), in that order.
 
         Raises:
-            DataError: there are none for one of them.
+            DataError: a face has no output.
         """
         if np.array_equal(ids, self.ids):
             return self
         place = {name: i for i, name in enumerate(self.ids.tolist())}
         at = np.array([place.get(name, -1) for name in ids.tolist()], dtype=np.int64)
         if (at < 0).any():
-            raise DataError("These predictions belong to other faces; evaluate again.")
+            raise DataError("These predictions belong to other faces. Evaluate again.")
         return replace(self, ids=self.ids[at], logits=self.logits[at])
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a classifier predicts for some faces of a data set.
+    """Predictions of a classifier for some faces of a data set.
 
     Attributes:
-        ids: str (n,), the faces' ids.
-        labels: int64 (n,), the data set's labels, positions in ``classes``.
-        logits: float32 (n, C), as the model's sensitivity has shifted them.
-        classes: the C classes of labels and logits: the data's, as far as the model knows them, then the model's
-            others (see :class:`fer_core.evaluation.matching.ClassMatch`).
+        ids: str (n,), ids of the faces.
+        labels: int64 (n,), true labels, positions in ``classes``.
+        logits: float32 (n, C), adjusted for the model's sensitivity.
+        classes: the C classes of labels and logits: the data's classes that the model has, then the model's extra
+            classes (see :class:`fer_core.evaluation.matching.ClassMatch`).
         temperature: divides the logits before softmax.
     """
 
@@ -103,7 +103,7 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path) -> Predictions:
-        """Read back what :meth:`save` wrote.
+        """Read a file written by :meth:`save`.
 
         Raises:
             DataError: the file is missing or damaged.
@@ -111,11 +111,11 @@ class Predictions:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 return cls.of_arrays(file)
-        except Exception as error:  # damaged archives raise nearly anything
-            raise DataError(f"{path} is not a predictions file or is damaged. Evaluate again to replace it.") from error
+        except Exception as error:  # damaged archives raise many exception types
+            raise DataError(f"{path} is not a valid predictions file. Evaluate again to replace it.") from error
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """As plain arrays by name, for a file."""
+        """Return the fields as named arrays for a file."""
         temperature = np.array(self.temperature, dtype=np.float64)
         classes = np.array(self.classes.names, dtype=np.str_)
         return {
@@ -124,35 +124,36 @@ class Predictions:
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Predictions:
-        """What :meth:`to_arrays` gave.
+        """Build predictions from the arrays of :meth:`to_arrays`.
 
         Raises:
-            DataError: the arrays do not belong together.
-            KeyError: one of them is missing.
+            DataError: the shapes or labels do not match.
+            KeyError: an array is missing.
         """
-        # files of the first version name no classes; they were FER2013's
+        # version 1 files have no class names; they always used FER2013's
         classes = ClassList(tuple(arrays["classes"].tolist())) if "classes" in arrays else ClassList.fer2013()
         found = cls(arrays["ids"], arrays["labels"], arrays["logits"], classes, float(arrays["temperature"]))
         n, labels = len(found.ids), found.labels
         if found.ids.shape != (n,) or labels.shape != (n,) or found.logits.shape != (n, len(classes)):
-            raise DataError("The arrays of predictions do not belong together.")
+            raise DataError("The arrays of predictions do not match.")
         if n and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
-            raise DataError("The arrays of predictions do not belong together.")
+            raise DataError("The arrays of predictions do not match.")
         return found
 
 
 @dataclass(frozen=True, eq=False)
 class MatchedPredictions:
-    """Predictions for faces of a data set, with what became of the classes that only one side has.
+    """Predictions for faces of a data set, with the class match they are based on.
 
     Attributes:
-        dataset: the faces, with the labels that count.
-        positions: int64 (n,), where the predicted faces stand in it.
-        predictions: of these n faces.
-        match: the classes of model and data.
-        excluded: faces left out because the model lacks their class, by class.
-        sensitivity: of the model, in 0…1; ``abstain_below`` is its threshold there.
-        rated: predictions for all faces people voted on, whatever their label; None where there are no votes.
+        dataset: the faces, with the labels used.
+        positions: int64 (n,), positions of the predicted faces in ``dataset``.
+        predictions: predictions for these n faces.
+        match: match between the classes of model and data.
+        excluded: number of faces excluded because the model lacks their class, by class.
+        sensitivity: sensitivity of the model, in 0…1.
+        abstain_below: confidence threshold at this sensitivity.
+        rated: predictions for all rated faces, whatever their label; None without votes.
     """
 
     dataset: FaceDataset
@@ -166,13 +167,13 @@ class MatchedPredictions:
 
     @property
     def caption(self) -> str:
-        """What a reader of the figures must know about the classes; empty where both sides have the same."""
+        """Note on classes that only one side has; empty if both have the same."""
         return self.match.caption(self.excluded)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one classifier on one split; every one follows from the predictions alone."""
+    """Metrics of one classifier on one split, computed from its predictions alone."""
 
     split: str
     classes: ClassList
@@ -187,7 +188,7 @@ class Evaluation:
 
     @classmethod
     def of(cls, predictions: Predictions, split: str) -> Evaluation:
-        """Compute all figures from predictions."""
+        """Compute all metrics from predictions."""
         labels, predicted = predictions.labels, predictions.predicted
         confusion = metrics.confusion_matrix(labels, predicted, len(predictions.classes))
         return cls(
@@ -229,7 +230,7 @@ def model_outputs(
     tta: Tta = "none",
     on_progress: Progress | None = None,
 ) -> Outputs:
-    """The model's outputs for some faces. ``tta="flip"`` averages the logits of a face and its mirror image."""
+    """Run the model on some faces. ``tta="flip"`` averages the logits of each face and its mirror image."""
     faces = dataset.images[indices]
     passes = 2 if tta == "flip" else 1
 
@@ -252,11 +253,11 @@ def predict_indices(
     on_progress: Progress | None = None,
     extra: ExtraClasses = "count",
 ) -> Predictions:
-    """Predictions for those of the faces whose class the model knows, see :func:`model_outputs`.
+    """Predict the faces whose class the model has, see :func:`model_outputs`.
 
     Raises:
         ModelError: model and data have no class in common.
-        DataError: the model knows the class of none of the faces.
+        DataError: the model has the class of none of the faces.
     """
     match = match_classes(classifier.classes, dataset.classes, extra)
     known = known_faces(match, dataset, indices)
@@ -264,7 +265,7 @@ def predict_indices(
 
 
 def known_faces(match: ClassMatch, dataset: FaceDataset, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Those of ``indices`` whose class the model knows.
+    """Return the ``indices`` of faces whose class the model has.
 
     Raises:
         DataError: there are none.
@@ -272,8 +273,8 @@ def known_faces(match: ClassMatch, dataset: FaceDataset, indices: npt.NDArray[np
     known = indices[match.axis_labels(dataset.labels[indices]) >= 0]
     if len(indices) and not len(known):
         raise DataError(
-            f"The model knows none of these faces' classes; it has {', '.join(match.model)}, and shares with "
-            f"{dataset.name} only {', '.join(match.shared)}."
+            f"The model has none of the classes of these faces. Its classes are {', '.join(match.model)}; it shares only "
+            f"{', '.join(match.shared)} with {dataset.name}."
         )
     return known
 

@@ -1,4 +1,4 @@
-"""How people label the same faces: their votes beside the data set's label and the model's answer."""
+"""Human votes compared with the data set's labels and a model's predictions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _NOT_A_FACE = ("nf", "not a face", "not_a_face", "no face")
 
 @dataclass(frozen=True, eq=False)
 class VoteSummary:
-    """What people say about some faces.
+    """Summary of human votes on some faces.
 
     Attributes:
-        confusion: float64 (C, C): row = data set's label, column = mean share of the votes for each class; a row sums
-            to less than 1 by the votes for what is no class, such as unknown and "not a face". NaN-free: a class
-            without rated faces is all zero.
+        confusion: float64 (C, C): row = data set's label, column = mean share of votes for each class. A row sums to
+            less than 1 if there are votes for non-classes such as unknown and "not a face"; rows of classes without
+            rated faces are zero.
         agreement: share of rated faces whose most voted class is the data set's label.
-        top_share: mean share of the votes that the most voted choice gets: how much people agree.
+        top_share: mean share of votes for the most voted choice: how much raters agree.
         rated: number of faces with votes.
-        not_faces: number of faces that all voters call "not a face".
+        not_faces: number of images that all raters voted "not a face".
     """
 
     confusion: npt.NDArray[np.float64]
@@ -52,12 +52,12 @@ class VoteSummary:
 
 
 def summarize_votes(votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints) -> VoteSummary:
-    """People's answers to the faces.
+    """Summarize the votes on faces.
 
     Args:
         votes: int64 (N, K).
-        columns: what the votes are for, K names.
-        classes: C classes, found among ``columns`` by name.
+        columns: names of the K choices.
+        classes: C classes, matched to ``columns`` by name.
         labels: int64 (N,), positions in ``classes``.
 
     Raises:
@@ -67,7 +67,7 @@ def summarize_votes(votes: Ints, columns: Sequence[str], classes: ClassList, lab
     rated = total > 0
     if not rated.any():
         raise DataError(
-            "None of these faces has votes. Put fer2013new.csv (for FER2013) or votes.csv beside the data and load it again."
+            "None of these faces has votes. Put fer2013new.csv (for FER2013) or votes.csv next to the data and reload."
         )
     votes, labels, total = votes[rated], labels[rated], total[rated]
     shares = class_votes(votes, columns, classes) / total[:, None]
@@ -86,7 +86,7 @@ def summarize_votes(votes: Ints, columns: Sequence[str], classes: ClassList, lab
 
 
 def _plurality(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
-    """Most voted choice as a position in ``classes``; -1 for what is no class, and for ties."""
+    """Return the most voted choice as a position in ``classes``; -1 for non-classes and ties."""
     top = votes.max(axis=1)
     class_of = np.full(len(columns), -1)
     for position, column in enumerate(columns_of(columns, classes)):
@@ -99,10 +99,10 @@ def _plurality(votes: Ints, columns: Sequence[str], classes: ClassList) -> Ints:
 def classify_errors(
     votes: Ints, columns: Sequence[str], classes: ClassList, labels: Ints, predicted: Ints
 ) -> npt.NDArray[np.str_]:
-    """The kind of each error, str (N,); "" where the model agrees with the label or the face has no votes.
+    """Classify each error by the votes, str (N,); "" if the prediction is correct or the face has no votes.
 
-    * label doubtful: more than half of the voters chose the model's answer;
-    * model wrong: more than half chose the data set's label;
+    * label doubtful: more than half of the votes are for the prediction;
+    * model wrong: more than half of the votes are for the data set's label;
     * people disagree too: neither.
 
     Votes, columns and classes are as in :func:`summarize_votes`; ``labels`` and ``predicted`` are positions in ``classes``.

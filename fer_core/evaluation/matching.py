@@ -1,4 +1,4 @@
-"""A model meets data: its classes and those of the data are matched by name, never by position."""
+"""Matching the classes of a model and of data by name, never by position."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from fer_core.formatting import joined
 Ints = npt.NDArray[np.int64]
 
 ExtraClasses = Literal["count", "mask"]
-"""What becomes of the model's classes that the data lack: their predictions count, or the model may not choose them."""
+"""How to treat the model's classes that the data lack: ``count`` their predictions or ``mask`` them."""
 EXTRA_CLASSES: Final[tuple[ExtraClasses, ...]] = get_args(ExtraClasses)
 
 
 @dataclass(frozen=True)
 class ClassMatch:
-    """The classes of a model beside those of the data.
+    """Match between the classes of a model and of data.
 
     Attributes:
-        model: in the order of the logits.
-        data: in the order of the labels.
-        extra: what becomes of the model's classes that the data lack.
-        axis: the classes of the result: those in both, named and ordered as the data do, then, unless they are masked,
-            the model's others.
-        column: for each class of ``axis`` its position in the model's logits.
-        label: for each class of the data its position in ``axis``; -1 where the model lacks it.
+        model: classes of the model, in the order of the logits.
+        data: classes of the data, in the order of the labels.
+        extra: how to treat the model's classes that the data lack.
+        axis: classes of the result: the shared ones with the data's names and order, then the model's extra classes
+            unless they are masked.
+        column: position in the model's logits of each class of ``axis``.
+        label: position in ``axis`` of each class of the data; -1 if the model lacks it.
     """
 
     model: ClassList
@@ -43,7 +43,7 @@ class ClassMatch:
 
     @property
     def shared(self) -> tuple[str, ...]:
-        """Classes of both, by the data's names."""
+        """Shared classes, by the data's names."""
         return tuple(name for name, place in zip(self.data, self.label, strict=True) if place >= 0)
 
     @property
@@ -54,25 +54,25 @@ class ClassMatch:
 
     @property
     def masked(self) -> tuple[str, ...]:
-        """Classes the model was not allowed to choose."""
+        """Classes the model must not predict."""
         return self.extras if self.extra == "mask" else ()
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Classes of the data that the model lacks; their faces are left out."""
+        """Classes of the data that the model lacks; their faces are excluded."""
         return tuple(name for name, place in zip(self.data, self.label, strict=True) if place < 0)
 
     @property
     def complete(self) -> bool:
-        """Whether both have the same classes."""
+        """True if both have the same classes."""
         return not self.extras and not self.unknown
 
     def axis_labels(self, labels: Ints) -> Ints:
-        """Labels of the data, int64 (n,), as positions in ``axis``; -1 for faces whose class the model lacks."""
+        """Convert labels of the data, int64 (n,), to positions in ``axis``; -1 if the model lacks the class."""
         return np.array(self.label, dtype=np.int64)[labels]
 
     def excluded_counts(self, labels: Ints) -> dict[str, int]:
-        """How many of the faces with these labels, int64 (n,), are left out, by class."""
+        """Count the excluded faces among those with these labels, int64 (n,), by class."""
         names = Counter(self.data[int(i)] for i in labels if self.label[int(i)] < 0)
         return {name: names[name] for name in self.data if names[name]}
 
@@ -81,45 +81,49 @@ class ClassMatch:
         return {"model": list(self.model), "data": list(self.data), "shared": list(self.shared)}
 
     def caption(self, excluded: dict[str, int]) -> str:
-        """What the reader of a figure must know; empty where model and data have the same classes.
+        """Return a note on classes that only one side has; empty if both have the same.
 
         ``excluded``: number of excluded faces by class.
         """
         parts = []
         if self.masked:
-            parts.append(f"The model may choose among the data's classes only (masked: {', '.join(self.masked)}).")
+            parts.append(f"The model may predict only the data's classes (masked: {', '.join(self.masked)}).")
         elif self.extras:
-            parts.append(f"The model also predicts classes these data lack, and they count: {', '.join(self.extras)}.")
+            parts.append(
+                f"The model also predicts classes that the data lack, counted as errors: {', '.join(self.extras)}."
+            )
         if excluded:
             faces = joined([f"{n:,} {name}" for name, n in excluded.items()])
-            parts.append(f"Faces of classes the model does not know are left out: {faces}.")
+            parts.append(f"Faces of classes that the model lacks are excluded: {faces}.")
         return " ".join(parts)
 
 
 def match_classes(model: ClassList, data: ClassList, extra: ExtraClasses = "count") -> ClassMatch:
-    """Match the classes of a model and of data: by the same name first, else but for case or by an emotion's alias.
+    """Match the classes of a model and of data: by exact name first, then ignoring case, then by an emotion's alias.
 
     Raises:
-        ModelError: they have no class in common.
+        ModelError: no class is common to both.
         ConfigError: ``extra`` is unknown, or masking leaves the model a single class.
     """
     if extra not in EXTRA_CLASSES:
-        raise ConfigError(f"'{extra}' is no way to treat extra classes; choose {' or '.join(EXTRA_CLASSES)}.")
+        raise ConfigError(f"Unknown treatment of extra classes '{extra}'. Choose {' or '.join(EXTRA_CLASSES)}.")
     found = {d: m for d, m in enumerate(data.positions_in(model)) if m is not None}
     if not found:
         raise ModelError(
-            f"The model's classes ({', '.join(model)}) and the data's ({', '.join(data)}) have no name in common, so it "
-            'cannot be evaluated on them. Rename classes with a class map, e.g. --merge "happy=smiling".'
+            f"The model's classes ({', '.join(model)}) and the data's ({', '.join(data)}) have no name in common, so the "
+            'model cannot be evaluated on these data. Rename classes with a class map, e.g. --merge "happy=smiling".'
         )
     shared = sorted(found)
     if extra == "mask" and len(shared) < 2:
         raise ConfigError(
-            f"Model and data share only the class '{data[shared[0]]}': with the others masked every answer would be "
-            "right. Let the extra classes count."
+            f"Model and data share only the class '{data[shared[0]]}': with the others masked, every prediction would be "
+            "correct. Count the extra classes instead."
         )
     others = [m for m in range(len(model)) if m not in found.values()] if extra == "count" else []
     if len(shared) + len(others) < 2:
-        raise ModelError(f"Model and data share only the class '{data[shared[0]]}', so there is nothing to tell apart.")
+        raise ModelError(
+            f"Model and data share only the class '{data[shared[0]]}', so there is nothing to distinguish."
+        )
     place = {d: i for i, d in enumerate(shared)}
     return ClassMatch(
         model=model,

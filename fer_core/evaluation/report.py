@@ -1,4 +1,4 @@
-"""All figures of one model on one split, as the page and the command line show them, and the sentences made of them."""
+"""Full evaluation report of one model on one split, for the page and the command line."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from fer_core.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class VoteMetrics:
-    """How a model stands to people's votes, over all rated faces of a split; without votes there are no figures.
+    """Metrics of a model against human votes, over all rated faces of a split; None without votes.
 
     Attributes:
-        agreement: with a person drawn at random; None where no face has enough votes.
+        agreement: rater agreement; None if no face has enough votes.
         cross_entropy: mean cross-entropy with the votes as soft targets, in nats, over ``cross_entropy_n`` faces.
     """
 
@@ -37,7 +37,7 @@ class VoteMetrics:
 
     @classmethod
     def of(cls, rated: RatedPredictions | None) -> VoteMetrics:
-        """The figures that follow from predictions for rated faces."""
+        """Compute the metrics from predictions for rated faces."""
         return cls() if rated is None else cls(rated.agreement(), *rated.cross_entropy())
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class VoteMetrics:
 
 @dataclass(frozen=True, slots=True)
 class DeduplicatedMetrics:
-    """Figures without the faces whose pixels stand in train or valid; ``accuracy`` is None when none is left."""
+    """Metrics without duplicates of training or validation faces; ``accuracy`` is None if no face is left."""
 
     n: int
     accuracy: float | None
@@ -69,17 +69,19 @@ class EvaluationReport:
     """Everything about one model on one split.
 
     Attributes:
-        evaluation: the figures on the split as it is (after cleaning, if any was asked for).
-        deduplicated: the accuracy again, without copies of faces in train or valid.
-        predictions: what they were made of; ``positions`` are the faces' places in the data set.
-        match: the classes of model and data; ``excluded`` counts the faces whose class the model lacks, by class.
-        risk: what abstaining buys.
-        human: people's answers, where votes are loaded.
-        error_kinds: str (n,), the kind of each error, where votes are loaded.
-        rated: predictions for all faces of the split that people voted on, where votes are loaded: with the majority
-            of the votes for labels, more faces than ``predictions`` has.
-        votes: how the model stands to these people.
-        sentences: findings in plain words.
+        evaluation: metrics on the whole split (after cleaning, if requested).
+        deduplicated: metrics without duplicates of training or validation faces.
+        predictions: the predictions behind the metrics.
+        positions: int64 (n,), positions of the faces in the data set.
+        match: match between the classes of model and data.
+        excluded: number of faces whose class the model lacks, by class.
+        risk: risk-coverage curve.
+        human: summary of the votes; None without votes.
+        error_kinds: str (n,), kind of each error; None without votes.
+        rated: predictions for all rated faces of the split; None without votes. If labels are majority votes, these are
+            more faces than ``predictions`` has.
+        votes: metrics against the votes.
+        sentences: findings for people.
     """
 
     evaluation: Evaluation
@@ -100,12 +102,12 @@ class EvaluationReport:
 
     @property
     def agreement(self) -> RaterAgreement | None:
-        """How often the model agrees with a person drawn at random; None where too few people voted."""
+        """Rater agreement; None if too few people voted."""
         return self.votes.agreement
 
     @property
     def sentences(self) -> list[str]:
-        """Findings in plain words; the lab report's claim about fear only among emotions with fear."""
+        """Findings for people; checks the lab report's claim about fear only if all classes are emotions and include fear."""
         people = [self.rated.sentence(self.agreement)] if self.rated is not None and self.agreement else []
         emotions = self.evaluation.classes.all_emotions and "fear" in self.match.shared
         claim = [fear_sentence(self.evaluation)] if emotions else []
@@ -113,7 +115,7 @@ class EvaluationReport:
 
     @property
     def caption(self) -> str:
-        """What a reader of the figures must know about the classes; empty where model and data have the same."""
+        """Note on classes that only one side has; empty if both have the same."""
         return self.match.caption(self.excluded)
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,13 +155,13 @@ def evaluate_split(
     *,
     workspace: Workspace,
 ) -> EvaluationReport:
-    """Evaluate, and draw everything from the predictions that can be drawn.
+    """Run the model on one split and build the full report.
 
     Raises:
-        DataError: the split is unknown or empty, or nothing is left of it after cleaning.
+        DataError: the split is unknown or empty, or no face is left after cleaning.
         ModelError: model and data have no class in common.
     """
-    match_classes(classifier.classes, dataset.classes, extra)  # refused before the work
+    match_classes(classifier.classes, dataset.classes, extra)  # raises before the expensive inference
     dataset.indices(split)
     faces = dataset.all_faces
     outputs = model_outputs(classifier, faces, faces.indices(split), tta, on_progress)
@@ -173,19 +175,19 @@ def build_report(
     tta: Tta = "none",
     cleaning: Cleaning | None = None,
 ) -> EvaluationReport:
-    """The report that follows from predictions for faces of one split.
+    """Build the report from predictions for one split.
 
     Raises:
-        DataError: the predictions are not those of these faces.
+        DataError: the predictions belong to other faces.
     """
     predictions, dataset, positions = found.predictions, found.dataset, found.positions
     if not np.array_equal(predictions.ids, dataset.ids[positions]):
-        raise DataError("These predictions belong to other faces; evaluate again.")
+        raise DataError("These predictions belong to other faces. Evaluate again.")
     alone = np.isin(positions, deduplicated(dataset, positions))
     rated = found.rated
     rated_alone = None
     if rated is not None:
-        rated_alone = rated.among(np.isin(rated.positions, deduplicated(rated.dataset, rated.positions)))
+        rated_alone = rated.subset(np.isin(rated.positions, deduplicated(rated.dataset, rated.positions)))
     right = predictions.predicted == predictions.labels
     n, hits = int(alone.sum()), int(right[alone].sum())
     human, kinds = None, None
@@ -216,7 +218,7 @@ def build_report(
 
 
 def confusion_sentences(evaluation: Evaluation, top: int = 3) -> list[str]:
-    """The most confused pairs in words."""
+    """Describe the most confused pairs of classes, one sentence each."""
     return [
         f"{count:,} of {evaluation.per_class[true].n:,} {true} faces ({share:.0%}) are misclassified as {predicted}."
         for true, predicted, count, share in metrics.most_confused(evaluation.confusion, evaluation.classes, top)
@@ -224,19 +226,19 @@ def confusion_sentences(evaluation: Evaluation, top: int = 3) -> list[str]:
 
 
 def fear_sentence(evaluation: Evaluation) -> str:
-    """The lab report's claim, "fear is the easiest to confuse", checked on these figures."""
+    """Check the lab report's claim that "fear is the easiest to confuse" on these metrics."""
     recalls = {name: s.recall for name, s in evaluation.per_class.items() if s.recall is not None}
     if "fear" not in recalls or len(recalls) < 2:
-        return "Whether fear is the easiest to confuse cannot be said: these faces do not hold fear and another class."
+        return (
+            "The claim 'fear is the easiest to confuse' cannot be checked: it needs faces of fear and of another class."
+        )
     worst = min(recalls, key=lambda name: recalls[name])
     low, high = metrics.wilson_interval(
         round(recalls["fear"] * evaluation.per_class["fear"].n), evaluation.per_class["fear"].n
     )
-    fear = f"{recalls['fear']:.0%} of the fear faces are recognised (95% interval {low:.0%}–{high:.0%})"
+    fear = f"{recalls['fear']:.0%} of the fear faces are correctly classified (95% interval {low:.0%}–{high:.0%})"
     if worst != "fear":
-        return f"'Fear is the easiest to confuse' does not hold here: {fear}, but only {recalls[worst]:.0%} of the {worst} faces."
+        return f"'Fear is the easiest to confuse' does not hold here: {fear}, but only {recalls[worst]:.0%} of {worst}."
     second = min((name for name in recalls if name != "fear"), key=lambda name: recalls[name])
     clear = "clearly" if high < recalls[second] else "though not clearly"
-    return (
-        f"'Fear is the easiest to confuse' holds here, {clear}: {fear}; next comes {second} with {recalls[second]:.0%}."
-    )
+    return f"'Fear is the easiest to confuse' holds here, {clear}: {fear}, followed by {second} with {recalls[second]:.0%}."

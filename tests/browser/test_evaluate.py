@@ -303,10 +303,10 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     found = compare(before.predictions, after.predictions)
     assert len(found.gained)
     assert len(found.lost)
-    page.get_by_text(f"alone is right on {len(found.lost):,} faces").wait_for()
+    page.get_by_text(f"is correct on {len(found.lost):,} faces").wait_for()
     sentence = page.get_by_text("McNemar's exact test").inner_text()
-    assert f"alone on {len(found.gained):,}. " in sentence
-    assert ("is more than chance" in sentence) == (found.test.p_value < 0.05)
+    assert f" on {len(found.gained):,}. " in sentence
+    assert ("is statistically significant" in sentence) == (found.test.p_value < 0.05)
     page.get_by_text(f"Now right ({len(found.gained):,})").wait_for()
     gained = after.positions[found.gained]
     wait_until(lambda: shown(page) == gained[:48].tolist(), seconds=30)

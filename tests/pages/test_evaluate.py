@@ -200,9 +200,9 @@ def test_people_begin_with_how_often_the_model_agrees_and_show_the_faces_where_i
     )
     agreement, rated = report.agreement, report.rated
     assert agreement.human == pytest.approx((7 * 6 + 3 * 2) / 90)
-    sentence = f"trained {rated.sentence(agreement).removeprefix('It ')}"
+    sentence = f"trained {rated.sentence(agreement).removeprefix('The model ')}"
     assert sentence in words(app).replace("\\", "")
-    assert "another person does 53%, FER2013's own label 70%" in sentence
+    assert "another rater: 53%; FER2013's label: 70%" in sentence
     app.session_state["people-parting"] = True
     app.run()
     check(app)

@@ -113,7 +113,7 @@ def _agreement(subject: Subject) -> None:
         )
         return
     name = cache.models().get(subject.model, subject.name).removesuffix(" (shipped)")
-    finding = f"{name} {rated.sentence(agreement).removeprefix('It ')}"
+    finding = f"{name} {rated.sentence(agreement).removeprefix('The model ')}"
     chart(charts.agreement_bars(agreement, finding), key="people-agreement", height=230)
     st.caption(
         f"Over {agreement.n:,} faces with at least five votes for expressions; the lines are 95% intervals (bootstrap over "

@@ -48,7 +48,7 @@ def test_evaluate_tells_how_often_the_model_agrees_with_a_person(source, model, 
     assert main(["evaluate", model, "--data", source]) == 0
     text = capsys.readouterr().out
     assert f"rater agreement {agreement['model']:.4f}" in text
-    assert "It agrees with a person drawn at random" in text
+    assert "The model agrees with a random human rater" in text
     assert "the data's own label 46% (n = 8)." in text
 
 

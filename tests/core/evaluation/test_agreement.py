@@ -112,9 +112,9 @@ def test_the_intervals_are_those_of_a_mean_and_the_same_each_time():
 
 def test_the_sentence_has_the_figures_and_their_n():
     found = RaterAgreement(3569, 0.690, 0.603, 0.559, 0.739, {})
-    assert found.sentence("FER2013's own label") == (
-        "It agrees with a person drawn at random 69% of the time; another person does 60%, FER2013's own label 56% "
-        "(n = 3,569)."
+    assert found.sentence("FER2013's label") == (
+        "The model agrees with a random human rater 69% of the time (another rater: 60%; FER2013's label: 56%; "
+        "n = 3,569)."
     )
 
 
@@ -158,7 +158,7 @@ def test_cross_entropy_with_the_votes_by_hand():
     assert value == pytest.approx((first + last) / 2)
     warm, _ = replace(found, temperature=2.0).cross_entropy()
     assert warm != pytest.approx(value)
-    assert found.among(np.array([False, True, False])).cross_entropy() == (None, 0)
+    assert found.subset(np.array([False, True, False])).cross_entropy() == (None, 0)
     # seven classes cannot name contempt: its votes are like those for "unknown", and the last face has no target
     seven = rated([votes(anger=6, fear=4), votes(contempt=8, anger=2)], [sure("angry", 0.6, SEVEN)] * 2, SEVEN)
     assert seven.cross_entropy() == (pytest.approx(-(0.6 * np.log(0.6) + 0.4 * np.log(0.4 / 6))), 1)
@@ -191,8 +191,8 @@ def test_partings_are_ordered_by_how_sure_each_side_is():
     np.testing.assert_allclose(both.share, [0.6, 0.9, 0.7])
     assert found.disagreements("model").faces.tolist() == [1, 5, 3]
     assert found.disagreements("people").faces.tolist() == [3, 5, 1]
-    assert len(found.among(np.array([True] + [False] * 5)).disagreements()) == 0
-    with pytest.raises(ConfigError, match="choose one of both, model, people"):
+    assert len(found.subset(np.array([True] + [False] * 5)).disagreements()) == 0
+    with pytest.raises(ConfigError, match="Choose one of both, model, people"):
         found.disagreements("loudest")  # type: ignore[arg-type]
 
 
@@ -225,8 +225,8 @@ def test_rated_faces_are_the_same_whatever_the_truth(checkpoint, workspace):
     assert set(record["rater_agreement"]) == {"n", "model", "human", "label", "ceiling", "ci95"}
     assert record["votes_cross_entropy_n"] == 40
     assert record["deduplicated"]["rater_agreement"]["n"] == 40
-    assert record["sentences"][0].startswith("It agrees with a person drawn at random")
-    assert "FER2013's own label" in record["sentences"][0]
+    assert record["sentences"][0].startswith("The model agrees with a random human rater")
+    assert "FER2013's label" in record["sentences"][0]
 
 
 def test_agreement_is_given_again_without_duplicates(checkpoint, workspace):

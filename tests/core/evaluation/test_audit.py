@@ -97,7 +97,7 @@ def test_suspects_survive_a_missing_class_and_refuse_foreign_arrays():
     probabilities[[3, 4], 2] = 0.5
     probabilities[5, 0] = 0.9
     assert 5 in find_suspect_labels(labels, probabilities, np.arange(6)).positions
-    with pytest.raises(DataError, match="belong to the same faces"):
+    with pytest.raises(DataError, match="belong to different faces"):
         find_suspect_labels(labels, probabilities[:3], np.arange(6))
 
 

@@ -30,8 +30,8 @@ def test_the_p_value_agrees_with_scipys_binomial_test(b, c):
 
 def test_the_sentence_says_whether_the_difference_is_more_than_chance():
     right, wrong = np.array([True] * 20), np.array([False] * 20)
-    assert "is more than chance" in mcnemar(right, wrong).sentence("A", "B")
-    assert "is not more than chance" in mcnemar(np.array([True, False]), np.array([False, True])).sentence()
+    assert "is statistically significant" in mcnemar(right, wrong).sentence("A", "B")
+    assert "is not statistically significant" in mcnemar(np.array([True, False]), np.array([False, True])).sentence()
     assert "exactly the same" in mcnemar(right, right).sentence()
 
 

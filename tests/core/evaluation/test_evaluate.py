@@ -76,7 +76,10 @@ def test_an_empty_split_is_refused_with_the_counts(classifier):
 def test_a_split_without_labels_is_refused_and_the_images_left_out_are_named(classifier, tmp_path):
     unlabelled = {f"test/to be sorted/{i}.png": png(90 + i) for i in range(7)}
     source = write_folder(tmp_path / "faces", {**tree(splits=("train", "valid")), **unlabelled})
-    with pytest.raises(DataError, match=r"no faces in its test split.*left out \(7\): 'test/to be sorted'"):
+    with pytest.raises(
+        DataError,
+        match=r"no faces in its test split.*Excluded 7 images in folders that name no emotion: 'test/to be sorted'",
+    ):
         evaluate(classifier, load(str(source), classes="emotions"), "test")
 
 

@@ -123,7 +123,7 @@ def test_what_the_cache_gives_equals_what_is_computed(seven, tmp_path, workspace
 def test_a_split_with_unknown_classes_only_is_refused(seven):
     dataset = three_classes()
     calm = np.flatnonzero(dataset.labels == dataset.classes.position("calm"))
-    with pytest.raises(DataError, match="knows none of these faces' classes"):
+    with pytest.raises(DataError, match="has none of the classes of these faces"):
         predict_indices(seven, dataset, calm)
 
 

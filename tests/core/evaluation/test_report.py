@@ -45,7 +45,7 @@ def test_the_sentence_about_fear_is_decided_by_the_figures():
     other = evaluation({"fear": {"fear": 90, "sad": 10}, "happy": {"happy": 10, "sad": 90}})
     assert "does not hold" in fear_sentence(other)
     assert "happy" in fear_sentence(other)
-    assert "cannot be said" in fear_sentence(evaluation({"happy": {"happy": 3}, "sad": {"sad": 3}}))
+    assert "cannot be checked" in fear_sentence(evaluation({"happy": {"happy": 3}, "sad": {"sad": 3}}))
 
 
 def test_the_accuracy_appears_twice(classifier):

@@ -42,7 +42,7 @@ def test_a_map_of_what_matters_beats_chance_and_its_opposite_does_not(trained):
     assert good.deletion.auc < good.random_deletion_range[0]
     assert good.insertion.auc > good.random_insertion.auc
     assert bad.deletion.auc > good.deletion.auc
-    assert "better than every random order" in good.sentences()[0]
+    assert "better than every random order" in good.summary()[0]
 
 
 def test_curves_start_and_end_where_they_must(trained):
