@@ -17,7 +17,7 @@ from fer_core.data.sources.layouts import LAYOUTS, LabeledImages, Source
 from fer_core.data.sources.layouts.class_folders import sort_into_classes
 from fer_core.data.sources.layouts.labeled import named
 from fer_core.data.sources.layouts.numbered import unnamed_numbers_note
-from fer_core.data.sources.photographs import NO_FACE, CropChoice, FaceCropper, refuse_photographs
+from fer_core.data.sources.photographs import CropChoice, FaceCropper, read_with_crop, refuse_photographs
 from fer_core.data.sources.splits import is_split_file
 from fer_core.data.sources.tables.face_csv import find_columns, read_csv, read_header
 from fer_core.data.sources.tables.parquet import read_parquet
@@ -68,11 +68,11 @@ class Choice:
             cropper = FaceCropper() if crop == "faces" else None
             parsed = read_images(container, self.images, self.where, on_progress, cropper or decode_face)
             if cropper is not None:
-                parsed = _with_crop_notes(parsed, cropper)
+                parsed = cropper.finish(parsed)
         elif self.tables[0].lower().endswith(".parquet"):
             files = [(name, lambda name=name: container.open(name)) for name in self.tables]
-            parsed = read_parquet(
-                files, self.where, self.classes, on_progress, FaceCropper() if crop == "faces" else decode_face
+            parsed = read_with_crop(
+                crop, self.where, lambda decode: read_parquet(files, self.where, self.classes, on_progress, decode)
             )
         else:
             name = self.tables[0]
@@ -142,25 +142,6 @@ def _find_labels(source: Source) -> LabeledImages | None:
     if problem is not None:
         raise problem
     return folders
-
-
-def _with_crop_notes(parsed: Parsed, cropper: FaceCropper) -> Parsed:
-    """Return the faces with notes on the crops; photos without a face are excluded, not unreadable."""
-    faceless = [(name, why) for name, why in parsed.unreadable if why == NO_FACE]
-    total = len(parsed.images) + len(faceless)
-    if not len(parsed.images) and faceless:
-        return parsed
-    notes = cropper.notes(total)
-    if faceless:
-        notes.append(
-            f"Excluded {len(faceless):,} photos in which no face was found: {named(name for name, _ in faceless)}."
-        )
-    return replace(
-        parsed,
-        unreadable=tuple(one for one in parsed.unreadable if one not in faceless),
-        warnings=(*parsed.warnings, *notes),
-        excluded=(*parsed.excluded, *(name for name, _ in faceless)),
-    )
 
 
 def _find_csvs(container: Container) -> list[str]:

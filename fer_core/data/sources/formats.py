@@ -17,14 +17,14 @@ from fer_core.data.parsed import ClassReading, Parsed, Progress
 from fer_core.data.sources.containers import Container, Folder, open_tar, open_zip, zip_content_key
 from fer_core.data.sources.containers.tars import COMPRESSION_ERRORS, looks_like_tar, open_compressed
 from fer_core.data.sources.contents import choose
-from fer_core.data.sources.photographs import CropChoice, FaceCropper
+from fer_core.data.sources.photographs import CropChoice, read_with_crop
 from fer_core.data.sources.tables.face_csv import find_columns, missing_columns, read_csv
 from fer_core.data.sources.tables.npz import is_npz, read_npz
 from fer_core.data.sources.tables.parquet import MAGIC, read_parquet
 from fer_core.data.sources.vote_files import VoteFile, find_votes_inside, votes_inside
 from fer_core.errors import DataError
 from fer_core.formatting import display_safe
-from fer_core.images import decode_face, looks_like_image
+from fer_core.images import looks_like_image
 
 ACCEPTED: Final = (
     "a folder or archive (zip, tar) with one folder per class or in a known layout, FER2013 as zip or csv, a parquet "
@@ -223,7 +223,7 @@ def _open_tar(path: Path, options: ReadOptions) -> Contents:
 
 
 def _open_npz(path: Path, options: ReadOptions) -> Contents:
-    return Contents(_sha256(path), lambda: (read_npz(path, options.classes, options.on_progress), ()))
+    return Contents(_sha256(path), lambda: (read_npz(path, options.classes, options.on_progress, options.crop), ()))
 
 
 def _open_parquet(path: Path, options: ReadOptions) -> Contents:
@@ -231,8 +231,12 @@ def _open_parquet(path: Path, options: ReadOptions) -> Contents:
         return open(path, "rb")
 
     def read() -> tuple[Parsed, Sequence[VoteFile]]:
-        decode = FaceCropper() if options.crop == "faces" else decode_face
-        return read_parquet([(path.name, opened)], path.name, options.classes, options.on_progress, decode), ()
+        files = [(path.name, opened)]
+        return read_with_crop(
+            options.crop,
+            path.name,
+            lambda decode: read_parquet(files, path.name, options.classes, options.on_progress, decode),
+        ), ()
 
     return Contents(_sha256(path), read)
 
@@ -257,7 +261,7 @@ def _open_csv(path: Path, options: ReadOptions) -> Contents:
 
 FOLDER: Final = FileFormat("folder", lambda path, start: False, _open_folder)
 FORMATS: Final[tuple[FileFormat, ...]] = (
-    FileFormat("npz", lambda path, start: _is_zip(path, start) and is_npz(path), _open_npz),
+    FileFormat("npz", lambda path, start: _is_zip(path, start) and is_npz(path, start), _open_npz),
     FileFormat("zip", _is_zip, _open_zip),
     FileFormat("parquet", lambda path, start: start.startswith(MAGIC), _open_parquet),
     FileFormat("tar", _is_tar, _open_tar),

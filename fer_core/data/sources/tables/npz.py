@@ -15,9 +15,10 @@ from fer_core.data.dataset import SplitName, find_split
 from fer_core.data.parsed import MAX_FACES, ClassReading, Parsed, Progress, UnreadableFile
 from fer_core.data.sources.containers import ZIP_ERRORS
 from fer_core.data.sources.containers.base import check_expansion
+from fer_core.data.sources.photographs import CropChoice, FaceCropper, PhotographCheck
 from fer_core.data.sources.tables.labels import Label, parse_label
 from fer_core.data.sources.tables.rows import Rows
-from fer_core.errors import DataError, ImageError
+from fer_core.errors import DataError, ImageError, UnreadableImage
 from fer_core.formatting import display_safe
 from fer_core.images import FACE_LIMITS
 from fer_core.preprocess import to_face
@@ -30,8 +31,10 @@ _MAX_LABELS: Final = 64 << 20  # bytes of an array of labels
 _REPORT_EVERY: Final = 200
 
 
-def is_npz(path: Path) -> bool:
-    """Whether a zip contains only ``.npy`` arrays."""
+def is_npz(path: Path, start: bytes) -> bool:
+    """Whether a zip with these first bytes contains only ``.npy`` arrays."""
+    if not start[30 : 30 + int.from_bytes(start[26:28], "little")].endswith(b".npy"):  # the name of the first file
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -40,7 +43,7 @@ def is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def read_npz(path: Path, how: ClassReading, on_progress: Progress | None) -> Parsed:
+def read_npz(path: Path, how: ClassReading, on_progress: Progress | None, crop: CropChoice) -> Parsed:
     """Read the faces of a NumPy archive.
 
     Images are uint8 or uint16, or floats in 0…1 or 0…255, of shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, 2304);
@@ -48,11 +51,20 @@ def read_npz(path: Path, how: ClassReading, on_progress: Progress | None) -> Par
     ``images`` and ``labels``, ``x_train`` and ``y_train``, ``train_images`` and ``train_labels``. An array ``classes``
     names the numbers; without it they are FER2013's 0…6. Nothing is unpickled.
 
+    Args:
+        path: the archive.
+        how: how labels become classes.
+        on_progress: called with (images done, images) of each array.
+        crop: what to do with photographs.
+
     Raises:
+        PhotographsFound: the first images are photographs, and ``crop`` is ``ask``.
         DataError: the archive is damaged, a bomb, has no such arrays, or the labels give no classes.
     """
     where = path.name
     rows = Rows(where)
+    cropper = FaceCropper() if crop == "faces" else None
+    check = PhotographCheck(where) if crop == "ask" else None
     with _opened(path) as archive:
         arrays = {name.removesuffix(".npy"): name for name in archive.namelist()}
         pairs = _find_pairs(arrays)
@@ -65,9 +77,12 @@ def read_npz(path: Path, how: ClassReading, on_progress: Progress | None) -> Par
         for images_name, labels_name, split in pairs:
             labels = _small(archive, arrays[labels_name], where)
             splits = _stated_splits(archive, arrays, where) if split is None else None
-            _read_pair(archive, arrays[images_name], labels, splits, split, names, rows, on_progress)
+            _read_pair(archive, arrays[images_name], labels, splits, split, names, rows, on_progress, cropper, check)
         known = any(split is not None for _, _, split in pairs) or any(name in arrays for name in _SPLITS)
-    return rows.parsed(how, () if known else ("The archive names no splits: all its faces count as train.",))
+    if check is not None:
+        check.conclude()
+    parsed = rows.parsed(how, () if known else ("The archive names no splits: all its faces count as train.",))
+    return parsed if cropper is None else cropper.finish(parsed)
 
 
 @contextmanager
@@ -147,6 +162,8 @@ def _read_pair(
     names: list[str] | None,
     rows: Rows,
     on_progress: Progress | None,
+    cropper: FaceCropper | None,
+    check: PhotographCheck | None,
 ) -> None:
     what = f"{rows.where}: the array {display_safe(images_name.removesuffix('.npy')[:40])}"
     if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iufb":  # one-hot
@@ -180,7 +197,10 @@ def _read_pair(
             try:
                 if scale is None and pixels.any():
                     scale = _scale(pixels)
-                face = to_face(_to_8_bit(pixels, scale or 1.0))
+                image = _to_8_bit(pixels, scale or 1.0)
+                if check is not None and not check.is_full:
+                    check.examine(_photo(image))
+                face = to_face(image) if cropper is None else cropper.crop(_photo(image))
                 label = _label(values[i], names)
                 of_row = split or (find_split(splits[i]) if splits is not None else "train")
                 if of_row is None:
@@ -188,7 +208,7 @@ def _read_pair(
             except UnreadableFile as fault:
                 rows.unreadable.append((row, str(fault)))
             except ImageError as fault:
-                rows.unreadable.append((row, str(fault)))
+                rows.unreadable.append((row, fault.reason if isinstance(fault, UnreadableImage) else str(fault)))
             else:
                 rows.add(face, label, of_row, row)
             if on_progress is not None and i % _REPORT_EVERY == 0:
@@ -211,6 +231,13 @@ def _to_8_bit(pixels: npt.NDArray[Any], scale: float) -> npt.NDArray[np.uint8]:
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255.5:
         raise UnreadableFile("has values outside 0…255")
     return np.rint(values).astype(np.uint8)
+
+
+def _photo(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the image as the detector takes it: gray (H, W) or RGB (H, W, 3)."""
+    if image.ndim == 2 or image.shape[2] == 1:
+        return image.reshape(image.shape[:2])
+    return image[..., :3]
 
 
 def _label(value: Any, names: list[str] | None) -> Label:

@@ -131,3 +131,23 @@ def test_photographs_in_scenes_are_read_as_well_as_predicted_once_they_are_cropp
         )
 
     assert accuracy("faces") > accuracy("none") + 0.2
+
+
+@pytest.mark.parametrize("form", ["parquet", "npz"])
+def test_photographs_in_tables_are_noticed_and_cropped_too(tmp_path, form):
+    scenes = [scene(i, 0.5) for i in range(8)]
+    path = tmp_path / f"scenes.{form}"
+    if form == "npz":
+        np.savez(path, images=np.stack(scenes), labels=np.array(["happy", "sad"] * 4))
+    else:
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        pq.write_table(pa.table({"image": [encode(one) for one in scenes], "label": ["happy", "sad"] * 4}), path)
+    with pytest.raises(PhotographsFound, match=r"most are 320×240 pixels"):
+        load(path)
+    cropped = load(path, crop="faces")
+    assert (
+        cropped.images
+        == load(folder(tmp_path / "files", 0.5), crop="faces").images[np.argsort([0, 2, 4, 6, 1, 3, 5, 7])]
+    ).all()
+    assert "Cropped the largest face of each photo (8 of 8)." in cropped.warnings
+    assert len(load(path, crop="none")) == 8
