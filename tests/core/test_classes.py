@@ -116,7 +116,6 @@ def test_two_lists_meet_by_name(ours, theirs, places):
 ABOUT_THE_SEVEN = {
     "fer_core/data/dataset.py",  # the fingerprints of the first version
     "fer_core/data/sources/layouts/numbered.py",  # the label numbers of known data sets
-    "fer_core/data/sources/tables/labels.py",  # the ids of fer2013.csv
     "fer_core/data/sources/ferplus.py",  # the files of FER+
     "fer_core/data/sources/image_files.py",  # an example in a message
     "fer_core/data/synthetic/drawing.py",

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Final
 
 from fer_core.classes import class_key, find_emotion, in_emotion_order
 from fer_core.data.dataset import SplitName, find_split
 from fer_core.data.parsed import UnreadableFile, face_id
 from fer_core.data.sources.layouts.labeled import LabeledImages, Layout, Source, make_class_list, named
+from fer_core.data.sources.layouts.numbered import NUMBERINGS, describe_numbering, emotions_by_number
 from fer_core.data.sources.names import FilesByName
 from fer_core.errors import DataError
 
 _FILE_COLUMNS: Final = ("file", "filename", "file_name", "image", "image_name", "path", "image_path", "pth", "img")
 _LABEL_COLUMNS: Final = ("label", "emotion", "expression", "class")
 _SPLIT_COLUMNS: Final = ("split", "usage", "set", "subset")
+_NUMBER: Final = re.compile(r"\d{1,3}(\.0*)?")
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_LISTS: Final = 20
 _FIRST_LINE: Final = 4096
 
 
 def _find(source: Source) -> LabeledImages | None:
-    if source.how not in ("auto", "emotions") or not source.images:
+    if source.how == "folders" or not source.images:
         return None
     lists = [name for name in source.container.files if name.lower().endswith(".csv")][:_MAX_LISTS]
     found = [(name, columns) for name in lists if (columns := _columns(source, name)) is not None]
@@ -77,8 +80,15 @@ def _read(source: Source, name: str, columns: tuple[int, int, int | None]) -> La
             splits[image] = split
     if not label_of:
         return None  # the csv is about other files
-    if any(label.replace(".", "").isdecimal() for label in label_of.values()):
-        return None  # numbers do not name a class; other layouts know what they mean
+    if source.how in NUMBERINGS:
+        label_of = _emotions(label_of, source.how, where)
+    elif any(map(_NUMBER.fullmatch, label_of.values())):
+        if any("/" in image for image in source.images):
+            return None  # the folders may be classes
+        raise DataError(
+            f"{where} labels the images by numbers, and data sets number emotions differently. Choose their meaning, "
+            f"e.g. --classes affectnet or --classes fer2013 ({describe_numbering('fer2013')}), or use names."
+        )
     by_emotion = all(map(find_emotion, label_of.values()))
     if source.how == "emotions":
         label_of = {image: label for image, label in label_of.items() if find_emotion(label)}
@@ -100,6 +110,15 @@ def _read(source: Source, name: str, columns: tuple[int, int, int | None]) -> La
         notes=tuple(notes),
         splits=splits or None,
     )
+
+
+def _emotions(labels: dict[str, str], numbering: str, where: str) -> dict[str, str]:
+    """Return the emotion of each numbered label."""
+    emotions = emotions_by_number(numbering)
+    numbers = {image: label.partition(".")[0] if _NUMBER.fullmatch(label) else label for image, label in labels.items()}
+    if wrong := [label for label in numbers.values() if label not in emotions and not find_emotion(label)]:
+        raise DataError(f"{where} has the label '{face_id(wrong[0])[:20]}', which {numbering} does not have.")
+    return {image: emotions.get(label, label) for image, label in numbers.items()}
 
 
 LAYOUT: Final = Layout("list file", _find, by_names=True)

@@ -59,8 +59,8 @@ def label_by_numbered_folder(source: Source, numbering: str, name: str) -> Label
 
 
 def find_chosen(source: Source) -> LabeledImages | None:
-    """Label by the numbering that the user chose (``--classes affectnet`` etc.); None if none was chosen."""
-    if source.how not in NUMBERINGS:
+    """Label by the numbering that the user chose (``--classes affectnet`` etc.); None if no folder is a number."""
+    if source.how not in NUMBERINGS or not any(map(number_of, source.images)):
         return None
     return label_by_numbered_folder(source, source.how, source.how)
 

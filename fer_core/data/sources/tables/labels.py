@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fer_core.classes import ClassList, class_key, find_emotion, folded, in_emotion_order
 from fer_core.data.parsed import ClassReading, UnreadableFile
 from fer_core.data.sources.layouts.labeled import make_class_list, named
+from fer_core.data.sources.layouts.numbered import NUMBERINGS, emotions_by_number
 from fer_core.formatting import display_safe
 
 Label = int | str
-"""A number of :data:`NUMBERED`, or a name."""
+"""A number 0…7, or a name."""
 
-NUMBERED: Final = ClassList.ferplus()
-"""The emotions of the label numbers: FER2013's 0…6; 7 is contempt, as in the csv of CK+."""
+LARGEST_NUMBER: Final = 7
+"""Labels are FER2013's 0…6; 7 is contempt, as in the csv of CK+. Other data sets must be chosen."""
 _WHOLE: Final = re.compile(r"\+?\d{1,9}(\.0*)?")  # pandas writes a column with a missing value as floats
 
 
@@ -46,14 +47,14 @@ def parse_label(cell: str) -> Label:
         UnreadableFile: the cell is empty, or another number.
     """
     text = display_safe(cell.strip())
-    fault = UnreadableFile(f"has the label '{text[:20]}', expected 0…{len(NUMBERED) - 1} or the name of a class")
+    fault = UnreadableFile(f"has the label '{text[:20]}', expected 0…{LARGEST_NUMBER} or the name of a class")
     if not text:
         raise fault
     try:
         number = float(text)
     except ValueError:
         return text
-    if not _WHOLE.fullmatch(text) or not 0 <= number < len(NUMBERED):
+    if not _WHOLE.fullmatch(text) or not 0 <= number <= LARGEST_NUMBER:
         raise fault
     return int(number)
 
@@ -72,19 +73,28 @@ def classes_of_labels(labels: Sequence[Label], how: ClassReading, where: str) ->
     names = [label for label in count if isinstance(label, str)]
     ids = [label for label in count if isinstance(label, int)]
     strangers = [name for name in names if find_emotion(name) is None]
+    numbering = how if how in NUMBERINGS else "fer2013"
+    emotions = emotions_by_number(numbering)
+    if wrong := [i for i in ids if str(i) not in emotions]:
+        reason = f"has the label '{{}}', which {numbering} does not have"
+        found = classes_of_labels([label for label in labels if label not in wrong], how, where)
+        return found and replace(found, unreadable={**found.unreadable, **{i: reason.format(i) for i in wrong}})
     if how == "emotions":
         used = [label for label in count if label not in strangers]
         notes = [_excluded_note(strangers, sum(count[name] for name in strangers))] if strangers else []
-        return _by_emotion(used, where, excluded=strangers, notes=notes)
-    if not names or (how == "auto" and not strangers):
-        return _by_emotion(list(count), where)
+        return _by_emotion(used, where, emotions, excluded=strangers, notes=notes)
+    by_name = how == "folders"
+    if not names or not (by_name or strangers):
+        notes = ["The label 7 was read as contempt, as in the csv of CK+."] if 7 in ids and how == "auto" else []
+        return _by_emotion(list(count), where, emotions, notes=notes)
     if sum(count[i] for i in ids) > sum(count[name] for name in names):
-        wrong = strangers if how == "auto" else names
+        misfits = names if by_name else strangers
         reason = "has the label '{}', a name among numbers of FER2013"
         return _by_emotion(
-            [label for label in count if label not in wrong],
+            [label for label in count if label not in misfits],
             where,
-            unreadable={name: reason.format(name[:20]) for name in wrong},
+            emotions,
+            unreadable={name: reason.format(name[:20]) for name in misfits},
         )
     return _by_name(names, where, unreadable={i: f"has the label '{i}', a number among names" for i in ids})
 
@@ -92,6 +102,7 @@ def classes_of_labels(labels: Sequence[Label], how: ClassReading, where: str) ->
 def _by_emotion(
     labels: list[Label],
     where: str,
+    emotions: Mapping[str, str],
     *,
     unreadable: dict[Label, str] | None = None,
     excluded: Sequence[Label] = (),
@@ -99,11 +110,9 @@ def _by_emotion(
 ) -> LabelClasses | None:
     if not labels:
         return None
-    name_of = {label: NUMBERED[label] if isinstance(label, int) else class_key(label) for label in labels}
+    name_of = {label: emotions[str(label)] if isinstance(label, int) else class_key(label) for label in labels}
     classes = make_class_list(in_emotion_order(sorted(set(name_of.values()))), where, "labels")
     position = {label: classes.names.index(name) for label, name in name_of.items()}
-    if 7 in labels:
-        notes = [*notes, "The label 7 was read as contempt, as in the csv of CK+."]
     return LabelClasses(classes, position, unreadable or {}, tuple(excluded), tuple(notes))
 
 

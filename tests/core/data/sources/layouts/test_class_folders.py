@@ -254,5 +254,5 @@ def test_hostile_names():
     assert list(read("a\x07b", "c").classes) == ["a\\u0007b", "c"]
     with pytest.raises(DataError, match="has 200 characters; the maximum is 80"):
         read("x" * 200, "y")
-    with pytest.raises(DataError, match="empty name"):
+    with pytest.raises(DataError, match="name is empty"):
         read(" ", "y")

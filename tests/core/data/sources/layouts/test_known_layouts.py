@@ -184,6 +184,14 @@ def test_a_csv_beside_the_images_gives_labels_and_splits(tmp_path):
     assert "1 images have no label in labels.csv: 'images/d.png'." in dataset.warnings
 
 
+def test_numbers_in_a_csv_beside_the_images_are_read_when_their_meaning_was_chosen(tmp_path):
+    files = {"a.png": png(1), "b.png": png(2), "labels.csv": b"image,label\na.png,0\nb.png,1.0\n"}
+    with pytest.raises(DataError, match=r"labels the images by numbers.*--classes affectnet"):
+        read(tmp_path, files)
+    assert labels(read(tmp_path, files, classes="affectnet")) == {"a.png": "neutral", "b.png": "happy"}
+    assert labels(read(tmp_path, files, classes="fer2013")) == {"a.png": "angry", "b.png": "disgust"}
+
+
 # ------------------------------------------------------------------------------------------------ splits
 
 

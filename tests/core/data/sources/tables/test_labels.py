@@ -35,6 +35,19 @@ def test_seven_is_contempt_as_in_the_csv_of_ck_and_it_is_said():
     assert found.notes == ("The label 7 was read as contempt, as in the csv of CK+.",)
 
 
+@pytest.mark.parametrize(("how", "first"), [("affectnet", "neutral"), ("fer2013", "angry"), ("ferplus", "neutral")])
+def test_numbers_mean_what_the_user_chose(how, first):
+    assert classes_of(read("0", "1", "7", how=how))[0] == first
+    assert classes_of(read("0", "1", "7", how=how))[7] == "contempt"
+    assert read("0", "7", how=how).notes == ()
+
+
+def test_numbers_that_the_chosen_data_set_does_not_have_are_unreadable():
+    found = read("0", "1", "7", how="raf-db")
+    assert classes_of(found) == {1: "surprise", 7: "neutral"}
+    assert found.unreadable == {0: "has the label '0', which raf-db does not have"}
+
+
 def test_names_of_emotions_go_with_numbers():
     assert classes_of(read("happiness", "3", "Contempt", "4")) == {
         "happiness": "happy", 3: "happy", "Contempt": "contempt", 4: "sad",
