@@ -1,4 +1,4 @@
-"""Measurements of speed, each against a plain way of doing the same, alternating in one run."""
+"""Speed measurements, each against a plain implementation, alternating within one run."""
 
 from fer_core.bench.inference import bench_infer
 from fer_core.bench.live import bench_live, clip_of_photos

@@ -1,4 +1,4 @@
-"""Milliseconds for a face and faces per second, for each engine on one thread."""
+"""Measures milliseconds per face and faces per second of each engine on one thread."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ Note = Callable[[str], None]
 def bench_infer(
     models: list[str], rounds: int = 5, note: Note | None = None, *, workspace: Workspace
 ) -> dict[str, Any]:
-    """One face and 64 faces through each engine, one thread, the engines taking turns.
+    """Measure one face and 64 faces through each engine on one thread, alternating between engines.
 
-    Engines: ``torch`` (the network as trained, default layout), ``torch_channels_last`` (batch norm folded; what answers
-    while there is no ONNX file) and ``onnxruntime`` (what answers otherwise). The figures are medians over ``rounds`` turns of 100 calls with one face and 5 with 64.
+    Engines: ``torch`` (the network as trained, default memory layout), ``torch_channels_last`` (batch norm folded; used while
+    there is no ONNX file) and ``onnxruntime`` (used otherwise). The figures are medians over ``rounds`` rounds of 100 calls with
+    one face and 5 calls with 64.
 
     Args:
         models: names or paths.
-        rounds: turns of each engine.
-        note: called with progress lines.
+        rounds: rounds of each engine.
+        note: receives progress messages.
 
     Returns:
         {model: {engine: {batch1_ms, batch1_spread_ms, batch64_images_per_second, max_probability_difference}}}; the
-        difference is against ``torch_channels_last`` on 64 faces.
+        difference is from ``torch_channels_last`` on 64 faces.
     """
     import torch
 
@@ -57,7 +58,7 @@ def bench_infer(
             wanted = softmax(ours.run(faces, "logits"), info.temperature)
             one: dict[str, list[float]] = {engine: [] for engine in engines}
             many: dict[str, list[float]] = {engine: [] for engine in engines}
-            for number in range(rounds + 1):  # the first turn warms up
+            for number in range(rounds + 1):  # the first round is a warm-up
                 for engine, computing in engines.items():
                     single, batch = (_seconds(computing, faces[:n], times) for n, times in ((1, 100), (64, 5)))
                     if number:
@@ -81,12 +82,12 @@ def bench_infer(
 
 
 def plain_engine(network: ExpressionModel, info: CheckpointInfo) -> TorchEngine:
-    """The network as a plain PyTorch program runs it: default memory layout, batch norm as trained."""
+    """Return the network as a plain PyTorch program would run it: default memory layout, batch norm not folded."""
     return TorchEngine(network, info.preprocess, channels_last=False)
 
 
 def _seconds(engine: Engine, faces: npt.NDArray[np.uint8], times: int) -> float:
-    """Mean seconds for the logits of ``faces``."""
+    """Return the mean seconds to compute the logits of ``faces``."""
     started = time.perf_counter()
     for _ in range(times):
         engine.run(faces, "logits")

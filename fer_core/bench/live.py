@@ -1,4 +1,4 @@
-"""Milliseconds for a frame of the live path, against a plain way of doing the same."""
+"""Measures milliseconds per frame of the live path, against a plain implementation."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ def bench_live(
     *,
     workspace: Workspace,
 ) -> dict[str, Any]:
-    """Milliseconds per frame of the live path, against a plain way, alternating frame by frame over a clip.
+    """Measure milliseconds per frame of the live path and of a plain implementation, alternating frame by frame.
 
-    * ours: search on a reduced frame, every ``detect_every`` frames, all faces in one batch, then drawing;
-    * plain: search on the full frame in every frame, one classifier call for each face, default layout; the same
-      network and the same drawing.
+    * ours: detection on a reduced frame every ``detect_every`` frames, all faces in one batch, then drawing;
+    * plain: detection on every full frame, one classifier call per face, default memory layout; the same network and drawing.
 
     Args:
         frames: uint8 RGB (H, W, 3) each.
         model: a model's name or path.
-        detect_every: frames from one search to the next; the live default when None.
-        rounds: how often the clip is run through; the first is a warm-up and not counted.
-        note: called with progress lines.
+        detect_every: frames between detections; None uses the live default.
+        rounds: passes over the clip; the first is a warm-up.
+        note: receives progress messages.
     """
     from fer_core.annotate import draw_marks
     from fer_core.config import LiveConfig
@@ -96,7 +95,7 @@ def bench_live(
 
 
 def _plain_frame(frame: Any, detector: Any, classifier: Any) -> float:
-    """One frame the plain way; milliseconds."""
+    """Process one frame the plain way and return the milliseconds."""
     from fer_core.annotate import Mark, draw_marks
     from fer_core.faces import crop_face
 
@@ -113,9 +112,9 @@ def _plain_frame(frame: Any, detector: Any, classifier: Any) -> float:
 
 
 def clip_of_photos(paths: list[Any], faces: int = 1, length: int = 60, size: tuple[int, int] = (640, 480)) -> list[Any]:
-    """A moving clip, uint8 RGB frames, with ``faces`` photographs side by side that sway a little.
+    """Create a clip of uint8 RGB frames with ``faces`` photos side by side that sway a little.
 
-    Only photographs in which exactly one face is found are taken, so that the number of faces is the one asked for.
+    Only photos with exactly one detected face are used, so that the number of faces is as requested.
     """
     import cv2
 
@@ -134,7 +133,7 @@ def clip_of_photos(paths: list[Any], faces: int = 1, length: int = 60, size: tup
         if len(tiles) == faces:
             break
     if len(tiles) < faces:
-        raise DataError(f"{faces} photographs with one face each are needed; {len(tiles)} were found.")
+        raise DataError(f"{faces} photos with exactly one face each are needed; found {len(tiles)}.")
     frames = []
     for step in range(length):
         canvas = np.full((height, width, 3), 90, np.uint8)

@@ -1,4 +1,4 @@
-"""Images per second of training, against a DataLoader and against the plain way."""
+"""Measures training images per second, against a DataLoader and a plain loop."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def bench_train(
     *,
     workspace: Workspace,
 ) -> dict[str, Any]:
-    """Images per second of training, three loops in turn.
+    """Measure training images per second of three loops, alternating.
 
-    * ours: the whole set as bytes on the device, augmentation in batches, chosen precision, channels_last;
+    * ours: the whole set as bytes on the device, batched augmentation, chosen precision, channels_last;
     * dataloader: per-image PIL augmentation in a DataLoader with two workers, our precision and layout;
-    * plain: the same DataLoader, float32, default layout.
+    * plain: the same DataLoader, float32, default memory layout.
 
-    Each round times ``steps`` steps of each loop after a warm-up that also empties the loader's prefetched batches;
-    the figures are medians over rounds.
+    Each round times ``steps`` steps of each loop after a warm-up that also consumes the loader's prefetched batches; the figures
+    are medians over rounds.
     """
     import torch
 
@@ -61,7 +61,7 @@ def bench_train(
         }
         for number in range(rounds):
             for name, loop in loops.items():
-                for _ in range(6):  # more than the four batches that two workers hold ready
+                for _ in range(6):  # more than the four batches that two workers prefetch
                     next(loop)
                 _wait(compute)
                 started = time.perf_counter()
@@ -75,7 +75,7 @@ def bench_train(
                 + ", ".join(f"{name} {values[-1]:,.0f} images/s" for name, values in speeds.items())
             )
     medians = {name: statistics.median(values) for name, values in speeds.items()}
-    # forward, gradient by inputs, gradient by weights: three times the forward pass, two operations each
+    # forward pass, gradient by inputs, gradient by weights: three times the forward pass, two operations each
     flop_per_image = 6 * count_macs(build(model))
     achieved = medians["ours"] * flop_per_image / 1e9
     return {
@@ -117,7 +117,7 @@ def _our_steps(training: Any) -> Iterator[None]:
 
 
 class _PilFaces:
-    """The plain way: one face at a time, augmented with Pillow; the same changes with the same ranges as ours."""
+    """The plain implementation: augments one face at a time with Pillow, with the same ranges as ours."""
 
     def __init__(self, dataset: FaceDataset, config: TrainConfig) -> None:
         indices = dataset.indices("train")
@@ -185,7 +185,7 @@ def _dataloader_steps(
 
 
 def _matmul_peak(compute: Compute) -> float:
-    """Best GFLOP/s of a square matrix product over several sizes, in the precision of training."""
+    """Return the best GFLOP/s of square matrix products of several sizes, in the training precision."""
     import torch
 
     dtype = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32

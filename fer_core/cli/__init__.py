@@ -1,8 +1,8 @@
-"""The command line: ``python -m fer_core COMMAND``; each action of the pages has its command here.
+"""The command line: ``python -m fer_core COMMAND``; every action of the pages has its command here.
 
-Every command takes ``--json`` and then prints exactly one JSON document on stdout; progress and notes go to stderr.
-Exit status: 0 done, 2 the user's input is wrong (one sentence on stderr), 1 a defect of ours.
-A command is thin: options in, one core call, text or JSON out. Heavy libraries load inside the commands.
+With ``--json`` a command prints exactly one JSON document on stdout; progress and messages go to stderr. Exit status: 0
+success, 2 invalid input (one sentence on stderr), 1 internal error. Commands are thin: options, one core call, output. Heavy
+libraries are imported inside the commands.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status. Users' errors become one line on stderr and status 2."""
+    """Run one command and return the exit status; a FerError becomes one line on stderr and status 2."""
     try:
         app(args=arguments)
     except FerError as error:
         note("error: " + " ".join(str(error).split()))
         return 2
-    except SystemExit as leave:  # typer's own way to end, with 2 for a command line it cannot understand
+    except SystemExit as leave:  # typer exits this way, with status 2 for an invalid command line
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except KeyboardInterrupt:
         note("stopped.")

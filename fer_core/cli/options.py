@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     from fer_core.data.reading import Reading
     from fer_core.workspace import Workspace
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
 
 DropDuplicates = Annotated[
-    bool, typer.Option("--drop-duplicates", help="Leave out faces with a copy in train or valid.")
+    bool, typer.Option("--drop-duplicates", help="Exclude faces with a duplicate in the train or valid split.")
 ]
-DropBlank = Annotated[bool, typer.Option("--drop-blank", help="Leave out images of one single grey value.")]
+DropBlank = Annotated[bool, typer.Option("--drop-blank", help="Exclude images whose pixels all have the same value.")]
 Sensitivity = Annotated[
     float | None,
     typer.Option(
-        help="0: as people judge everyday photographs; 1: as if every expression were equally likely. Default: the model's own."
+        help="0: judge as people judge everyday photos; 1: treat every expression as equally likely. Default: the model's own."
     ),
 ]
-UseMarks = Annotated[bool, typer.Option("--use-marks", help="Use your marks: relabel, or leave out.")]
+UseMarks = Annotated[
+    bool, typer.Option("--use-marks", help="Apply your corrected labels and exclude faces marked unusable.")
+]
 
 
 def setting(name: str, *flags: str) -> Any:
-    """An option whose help and bounds are those of the setting of the same name in TrainConfig."""
+    """Create an option with the help text and bounds of a TrainConfig field."""
     from fer_core.config import TrainConfig
 
     field = TrainConfig.model_fields[name]
@@ -46,7 +48,7 @@ def setting(name: str, *flags: str) -> Any:
 
 
 def workspace() -> Workspace:
-    """The workspace the commands read and write."""
+    """Return the workspace of the command line."""
     from fer_core.workspace import Workspace
 
     return Workspace.default()
@@ -54,7 +56,7 @@ def workspace() -> Workspace:
 
 @dataclass(frozen=True)
 class FaceOptions:
-    """How labeled faces are read, as the command line says; None where an option was not given."""
+    """The options that control how labeled faces are read; None if an option was not given."""
 
     skip_unreadable: Annotated[bool | None, setting("skip_unreadable", "--skip-unreadable")]
     classes: Annotated[
@@ -66,32 +68,30 @@ class FaceOptions:
     votes: Annotated[str | None, setting("votes", "--votes")]
     merge: Annotated[
         list[str] | None,
-        typer.Option(help='Make one class of several, or rename one, e.g. --merge "negative=angry,disgust,fear,sad".'),
+        typer.Option(help='Merge classes, or rename one, e.g. --merge "negative=angry,disgust,fear,sad".'),
     ]
-    drop: Annotated[list[str] | None, typer.Option(help="Leave out this class and its faces.")]
-    use_class_map: Annotated[
-        bool | None, typer.Option("--use-class-map", help="Use the classes as arranged on the Data page.")
-    ]
-    class_map: Annotated[str | None, typer.Option(hidden=True, help="A whole class map, as JSON.")]
+    drop: Annotated[list[str] | None, typer.Option(help="Exclude this class and its faces.")]
+    use_class_map: Annotated[bool | None, typer.Option("--use-class-map", help="Use the class map from the Data page.")]
+    class_map: Annotated[str | None, typer.Option(hidden=True, help="A complete class map as JSON.")]
     skip_broken: Annotated[
         bool | None, typer.Option("--skip-broken", hidden=True, help="Old name of --skip-unreadable.")
     ]
 
     @property
     def given(self) -> bool:
-        """Whether any of them was given."""
+        """Whether any of these options was given."""
         return any(getattr(self, field.name) for field in fields(self))
 
     @property
     def maps_classes(self) -> bool:
-        """Whether the classes of the source are changed."""
+        """Whether the options change the classes of the source."""
         return bool(self.merge or self.drop or self.use_class_map or self.class_map)
 
     def reading(self) -> Reading:
-        """Everything but the changes of classes.
+        """Return the reading settings, without --merge, --drop and --use-class-map.
 
         Raises:
-            ConfigError: a value makes no sense.
+            ConfigError: a value is invalid.
         """
         from fer_core.data.reading import Reading
         from fer_core.errors import ConfigError
@@ -102,7 +102,7 @@ class FaceOptions:
             try:
                 values["class_map"] = json.loads(self.class_map)
             except ValueError as error:
-                raise ConfigError("--class-map is not JSON.") from error
+                raise ConfigError("--class-map is not valid JSON.") from error
         return Reading.parse(values)
 
     def load(self, source: str, on_progress: Progress | None = None, reading: Reading | None = None) -> FaceDataset:
@@ -127,7 +127,7 @@ class FaceOptions:
 
 
 def reads_faces(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`FaceOptions`; it takes them as one argument, ``faces``."""
+    """Add the options of :class:`FaceOptions` to a command, which receives them as the argument ``faces``."""
     types = get_type_hints(command, include_extras=True)
     own = [
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[p.name])

@@ -1,4 +1,4 @@
-"""What the command line prints (results on stdout, progress and notes on stderr), and how Ctrl-C stops it."""
+"""Prints results on stdout, progress and messages on stderr, and handles Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def emit(value: Any, as_json: bool, text: str) -> None:
-    """Print the result: one JSON document, or the text for people."""
+    """Print the result as one JSON document or as text."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False) if as_json else text)
 
 
 def note(text: str) -> None:
-    """Say something about the progress, on stderr."""
+    """Print a message on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1, total: bool = False) -> str:
-    """Rows in aligned columns under a header, as text.
+    """Format rows in aligned columns under a header.
 
     Args:
-        header: the columns' names.
-        rows: their cells; None stands for a value that does not exist and is written as a dash.
-        left: how many columns, from the left, hold words; the others hold numbers and are aligned to the right.
-        total: the last row is a sum, set apart from those above it.
+        header: the column names.
+        rows: the cells; None is shown as a dash.
+        left: number of left-aligned text columns; the others are numbers, aligned to the right.
+        total: the last row is a sum, separated from the rows above.
     """
     from rich import box
     from rich.console import Console
@@ -45,7 +45,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int 
     for number, row in enumerate(rows):
         cells = [Text("–" if cell is None else str(cell)) for cell in row]
         drawn.add_row(*cells, end_section=total and number == len(rows) - 2)
-    # Wide enough for any row: what is printed may be piped into a file, and a cut cell would be a wrong one.
+    # Wide enough for any row: output may be piped into a file, and a truncated cell would be wrong.
     page = Console(file=io.StringIO(), width=10_000, color_system=None, legacy_windows=False)
     with page.capture() as captured:
         page.print(drawn)
@@ -53,24 +53,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int 
 
 
 class Bar:
-    """A progress bar on stderr; called with (done, total). Silent where stderr is no terminal."""
+    """A progress bar on stderr, called with (done, total). It shows nothing if stderr is not a terminal."""
 
     def __init__(self, console: Console, bar: Progress, task: TaskID) -> None:
-        """Show the progress of ``task``."""
+        """Create a bar for ``task``."""
         self._console, self._bar, self._task = console, bar, task
 
     def __call__(self, done: int, total: int, description: str | None = None, speed: str = "") -> None:
-        """Move the bar; a description replaces the one before it."""
+        """Update the bar; ``description`` replaces the previous one."""
         self._bar.update(self._task, completed=done, total=total, description=description, speed=speed)
 
     def print(self, line: str) -> None:
-        """Write a line above the bar, to a terminal or a file alike."""
+        """Print a line above the bar, on a terminal or into a file."""
         self._console.print(line, highlight=False, markup=False)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Bar]:
-    """A progress bar while the block runs."""
+    """Show a progress bar while the block runs."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -88,13 +88,13 @@ def progress(what: str) -> Iterator[Bar]:
 
 @contextmanager
 def stop_on_interrupt(notice: str) -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request to stop; the second breaks off.
+    """Treat the first Ctrl-C as a stop request; a second one interrupts.
 
     Args:
-        notice: what is said at the first, such as how the work will end.
+        notice: the message after the first Ctrl-C, such as how the work will end.
 
     Yields:
-        whether a stop was asked for.
+        A function that returns whether a stop was requested.
     """
     asked = False
 
@@ -103,7 +103,7 @@ def stop_on_interrupt(notice: str) -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        note(f"{notice} Press Ctrl-C again to break off.")
+        note(f"{notice} Press Ctrl-C again to interrupt immediately.")
 
     previous = signal.signal(signal.SIGINT, interrupt)
     try:

@@ -1,4 +1,4 @@
-"""``predict`` and ``explain``: faces in photographs."""
+"""``predict`` and ``explain``: faces in photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ commands = typer.Typer()
 @commands.command()
 def predict(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Photographs, or folders of them (with their sub-folders).")
+        list[str], typer.Argument(metavar="PATH…", help="Photos, or folders of photos with their subfolders.")
     ],
     model: Annotated[
         str | None,
@@ -23,12 +23,12 @@ def predict(
     ] = None,
     csv: Annotated[
         str | None,
-        typer.Option(help="Also write a table, row by row; photographs that stand in it already are skipped."),
+        typer.Option(help="Also write a CSV table row by row; photos it already contains are skipped."),
     ] = None,
     sensitivity: Sensitivity = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the faces in photographs and name their expressions."""
+    """Find the faces in photos and predict their expressions."""
     from fer_core.errors import ImageError
     from fer_core.faces import FaceDetector
     from fer_core.formatting import valid_utf8
@@ -50,14 +50,14 @@ def predict(
     done = {record["file"] for record in records}
     document["skipped"] = skipped = [file for file in map(valid_utf8, files) if file not in done]
     if skipped:
-        note(f"{len(skipped)} of {len(files)} photographs stood in {csv} already and were skipped.")
+        note(f"{len(skipped)} of {len(files)} photos were already in {csv} and were skipped.")
     emit(document, as_json, "\n".join(_photo_text(record) for record in records))
     if records and all("error" in record for record in records):
-        raise ImageError("None of these files could be read as a photograph; the reason stands beside each.")
+        raise ImageError("None of these files could be read as a photo; the reason is shown next to each file.")
 
 
 def _photo_text(record: dict[str, Any]) -> str:
-    """One line for one photograph."""
+    """Format one photo's result as a line of text."""
     from fer_core.formatting import display_safe
 
     faces = [
@@ -73,7 +73,7 @@ def _photo_text(record: dict[str, Any]) -> str:
 @commands.command()
 @reads_faces
 def explain(
-    photo: Annotated[str | None, typer.Argument(help="A photograph; its largest face is explained.")] = None,
+    photo: Annotated[str | None, typer.Argument(help="A photo; its largest face is explained.")] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
     method: Annotated[
         str, typer.Option(help="gradient, smoothgrad, integrated_gradients, gradcam or occlusion.")
@@ -83,7 +83,7 @@ def explain(
     ] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="Write the overlay to this image file.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Instead of a photograph: region shares over a whole split of this data.")
+        str | None, typer.Option(help="Instead of a photo: region shares over a whole split of this data.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
     sensitivity: Sensitivity = None,
@@ -91,13 +91,13 @@ def explain(
     *,
     faces: FaceOptions,
 ) -> None:
-    """Show which parts of a face decide the answer, and whether the map is to be believed."""
+    """Show which regions of a face the prediction relies on, with sanity checks of the map."""
     from fer_core.errors import ConfigError
     from fer_core.inference import Classifier
     from fer_core.inference.classifier import default_model
 
     if (photo is None) == (data is None):
-        raise ConfigError("Give either a photograph or --data, e.g. explain photo.jpg, or explain --data fer2013.zip.")
+        raise ConfigError("Give either a photo or --data, e.g. explain photo.jpg, or explain --data fer2013.zip.")
     classifier = Classifier.load(model or default_model(), workspace=workspace(), sensitivity=sensitivity)
     if data is not None:
         from fer_core.explanation import study_regions

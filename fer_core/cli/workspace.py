@@ -1,4 +1,4 @@
-"""``app`` and ``cache``: the app on this workspace, and what its cache holds."""
+"""``app`` and ``cache``: start the app, and show or prune the cache."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ commands = typer.Typer()
 @commands.command("app")
 def run_app(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Serve here; the next free port where it is taken. [8501]")
+        int | None, typer.Option(min=1, max=65535, help="Port to serve on; if it is in use, the next free one. [8501]")
     ] = None,
-    window: Annotated[
-        bool, typer.Option("--window", help="Open a window of its own instead of a browser tab.")
-    ] = False,
+    window: Annotated[bool, typer.Option("--window", help="Open a separate window instead of a browser tab.")] = False,
 ) -> None:
-    """Start the app in the browser; a second start on the same workspace opens the one that runs."""
+    """Start the app in the browser; a second start for the same workspace opens the running one."""
     from fer_core.launcher import launch
 
     status = launch(workspace(), port=port, window=window, say=note)
@@ -38,7 +36,7 @@ commands.add_typer(_cache, name="cache")
 
 @_cache.callback(invoke_without_command=True)
 def show_cache(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show what the content cache holds; ``cache prune`` makes room."""
+    """Show what the cache holds; ``cache prune`` frees space."""
     from fer_core.store import Store
 
     if context.invoked_subcommand is None:
@@ -49,11 +47,11 @@ def show_cache(context: typer.Context, as_json: JsonOption = False) -> None:
 @_cache.command("prune")
 def prune_cache(
     to: Annotated[
-        str | None, typer.Option("--to", help="How much may stay, such as 1GB; the limit where left out.")
+        str | None, typer.Option("--to", help="Size to keep, such as 1GB; the cache limit if omitted.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove the entries unused longest; everything in the cache can be computed again."""
+    """Delete the least recently used entries; everything in the cache can be computed again."""
     from fer_core.store import Store, format_size, parse_size
 
     store = Store(workspace())

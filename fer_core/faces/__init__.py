@@ -1,4 +1,4 @@
-"""Faces in photographs: find them, and cut them out by the one crop rule; no network is needed."""
+"""Find faces in images and crop them by the one crop rule; no network is needed."""
 
 from fer_core.faces.crop import (
     Square,

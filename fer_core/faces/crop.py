@@ -43,16 +43,16 @@ from fer_core.preprocess import FACE_SIZE, Faces, to_face, to_grey
 SPREAD: Final = 0.2285
 """Root mean square distance of the five landmarks from their mean, as a share of the side (median over FER2013)."""
 CENTRE: Final = (0.0036, -0.0556)
-"""From the anchor of :func:`crop_box` to the centre of the square, x and y, as a share of the side (medians)."""
+"""Offset from the anchor of :func:`crop_box` to the center of the square, x and y, as a share of the side (medians)."""
 NOSE_SHARE: Final = 0.5
-"""How much of the nose's way off the middle of eyes and mouth is taken back when the head is turned."""
+"""Share of the nose's offset from the middle of eyes and mouth that is subtracted, for turned heads."""
 
-_LARGEST_SIDE = 20_000  # pixels; a grey square of this side takes 400 MB
+_LARGEST_SIDE = 20_000  # pixels; a gray square of this side takes 400 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """A square region in whole pixels of an image; it may reach beyond the image's edges."""
+    """A square region of an image in whole pixels; it may extend beyond the image."""
 
     x: int
     """Left edge."""
@@ -63,13 +63,12 @@ class Square:
 
 
 def crop_box(face: Face) -> Square:
-    """The square that is cut out for ``face``: its landmarks come to lie where FER2013 has them.
+    """Return the square to crop for ``face``, which places its landmarks where FER2013 has them.
 
-    Side: the landmarks' root mean square distance from their mean, divided by :data:`SPREAD`. This varies least over
-    expressions (medians of the seven classes agree within 1%, disgust within 5%) and, unlike the detector's
-    box, does not depend on how much of the picture surrounds the face. Centre: the mean of eyes and mouth corners,
-    moved by :data:`NOSE_SHARE` of the way from the nose to it, since in a turned head the nose leads and the back of
-    the head lags; then moved by :data:`CENTRE`.
+    Side: the landmarks' root mean square distance from their mean, divided by :data:`SPREAD`. This varies least over expressions
+    (medians of the seven classes agree within 1%, disgust within 5%) and, unlike the detector's box, does not depend on the
+    surroundings of the face. Center: the mean of eyes and mouth corners, moved by :data:`NOSE_SHARE` of the way from the nose to
+    it, because in a turned head the nose leads and the back of the head lags; then moved by :data:`CENTER`.
     """
     points = face.landmarks.astype(np.float64)  # (5, 2)
     spread = float(np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()))
@@ -81,32 +80,30 @@ def crop_box(face: Face) -> Square:
 
 
 def square_around(x: float, y: float, width: float, height: float) -> Square:
-    """The square about the centre of a box marked by hand, as wide as the box's longer side.
+    """Return the square around the center of a box marked by hand, as wide as the box's longer side.
 
     Raises:
         ImageError: the box is empty or not finite.
     """
     if not np.isfinite([x, y, width, height]).all() or width <= 0 or height <= 0:
-        raise ImageError(
-            f"A face must be marked with a box that has a width and a height; this one is {width}×{height}."
-        )
+        raise ImageError(f"A face must be marked with a box that has a width and a height; got {width}×{height}.")
     return _square(x + width / 2, y + height / 2, max(1.0, width, height))
 
 
 def _square(x: float, y: float, side: float) -> Square:
-    """The square of whole pixels about a centre."""
+    """Return the square of whole pixels around a center."""
     whole = round(side)
     return Square(round(x - whole / 2), round(y - whole / 2), whole)
 
 
 def crop_square(image: npt.NDArray[np.generic], square: Square) -> npt.NDArray[np.uint8]:
-    """One face uint8 (48, 48) from a square of an image (grey or RGB, as :func:`fer_core.preprocess.to_grey` takes).
+    """Crop one face, uint8 (48, 48), from a square of an image (gray or RGB, see :func:`fer_core.preprocess.to_gray`).
 
-    Resampled once, from the image's own pixels, by area averaging. Beyond the image's edges its outermost pixels are
-    repeated, which is also what training shows the network where a shifted or turned face leaves the frame.
+    It is resampled once from the image's own pixels, by area averaging. Beyond the image, its border pixels are repeated, as in
+    training when augmentation moves a face out of the frame.
 
     Raises:
-        ImageError: the square does not touch the image, or is absurdly large.
+        ImageError: the square does not touch the image, or is far too large.
     """
     import cv2
 
@@ -115,8 +112,8 @@ def crop_square(image: npt.NDArray[np.generic], square: Square) -> npt.NDArray[n
     right, bottom = min(square.x + square.side, width), min(square.y + square.side, height)
     if left >= right or top >= bottom or not 1 <= square.side <= _LARGEST_SIDE:
         raise ImageError(
-            f"The square at ({square.x}, {square.y}) with a side of {square.side} pixels does not lie "
-            f"in this image of {width}×{height} pixels. Mark a face inside the image."
+            f"The square at ({square.x}, {square.y}) with a side of {square.side} pixels is outside "
+            f"this image of {width}×{height} pixels. Mark a face inside the image."
         )
     part = to_grey(image[top:bottom, left:right])
     missing = top - square.y, square.y + square.side - bottom, left - square.x, square.x + square.side - right
@@ -126,11 +123,11 @@ def crop_square(image: npt.NDArray[np.generic], square: Square) -> npt.NDArray[n
 
 
 def crop_face(image: npt.NDArray[np.generic], face: Face) -> npt.NDArray[np.uint8]:
-    """The 48×48 uint8 pixels a network sees of ``face``: ``crop_square(image, crop_box(face))``."""
+    """Return the 48×48 uint8 pixels that a network sees of ``face``: ``crop_square(image, crop_box(face))``."""
     return crop_square(image, crop_box(face))
 
 
 def crop_squares(image: npt.NDArray[np.generic], squares: Iterable[Square]) -> Faces:
-    """All squares of an image as one batch, uint8 (N, 48, 48); N may be 0."""
+    """Crop all squares of an image as one batch, uint8 (N, 48, 48); N may be 0."""
     crops = [crop_square(image, square) for square in squares]
     return np.stack(crops) if crops else np.empty((0, FACE_SIZE, FACE_SIZE), np.uint8)

@@ -1,4 +1,4 @@
-"""Where the faces are: YuNet (Wu, Peng & Yu 2023) through OpenCV, for images of any size."""
+"""Face detection with YuNet (Wu, Peng & Yu 2023) through OpenCV, for images of any size."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ YUNET: Final = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 LONGEST_SIDE: Final = 320
-"""An image is brought to this longest side before the search; YuNet loses faces that fill a larger frame."""
+"""Longest side of the image during detection; YuNet misses faces that fill a larger frame."""
 THRESHOLD: Final = 0.6
-"""Lowest score of a face; at OpenCV's own default of 0.9 most real faces are lost."""
+"""Lowest score of a face; at OpenCV's default of 0.9 most real faces are missed."""
 
-_FINE = 4  # the search for small faces uses a longest side four times as long
-_LARGEST_ENLARGEMENT = 4.0  # a face of 48 pixels is looked at with 192
-_LONGEST_STRIP = 4096  # pixels; the longest side of a panorama during the search
-_SMALLEST_SIDE = 10  # pixels after scaling; YuNet knows no smaller face
-_SMALLEST_INPUT = 64  # pixels; OpenCV 4.10 invents faces where the coarsest feature map (stride 32) has a single row
+_FINE = 4  # the longest side for small faces is four times as long
+_LARGEST_ENLARGEMENT = 4.0  # a face of 48 pixels is enlarged to 192
+_LONGEST_STRIP = 4096  # pixels; the longest side of a panorama during detection
+_SMALLEST_SIDE = 10  # pixels after scaling; YuNet finds no smaller face
+_SMALLEST_INPUT = 64  # pixels; OpenCV 4.10 reports false faces if the coarsest feature map (stride 32) has a single row
 _NMS_IOU = 0.3
 _NMS_CONTAINED = 0.6
 
-# OpenCV's log level belongs to the whole process, so two threads must not change it at once.
+# OpenCV's log level is global, so two threads must not change it at the same time.
 _log_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face found, in pixels of the image it was found in (origin at the outer corner of the first pixel)."""
+    """A detected face, in pixels of its image (origin at the outer corner of the first pixel)."""
 
     box: Box
-    """Left, top, width, height. May reach beyond the image's edges where the face does."""
+    """Left, top, width, height. May extend beyond the image."""
     score: float
-    """0…1; above the detector's threshold."""
+    """The detector's score, 0…1; above its threshold."""
     landmarks: npt.NDArray[np.float32]
     """(5, 2), x and y, read-only: the person's right eye (left in the image), left eye, nose tip,
     right mouth corner, left mouth corner."""
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Centre of the box: x, y."""
+        """Center of the box: x, y."""
         x, y, width, height = self.box
         return x + width / 2, y + height / 2
 
 
 class FaceDetector:
-    """YuNet with its weights checked; one object may be shared between threads.
+    """YuNet with verified weights; thread-safe.
 
-    OpenCV's detector keeps buffers between its calls and must not be entered twice, so calls take turns at a lock.
-    Threads that should work side by side (two webcams, say) each make a detector of their own: it takes 10 ms.
+    OpenCV's detector keeps buffers between calls, so calls are serialized by a lock. Threads that should run in parallel, such as
+    two webcams, should each create a detector, which takes 10 ms.
     """
 
     def __init__(
@@ -69,35 +69,34 @@ class FaceDetector:
         """Load the weights.
 
         Args:
-            longest_side: Pixels (64…4096) an image's longest side is brought to before the search. Smaller is faster
-                and finds only larger faces: a face needs about 25 of these pixels to be found reliably.
-            threshold: Lowest score of a face, 0…1.
-            weights: The file ``face_detection_yunet_2023mar.onnx``, if not the one that comes with the program.
+            longest_side: longest side of the image during detection, 64…4096 pixels. Smaller is faster but finds only larger
+                faces: a face needs about 25 of these pixels.
+            threshold: lowest score of a face, 0…1.
+            weights: the file ``face_detection_yunet_2023mar.onnx``; None uses the one that ships with the program.
 
         Raises:
-            ModelError: the weights are missing or are not the file this program was tried with.
-            ValueError: a setting lies outside its bounds.
+            ModelError: the weights are missing or are not the tested file.
+            ValueError: a setting is out of bounds.
         """
         if not 64 <= longest_side <= _LONGEST_STRIP or not 0 < threshold <= 1:
-            raise ValueError(f"longest_side must be 64…{_LONGEST_STRIP} and threshold 0…1.")
+            raise ValueError(f"longest_side must be in 64…{_LONGEST_STRIP} and threshold in 0…1.")
         self.longest_side = longest_side
         self.threshold = threshold
         self._net = _load(Path(weights or asset(YUNET)), threshold)
         self._lock = threading.Lock()
 
     def detect(self, image: npt.NDArray[np.generic], fast: bool = False) -> tuple[Face, ...]:
-        """The faces in an image, from left to right (by the box's centre; then from top to bottom).
+        """Detect the faces in an image, sorted by the x, then y coordinate of their centers.
 
-        The image is searched at ``longest_side``; at half of it when that finds nothing (faces that fill the frame);
-        and, where the image has the pixels, at four times ``longest_side`` for the small faces of a group. What
-        several searches find is joined by non-maximum suppression.
+        The image is searched at ``longest_side``; at half of it if that finds nothing (faces that fill the frame); and at four times
+        ``longest_side``, if the image is large enough, for small faces. Non-maximum suppression merges the results.
 
         Args:
-            image: uint8, grey (H, W) or RGB (H, W, 3), of any size.
-            fast: Leave out the search for small faces, which takes most of the time: for live use.
+            image: uint8, gray (H, W) or RGB (H, W, 3), of any size.
+            fast: skip the search for small faces, which takes most of the time; for live use.
 
         Raises:
-            ImageError: the array is no such image.
+            ImageError: the array is not such an image.
         """
         pixels = _as_image(image)
         height, width = pixels.shape[:2]
@@ -111,7 +110,7 @@ class FaceDetector:
         return tuple(sorted(_suppress(found), key=lambda face: face.centre))
 
     def _scale(self, height: int, width: int) -> float:
-        """Factor that brings the image to ``longest_side``; a panorama counts as three times as long as high."""
+        """Return the factor that scales the image to ``longest_side``; a panorama counts as three times as long as high."""
         longest, shortest = max(height, width), min(height, width)
         scale = self.longest_side / min(longest, 3 * shortest)
         return min(scale, _LARGEST_ENLARGEMENT, _LONGEST_STRIP / longest)
@@ -134,7 +133,7 @@ class FaceDetector:
             _, rows = self._net.detect(bgr)
         if rows is None:
             return []
-        # Each axis was rounded to whole pixels on its own, so each has its own way back.
+        # Each axis was rounded to whole pixels separately, so each has its own inverse factor.
         back = np.array([width / size[0], height / size[1]], dtype=np.float64)
         points = np.asarray(rows, dtype=np.float64)[:, :14].reshape(-1, 7, 2) * back  # corner, size, five landmarks
         scores = np.asarray(rows, dtype=np.float64)[:, 14]
@@ -144,7 +143,7 @@ class FaceDetector:
 
 
 def largest(faces: tuple[Face, ...]) -> Face | None:
-    """The face with the largest box, or None where there is none."""
+    """Return the face with the largest box, or None."""
     return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
 
 
@@ -156,7 +155,7 @@ def _face(row: npt.NDArray[np.float64], score: float) -> Face:
 
 
 def _is_sane(row: npt.NDArray[np.float64], score: float, width: int, height: int) -> bool:
-    """A face has a size, and its centre lies in the image (OpenCV 4.10 has returned anything else)."""
+    """Return whether a face has a positive size and its center lies in the image (OpenCV 4.10 can return others)."""
     if not (np.isfinite(row).all() and np.isfinite(score)):
         return False
     centre, size = row[0] + row[1] / 2, row[1]
@@ -165,9 +164,9 @@ def _is_sane(row: npt.NDArray[np.float64], score: float, width: int, height: int
 
 
 def _suppress(faces: list[Face]) -> list[Face]:
-    """Greedy non-maximum suppression by score.
+    """Apply greedy non-maximum suppression by score.
 
-    A face is also dropped when it lies inside a better one: the fine search takes parts of a large face for faces.
+    A face inside a better one is dropped too, because the fine search mistakes parts of a large face for faces.
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
@@ -186,8 +185,8 @@ def _as_image(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise ImageError(
-            "Faces are looked for in uint8 images, grey (H, W) or RGB (H, W, 3); "
-            f"this one is {array.dtype} of shape {array.shape}. Use fer_core.faces.read_photo to decode a file."
+            "The image must be uint8, gray (H, W) or RGB (H, W, 3); "
+            f"got {array.dtype} of shape {array.shape}. Use fer_core.images.read_photo to decode a file."
         )
     return np.ascontiguousarray(array)
 
@@ -199,15 +198,15 @@ def _load(path: Path, threshold: float) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"The face detector's weights {path} cannot be read ({error.strerror}). Install FER Lab again."
+            f"The face detector's weights {path} cannot be read ({error.strerror}). Reinstall FER Lab."
         ) from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != YUNET_SHA256:
         raise ModelError(
             f"The face detector's weights {path} are damaged or another version: expected sha-256 {YUNET_SHA256[:12]}…, "
-            f"found {digest[:12]}…. Put back the file face_detection_yunet_2023mar.onnx of OpenCV Zoo."
+            f"found {digest[:12]}…. Restore face_detection_yunet_2023mar.onnx from OpenCV Zoo."
         )
-    # From memory: the bytes that were checked are the bytes that are used, and the path may hold any character.
+    # Loaded from memory, so that the verified bytes are the ones in use, and the path may contain any character.
     with _quiet_opencv():
         return cv2.FaceDetectorYN.create(
             "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), (320, 320), threshold, _NMS_IOU, 5000
@@ -216,10 +215,10 @@ def _load(path: Path, threshold: float) -> Any:
 
 @contextmanager
 def _quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV's warnings off the terminal: 5.0 prints a harmless one whenever it builds a network."""
+    """Silence OpenCV's warnings: version 5.0 prints a harmless one whenever it builds a network."""
     import cv2
 
-    # The level moved: cv2 in 4.10, cv2.utils.logging later.
+    # The setting moved: cv2 in 4.10, cv2.utils.logging later.
     logging: Any = getattr(cv2.utils, "logging", cv2)
     error_level = 2
     with _log_lock:

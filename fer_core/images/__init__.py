@@ -1,4 +1,4 @@
-"""Image files: one decoder for photographs and data sets, one encoder, one way to resize what is shown."""
+"""Image files: one decoder for photos and data sets, one encoder, and one way to resize for display."""
 
 from fer_core.images.decode import FACE_LIMITS, PHOTO_LIMITS, Limits, Photo, decode_face, read_photo
 from fer_core.images.encode import base64_png, check_image_name, encode, png, write_image

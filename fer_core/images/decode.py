@@ -1,4 +1,4 @@
-"""The one decoder of image files, for photographs and for faces of a data set: upright, hostile files refused first."""
+"""The one decoder of image files, for photos and data sets: applies orientation, rejects dangerous files first."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from fer_core.preprocess import to_face
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_BACKGROUND: Final = (128, 128, 128)  # what transparent pixels are laid on
+_BACKGROUND: Final = (128, 128, 128)  # the background behind transparent pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is decoded at most and at least; anything beyond is refused before it is decoded."""
+    """Limits of what is decoded; anything beyond is rejected before decoding."""
 
     max_bytes: int
     max_pixels: int
@@ -35,49 +35,49 @@ class Limits:
     min_side: int = 1
 
     def check_bytes(self, count: int) -> None:
-        """Refuse a file of ``count`` bytes that is too long.
+        """Raise an error if a file of ``count`` bytes is too large.
 
         Raises:
-            UnreadableImage: it is.
+            UnreadableImage: the file is too large.
         """
         if count > self.max_bytes:
-            raise UnreadableImage(f"has more than the {self.max_bytes >> 20} MB allowed")
+            raise UnreadableImage(f"is larger than the {self.max_bytes >> 20} MB allowed")
 
     def check_size(self, width: int, height: int) -> None:
-        """Refuse a picture that is too large or too small, in pixels.
+        """Raise an error if an image is too large or too small, in pixels.
 
         Raises:
-            UnreadableImage: it is.
+            UnreadableImage: the image is too large or too small.
         """
         if width < 1 or height < 1:
-            raise UnreadableImage("is damaged: it declares a picture without pixels")
+            raise UnreadableImage("is damaged: it declares an image without pixels")
         if width * height > self.max_pixels or max(width, height) > self.max_side:
             raise UnreadableImage(self.too_large(f"{width:,}×{height:,} pixels"))
         if min(width, height) < self.min_side:
             raise UnreadableImage(f"is {width}×{height} pixels, too small to show a face")
 
     def too_large(self, size: str) -> str:
-        """The reason a picture of this size is refused for."""
+        """Return the reason for rejecting an image of this size."""
         return (
             f"declares {size}; at most {self.max_pixels // 10**6} million with sides up to {self.max_side:,} "
-            "are decoded: reduce it first"
+            "are decoded; reduce it first"
         )
 
 
 PHOTO_LIMITS: Final = Limits(max_bytes=200 * 2**20, max_pixels=80_000_000, max_side=65_500)
-"""For photographs; a phone's have 12 to 50 million pixels."""
+"""For photos; those of phones have 12 to 50 million pixels."""
 FACE_LIMITS: Final = Limits(max_bytes=64 * 2**20, max_pixels=50_000_000, max_side=16_384, min_side=8)
-"""For images of a data set, each one face: below eight pixels nothing of a face is left."""
+"""For images of a data set, one face each; below eight pixels nothing of a face is left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
-    """A decoded photograph, upright."""
+    """A decoded photo, upright."""
 
     rgb: npt.NDArray[np.uint8]
     """uint8 (height, width, 3), read-only."""
     notes: tuple[str, ...] = ()
-    """What a person should know about how the file was read, one phrase each."""
+    """Notes about how the file was read, one phrase each."""
 
     @property
     def width(self) -> int:
@@ -127,12 +127,12 @@ def decode_face(data: bytes, limits: Limits = FACE_LIMITS) -> npt.NDArray[np.uin
     The same formats as for photographs; the rotation stored by a camera is applied.
 
     Raises:
-        UnreadableImage: the bytes are no image, are cut short, or declare a size that is refused.
+        UnreadableImage: the bytes are no image, are truncated, or declare a size that is too large.
     """
     limits.check_bytes(len(data))
     size = jpeg_size(data)
     # A whole JPEG is what FER2013 is made of: OpenCV decodes it three times as fast as Pillow. Some of its versions
-    # decode one that was cut short, too, to a half-gray face; so those go to Pillow, which refuses them.
+    # decode truncated ones to a half-gray face; those go to Pillow, which rejects them.
     if size is not None and data.endswith(b"\xff\xd9"):
         limits.check_size(*size)
         return to_face(_decode_whole_jpeg(data))
@@ -142,10 +142,9 @@ def decode_face(data: bytes, limits: Limits = FACE_LIMITS) -> npt.NDArray[np.uin
 
 
 class _QuietPillow:
-    """Keeps Pillow's warnings about odd files silent while any thread decodes.
+    """Silences Pillow's warnings about odd files while any thread decodes.
 
-    The filters of Python's warnings belong to the whole process: the first thread in changes them, the last one out
-    puts them back.
+    Python's warning filters are global: the first thread changes them, the last one restores them.
     """
 
     def __init__(self) -> None:
@@ -180,7 +179,7 @@ def _read(path: Path, limits: Limits) -> bytes:
 
 @contextlib.contextmanager
 def _opened(data: bytes, limits: Limits) -> Iterator[Image]:
-    """A file opened by Pillow, not yet decoded; what goes wrong in the block counts as damage of the file."""
+    """Open a file with Pillow without decoding it; errors in the block count as damage of the file."""
     from PIL import Image, UnidentifiedImageError
 
     size = webp_size(data)
@@ -194,15 +193,15 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image]:
         raise
     except UnidentifiedImageError as error:
         raise UnreadableImage(
-            "is not a picture in a format that is read here (JPEG, PNG, GIF, WebP, BMP, TIFF, PPM, AVIF, HEIC), "
+            "is not an image in a supported format (JPEG, PNG, GIF, WebP, BMP, TIFF, PPM, AVIF, HEIC), "
             "or its beginning is damaged"
         ) from error
     except Image.DecompressionBombError as error:
-        raise UnreadableImage(limits.too_large("more pixels than any photograph")) from error
+        raise UnreadableImage(limits.too_large("more pixels than any photo")) from error
     except MemoryError as error:
-        raise UnreadableImage("needs more memory than there is; reduce it first") from error
-    except Exception as error:  # Pillow's readers raise a dozen kinds of errors on damaged bytes
-        raise UnreadableImage("is damaged or cut short") from error
+        raise UnreadableImage("needs more memory than is available; reduce it first") from error
+    except Exception as error:  # Pillow's readers can raise a dozen kinds of errors on damaged bytes
+        raise UnreadableImage("is damaged or truncated") from error
 
 
 def _decode_whole_jpeg(data: bytes) -> npt.NDArray[np.generic]:
@@ -211,9 +210,9 @@ def _decode_whole_jpeg(data: bytes) -> npt.NDArray[np.generic]:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
-        raise UnreadableImage("is damaged or cut short") from error
+        raise UnreadableImage("is damaged or truncated") from error
     if pixels is None:
-        raise UnreadableImage("is damaged or cut short")
+        raise UnreadableImage("is damaged or truncated")
     array: npt.NDArray[np.generic] = np.asarray(pixels)
     return array if array.ndim == 2 else array[..., ::-1]  # OpenCV's order is BGR
 
@@ -229,12 +228,12 @@ def _describe(image: Image, name: str) -> tuple[str, ...]:
     except Exception:  # the second frame is damaged; the first may be whole
         several = True
     if several and kind == "HEIF":
-        notes.append("several pictures: the main one is used")
+        notes.append("contains several images; the main one is used")
     elif several and kind == "TIFF":
-        notes.append("several pages: the first is used")
-    elif several and kind != "MPO":  # an MPO's further pictures are the second eye of a camera or a thumbnail
-        notes.append("animated: the first frame is used")
-    if kind != "HEIF":  # opened at its main picture, which need not be the first
+        notes.append("contains several pages; the first is used")
+    elif several and kind != "MPO":  # further images of an MPO are the second view of a stereo camera, or a thumbnail
+        notes.append("animated; the first frame is used")
+    if kind != "HEIF":  # opened at its main image, which need not be the first
         image.seek(0)
     return tuple(notes)
 
@@ -244,11 +243,11 @@ def _load_upright(image: Image, limits: Limits) -> tuple[Image, tuple[str, ...]]
     from PIL import ImageOps
 
     image.load()
-    limits.check_size(*image.size)  # of a HEIC the size is certain only now
+    limits.check_size(*image.size)  # the size of a HEIC is certain only now
     try:
         return ImageOps.exif_transpose(image), ()
     except Exception:  # damaged EXIF data raise many kinds of errors
-        return image, ("its EXIF data are damaged: shown as stored",)
+        return image, ("its EXIF data is damaged; shown as stored",)
 
 
 def _is_transparent(image: Image) -> bool:

@@ -1,4 +1,4 @@
-"""The one encoder of pictures: pixels to the bytes of a PNG, JPEG or WebP file, or to a file."""
+"""The one encoder of images: pixels to the bytes of a PNG, JPEG or WebP file, or to a file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Pixels = npt.NDArray[np.uint8]
 """Gray (H, W) or RGB (H, W, 3) pixels."""
 
 WRITTEN_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
-"""Endings of the files that can be written."""
+"""File extensions that can be written."""
 _JPEG_QUALITY: Final = 88
 
 
 def encode(pixels: Pixels, suffix: str, *, fast: bool = False) -> bytes:
-    """Gray (H, W) or RGB (H, W, 3) pixels as the bytes of an image file.
+    """Encode gray (H, W) or RGB (H, W, 3) pixels as an image file.
 
     Args:
         pixels: uint8.
-        suffix: names the format, one of :data:`WRITTEN_SUFFIXES`.
-        fast: for a picture that is shown at once: a PNG grows somewhat larger, a JPEG smaller.
+        suffix: the format, one of :data:`WRITTEN_SUFFIXES`.
+        fast: prefer speed, for images shown immediately: PNG files become somewhat larger, JPEG files smaller.
     """
     import cv2
 
@@ -40,20 +40,20 @@ def encode(pixels: Pixels, suffix: str, *, fast: bool = False) -> bytes:
 
 
 def png(pixels: Pixels, *, fast: bool = False) -> bytes:
-    """Gray (H, W) or RGB (H, W, 3) pixels as the bytes of a PNG file."""
+    """Encode gray (H, W) or RGB (H, W, 3) pixels as PNG."""
     return encode(pixels, ".png", fast=fast)
 
 
 def base64_png(pixels: Pixels) -> str:
-    """A small picture as base64 text of a PNG file, for HTML and components."""
+    """Encode a small image as base64 PNG text, for HTML and components."""
     return base64.b64encode(png(pixels, fast=True)).decode()
 
 
 def write_image(path: str | Path, pixels: Pixels) -> None:
-    """Write gray (H, W) or RGB (H, W, 3) pixels as an image; the ending names the format.
+    """Write gray (H, W) or RGB (H, W, 3) pixels as an image file; its extension determines the format.
 
     Raises:
-        ImageError: the ending is not one of an image.
+        ImageError: the extension is not that of an image.
         WorkspaceError: the file cannot be written.
     """
     suffix = check_image_name(path)
@@ -62,12 +62,12 @@ def write_image(path: str | Path, pixels: Pixels) -> None:
 
 
 def check_image_name(path: str | Path) -> str:
-    """The ending of a file's name, where it is one of an image that can be written.
+    """Return a file's extension if images can be written in that format.
 
     Raises:
-        ImageError: it is not.
+        ImageError: they cannot.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in WRITTEN_SUFFIXES:
-        raise ImageError(f"'{path}' does not end like an image. Use .png, .jpg or .webp.")
+        raise ImageError(f"'{path}' does not have an image extension. Use .png, .jpg or .webp.")
     return suffix

@@ -1,4 +1,4 @@
-"""The image formats that are read, told by content, and the reasons other files are refused for."""
+"""Recognizes the supported image formats by content, and says why other files are rejected."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SUFFIXES_OF: Final = {
     "HEIF": (".heic", ".heif", ".hif"),
 }
 FORMATS: Final[tuple[str, ...]] = tuple(_SUFFIXES_OF)
-"""Pillow's names of the formats that are read; every further one would be a further way in for hostile files."""
+"""Pillow's names of the supported formats; every further one would add attack surface."""
 IMAGE_SUFFIXES: Final = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in suffixes)
-"""File name endings of the formats that are read, in lower case."""
+"""File extensions of the supported formats, in lower case."""
 PHOTO_SUFFIXES: Final = IMAGE_SUFFIXES | {".svg"}
 """Endings that make a file of a folder a photograph. An SVG is not read, but meant as a picture: the reason is said."""
 
@@ -35,12 +35,12 @@ _HEIF_THREADS: Final = 2  # for one picture; several pictures are decoded side b
 
 
 def looks_like_image(data: bytes) -> bool:
-    """Whether the first bytes are those of an image format that is read here."""
+    """Return whether the first bytes are those of a supported image format."""
     return data.startswith(_MAGIC) or _kind_of_iso_media(data) in ("AVIF", "HEIF")
 
 
 def refuse_other_files(data: bytes) -> None:
-    """Say what a file is that people take for a picture, where it is none.
+    """Raise an error that names what a file really is, if it is not an image.
 
     Raises:
         UnreadableImage: the file is empty, a drawing, a document, a video or text.
@@ -49,11 +49,11 @@ def refuse_other_files(data: bytes) -> None:
         raise UnreadableImage("is empty")
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!")) and b"<svg" in data[:65536].lower()):
-        raise UnreadableImage("is an SVG drawing, not a photograph; export it as PNG or JPEG")
+        raise UnreadableImage("is an SVG drawing, not a photo; export it as PNG or JPEG")
     if start.startswith(b"%pdf"):
-        raise UnreadableImage("is a PDF document, not a photograph; export the page as PNG or JPEG")
+        raise UnreadableImage("is a PDF document, not a photo; export the page as PNG or JPEG")
     if _kind_of_iso_media(data) == "video":
-        raise UnreadableImage("is a video, not a photograph; use the video command")
+        raise UnreadableImage("is a video, not a photo; use the video command")
     # Pictures hold null bytes in their first kilobyte; text does not.
     if b"\0" not in data[:1024] and not data.startswith((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"GIF8", b"BM")):
         try:
@@ -61,11 +61,11 @@ def refuse_other_files(data: bytes) -> None:
         except UnicodeDecodeError as error:
             if error.end < min(len(data), 1024):  # not merely a character cut in half at the end
                 return
-        raise UnreadableImage("is a text file, not a photograph, whatever its name says")
+        raise UnreadableImage("is a text file, not a photo, whatever its name")
 
 
 def pillow_formats(data: bytes) -> list[str]:
-    """Pillow's readers to try on a file, all of them registered."""
+    """Return Pillow's readers to try on a file, all of them registered."""
     from PIL import Image
 
     _register_readers()
@@ -76,7 +76,7 @@ def pillow_formats(data: bytes) -> list[str]:
 
 
 def named_wrongly(kind: str, suffix: str) -> bool:
-    """Whether a file of this format has the name ending of another."""
+    """Return whether a file of this format has the extension of another."""
     return bool(suffix) and kind in _SUFFIXES_OF and suffix not in _SUFFIXES_OF[kind]
 
 
@@ -91,7 +91,7 @@ def _register_readers() -> None:
 
 
 def _kind_of_iso_media(data: bytes) -> str | None:
-    """ "AVIF", "HEIF" or "video" of a file in the ISO base media format; None for all others."""
+    """Return "AVIF", "HEIF" or "video" for a file in the ISO base media format; None for all others."""
     if data[4:8] != b"ftyp":
         return None
     size = min(int.from_bytes(data[:4], "big"), 512)
@@ -102,7 +102,7 @@ def _kind_of_iso_media(data: bytes) -> str | None:
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height from a WebP header; None for other files. Pillow reserves memory for all pixels on opening one."""
+    """Return width and height from a WebP header; None for other files. Pillow would allocate all pixels on opening one."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
         return None
     chunk = data[12:16]
@@ -121,7 +121,7 @@ _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the header of a gray or color JPEG; None for CMYK, odd headers and other formats."""
+    """Return width and height from the header of a gray or color JPEG; None for CMYK, odd headers and other formats."""
     if not data.startswith(b"\xff\xd8\xff"):
         return None
     at = 2

@@ -1,4 +1,4 @@
-"""Pictures made larger or smaller to be looked at; what a network sees is resized by ``fer_core.preprocess`` alone."""
+"""Resizes images for display; network input is resized by ``fer_core.preprocess`` only."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 
 def enlarge(picture: npt.NDArray[np.uint8], side: int, *, smooth: bool = True) -> npt.NDArray[np.uint8]:
-    """A small square picture, uint8 (h, w) or (h, w, 3), drawn ``side`` pixels wide and high.
+    """Enlarge a small square image, uint8 (h, w) or (h, w, 3), to ``side`` pixels.
 
     Args:
         picture: the pixels.
-        side: of the result.
-        smooth: bicubic, as a person would see a face; without it each pixel stays a square.
+        side: side of the result.
+        smooth: use bicubic interpolation; without it each pixel stays a square.
     """
     import cv2
 
@@ -21,12 +21,12 @@ def enlarge(picture: npt.NDArray[np.uint8], side: int, *, smooth: bool = True) -
 
 
 def fit(picture: npt.NDArray[np.uint8], longest: int, *, enlarge: bool = False) -> npt.NDArray[np.uint8]:
-    """A picture, uint8 (H, W) or (H, W, 3), with a longest side of at most ``longest`` pixels; proportions stay.
+    """Resize an image, uint8 (H, W) or (H, W, 3), to a longest side of at most ``longest`` pixels, keeping its proportions.
 
     Args:
-        picture: the pixels; they come back as they are where nothing has to change.
+        picture: the pixels; returned unchanged if they fit.
         longest: pixels.
-        enlarge: make a smaller picture as large as that, too.
+        enlarge: enlarge smaller images to that size.
     """
     import cv2
 

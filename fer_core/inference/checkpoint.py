@@ -133,7 +133,7 @@ def read_info(path: Path) -> CheckpointInfo:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}). Expected a .safetensors file.") from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a FER Lab checkpoint: its header is damaged or cut short.") from error
+        raise CheckpointError(f"{path} is not a FER Lab checkpoint: its header is damaged or truncated.") from error
     text = header.get("__metadata__", {}).get(_KEY) if isinstance(header, dict) else None
     if not isinstance(text, str):
         raise CheckpointError(
@@ -187,7 +187,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short ({error}).") from error
+        raise CheckpointError(f"{path} is damaged or truncated ({error}).") from error
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
 
 

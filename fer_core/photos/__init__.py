@@ -1,4 +1,4 @@
-"""Photographs, and folders of them, to faces with predictions.
+"""Predict the faces in photos and in folders of photos.
 
 photo = read_photo("party.jpg")
 result = predict_image(photo, FaceDetector(), Classifier.load("compact"))

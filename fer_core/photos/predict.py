@@ -1,4 +1,4 @@
-"""From a photograph, or a folder of them, to faces with probabilities: what the upload page and ``predict`` do."""
+"""Predicts the faces of photos and folders, for the Upload page and ``predict``."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def predict_squares(
     classifier: Classifier,
     faces: Sequence[Face] | None = None,
 ) -> tuple[FacePrediction, ...]:
-    """Classify regions of an image, all in one batch.
+    """Classify regions of an image in one batch.
 
     Args:
-        image: uint8, grey (H, W) or RGB (H, W, 3).
-        squares: Regions; of a face found, ``crop_box(face)``, of a box marked by hand, ``square_around(*box)``.
-        classifier: The network.
-        faces: The faces the squares were made from, in the same order, where a detector found them.
+        image: uint8, gray (H, W) or RGB (H, W, 3).
+        squares: the regions: ``crop_box(face)`` of a detected face, ``square_around(*box)`` of a box marked by hand.
+        classifier: the network.
+        faces: the detected faces of the squares, in the same order, if a detector found them.
 
     Raises:
         ImageError: a square does not touch the image.
@@ -47,22 +47,22 @@ def predict_squares(
 
 
 def predict_image(photo: Photo, detector: FaceDetector, classifier: Classifier, file: str = "") -> PhotoResult:
-    """Find and classify the faces of a decoded photograph. Where there is none, none is reported."""
+    """Detect and classify the faces of a decoded photo; the result may contain no face."""
     faces = detector.detect(photo.rgb)
     predictions = predict_squares(photo.rgb, [crop_box(face) for face in faces], classifier, faces)
     return PhotoResult(valid_utf8(file), photo.width, photo.height, predictions, photo.notes)
 
 
 def predict_file(path: str | Path, detector: FaceDetector, classifier: Classifier) -> PhotoResult:
-    """Read, find and classify; whatever goes wrong stands in the result's ``error`` and is not raised."""
+    """Read a photo, detect and classify its faces; errors are stored in the result's ``error``, not raised."""
     file = valid_utf8(path)
     try:
         return predict_image(read_photo(path), detector, classifier, file)
     except FerError as error:
         return PhotoResult(file, error=" ".join(str(error).split()))
-    except Exception as error:  # a defect of ours must not cost the other photographs
+    except Exception as error:  # an internal error must not stop the other photos
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return PhotoResult(file, error=f"A defect of this program met this file ({reason}); please report it.")
+        return PhotoResult(file, error=f"Internal error on this file ({reason}); please report it.")
 
 
 def predict_paths(
@@ -75,23 +75,23 @@ def predict_paths(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Iterator[PhotoResult]:
-    """Results of photographs and folders (with their sub-folders), one by one, in the order of :func:`find_photos`.
+    """Predict photos and folders with their subfolders, one by one, in the order of :func:`find_photos`.
 
-    A file that cannot be read yields a result with its ``error``; the others go on.
+    A file that cannot be read yields a result with its ``error``; the others continue.
 
     Args:
-        paths: Files and folders.
-        detector: Finds the faces.
-        classifier: Names their expressions.
-        csv: A table written as the work goes on, see :class:`fer_core.photos.table.ResultTable`. Photographs that
-            stand in it already are not worked on and not yielded again.
-        model_name: Written into the table; a table of another model is refused.
-        on_progress: Called with (done, total) before the first photograph and after each, those in the table included.
-        should_stop: Asked before each photograph; what is done stays in the table.
+        paths: files and folders.
+        detector: the face detector.
+        classifier: the network.
+        csv: a table written along the way, see :class:`fer_core.photos.table.ResultTable`. Photos it already contains are
+            skipped and not yielded.
+        model_name: written into the table; a table of another model raises an error.
+        on_progress: called with (done, total) before the first photo and after each one, including those in the table.
+        should_stop: called before each photo; finished photos stay in the table.
 
     Raises:
-        ImageError: a path does not exist, there is no photograph, or the table is another kind of file. Raised by the
-            call itself, before anything is written.
+        ImageError: a path does not exist, there is no photo, or the table is another kind of file. Raised by the call
+            itself, before anything is written.
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
     files = find_photos(paths)
@@ -126,31 +126,29 @@ def _predict_files(
 
 
 def find_photos(paths: Iterable[str | Path]) -> list[Path]:
-    """The files meant by ``paths``, each once: files as given, then of a folder and its sub-folders the files whose
-    name ends like a picture's (:data:`fer_core.images.PHOTO_SUFFIXES`), sorted; hidden ones are left out.
+    """List the files in ``paths``, each once: files as given, and from folders and subfolders, sorted, the files with
+    an image file extension (:data:`fer_core.images.PHOTO_SUFFIXES`), without hidden ones.
 
     Raises:
-        ImageError: a path does not exist, a folder cannot be read, or there is no picture at all.
+        ImageError: a path does not exist, a folder cannot be read, or there is no image at all.
     """
     given = [Path(path) for path in paths]
     found: dict[str, Path] = {}
     for path in given:
         if not _exists(path):
-            raise ImageError(
-                f"There is no file or folder '{display_safe(path)}'. Give photographs, or folders of them."
-            )
+            raise ImageError(f"There is no file or folder '{display_safe(path)}'. Give photos, or folders of photos.")
         for file in _walk(path) if path.is_dir() else [path]:
             found.setdefault(os.path.abspath(file), file)
     if not found:
         places = ", ".join(f"'{display_safe(path)}'" for path in given) or "nothing"
-        raise ImageError(f"There is no picture in {places}; looked for {', '.join(sorted(PHOTO_SUFFIXES))}.")
+        raise ImageError(f"There is no image in {places}; expected {', '.join(sorted(PHOTO_SUFFIXES))}.")
     return list(found.values())
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # too long a name, a null character
+    except (OSError, ValueError):  # name too long, or a null character
         return False
 
 

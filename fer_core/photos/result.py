@@ -1,4 +1,4 @@
-"""The faces of a photograph with their predictions."""
+"""The predicted faces of a photo."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FacePrediction:
-    """One face of a photograph with what the classifier says of it."""
+    """One face of a photo with its prediction."""
 
     square: Square
-    """The region that was cut out."""
+    """The region that was cropped."""
     crop: npt.NDArray[np.uint8]
-    """uint8 (48, 48): what the network saw."""
+    """uint8 (48, 48): the network's input."""
     classes: ClassList
-    """Of the model, in the order of ``probabilities``."""
+    """The model's classes, in the order of ``probabilities``."""
     probabilities: npt.NDArray[np.float32]
-    """(C,), sums to 1."""
+    """float32 (C,), sums to 1."""
     abstained: bool
-    """The highest probability lies below the model's threshold: the answer is "not sure"."""
+    """Whether the highest probability is below the model's threshold, so that the prediction is "not sure"."""
     face: Face | None = None
-    """What the detector found; None for a box marked by hand."""
+    """The detected face; None for a box marked by hand."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of ``probabilities``."""
+        """The class names in the order of ``probabilities``."""
         return self.classes.names
 
     @property
     def position(self) -> int:
-        """Position of the most probable class, also where ``abstained``."""
+        """Position of the most probable class, even if ``abstained``."""
         return int(self.probabilities.argmax())
 
     @property
     def label(self) -> str:
-        """The most probable class, also where ``abstained``."""
+        """The most probable class, even if ``abstained``."""
         return self.classes[self.position]
 
     @property
@@ -61,7 +61,7 @@ class FacePrediction:
         return None if self.face is None else self.face.score
 
     def box(self, width: int, height: int) -> Box:
-        """Left, top, width and height of the face's box, or of the marked square, cut off at the photograph's edges."""
+        """Return left, top, width and height of the face's box, or of the marked square, clipped to the photo."""
         square = self.square
         x, y, w, h = self.face.box if self.face else (square.x, square.y, square.side, square.side)
         left, top = min(max(x, 0.0), width), min(max(y, 0.0), height)
@@ -71,24 +71,24 @@ class FacePrediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
-    """What came of one photograph: its faces from left to right (none is an answer too), or an error."""
+    """The result for one photo: its faces from left to right (possibly none), or an error."""
 
     file: str
-    """Path as given, always printable as UTF-8."""
+    """The path as given, always encodable as UTF-8."""
     width: int = 0
-    """Pixels, upright; 0 where the file could not be decoded."""
+    """In pixels, upright; 0 if the file could not be decoded."""
     height: int = 0
-    """Pixels, upright; 0 where the file could not be decoded."""
+    """In pixels, upright; 0 if the file could not be decoded."""
     faces: tuple[FacePrediction, ...] = ()
     notes: tuple[str, ...] = ()
-    """What a person should know about how the file was read."""
+    """Notes about how the file was read."""
     error: str | None = None
-    """Why there is no result, in one sentence or two."""
+    """Why there is no result, in one or two sentences."""
 
     def to_dict(self) -> dict[str, Any]:
-        """``{file, width, height, faces: [{box: [x, y, w, h], score, label, probabilities, abstained}]}``, plain values.
+        """Return ``{file, width, height, faces: [{box: [x, y, w, h], score, label, probabilities, abstained}]}``.
 
-        ``notes`` and ``error`` are there only where there are some; boxes are in pixels, cut off at the edges.
+        ``notes`` and ``error`` are present only if there are any; boxes are in pixels, clipped to the photo.
         """
         faces = [
             {

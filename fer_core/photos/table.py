@@ -1,4 +1,4 @@
-"""The csv of a folder's results: written photograph by photograph, repaired and continued after an interruption."""
+"""The CSV of a folder's results: written photo by photo, repaired and continued after an interruption."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ _AFTER: Final = ("notes", "error", "sensitivity")
 
 
 class ResultTable:
-    """A table with one row for each face, and one row for each photograph without a face or with an error.
+    """A table with one row per face, and one row per photo without a face or with an error.
 
-    Columns: ``file, model, width, height, faces`` (how many in this photograph), ``face`` (1, 2, … from left to right),
-    ``x, y, w, h`` (box in pixels), ``score, label, abstained`` (1 or 0), one column of probability for each label,
-    ``notes, error``, and the model's ``sensitivity``. UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    Columns: ``file, model, width, height, faces`` (number of faces in this photo), ``face`` (1, 2, … from left to right), ``x, y,
+    w, h`` (box in pixels), ``score, label, abstained`` (1 or 0), one probability column per class, ``notes, error``, and the
+    model's ``sensitivity``. UTF-8. Text that spreadsheets would run as a formula is escaped with an apostrophe.
 
-    A table that exists is continued: :attr:`done` names its photographs. A row or a photograph that was only half
-    written, as a power cut leaves it, is dropped and done again. Use as a context manager around :meth:`write`; nothing
-    on disk changes before that.
+    An existing table is continued; :attr:`done` lists its photos. An incomplete row or photo at the end, as after a power cut, is
+    dropped and predicted again. Use it as a context manager around :meth:`write`; nothing on disk changes before that.
     """
 
     def __init__(self, path: Path, labels: tuple[str, ...], model: str = "", sensitivity: float = 0.0) -> None:
-        """Read the table at ``path``, where there is one.
+        """Read the table at ``path``, if it exists.
 
         Raises:
             ImageError: the file is something else, or a table of another model or sensitivity.
@@ -59,10 +58,10 @@ class ResultTable:
         self._file: IO[bytes] | None = None
         self._rows, self._must_rewrite = self._read()
         self.done = frozenset(from_csv_cell(row[0]) for row in self._rows)
-        """Photographs that stand in the table already, as their path was given."""
+        """The photos that are already in the table, by their paths as given."""
 
     def _read(self) -> tuple[list[list[str]], bool]:
-        """Rows of complete photographs, and whether the file must be written anew (it is new, or its end is torn)."""
+        """Return the rows of complete photos, and whether the file must be rewritten (it is new, or its end is incomplete)."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -71,38 +70,38 @@ class ResultTable:
             raise ImageError(f"The table '{self.path}' cannot be read ({error.strerror}).") from error
         stored = content
         header, first = self._encode([self.columns]), self._encode([self.columns[:-1]])
-        if header.startswith(content) or first.startswith(content):  # empty, or torn within the header
+        if header.startswith(content) or first.startswith(content):  # empty, or truncated within the header
             return [], content != header
-        if content.startswith(first):  # of the first version, which knew no sensitivity
+        if content.startswith(first):  # a table of the first version, without sensitivity
             content = self._with_sensitivity(content, len(first))
         if not content.startswith(header):
             raise ImageError(
-                f"'{self.path}' exists and is not a table of this command and these labels; "
-                "it is left as it is. Give another name."
+                f"'{self.path}' exists and is not a table of this command with these classes; "
+                "it was not changed. Choose another name."
             )
         rows = self._complete(self._parse(content[len(header) :]))
         for row in rows:
             if row[-1] != self.sensitivity:
                 raise ImageError(
-                    f"'{self.path}' holds results at the sensitivity {row[-1]}, not at {self.sensitivity}; it is left as it "
-                    "is. Give another name."
+                    f"'{self.path}' contains results at sensitivity {row[-1]}, not {self.sensitivity}; it was not "
+                    "changed. Choose another name."
                 )
             if row[1] != csv_cell(self.model):
                 raise ImageError(
-                    f"'{self.path}' holds results of the model '{from_csv_cell(row[1])}', not of '{self.model}'; "
-                    "it is left as it is. Give another name."
+                    f"'{self.path}' contains results of the model '{from_csv_cell(row[1])}', not of '{self.model}'; "
+                    "it was not changed. Choose another name."
                 )
         return rows, header + self._encode(rows) != stored
 
     def _with_sensitivity(self, content: bytes, header: int) -> bytes:
-        """A table of the first version with the column it lacks: its results are those of sensitivity 0."""
+        """Add the sensitivity column to a table of the first version; its results are those of sensitivity 0."""
         rows = self._parse(content[header:])
         full = [[*row, "0"] if len(row) == len(self.columns) - 1 else row for row in rows]
         return self._encode([self.columns, *full])
 
     def _parse(self, content: bytes) -> list[list[str]]:
-        """The whole rows of what follows the header."""
-        # A character cut in half can only stand in the torn last row.
+        """Return the complete rows after the header."""
+        # A truncated character can only be in the incomplete last row.
         text = content.decode("utf-8", "replace")
         try:
             rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -113,7 +112,7 @@ class ResultTable:
         return rows
 
     def _complete(self, rows: list[list[str]]) -> list[list[str]]:
-        """The rows up to the last photograph with all its faces."""
+        """Return the rows up to the last photo with all its faces."""
         kept: list[list[str]] = []
         at = 0
         while at < len(rows):
@@ -132,7 +131,7 @@ class ResultTable:
         """Open the file for writing, repaired.
 
         Raises:
-            WorkspaceError: the place cannot be written.
+            WorkspaceError: the file cannot be written.
         """
         try:
             if self._must_rewrite:
@@ -150,10 +149,10 @@ class ResultTable:
             self._file = None
 
     def write(self, result: PhotoResult) -> None:
-        """Append the rows of one photograph and hand them to the operating system.
+        """Append the rows of one photo and flush them to the operating system.
 
         Raises:
-            WorkspaceError: the disk is full; the photographs written before stay.
+            WorkspaceError: the disk is full; earlier photos stay in the table.
         """
         assert self._file is not None, "ResultTable is written inside its with block"
         try:
@@ -177,14 +176,14 @@ class ResultTable:
         return [number, *face.box(width, height), score, csv_cell(face.label), int(face.abstained), *probabilities]
 
     def _damaged(self) -> ImageError:
-        return ImageError(f"The table '{self.path}' is damaged in its middle; it is left as it is. Give another name.")
+        return ImageError(f"The table '{self.path}' is damaged in the middle; it was not changed. Choose another name.")
 
     def _cannot_write(self, error: OSError | WorkspaceError) -> WorkspaceError:
         cause = error if isinstance(error, OSError) else error.__cause__
         reason = getattr(cause, "strerror", None) or str(error)
         return WorkspaceError(
-            f"The table '{self.path}' cannot be written ({reason}). What stands in it is kept; "
-            "free some space or give another name, and start again to continue."
+            f"The table '{self.path}' cannot be written ({reason}). Its content is unchanged; "
+            "free some space or choose another name, and start again to continue."
         )
 
     @staticmethod
@@ -197,13 +196,13 @@ class ResultTable:
 def table_bytes(
     results: Iterable[PhotoResult], labels: tuple[str, ...], model: str = "", sensitivity: float = 0.0
 ) -> bytes:
-    """The content of the csv that a :class:`ResultTable` would write of these photographs."""
+    """Return the content of the CSV that a :class:`ResultTable` would write for these photos."""
     table = ResultTable(Path(os.devnull), labels, model, sensitivity)
     rows = [row for result in results for row in table._rows_of(result)]
     return table._encode([table.columns, *rows])
 
 
 def _count(row: list[str]) -> int:
-    """How many rows the photograph of this row has."""
+    """Return the number of rows of this row's photo."""
     column = _BEFORE.index("faces")
     return max(1, int(row[column])) if len(row) > column and row[column].isdecimal() else 1

@@ -97,7 +97,7 @@ def test_hostile_files_are_refused_one_by_one_and_the_others_go_on(open_page):
     said = "\n".join(error.value for error in app.error)
     for name, reason in (
         ("text.jpg", "text file"),
-        ("cut.jpg", "cut short"),
+        ("cut.jpg", "truncated"),
         ("bomb.png", "80 million"),
         ("drawing.svg", "SVG"),
     ):

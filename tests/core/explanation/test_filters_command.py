@@ -48,7 +48,7 @@ def test_people_get_a_line_for_each_filter(tmp_path, capsys):
     ("options", "words"),
     [
         (["--layer", "conv9"], "no convolutional layer 'conv9'"),
-        (["-o", "sheet.txt"], "does not end like an image"),
+        (["-o", "sheet.txt"], "does not have an image extension"),
         (["--data", "synthetic", "--split", "dev"], "'dev' is not a split"),
     ],
 )

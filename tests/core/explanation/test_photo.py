@@ -92,6 +92,6 @@ def test_the_picture_is_saved_in_the_format_its_name_says(classifier, photo, tmp
     result.save(tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as saved:
         assert saved.size == (960, 480)
-    with pytest.raises(ImageError, match="does not end like an image"):
+    with pytest.raises(ImageError, match="does not have an image extension"):
         result.save(tmp_path / "out.exe")
     assert not (tmp_path / "out.exe").exists()

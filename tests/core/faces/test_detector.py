@@ -146,7 +146,7 @@ def test_a_face_in_a_panorama_is_found(detector):
     ids=lambda a: f"{a.dtype}{a.shape}",
 )
 def test_what_is_no_image_is_refused_in_a_sentence(detector, image):
-    with pytest.raises(ImageError, match="grey \\(H, W\\) or RGB"):
+    with pytest.raises(ImageError, match="gray \\(H, W\\) or RGB"):
         detector.detect(image)
 
 

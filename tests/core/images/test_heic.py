@@ -73,7 +73,7 @@ def test_a_heic_named_like_a_jpeg_says_so():
 def test_of_several_pictures_the_main_one_is_used():
     data = heic(BLOCKS, save_all=True, append_images=[Image.new("RGB", (64, 48), "red")], primary_index=1)
     photo = read_photo(data)
-    assert photo.notes == ("several pictures: the main one is used",)
+    assert photo.notes == ("contains several images; the main one is used",)
     assert photo.rgb.shape == (48, 64, 3)
     assert photo.rgb[..., 0].mean() > 200
 
@@ -115,7 +115,7 @@ def test_a_data_set_of_heic_files_loads(tmp_path):
     assert len(dataset) == 6
     assert np.abs(dataset.images[0].astype(int) - decode_face(encode(face(0, (96, 96)), "PNG"))).mean() < 6
     files["happy/0.heic"] = files["happy/0.heic"][:-40]
-    with pytest.raises(DataError, match=r"happy/0\.heic is damaged or cut short"):
+    with pytest.raises(DataError, match=r"happy/0\.heic is damaged or truncated"):
         load(write_folder(tmp_path / "cut", files), workspace=workspace)
 
 

@@ -140,7 +140,7 @@ def test_of_an_animation_the_first_frame_is_used_and_a_note_says_so(kind):
     frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "blue", "lime")]
     data = pillow_bytes(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
     photo = read_photo(data)
-    assert photo.notes == ("animated: the first frame is used",)
+    assert photo.notes == ("animated; the first frame is used",)
     red, _, blue = photo.rgb.reshape(-1, 3).mean(axis=0)
     assert red > 200
     assert blue < 60
@@ -149,7 +149,7 @@ def test_of_an_animation_the_first_frame_is_used_and_a_note_says_so(kind):
 def test_of_several_pages_the_first_is_used_and_a_note_says_so():
     pages = [Image.new("RGB", (64, 48), colour) for colour in ("red", "blue")]
     photo = read_photo(pillow_bytes(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
-    assert photo.notes == ("several pages: the first is used",)
+    assert photo.notes == ("contains several pages; the first is used",)
     assert photo.rgb[0, 0].tolist() == [255, 0, 0]
 
 
@@ -183,13 +183,13 @@ def test_a_file_cut_short_anywhere_is_refused(kind):
         (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- drawn -->\n<svg width="9"/>', "SVG"),
         (b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'><svg/>", "SVG"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + b"\0" * 100, "PDF"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 100, "not a picture|damaged"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 100, "not an image|damaged"),
         (b"\0\0\0\x18ftypisom" + b"\0" * 100, "video"),
-        (b"\0" * 3000, "not a picture"),
-        (np.random.default_rng(1).bytes(3000), "not a picture"),
-        (b"\xff\xd8\xff\xe0" + b"\0" * 3000, "damaged|not a picture"),
-        (b"PK\x03\x04" + b"\0" * 300, "not a picture"),
-        (b"GIF89a" + b"\0" * 3, "damaged|not a picture"),
+        (b"\0" * 3000, "not an image"),
+        (np.random.default_rng(1).bytes(3000), "not an image"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 3000, "damaged|not an image"),
+        (b"PK\x03\x04" + b"\0" * 300, "not an image"),
+        (b"GIF89a" + b"\0" * 3, "damaged|not an image"),
     ],
 )
 def test_what_is_no_photograph_is_refused_with_its_reason(data, reason):
@@ -261,5 +261,5 @@ def test_a_file_of_too_many_bytes_is_refused_without_reading_it_all(tmp_path):
     path.write_bytes(b"\xff" * (1 << 21))
     small = replace(PHOTO_LIMITS, max_bytes=1 << 20)
     for source in (path, path.read_bytes()):
-        with pytest.raises(ImageError, match="more than the 1 MB"):
+        with pytest.raises(ImageError, match="larger than the 1 MB"):
             read_photo(source, limits=small)

@@ -144,9 +144,9 @@ def test_a_missing_path_and_a_folder_without_pictures_are_refused(tmp_path):
     for odd in ("a\0b", "x" * 5000):
         with pytest.raises(ImageError, match="no file or folder"):
             find_photos([odd])
-    with pytest.raises(ImageError, match="no picture in"):
+    with pytest.raises(ImageError, match="no image in"):
         find_photos([tmp_path])
-    with pytest.raises(ImageError, match="no picture in"):
+    with pytest.raises(ImageError, match="no image in"):
         find_photos([])
 
 
@@ -158,7 +158,7 @@ def test_a_broken_file_is_reported_and_the_others_go_on(tmp_path, detector, clas
     results = list(predict_paths([tmp_path], detector, classifier))
     errors = [result.error or "" for result in results]
     assert [len(result.faces) for result in results] == [1, 0, 0, 0, 1, 0]
-    for reason, error in zip(["", "cut short", "text file", "SVG", "", "empty"], errors, strict=True):
+    for reason, error in zip(["", "truncated", "text file", "SVG", "", "empty"], errors, strict=True):
         assert reason in error
     assert "error" not in results[0].to_dict()
     assert results[2].to_dict()["error"] == errors[2]

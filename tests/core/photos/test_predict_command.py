@@ -61,7 +61,7 @@ def test_a_heic_of_a_phone_held_upright_is_read_like_any_other(capsys, tmp_path,
     read, cut = json.loads(out)["photos"]
     assert (read["width"], read["height"]) == (480, 640)
     assert len(read["faces"]) == 1
-    assert "damaged or cut short" in cut["error"]
+    assert "damaged or truncated" in cut["error"]
 
 
 def test_text_for_people_has_one_line_for_each_photograph(capsys, folder, checkpoint):
@@ -83,7 +83,7 @@ def test_a_second_run_continues_the_table(capsys, folder, checkpoint, tmp_path):
     document = json.loads(out)
     assert [photo["file"].rsplit("/", 1)[1] for photo in document["photos"]] == ["text.jpg", "two.png", "wall.png"]
     assert document["skipped"] == [str(folder / "one.png")]
-    assert "1 of 4 photographs stood in" in err
+    assert "1 of 4 photos were already in" in err
     with table.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 5
     code, out, err = run(capsys, folder, "--model", checkpoint, "--csv", table, "--json")

@@ -30,8 +30,8 @@ RESULTS = [
     PhotoResult('quote " comma , line\nbreak\rreturn.jpg', 100, 80, (prediction(), prediction(50, 0.45))),
     PhotoResult("=HYPERLINK(1).png", 100, 80, ()),
     PhotoResult("car\rriage.jpg", 9, 9),
-    PhotoResult("ابتسامة.jpg", error="The picture is damaged or cut short."),
-    PhotoResult("'apostrophe.jpg", 30, 20, (prediction(hand=True),), ("animated: the first frame is used",)),
+    PhotoResult("ابتسامة.jpg", error="The picture is damaged or truncated."),
+    PhotoResult("'apostrophe.jpg", 30, 20, (prediction(hand=True),), ("animated; the first frame is used",)),
 ]
 
 
@@ -59,8 +59,8 @@ def test_one_row_for_each_face_and_one_for_each_photograph_without(tmp_path):
     assert (first["angry"], first["calm"]) == ("0.250000", "0.750000")
     assert second["abstained"] == "1"
     assert (none["label"], none["error"]) == ("", "")
-    assert broken["error"] == "The picture is damaged or cut short."
-    assert (hand["score"], hand["notes"], hand["model"]) == ("", "animated: the first frame is used", "m")
+    assert broken["error"] == "The picture is damaged or truncated."
+    assert (hand["score"], hand["notes"], hand["model"]) == ("", "animated; the first frame is used", "m")
 
 
 def test_the_table_in_memory_is_the_one_on_disk(tmp_path):
@@ -134,7 +134,7 @@ def test_a_table_of_another_model_or_of_other_labels_is_refused_and_left_alone(t
     whole = write_all(path, model="seed")
     with pytest.raises(ImageError, match="results of the model 'seed', not of 'compact'"):
         ResultTable(path, LABELS, "compact")
-    with pytest.raises(ImageError, match="these labels"):
+    with pytest.raises(ImageError, match="these classes"):
         ResultTable(path, ("angry", "other"), "seed")
     assert path.read_bytes() == whole
 
@@ -144,7 +144,7 @@ def test_a_table_damaged_in_its_middle_is_refused_and_left_alone(tmp_path):
     lines = write_all(path).splitlines(keepends=True)
     damaged = b"".join([lines[0], b"some,thing,else\r\n", *lines[1:]])
     path.write_bytes(damaged)
-    with pytest.raises(ImageError, match="damaged in its middle"):
+    with pytest.raises(ImageError, match="damaged in the middle"):
         ResultTable(path, LABELS, "m")
     assert path.read_bytes() == damaged
 
@@ -186,7 +186,7 @@ def test_a_table_at_another_sensitivity_is_refused_and_left_as_it_is(tmp_path):
     content = path.read_bytes()
     with path.open(newline="") as file:
         assert {row["sensitivity"] for row in csv.DictReader(file)} == {"0.3"}
-    with pytest.raises(ImageError, match=r"at the sensitivity 0\.3, not at 0\.5"):
+    with pytest.raises(ImageError, match=r"at sensitivity 0\.3, not 0\.5"):
         ResultTable(path, LABELS, "m", 0.5)
     assert path.read_bytes() == content
 
@@ -200,7 +200,7 @@ def test_a_table_of_the_first_version_is_continued_at_sensitivity_0(tmp_path):
         rows = list(csv.reader(file))
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([row[:-1] for row in rows])
-    with pytest.raises(ImageError, match="at the sensitivity 0, not"):
+    with pytest.raises(ImageError, match="at sensitivity 0, not"):
         ResultTable(path, LABELS, "m", 0.5)
     table = ResultTable(path, LABELS, "m")
     assert table.done == {result.file for result in RESULTS}

@@ -161,7 +161,7 @@ def test_broken_images_are_named_and_counted(tmp_path, workspace):
         load(path)
     message = str(caught.value)
     assert "4 of 25 faces cannot be read" in message
-    assert "train/fear/empty.png is empty; train/happy/cut.png is damaged or cut short" in message
+    assert "train/fear/empty.png is empty; train/happy/cut.png is damaged or truncated" in message
     assert "and 1 more" in message
     assert "--skip-unreadable" in message
     assert not workspace.root.exists()
