@@ -1,4 +1,4 @@
-"""What a network looks at: ``explain(classifier, face, "gradcam")``, and whether to believe it."""
+"""Explanations of predictions: ``explain(classifier, face, "gradcam")``, with sanity checks."""
 
 from fer_core.explanation.occlusion import Occluded, occlude
 from fer_core.explanation.regions import REGIONS, RegionStudy, region_masks, shares, study_regions

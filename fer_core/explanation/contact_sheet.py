@@ -1,4 +1,4 @@
-"""Many small pictures on one sheet, and numbers as grey pixels."""
+"""Contact sheets of small images, and conversion of values to gray pixels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fer_core.images import enlarge
 
 GrayImage = npt.NDArray[np.uint8]
 
-_GAP: Final = 6  # pixels between two pictures of a sheet
-_LINE: Final = 16  # pixels for the caption above a picture
+_GAP: Final = 6  # pixels between two images
+_LINE: Final = 16  # pixels for the caption above an image
 
 
 def to_gray(values: npt.NDArray[np.floating]) -> GrayImage:
-    """Numbers as grey pixels, uint8 of the same shape: zero is mid-grey, white positive, black negative.
+    """Convert values to gray pixels, uint8 of the same shape: zero is mid-gray, white positive, black negative.
 
-    All are divided by one number, the 99.5th percentile of the sizes, so that strong and weak maps stay comparable
-    and one outlier does not make the others invisible.
+    All values share one scale, the 99.5th percentile of the absolute values, so maps stay comparable and outliers do
+    not hide the rest.
     """
     finite = np.nan_to_num(np.asarray(values, dtype=np.float64))
     top = float(np.percentile(np.abs(finite), 99.5)) or float(np.abs(finite).max()) or 1.0
@@ -29,7 +29,7 @@ def to_gray(values: npt.NDArray[np.floating]) -> GrayImage:
 
 
 def contact_sheet(
-    pictures: Sequence[GrayImage] | GrayImage,
+    images: Sequence[GrayImage] | GrayImage,
     captions: Sequence[str],
     *,
     columns: int = 16,
@@ -37,27 +37,29 @@ def contact_sheet(
     smooth: bool = True,
     empty: Collection[int] = (),
 ) -> GrayImage:
-    """Pictures in rows under their captions, black on white, uint8 (H, W).
+    """Draw images in rows with captions above them, black on white, uint8 (H, W).
 
     Args:
-        pictures: uint8 (h, w) each, of any size; drawn ``side`` pixels wide and high.
-        captions: a few letters for each.
-        columns: pictures in a row, at most.
-        side: of a picture on the sheet, in pixels.
-        smooth: enlarge smoothly; without it each pixel stays a square, for weights.
-        empty: places where there is nothing to show; a crossed box stands there.
+        images: gray images, uint8 (h, w) of any size, resized to ``side``×``side`` pixels.
+        captions: a short caption for each image.
+        columns: maximum number of images per row.
+        side: side of each image on the sheet, in pixels.
+        smooth: interpolate when enlarging; False keeps pixels as squares, for weights.
+        empty: positions to draw as a crossed-out box.
 
     Raises:
-        ImageError: there are no pictures, or not as many captions.
+        ImageError: there are no images, or the number of captions differs.
     """
     import cv2
 
-    if not len(pictures) or len(captions) != len(pictures):
-        raise ImageError(f"A sheet needs pictures and as many captions; there are {len(pictures)} and {len(captions)}.")
-    columns = min(columns, len(pictures))
+    if not len(images) or len(captions) != len(images):
+        raise ImageError(
+            f"A contact sheet needs one caption per image; there are {len(images)} images and {len(captions)} captions."
+        )
+    columns = min(columns, len(images))
     wide, high = side + _GAP, side + _GAP + _LINE
-    page = np.full((-(-len(pictures) // columns) * high + _GAP, columns * wide + _GAP), 255, dtype=np.uint8)
-    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+    page = np.full((-(-len(images) // columns) * high + _GAP, columns * wide + _GAP), 255, dtype=np.uint8)
+    for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
         top, left = _GAP + number // columns * high, _GAP + number % columns * wide
         cv2.putText(page, caption, (left, top + _LINE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 60, 1, cv2.LINE_AA)
         box = page[top + _LINE : top + _LINE + side, left : left + side]
@@ -66,5 +68,5 @@ def contact_sheet(
             cv2.line(box, (0, 0), (side - 1, side - 1), 170, 1, cv2.LINE_AA)
             cv2.line(box, (0, side - 1), (side - 1, 0), 170, 1, cv2.LINE_AA)
         else:
-            box[:] = enlarge(picture, side, smooth=smooth)
+            box[:] = enlarge(image, side, smooth=smooth)
     return page

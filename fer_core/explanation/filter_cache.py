@@ -1,4 +1,4 @@
-"""Patterns and top faces of a layer's filters, computed once for each content of weights, data and settings."""
+"""Cache of filter patterns and top faces, keyed by the content of weights, data and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_core.workspace import Workspace
 
 
 def network_key(classifier: Classifier) -> str:
-    """sha-256 of what decides a filter's answers: the architecture, its weights and the preprocessing."""
+    """Return the SHA-256 of architecture, weights and preprocessing, which determine every activation."""
     info = classifier.info
     digest = hashlib.sha256(f"{info.architecture} {info.model_args} {info.preprocess.model_dump_json()}".encode())
     for name, value in sorted(classifier.model.state_dict().items()):
@@ -33,7 +33,7 @@ def read_cached_patterns(
     *,
     workspace: Workspace,
 ) -> Patterns | None:
-    """The patterns of all filters of a layer where they were found before, else None.
+    """Return the cached patterns of all filters of a layer, or None if there are none.
 
     Raises:
         ModelError: there is no such layer.
@@ -59,7 +59,7 @@ def cached_patterns(
     on_preview: Preview | None = None,
     should_stop: Stop | None = None,
 ) -> Patterns:
-    """:func:`fer_core.explanation.filters.maximize_activation` for all filters of a layer, computed once for each content of weights and settings."""
+    """Run :func:`fer_core.explanation.filters.maximize_activation` for all filters of a layer, from the cache if possible."""
     kept = read_cached_patterns(classifier, layer, settings, workspace=workspace)
     if kept is not None:
         return kept
@@ -83,7 +83,7 @@ def read_cached_top_faces(
     *,
     workspace: Workspace,
 ) -> TopFaces | None:
-    """The top faces of a layer's filters where they were found before, else None.
+    """Return the cached top faces of a layer's filters, or None if there are none.
 
     Raises:
         ModelError: there is no such layer.
@@ -107,7 +107,7 @@ def cached_top_faces(
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
 ) -> TopFaces:
-    """:func:`fer_core.explanation.filters.top_faces`, computed once for each content of weights and data."""
+    """Run :func:`fer_core.explanation.filters.top_faces`, from the cache if possible."""
     kept = read_cached_top_faces(classifier, dataset, split, layer, workspace=workspace)
     if kept is not None:
         return kept

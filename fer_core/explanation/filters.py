@@ -1,9 +1,9 @@
-"""What a filter looks for: the picture that excites it most, found by gradient ascent, and the faces that do.
+"""Activation maximization: the image that maximizes a filter's response, and the faces with the largest responses.
 
-A filter's *response* to a picture is what it answers at one place, behind the batch norm where one follows. Ascent
-raises the response at the middle of the map (Erhan et al. 2009); without restraint that ends in noise, so the picture
-is moved about at each step, blurred and faded (Yosinski et al. 2015), and the gradient's coarse waves are preferred to
-its fine ones (Olah et al. 2017). A face's response is its largest one over all places.
+A filter's *response* is its activation at one position, after the batch norm if one follows. Gradient ascent maximizes
+the response at the center of the map (Erhan et al. 2009). Without regularization the result is noise, so each step
+jitters, blurs and decays the image (Yosinski et al. 2015) and favors low frequencies of the gradient (Olah et al.
+2017). A face's response is the maximum over all positions.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
 Preview = Callable[[npt.NDArray[np.uint8]], None]
-"""Called now and then with the pictures so far, uint8 (n, 48, 48)."""
+"""Called every few steps with the current images, uint8 (n, 48, 48)."""
 Box = tuple[int, int, int, int]
-"""Top, left, bottom, right in pixels of the face; bottom and right are outside."""
+"""Top, left, bottom, right in pixels of the face; bottom and right are exclusive."""
 
 TOP: Final = 9
-_TOGETHER: Final = 128  # pictures of one ascent
-_BATCH: Final = 256  # faces of one forward pass
+_TOGETHER: Final = 128  # images per batch of gradient ascent
+_BATCH: Final = 256  # faces per forward pass
 _PREVIEW_EVERY: Final = 10  # steps
 
 
 @dataclass(frozen=True, slots=True)
 class AscentSettings:
-    """Settings of the ascent; chosen by looking at the 128 filters of the shipped seed's last convolution.
+    """Settings of gradient ascent, tuned by eye on the 128 filters of the last convolution of the shipped ``seed``.
 
     Attributes:
-        steps: of gradient ascent.
-        rate: how far a step goes, in deviations of the pixels: its mean size over what the filter sees.
-        jitter: the picture is moved by up to so many pixels each way, anew at each step.
-        blur: deviation in pixels of the Gaussian blur after each step, at the beginning and at the end.
-        fade: share by which the picture's distance from plain grey shrinks at each step.
-        smoothness: waves of frequency f count f^-smoothness times; 0 takes the gradient as it is.
-        seed: of the noise it begins from and of the jitter.
+        steps: number of steps.
+        rate: step size: root mean square change over the receptive field, in standard deviations of the pixels.
+        jitter: maximum random shift per step, in pixels in each direction.
+        blur: standard deviation of the Gaussian blur in pixels, at the first and the last step.
+        fade: decay toward mean gray per step, as a share.
+        smoothness: exponent s of the gradient's frequency weighting f^−s; 0 disables it.
+        seed: seed of the initial noise and the jitter.
     """
 
     steps: int = 80
@@ -65,16 +65,16 @@ class AscentSettings:
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """What the ascent found for some filters of one layer.
+    """Activation maximization results for some filters of one layer.
 
     Attributes:
         layer: label of the convolution.
-        filters: int64 (n,), numbers of the filters.
-        images: uint8 (n, 48, 48), grey pixels as of a face.
+        filters: int64 (n,), filter numbers.
+        images: uint8 (n, 48, 48), gray pixels.
         curves: float32 (n, steps), the response before each step.
-        responses: float32 (n,), to the finished pictures, at their best place.
-        dead: bool (n,), nothing in the picture moves the filter.
-        field: what part of the picture the filter at the middle sees, with the jitter's room.
+        responses: float32 (n,), maximum responses to the final images.
+        dead: bool (n,), True if the response has zero gradient everywhere.
+        field: receptive field of the center position, extended by the jitter.
     """
 
     layer: str
@@ -86,7 +86,7 @@ class Patterns:
     field: Box
 
     def only(self, number: int) -> Patterns:
-        """The one filter of this number."""
+        """Return the results for one filter number."""
         place = self.filters == number
         return Patterns(
             self.layer, self.filters[place], self.images[place], self.curves[place], self.responses[place],
@@ -94,12 +94,12 @@ class Patterns:
         )  # fmt: skip
 
     def cropped(self) -> npt.NDArray[np.uint8]:
-        """The pictures without what the filter cannot see, uint8 (n, h, w)."""
+        """Return the images cropped to the receptive field, uint8 (n, h, w)."""
         top, left, bottom, right = self.field
         return self.images[:, top:bottom, left:right]
 
     def sheet(self, columns: int = 16, side: int = 96) -> npt.NDArray[np.uint8]:
-        """All patterns under their numbers, uint8 (H, W); dead filters are crossed out."""
+        """Draw all patterns with their numbers on a contact sheet, uint8 (H, W); dead filters are crossed out."""
         return contact_sheet(
             self.cropped(),
             [f"{number} dead" if dead else str(number) for number, dead in zip(self.filters, self.dead, strict=True)],
@@ -109,12 +109,12 @@ class Patterns:
         )
 
     def note(self, place: int) -> str | None:
-        """What must be said about the filter at this place instead of showing a pattern; None where there is one."""
+        """Return why the filter at this position has no pattern, or None if it has one."""
         if not self.dead[place]:
             return None
         return (
-            f"Filter {self.filters[place]} of {self.layer} is dead: nothing in the picture moves it, "
-            "so there is no pattern that activates it."
+            f"Filter {self.filters[place]} of {self.layer} is dead: its gradient is zero everywhere, "
+            "so no pattern activates it."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Patterns:
         }
 
     def sentence(self) -> str:
-        """How many filters there are, and how many are dead."""
+        """Return a one-sentence summary with the number of dead filters."""
         n, dead = len(self.filters), int(self.dead.sum())
         words = "none is dead" if not dead else f"{dead} {'is' if dead == 1 else 'are'} dead"
         return f"{n} filter{'s' if n != 1 else ''} of {self.layer}, {words}."
@@ -146,20 +146,20 @@ def maximize_activation(
     on_preview: Preview | None = None,
     should_stop: Stop | None = None,
 ) -> Patterns:
-    """The pictures that excite filters most, all in one batch; the same settings give the same pictures.
+    """Find the images that maximize the responses of filters; deterministic for the same settings.
 
     Args:
-        classifier: its network is not touched; the work is done on a copy.
-        layer: label of a convolution, the last one when None.
-        filters: which filters, all when None.
-        settings: of the ascent.
+        classifier: the classifier; its network is copied, not modified.
+        layer: label of a convolution; the last one if None.
+        filters: filter numbers; all if None.
+        settings: settings of gradient ascent.
         on_progress: called with (done, total) steps.
-        on_preview: called now and then with the pictures so far.
-        should_stop: asked at each step.
+        on_preview: called every few steps with the current images.
+        should_stop: checked at each step.
 
     Raises:
-        ModelError: there is no such layer or filter.
-        FerError: it was stopped.
+        ModelError: the layer or a filter does not exist.
+        FerError: the caller stopped it.
     """
     row = find_convolution(classifier.model, layer)
     numbers = _checked(row, filters)
@@ -171,7 +171,7 @@ def maximize_activation(
         ascent = _GradientAscent(classifier, probe, block, settings)
         for step in range(settings.steps):
             if should_stop and should_stop():
-                raise FerError("The search for patterns was stopped.")
+                raise FerError("Activation maximization was stopped.")
             ascent.step()
             if on_progress:
                 on_progress(place * settings.steps + step + 1, len(blocks) * settings.steps)
@@ -193,14 +193,12 @@ def _checked(row: LayerRow, filters: Sequence[int] | None) -> npt.NDArray[np.int
     count = row.output[0]
     numbers = np.arange(count) if filters is None else np.asarray(list(filters), dtype=np.int64)
     if not len(numbers) or numbers.min() < 0 or numbers.max() >= count:
-        raise ModelError(
-            f"The layer '{row.label}' has the filters 0…{count - 1}; {list(filters or [])} asks for others."
-        )
+        raise ModelError(f"Layer '{row.label}' has filters 0…{count - 1}, not {list(filters or [])}.")
     return np.asarray(numbers, dtype=np.int64)
 
 
 class _GradientAscent:
-    """One batch of pictures on its way up."""
+    """Gradient ascent on one batch of images."""
 
     def __init__(
         self, classifier: Classifier, probe: FilterProbe, filters: npt.NDArray[np.int64], settings: AscentSettings
@@ -211,7 +209,7 @@ class _GradientAscent:
         self.device, self.preprocess = classifier.device, classifier.info.preprocess
         self.random = torch.Generator().manual_seed(settings.seed)
         noise = 0.1 * torch.randn(1, 1, FACE_SIZE, FACE_SIZE, generator=self.random)
-        self.x = noise.repeat(len(filters), 1, 1, 1).to(self.device)  # the same noise for each filter
+        self.x = noise.repeat(len(filters), 1, 1, 1).to(self.device)  # the same initial noise for every filter
         self.chosen = torch.as_tensor(filters, device=self.device)
         self.curve: list[torch.Tensor] = []
         self.seen = torch.zeros(FACE_SIZE, FACE_SIZE, dtype=torch.bool, device=self.device)
@@ -221,7 +219,7 @@ class _GradientAscent:
         self.waves = (frequency.clamp_min(1 / FACE_SIZE) ** -settings.smoothness).to(self.device)
 
     def step(self) -> None:
-        """Jitter, climb, fade, blur, and keep to pixels that can be shown."""
+        """Take one step: jitter, ascend, decay, blur, and clip to valid pixels."""
         import torch
 
         s, done = self.settings, len(self.curve) / max(1, self.settings.steps - 1)
@@ -241,7 +239,9 @@ class _GradientAscent:
         self.moved |= changed.flatten(1).any(dim=1)
         gradient = torch.roll(gradient.contiguous(), (-dy, -dx), (2, 3))
         gradient = torch.fft.irfft2(torch.fft.rfft2(gradient) * self.waves, s=(FACE_SIZE, FACE_SIZE))
-        area = changed.flatten(1).sum(dim=1).clamp_min(1).view(-1, 1, 1, 1)  # what the filter sees is as large as it is
+        area = (
+            changed.flatten(1).sum(dim=1).clamp_min(1).view(-1, 1, 1, 1)
+        )  # normalize over the receptive field, not the whole image
         size = (gradient.pow(2).sum(dim=(1, 2, 3), keepdim=True) / area).sqrt().clamp_min(1e-12)
         x = (self.x + s.rate * gradient / size) * (1 - s.fade)
         if done < 1:
@@ -250,13 +250,13 @@ class _GradientAscent:
         self.x = x.clamp((0 - p.mean) / p.std, (1 - p.mean) / p.std)
 
     def images(self) -> npt.NDArray[np.uint8]:
-        """Grey pixels uint8 (n, 48, 48)."""
+        """Return the current images as gray pixels, uint8 (n, 48, 48)."""
         p = self.preprocess
         pixels = (self.x[:, 0].float() * p.std + p.mean) * 255
         return np.asarray(pixels.round().clamp(0, 255).cpu().numpy(), dtype=np.uint8)
 
     def result(self, label: str) -> Patterns:
-        """The finished pictures and how they came about."""
+        """Return the final images with their curves and responses."""
         import torch
 
         images = self.images()
@@ -275,14 +275,14 @@ class _GradientAscent:
 
 
 def _bfloat16(device: str) -> bool:
-    """Whether half precision is quicker here; the climb's direction needs no more."""
+    """Return whether bfloat16 is faster here; the gradient's direction needs no higher precision."""
     from fer_core.training.device import cpu_has_bfloat16
 
     return device == "cpu" and cpu_has_bfloat16()
 
 
 def gaussian_blur(x: torch.Tensor, deviation: float) -> torch.Tensor:
-    """Pictures float (N, 1, H, W) blurred with a Gaussian of this deviation in pixels; edges are mirrored."""
+    """Blur images float (N, 1, H, W) with a Gaussian of this standard deviation in pixels; edges are mirrored."""
     import torch
 
     if deviation <= 0:
@@ -297,7 +297,7 @@ def gaussian_blur(x: torch.Tensor, deviation: float) -> torch.Tensor:
 
 
 def _box(seen: npt.NDArray[np.bool_], margin: int) -> Box:
-    """The smallest box around what is seen, with a margin; the whole picture where nothing is."""
+    """Return the bounding box of the mask plus a margin; the whole image if the mask is empty."""
     if not seen.any():
         return 0, 0, FACE_SIZE, FACE_SIZE
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
@@ -323,17 +323,17 @@ def _union(boxes: Sequence[Box]) -> Box:
 
 @dataclass(frozen=True, eq=False)
 class TopFaces:
-    """The faces of one split that excite each filter of one layer most.
+    """Faces of one split with the largest response to each filter of one layer.
 
     Attributes:
         layer: label of the convolution.
-        split: whose faces were looked at.
-        n: how many.
-        positions: int64 (filters, k), places in the data set, strongest first; k is 9, or n where there are fewer.
-        responses: float32 (filters, k), the largest response over all places of the map.
-        places: int64 (filters, k, 2), row and column of the map where it was reached.
-        side: sides of the map, (h, w).
-        lowest: float32 (filters,), the smallest of the n faces' responses.
+        split: the split searched.
+        n: number of faces searched.
+        positions: int64 (filters, k), positions in the data set, largest response first; k is min(9, n).
+        responses: float32 (filters, k), maximum response over the map.
+        places: int64 (filters, k, 2), row and column of the maximum in the map.
+        side: height and width of the map.
+        lowest: float32 (filters,), smallest response among the n faces.
     """
 
     layer: str
@@ -346,27 +346,25 @@ class TopFaces:
     lowest: npt.NDArray[np.float32]
 
     def spot(self, filter_: int, rank: int) -> tuple[float, float]:
-        """Where on the face, in shares of its side from the left and from the top, the filter answered."""
+        """Return x and y of the maximum response on the face, as shares of its side."""
         row, column = self.places[filter_, rank]
         return float((column + 0.5) / self.side[1]), float((row + 0.5) / self.side[0])
 
     def to_dict(self, filter_: int, ids: npt.NDArray[np.str_]) -> dict[str, Any]:
-        """One filter's faces as plain values for JSON; ``ids`` are those of the whole data set."""
+        """Return one filter's faces as plain values for JSON; ``ids`` are those of the whole data set."""
         rows = zip(self.positions[filter_], self.responses[filter_], strict=True)
         faces = [{"id": str(ids[position]), "response": float(response)} for position, response in rows]
         return {"faces": faces, "note": self.note(filter_)}
 
     def note(self, filter_: int) -> str | None:
-        """What is odd about a filter on these faces; None where nothing is."""
+        """Return a note on a dead or inactive filter, or None."""
         best = float(self.responses[filter_, 0])
         if best == float(self.lowest[filter_]) and self.n > 1:
-            return (
-                f"Filter {filter_} of {self.layer} is dead: it answers {best:.2f} to every one of the {self.n:,} faces."
-            )
+            return f"Filter {filter_} of {self.layer} is dead: its response is {best:.2f} on all {self.n:,} faces."
         if best <= 0:
             return (
-                f"Filter {filter_} of {self.layer} never rises above zero on these {self.n:,} faces (at most {best:.2f}): "
-                "these are the faces that leave it least cold."
+                f"Filter {filter_} of {self.layer} is inactive on these {self.n:,} faces: its largest response is {best:.2f}, "
+                "not above zero."
             )
         return None
 
@@ -380,12 +378,12 @@ def top_faces(
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
 ) -> TopFaces:
-    """For every filter of a layer the nine faces of a split with the largest responses; of equal ones, the first.
+    """Find the nine faces of a split with the largest responses to each filter of a layer; ties in data set order.
 
     Raises:
         DataError: the split is unknown or empty.
-        ModelError: there is no such layer.
-        FerError: it was stopped.
+        ModelError: the layer does not exist.
+        FerError: the caller stopped it.
     """
     import torch
 

@@ -1,7 +1,7 @@
-"""What each layer of a network answers to a face, and its weights as pictures.
+"""Activations and weights of a network's layers.
 
-Everything here works on a private copy of the network: hooks are set on the copy, and the network that other threads
-use is neither switched nor marked, whatever happens on the way.
+All functions register their hooks on a private copy of the network, so a network shared between threads is never
+modified.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Maps = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """What one layer answered to one face.
+    """Activation of one layer for one face.
 
     Attributes:
-        layer: the layer, as :func:`fer_core.models.describe` tells of it.
-        values: float32, (channels, h, w) for maps, (features,) behind the flattening.
+        layer: description of the layer from :func:`fer_core.models.describe`.
+        values: float32, (channels, h, w) for feature maps, (features,) after flattening.
     """
 
     layer: LayerRow
@@ -40,15 +40,15 @@ class Activation:
 
 
 def convolutions(model: ExpressionModel) -> list[LayerRow]:
-    """The convolutional layers, in the order in which a face passes them."""
+    """Return the convolutional layers in forward order."""
     return [row for row in describe(model) if row.is_convolution]
 
 
 def last_convolution(model: ExpressionModel) -> LayerRow:
-    """The last convolution whose output is still a picture (squeeze-and-excitation's see one single place).
+    """Return the last convolution with a spatial output, ignoring squeeze-and-excitation layers (1×1 outputs).
 
     Raises:
-        ModelError: the network has none.
+        ModelError: the network has no such layer.
     """
     found = [row for row in convolutions(model) if row.output[-1] > 1]
     if not found:
@@ -57,10 +57,10 @@ def last_convolution(model: ExpressionModel) -> LayerRow:
 
 
 def find_convolution(model: ExpressionModel, label: str | None) -> LayerRow:
-    """The convolution of this label, or the last one when None.
+    """Return the convolution with this label, or the last one if None.
 
     Raises:
-        ModelError: there is no such convolution; the message lists those there are.
+        ModelError: it does not exist; the message lists the existing ones.
     """
     if label is None:
         return last_convolution(model)
@@ -71,17 +71,17 @@ def find_convolution(model: ExpressionModel, label: str | None) -> LayerRow:
 
 
 def weights(model: ExpressionModel, layer: LayerRow) -> Maps:
-    """The weights of a convolution, float32 (filters, input channels, kernel, kernel)."""
+    """Return the weights of a convolution, float32 (filters, input channels, kernel, kernel)."""
     module: Any = model.get_submodule(layer.name)
     kernels: Maps = module.weight.detach().float().cpu().numpy()
     return kernels
 
 
 def activations(classifier: Classifier, face: npt.NDArray[np.generic]) -> list[Activation]:
-    """What every layer answers to one face uint8 (48, 48), in the order in which the face passes them.
+    """Compute the activations of every layer for one face uint8 (48, 48), in forward order.
 
     Raises:
-        ImageError: the array is not a face.
+        ImageError: the array has the wrong shape or type.
     """
     import torch
 
@@ -92,7 +92,7 @@ def activations(classifier: Classifier, face: npt.NDArray[np.generic]) -> list[A
         if not list(module.children()) and not isinstance(module, torch.nn.Identity):
             module.register_forward_hook(
                 lambda _, __, output: found.append(output.clone())
-            )  # an in-place layer may follow
+            )  # clone: a following in-place layer would overwrite it
     with torch.inference_mode():
         network(to_tensor(as_faces(face)[:1], classifier.info.preprocess).to(classifier.device))
     return [
@@ -101,23 +101,22 @@ def activations(classifier: Classifier, face: npt.NDArray[np.generic]) -> list[A
 
 
 def private_copy(classifier: Classifier) -> ExpressionModel:
-    """A copy of the network in evaluation mode, on which hooks may be set; its weights ask for no gradient."""
+    """Copy the network in evaluation mode without gradients of weights, so hooks can be registered safely."""
     return copy.deepcopy(classifier.model).eval().requires_grad_(False)
 
 
-class _Reached(Exception):  # not an error: it ends a forward pass that has gone far enough
-    """Carries what the layer answered out of the forward pass."""
+class _Reached(Exception):  # not an error: ends the forward pass early
+    """Carries a layer's output out of the forward pass."""
 
     def __init__(self, output: torch.Tensor) -> None:
         self.output = output
 
 
 class FilterProbe:
-    """A private copy of a network that runs up to one convolution and answers with its filters' responses.
+    """Runs a private copy of a network up to one convolution and returns the responses of its filters.
 
-    Where a batch norm follows the convolution directly, the response is taken behind it: that is what the network goes
-    on with, and a negative scale there turns more into less. The activation is left out, so that a filter at rest
-    still shows which way is up.
+    If a batch norm directly follows the convolution, the response is taken after it, since a negative scale there flips
+    the sign. It is taken before the activation function, so inactive filters still have a gradient.
     """
 
     def __init__(self, classifier: Classifier, layer: LayerRow) -> None:
@@ -135,17 +134,17 @@ class FilterProbe:
             raise _Reached(output)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Responses float (N, filters, h, w) to pictures on the network's scale, float (N, 1, 48, 48)."""
+        """Return responses float (N, filters, h, w) to preprocessed images float (N, 1, 48, 48)."""
         self._calls = 0
         try:
             self.network(x)
         except _Reached as reached:
             return reached.output
-        raise ModelError(f"The layer '{self.layer.label}' was not reached; the network takes another path now.")
+        raise ModelError(f"The layer '{self.layer.label}' was not reached: the network's forward pass has changed.")
 
 
 def _batch_norm_behind(classifier: Classifier, layer: LayerRow) -> tuple[str, int] | None:
-    """Name and call of the batch norm that takes this convolution's output, if one does; seen in one blank face's pass."""
+    """Return name and call number of the batch norm directly after a convolution, found by tracing a blank face."""
     import torch
 
     network = private_copy(classifier)
@@ -153,17 +152,17 @@ def _batch_norm_behind(classifier: Classifier, layer: LayerRow) -> tuple[str, in
     output: torch.Tensor | None = None
     found: tuple[str, int] | None = None
 
-    def look(name: str, module: torch.nn.Module, given: torch.Tensor, answer: torch.Tensor) -> None:
+    def trace(name: str, module: torch.nn.Module, inputs: torch.Tensor, result: torch.Tensor) -> None:
         nonlocal output, found
         calls[name] = calls.get(name, 0) + 1
         if (name, calls[name]) == (layer.name, layer.call):
-            output = answer
-        elif output is not None and given is output and isinstance(module, torch.nn.BatchNorm2d):
+            output = result
+        elif output is not None and inputs is output and isinstance(module, torch.nn.BatchNorm2d):
             found = name, calls[name]
 
     for name, module in network.named_modules():
         if not list(module.children()):
-            module.register_forward_hook(lambda m, args, answer, name=name: look(name, m, args[0], answer))
+            module.register_forward_hook(lambda m, args, result, name=name: trace(name, m, args[0], result))
     with torch.no_grad():
         network(torch.zeros(1, 1, FACE_SIZE, FACE_SIZE, device=classifier.device))
     return found

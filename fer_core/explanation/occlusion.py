@@ -1,4 +1,4 @@
-"""Occlusion by hand: a rectangle of a face covered with plain grey, and what the network says then."""
+"""Manual occlusion: gray out a rectangle of a face and predict again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fer_core.preprocess import FACE_SIZE, as_faces
 
 @dataclass(frozen=True, eq=False)
 class Occluded:
-    """A face with a patch over it.
+    """Result of an occlusion.
 
     Attributes:
-        face: uint8 (48, 48), what the network saw.
-        before, after: float32 (C,), probabilities without and with the patch.
+        face: uint8 (48, 48), the occluded face.
+        before, after: float32 (C,), probabilities without and with the occlusion.
     """
 
     face: npt.NDArray[np.uint8]
@@ -29,12 +29,12 @@ class Occluded:
 def occlude(
     classifier: Classifier, face: npt.NDArray[np.generic], left: int, top: int, width: int, height: int
 ) -> Occluded:
-    """Fill a rectangle of ``face`` (uint8 (48, 48)) with the grey the network takes for nothing, and classify it.
+    """Fill a rectangle of a face with the mean gray of the training faces, and classify it.
 
     Args:
-        classifier: The network; its preprocessing names the grey, the mean of the training faces.
-        face: The face; it is not changed.
-        left, top, width, height: Pixels of the face; the rectangle may reach beyond its edges.
+        classifier: The network; its preprocessing defines the gray value.
+        face: uint8 (48, 48); it is not modified.
+        left, top, width, height: Rectangle in pixels of the face; it may extend beyond the edges.
 
     Raises:
         ImageError: the rectangle covers no pixel of the face.
@@ -45,7 +45,7 @@ def occlude(
     if x >= right or y >= bottom:
         raise ImageError(
             f"The patch must cover at least one of the face's {FACE_SIZE}×{FACE_SIZE} pixels; "
-            f"this one begins at ({left}, {top}) and measures {width}×{height}."
+            f"this one starts at ({left}, {top}) and measures {width}×{height}."
         )
     patched = original.copy()
     patched[y:bottom, x:right] = round(255 * classifier.info.preprocess.mean)

@@ -1,4 +1,4 @@
-"""How much of a map lies on the eyes, the nose, the mouth and the rest, against how much of the face they cover."""
+"""Share of the attribution on eyes, nose, mouth and the rest, compared with their share of the area."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ REGIONS: Final = ("eyes", "nose", "mouth", "rest")
 FIXED_LANDMARKS: Final = np.array(
     [[0.302, 0.378], [0.684, 0.381], [0.488, 0.592], [0.345, 0.754], [0.643, 0.754]], dtype=np.float64
 )
-"""Right eye, left eye, nose tip, right and left mouth corner of a 48×48 face, in units of its side: medians of what
-the detector finds in 2,462 random Training faces of FER2013 (2,500 shown)."""
+"""Right eye, left eye, nose tip, right and left mouth corner of a 48×48 face, in units of its side: median detections on
+2,462 random training faces of FER2013 (of 2,500 tried)."""
 
 Masks = dict[str, npt.NDArray[np.bool_]]
 
 
 def region_masks(landmarks: npt.NDArray[np.floating] | None = None) -> Masks:
-    """Which pixels belong to which region: bool (48, 48) each, every pixel in exactly one.
+    """Return a mask, bool (48, 48), for each region; every pixel belongs to exactly one.
 
     Args:
         landmarks: float (5, 2), x and y in pixels of the 48×48 face: right eye, left eye, nose tip, right and left
-            mouth corner. None takes the places where FER2013 has them.
+            mouth corner. None uses :data:`FIXED_LANDMARKS`.
 
-    Sizes follow the distance e between the eyes: an eye region is an ellipse of half-axes 0.38 e × 0.32 e, raised by
-    0.10 e so that it takes the brow in; the mouth an ellipse around its corners, 0.20 e wider than they are and 0.30 e
-    high each way; the nose the ellipse from between the eyes to below its tip. Where regions overlap, eyes come before
-    mouth and mouth before nose.
+    Sizes scale with the distance e between the eyes. An eye region is an ellipse with semi-axes 0.38 e × 0.32 e, raised
+    by 0.10 e to include the eyebrow. The mouth region is an ellipse that extends 0.20 e beyond the corners, with a
+    vertical semi-axis of 0.30 e. The nose region is an ellipse from between the eyes to below the tip. In overlaps,
+    eyes take precedence over mouth, and mouth over nose.
     """
     points = FIXED_LANDMARKS * FACE_SIZE if landmarks is None else np.asarray(landmarks, dtype=np.float64)
     right_eye, left_eye, nose, mouth_right, mouth_left = points
@@ -58,18 +58,21 @@ def region_masks(landmarks: npt.NDArray[np.floating] | None = None) -> Masks:
 
 
 def _ellipse(
-    centre: npt.NDArray[np.floating], half_width: float, half_height: float, angle: float
+    center: npt.NDArray[np.floating], half_width: float, half_height: float, angle: float
 ) -> npt.NDArray[np.bool_]:
-    """Pixels whose centres lie in an ellipse turned by ``angle``."""
+    """Return the pixels whose centers lie in an ellipse rotated by ``angle`` (radians)."""
     y, x = np.mgrid[0:FACE_SIZE, 0:FACE_SIZE] + 0.5
-    dx, dy = x - centre[0], y - centre[1]
+    dx, dy = x - center[0], y - center[1]
     along = dx * math.cos(angle) + dy * math.sin(angle)
-    athwart = -dx * math.sin(angle) + dy * math.cos(angle)
-    return np.asarray((along / half_width) ** 2 + (athwart / half_height) ** 2 <= 1)
+    across = -dx * math.sin(angle) + dy * math.cos(angle)
+    return np.asarray((along / half_width) ** 2 + (across / half_height) ** 2 <= 1)
 
 
 def shares(positive: npt.NDArray[np.floating], masks: Masks) -> dict[str, float] | None:
-    """Share of a map's positive attribution in each region, summing to 1; None for an empty map. (48, 48) in."""
+    """Return the share of positive attribution in each region, summing to 1; None for an empty map.
+
+    ``positive`` is a map (48, 48); negative and non-finite values count as 0.
+    """
     weights = np.maximum(np.nan_to_num(positive), 0).astype(np.float64)
     total = float(weights.sum())
     if total <= 0:
@@ -78,22 +81,22 @@ def shares(positive: npt.NDArray[np.floating], masks: Masks) -> dict[str, float]
 
 
 def areas(masks: Masks) -> dict[str, float]:
-    """Share of the face's area in each region."""
+    """Return each region's share of the area."""
     return {name: float(mask.mean()) for name, mask in masks.items()}
 
 
 @dataclass(frozen=True)
 class RegionStudy:
-    """Region shares over many faces.
+    """Attribution shares by region over many faces.
 
     Attributes:
         method: name in METHODS.
-        n: faces measured.
-        empty: faces left out since their map was empty.
-        mean: mean share for each region.
-        ci95: 95% interval of each mean, normal approximation over faces.
-        area: share of the area for each region.
-        per_class: mean shares over the faces of each class, by label; classes without faces are missing.
+        n: number of faces measured.
+        empty: number of faces excluded because their map was empty.
+        mean: mean share by region.
+        ci95: 95% interval of each mean (normal approximation over faces).
+        area: share of the area by region.
+        per_class: mean shares by true label; classes without faces are absent.
     """
 
     method: str
@@ -105,12 +108,12 @@ class RegionStudy:
     per_class: dict[str, dict[str, float]]
 
     def sentence(self) -> str:
-        """The lab report's guess, measured."""
+        """Return a one-sentence test of the lab report's guess about eyes and mouth."""
         share = self.mean["eyes"] + self.mean["mouth"]
         area = self.area["eyes"] + self.area["mouth"]
         verdict = "more than" if share > area * 1.05 else ("less than" if share < area * 0.95 else "about")
         return (
-            f"Eyes and mouth hold {share:.0%} of the attribution on {area:.0%} of the area: {verdict} their share "
+            f"Eyes and mouth receive {share:.0%} of the attribution on {area:.0%} of the area, {verdict} their share "
             f"({METHODS[self.method].title}, n = {self.n:,}; eyes {_interval(self, 'eyes')}, mouth {_interval(self, 'mouth')})."
         )
 
@@ -142,10 +145,10 @@ def study_regions(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> RegionStudy:
-    """Region shares over faces of a data set, each explained for its predicted class, with the fixed regions.
+    """Measure attribution shares over faces of a data set, explaining each predicted class, with fixed regions.
 
     Raises:
-        FerError: the method is unknown, it was stopped, or every map is empty.
+        FerError: the method is unknown, the caller stopped it, or every map is empty.
     """
     from fer_core.errors import FerError
 
@@ -166,7 +169,7 @@ def study_regions(
     sums = np.concatenate(rows)  # (n, 4)
     good = sums.sum(axis=1) > 0
     if not good.any():
-        raise FerError(f"{METHODS[method].title} gave an empty map for every face; there is nothing to measure.")
+        raise FerError(f"{METHODS[method].title} returned an empty map for every face, so there is nothing to measure.")
     found = sums[good] / sums[good].sum(axis=1, keepdims=True)
     mean, half = found.mean(axis=0), 1.96 * found.std(axis=0, ddof=1 if len(found) > 1 else 0) / math.sqrt(len(found))
     labels = dataset.labels[indices][good]

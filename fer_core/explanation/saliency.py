@@ -1,7 +1,7 @@
-"""Saliency: which pixels of a face decide a class score. Attribution methods come from captum, Grad-CAM is ours.
+"""Saliency maps: which pixels of a face a class score depends on. Uses captum, except for Grad-CAM.
 
-All methods explain one logit of the classifier, on the face exactly as the network sees it. They ask for gradients by
-the input (or by the last feature map), never by the weights, and switch nothing on the shared network.
+All methods explain one logit for the preprocessed face. They compute gradients with respect to the input (or the last
+feature map), never the weights, and do not modify the shared network.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Maps = npt.NDArray[np.float32]
 
 SMOOTHGRAD_SAMPLES: Final = 32
 SMOOTHGRAD_NOISE: Final = 0.15
-"""Deviation of SmoothGrad's noise as a share of the face's own range, the middle of the paper's 10–20%."""
+"""Standard deviation of SmoothGrad's noise as a share of the face's value range; the paper recommends 10–20%."""
 INTEGRATION_STEPS: Final = 32
 OCCLUSION_PATCH: Final = 8
 OCCLUSION_STRIDE: Final = 4
@@ -34,14 +34,15 @@ OCCLUSION_STRIDE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way of explaining.
+    """An attribution method.
 
     Attributes:
-        name, title: for programs and for people.
-        summary: what it does, in plain words.
-        signed: whether the sign of a value means for or against the class; otherwise only the size means something.
-        slow: whether it takes tens of passes through the network.
-        source: the paper.
+        name: identifier.
+        title: display name.
+        summary: plain description.
+        signed: True if the sign shows evidence for or against the class; False if only the magnitude is meaningful.
+        slow: True if it needs tens of passes through the network.
+        source: reference.
     """
 
     name: str
@@ -58,7 +59,7 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "gradient",
             "Gradient",
-            "How strongly the class score would react if each pixel changed a little. Sharp, but noisy.",
+            "How strongly the class score reacts to a small change of each pixel. Sharp but noisy.",
             signed=False,
             slow=False,
             source="Simonyan et al. 2014",
@@ -66,7 +67,7 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "smoothgrad",
             "SmoothGrad",
-            "The gradient averaged over slightly noisy copies of the face, so that chance reactions cancel out.",
+            "The gradient averaged over noisy versions of the face, which cancels out random fluctuations.",
             signed=False,
             slow=True,
             source="Smilkov et al. 2017",
@@ -74,7 +75,7 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "integrated_gradients",
             "Integrated gradients",
-            "Fades the face in from plain grey and adds up what each pixel contributes to the score on the way.",
+            "Fades the face in from plain gray and sums each pixel's contribution to the score along the way.",
             signed=True,
             slow=True,
             source="Sundararajan et al. 2017",
@@ -82,7 +83,7 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "gradcam",
             "Grad-CAM",
-            "Which places of the last 6×6 feature map speak for the class, enlarged to the face. Coarse, but steady.",
+            "Which positions of the last 6×6 feature map support the class, upsampled to the face. Coarse but robust.",
             signed=True,
             slow=False,
             source="Selvaraju et al. 2017",
@@ -90,7 +91,7 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "occlusion",
             "Occlusion",
-            "Covers the face with a grey patch, place by place, and records how far the score falls.",
+            "Slides a gray patch over the face and records how far the score drops.",
             signed=True,
             slow=True,
             source="Zeiler & Fergus 2014",
@@ -101,15 +102,15 @@ METHODS: Final[dict[str, Method]] = {
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
-    """One map for one face and one class.
+    """Saliency map of one face for one class.
 
     Attributes:
         method: name in METHODS.
         target: index of the explained class in the classifier's labels.
-        label: its name.
-        values: float32 (48, 48), as the method gives them, in logits.
-        positive: float32 (48, 48) ≥ 0: what speaks for the class (signed methods) or the size of the reaction.
-        note: says in words that the map is empty or broken; None when it can be shown.
+        label: name of that class.
+        values: float32 (48, 48), raw attributions, in logits.
+        positive: float32 (48, 48) ≥ 0: evidence for the class (signed methods) or magnitude of the attribution.
+        note: why the map is empty or invalid; None if it can be shown.
     """
 
     method: str
@@ -121,13 +122,13 @@ class Saliency:
 
     @property
     def scaled(self) -> Maps:
-        """``positive`` divided by its largest value, in 0…1; all zero for an empty map."""
+        """``positive`` divided by its maximum, in 0…1; zero for an empty map."""
         top = float(self.positive.max())
         return self.positive / top if top > 0 else self.positive
 
 
 def target_index(classifier: Classifier, target: str | int | None, logits: npt.NDArray[np.floating]) -> int:
-    """The class to explain: by name, by index, or the predicted one when None.
+    """Return the index of the class to explain: by name, by index, or the predicted class if None.
 
     Raises:
         FerError: the classifier has no such class.
@@ -138,10 +139,10 @@ def target_index(classifier: Classifier, target: str | int | None, logits: npt.N
     if isinstance(target, str):
         wanted = classifier.classes.find(target)
         if wanted is None:
-            raise FerError(f"The model has no class '{display_safe(target)}'. It knows: {', '.join(labels)}.")
+            raise FerError(f"The model has no class '{display_safe(target)}'. Its classes are {', '.join(labels)}.")
         return wanted
     if not 0 <= target < len(labels):
-        raise FerError(f"The model has {len(labels)} classes; {target} is not one of 0…{len(labels) - 1}.")
+        raise FerError(f"The model has classes 0…{len(labels) - 1}, not {target}.")
     return int(target)
 
 
@@ -154,19 +155,19 @@ def explain(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Saliency:
-    """The map of one face uint8 (48, 48).
+    """Compute the saliency map of one face.
 
     Args:
-        classifier: its network is not changed.
+        classifier: the classifier; its network is not modified.
         face: uint8 (48, 48).
         method: a name in METHODS.
-        target: class by name or index; the predicted one when None.
+        target: class by name or index; the predicted class if None.
         on_progress: called with (done, total) passes by the slow methods.
-        should_stop: asked between passes of the slow methods.
+        should_stop: checked between passes of the slow methods.
 
     Raises:
-        FerError: the method or class is unknown, or it was stopped.
-        ImageError: the array is not a face.
+        FerError: the method or class is unknown, or the caller stopped it.
+        ImageError: the array has the wrong shape or type.
     """
     faces = as_faces(face)[:1]
     index = target_index(classifier, target, classifier.logits(faces)[0])
@@ -177,17 +178,17 @@ def explain(
 
 
 def make_saliency(method: str, target: int, label: str, values: Maps) -> Saliency:
-    """A record from raw values; says in words when there is nothing to show."""
+    """Build a saliency map from raw values, with a note if there is nothing to show."""
     title, note = METHODS[method].title, None
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     positive = np.maximum(finite, 0) if METHODS[method].signed else np.abs(finite)
     if not np.isfinite(values).all():
-        note = f"{title} gave values that are not numbers, so there is no map to show. The weights may be damaged."
+        note = f"{title} returned non-finite values, so there is no map to show. The weights may be damaged."
         positive = np.zeros_like(positive)
     elif not values.any():
-        note = f"{title} gave zero everywhere: as far as this method can see, no pixel moves the score for '{label}'."
+        note = f"{title} is zero everywhere: according to this method, no pixel affects the score of '{label}'."
     elif not positive.any():
-        note = f"{title} found nothing that speaks for '{label}': every part of the face speaks against it."
+        note = f"{title} found no evidence for '{label}': every part of the face counts against it."
     return Saliency(method, target, label, values.astype(np.float32), positive.astype(np.float32), note)
 
 
@@ -201,15 +202,15 @@ def explain_batch(
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
 ) -> Maps:
-    """Raw maps float32 (N, 48, 48) of faces uint8 (N, 48, 48) for classes int64 (N,), in logits.
+    """Compute raw maps, float32 (N, 48, 48) in logits, of faces uint8 (N, 48, 48) for classes int64 (N,).
 
     Raises:
-        FerError: the method is unknown, or it was stopped.
+        FerError: the method is unknown, or the caller stopped it.
     """
     import torch
 
     if method not in METHODS:
-        raise FerError(f"There is no method '{method}'. Known: {', '.join(METHODS)}.")
+        raise FerError(f"Unknown method '{method}'. Choose one of {', '.join(METHODS)}.")
     x = to_tensor(np.ascontiguousarray(as_faces(faces)), classifier.info.preprocess).to(classifier.device)
     t = torch.as_tensor(np.asarray(targets, dtype=np.int64), device=classifier.device)
     steps = _Steps(on_progress, should_stop)
@@ -226,7 +227,7 @@ def explain_batch(
 
 
 class _Steps:
-    """Counts passes through the network for progress and stopping."""
+    """Counts forward passes for progress and cancellation."""
 
     def __init__(self, on_progress: Progress | None, should_stop: Callable[[], bool] | None) -> None:
         self.on_progress, self.should_stop = on_progress, should_stop
@@ -244,7 +245,7 @@ class _Steps:
 
 
 def _counted(classifier: Classifier, steps: _Steps) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The network as captum calls it, counting passes."""
+    """Return the network as a function for captum that counts its passes."""
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         steps.step()
@@ -255,7 +256,7 @@ def _counted(classifier: Classifier, steps: _Steps) -> Callable[[torch.Tensor], 
 
 
 def _gradient(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Steps, seed: int) -> torch.Tensor:
-    """∂z_t/∂x."""
+    """Compute ∂z_t/∂x."""
     from captum.attr import Saliency as CaptumSaliency
 
     found: torch.Tensor = CaptumSaliency(_counted(c, steps)).attribute(x.requires_grad_(), target=targets, abs=False)
@@ -263,7 +264,7 @@ def _gradient(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Ste
 
 
 def _smoothgrad(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Steps, seed: int) -> torch.Tensor:
-    """Mean of ∂z_t/∂x over noisy copies; the noise is seeded, so the same face gives the same map."""
+    """Average ∂z_t/∂x over noisy inputs; the noise is seeded, so the map is deterministic."""
     import torch
     from captum.attr import NoiseTunnel
     from captum.attr import Saliency as CaptumSaliency
@@ -288,7 +289,7 @@ def _smoothgrad(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _S
 def _integrated_gradients(
     c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Steps, seed: int
 ) -> torch.Tensor:
-    """(x − x₀) · ∫ ∂z_t/∂x along the line from x₀, plain grey of the training mean, to x."""
+    """Compute (x − x₀) · ∫ ∂z_t/∂x along the line from the baseline x₀ (mean gray) to x."""
     import torch
     from captum.attr import IntegratedGradients
 
@@ -304,9 +305,9 @@ def _integrated_gradients(
 
 
 def _gradcam(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Steps, seed: int) -> torch.Tensor:
-    """Σ_k α_k A_k with α_k the mean over places of ∂z_t/∂A_k (Selvaraju et al. 2017, eq. 1 and 2, before the ReLU).
+    """Compute Σ_k α_k A_k, with α_k the spatial mean of ∂z_t/∂A_k (Selvaraju et al. 2017, eq. 1 and 2, before the ReLU).
 
-    A is the last feature map before the final pooling; the sum is enlarged smoothly to the face.
+    A is the last feature map before the final pooling; the sum is upsampled to the face by bicubic interpolation.
     """
     import torch
 
@@ -321,7 +322,7 @@ def _gradcam(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Step
 
 
 def _occlusion(c: Classifier, x: torch.Tensor, targets: torch.Tensor, steps: _Steps, seed: int) -> torch.Tensor:
-    """Fall of z_t when an 8×8 patch is set to plain grey, mean over the patches that cover a pixel."""
+    """Compute the drop of z_t when an 8×8 patch is set to mean gray, averaged over the patches that cover a pixel."""
     import torch
     from captum.attr import Occlusion
 

@@ -1,4 +1,4 @@
-"""Whether a map is faithful: deletion and insertion against chance, agreement of methods, scrambled weights."""
+"""Sanity checks of a saliency map: deletion and insertion, agreement of methods, weight randomization."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ STEPS: Final = 24
 RANDOM_ORDERS: Final = 8
 RANDOMIZATIONS: Final = 3
 SIMILARITY_LIMIT: Final = 0.5
-"""A map that correlates more than this with the maps of scrambled networks shows the picture, not the network."""
+"""A map that correlates more than this with maps of randomized networks depends on the image, not the network."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Probability of the target while pixels are taken away or brought in.
+    """Probability of the target class while pixels are deleted or inserted.
 
     Attributes:
-        share: float64 (STEPS + 1,), share of pixels changed, 0…1.
+        share: float64 (STEPS + 1,), share of pixels changed, in 0…1.
         probability: float64 (STEPS + 1,).
-        auc: area under the curve by the trapezoidal rule, in 0…1.
+        auc: area under the curve (trapezoidal rule), in 0…1.
     """
 
     share: npt.NDArray[np.float64]
@@ -39,16 +39,16 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class SanityReport:
-    """What the tests say about one map.
+    """Results of the sanity checks of one saliency map.
 
     Attributes:
-        deletion: pixels set to grey, most important first: a good map makes the probability fall fast (low AUC).
-        insertion: pixels brought into a blurred face, most important first: a good map makes it rise fast (high AUC).
+        deletion: pixels are set to gray, most important first; a faithful map has a low AUC.
+        insertion: pixels are inserted into a blurred face, most important first; a faithful map has a high AUC.
         random_deletion, random_insertion: mean curves over random orders, the baseline.
         random_deletion_range, random_insertion_range: lowest and highest AUC among the random orders.
-        agreement: Spearman correlation with the maps of other methods, by name.
-        randomization_similarity: mean absolute Spearman correlation with the maps of networks whose weights were
-            scrambled (Adebayo et al. 2018); low is good. None where all their maps are empty.
+        agreement: Spearman correlation with the maps of other methods, by method.
+        randomization_similarity: mean absolute Spearman correlation with the maps of networks with randomized weights
+            (Adebayo et al. 2018); lower is better. None if all their maps are empty.
     """
 
     deletion: Curve
@@ -61,41 +61,43 @@ class SanityReport:
     randomization_similarity: float | None
 
     def summary(self) -> list[str]:
-        """The verdicts in plain words."""
+        """Return the results as sentences for people."""
         low, high = self.random_deletion_range
         if self.deletion.auc < low:
-            deletion = "better than every random order"
+            deletion = "better than every random order tried"
         elif self.deletion.auc > high:
-            deletion = "worse than every random order"
+            deletion = "worse than every random order tried"
         else:
             deletion = "no better than random orders"
         low_in, high_in = self.random_insertion_range
         if self.insertion.auc > high_in:
-            insertion = "better than every random order"
+            insertion = "better than every random order tried"
         elif self.insertion.auc < low_in:
-            insertion = "worse than every random order"
+            insertion = "worse than every random order tried"
         else:
             insertion = "no better than random orders"
-        said = [
-            f"Deleting what the map calls important: area {self.deletion.auc:.2f} against {self.random_deletion.auc:.2f} by chance, {deletion}.",
-            f"Bringing it in first: area {self.insertion.auc:.2f} against {self.random_insertion.auc:.2f} by chance, {insertion}.",
+        summary = [
+            f"Deletion AUC {self.deletion.auc:.2f} (random order: {self.random_deletion.auc:.2f}), {deletion}.",
+            f"Insertion AUC {self.insertion.auc:.2f} (random order: {self.random_insertion.auc:.2f}), {insertion}.",
         ]
         if self.randomization_similarity is None:
-            said.append("With scrambled weights every map is empty, so this one does depend on what was learnt.")
+            summary.append(
+                "With randomized weights every map is empty, so this map does depend on what the network learned."
+            )
         elif self.randomization_similarity > SIMILARITY_LIMIT:
-            said.append(
-                f"With scrambled weights the map hardly changes (similarity {self.randomization_similarity:.2f}): "
-                "it shows the picture, not what the network learnt. Do not believe it."
+            summary.append(
+                f"With randomized weights the map hardly changes (similarity {self.randomization_similarity:.2f}): "
+                "it reflects the image, not what the network learned. Do not trust it."
             )
         else:
-            said.append(
-                f"With scrambled weights the map changes (similarity {self.randomization_similarity:.2f}): "
-                "it depends on what the network learnt."
+            summary.append(
+                f"With randomized weights the map changes (similarity {self.randomization_similarity:.2f}): "
+                "it depends on what the network learned."
             )
-        return said
+        return summary
 
     def curves(self) -> tuple[PerturbationCurve, PerturbationCurve]:
-        """Deletion and insertion as :func:`fer_core.charts.deletion_insertion` draws them."""
+        """Return the deletion and insertion curves for :func:`fer_core.charts.deletion_insertion`."""
         better_deletion = self.deletion.auc < self.random_deletion_range[0]
         better_insertion = self.insertion.auc > self.random_insertion_range[1]
         ours, chance = self.deletion, self.random_deletion
@@ -126,13 +128,13 @@ def run_sanity_checks(
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
 ) -> SanityReport:
-    """All tests for one map.
+    """Run all sanity checks on one saliency map.
 
     Raises:
-        FerError: the map is empty, or it was stopped.
+        FerError: the map is empty, or the caller stopped it.
     """
     if saliency.note is not None:
-        raise FerError(f"There is nothing to test: {saliency.note}")
+        raise FerError(f"There is no saliency map to check: {saliency.note}")
     pixels = as_faces(face)[0]
     others = tuple(name for name in others if name != saliency.method)
     total = 2 * (1 + RANDOM_ORDERS) + len(others) + RANDOMIZATIONS
@@ -141,7 +143,7 @@ def run_sanity_checks(
     def step() -> None:
         nonlocal done
         if should_stop and should_stop():
-            raise FerError("The test was stopped.")
+            raise FerError("The sanity checks were stopped.")
         done += 1
         if on_progress:
             on_progress(done, total)
@@ -149,7 +151,7 @@ def run_sanity_checks(
     rng = np.random.default_rng(seed)
     order = _most_important_first(saliency.positive, rng)
     orders = [rng.permutation(FACE_SIZE * FACE_SIZE) for _ in range(RANDOM_ORDERS)]
-    grey = np.full_like(pixels, round(255 * classifier.info.preprocess.mean))
+    gray = np.full_like(pixels, round(255 * classifier.info.preprocess.mean))
     blurred = _blur(pixels)
 
     def curves(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> tuple[Curve, Curve, tuple[float, float]]:
@@ -163,7 +165,7 @@ def run_sanity_checks(
         areas = [c.auc for c in chance]
         return ours, Curve(ours.share, mean, float(np.mean(areas))), (min(areas), max(areas))
 
-    deletion, random_deletion, deletion_range = curves(pixels, grey)
+    deletion, random_deletion, deletion_range = curves(pixels, gray)
     insertion, random_insertion, insertion_range = curves(blurred, pixels)
     agreement = {}
     for name in others:
@@ -173,8 +175,8 @@ def run_sanity_checks(
         step()
     similarities = []
     for number in range(RANDOMIZATIONS):
-        scrambled = randomize_weights(classifier, seed + number)
-        values = explain_batch(scrambled, pixels, saliency.method, np.array([saliency.target]))[0]
+        randomized = randomize_weights(classifier, seed + number)
+        values = explain_batch(randomized, pixels, saliency.method, np.array([saliency.target]))[0]
         other = make_saliency(saliency.method, saliency.target, saliency.label, values)
         if other.note is None:
             similarities.append(abs(rank_correlation(saliency.positive, other.positive)))
@@ -192,7 +194,7 @@ def run_sanity_checks(
 
 
 def randomize_weights(classifier: Classifier, seed: int = 0) -> Classifier:
-    """A copy of the classifier with freshly drawn weights; the original stays as it is."""
+    """Return a copy of the classifier with newly initialized weights; the original is not modified."""
     import torch
 
     from fer_core.models import build
@@ -204,7 +206,7 @@ def randomize_weights(classifier: Classifier, seed: int = 0) -> Classifier:
 
 
 def rank_correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
-    """Spearman's rank correlation of two maps, in -1…1; 0 where one of them is constant."""
+    """Return Spearman's rank correlation of two maps, in −1…1; 0 if one is constant."""
     from scipy.stats import spearmanr
 
     if np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -213,7 +215,7 @@ def rank_correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -
 
 
 def _most_important_first(positive: npt.NDArray[np.floating], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Pixel numbers by falling value; equal values in random order, so that a flat part favours no corner."""
+    """Return pixel indices by descending value; ties are shuffled so flat areas have no spatial bias."""
     shuffled = rng.permutation(positive.size)
     return np.asarray(shuffled[np.argsort(-positive.ravel()[shuffled], kind="stable")], dtype=np.int64)
 
@@ -225,7 +227,7 @@ def _curve(
     order: npt.NDArray[np.int64],
     target: int,
 ) -> Curve:
-    """Turn ``start`` into ``end`` pixel by pixel in this order; one batch through the classifier (Petsiuk et al. 2018)."""
+    """Replace pixels of ``start`` by ``end`` in this order and predict all steps in one batch (Petsiuk et al. 2018)."""
     share = np.linspace(0, 1, STEPS + 1)
     frames = np.repeat(start.reshape(1, -1), STEPS + 1, axis=0)
     for number, part in enumerate(share):
@@ -236,7 +238,7 @@ def _curve(
 
 
 def _blur(face: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The face with its details gone: a Gaussian of deviation 6 pixels, an eighth of the side."""
+    """Blur the face with a Gaussian of standard deviation 6 pixels (an eighth of the side)."""
     import cv2
 
     return np.asarray(cv2.GaussianBlur(face, (0, 0), 6, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)

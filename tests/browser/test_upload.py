@@ -51,7 +51,7 @@ def test_two_photographs_are_looked_into(server, page):
 
     # the test of belief runs
     page.get_by_role("button", name=re.compile("Test the Grad-CAM map")).click()
-    page.get_by_text(re.compile("With scrambled weights")).first.wait_for()
+    page.get_by_text(re.compile("With randomized weights")).first.wait_for()
 
     # a patch dragged over the face moves the bars
     said = page.get_by_text(re.compile("It still says|It no longer says"))
@@ -68,7 +68,7 @@ def test_two_photographs_are_looked_into(server, page):
     plot.wait_for(state="detached")
     settled(page)
     page.get_by_role("img", name="Grad-CAM for sad").wait_for()
-    page.get_by_text(re.compile("With scrambled weights")).first.wait_for()
+    page.get_by_text(re.compile("With randomized weights")).first.wait_for()
     unfold_cover(page)
     assert [top.input_value(), height.input_value()] == dragged
     assert said.inner_text() == moved

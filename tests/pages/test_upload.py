@@ -143,7 +143,7 @@ def test_the_map_is_tested_when_asked(open_page):
     app = open_page("upload")
     click(app, "Test the Grad-CAM map")
     finish(app, "belief")
-    assert "scrambled weights the map" in words(app)
+    assert "randomized weights the map" in words(app)
     assert "Agreement with other methods" in words(app)
 
 

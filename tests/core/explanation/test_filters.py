@@ -202,14 +202,14 @@ def test_a_filter_without_an_opinion_is_called_dead_and_shows_the_first_faces(on
     dataset = make_dataset(valid=12)
     found = top_faces(one_layer, dataset)
     assert found.positions[2].tolist() == dataset.indices("valid")[:9].tolist()
-    assert "dead: it answers 0.25 to every one of the 12 faces" in str(found.note(2))
+    assert "dead: its response is 0.25 on all 12 faces" in str(found.note(2))
     assert found.note(0) is None
 
 
 def test_a_filter_that_stays_below_zero_is_told_of(one_layer):
     with torch.no_grad():
         one_layer.model.norm.bias[0] = -1000
-    assert "never rises above zero on these 70 faces" in str(top_faces(one_layer, make_dataset()).note(0))
+    assert "is inactive on these 70 faces" in str(top_faces(one_layer, make_dataset()).note(0))
 
 
 def test_few_faces_give_few_and_none_are_refused(one_layer):

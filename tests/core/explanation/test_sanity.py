@@ -76,7 +76,7 @@ def test_a_map_of_edges_alone_is_caught_by_the_scrambled_weights(trained, monkey
     monkeypatch.setattr(sanity, "explain_batch", lambda *a, **k: edges[None])
     sanity = run_sanity_checks(trained, face, make_saliency("occlusion", 1, "disgust", edges), others=())
     assert sanity.randomization_similarity == pytest.approx(1)
-    assert "Do not believe it" in sanity.summary()[-1]
+    assert "Do not trust it" in sanity.summary()[-1]
 
 
 def test_scrambling_makes_another_network_and_leaves_the_first(tmp_path):
@@ -103,7 +103,7 @@ def test_a_constant_map_correlates_with_nothing():
 
 def test_an_empty_map_is_not_tested_and_stop_stops(trained):
     face = faces_of(0)[0]
-    with pytest.raises(FerError, match="nothing to test"):
+    with pytest.raises(FerError, match="no saliency map to check"):
         run_sanity_checks(trained, face, make_saliency("gradcam", 0, "angry", np.zeros((48, 48), np.float32)))
     with pytest.raises(FerError, match="stopped"):
         run_sanity_checks(trained, face, explain(trained, face, "gradient"), should_stop=lambda: True)
