@@ -50,6 +50,7 @@ def test_every_setting_has_a_widget(open_page):
         "freeze_epochs",
         "skip_unreadable",
         "classes",
+        "crop",
         "truth",
         "votes",
         "class_map",
@@ -122,7 +123,7 @@ def test_labels_and_votes_are_trained_together_where_there_are_votes(open_page, 
     button(app, "Start training").click().run()
     check(app, 1)
     assert not started
-    assert "synthetic has no votes. For FER2013 put FER" in app.error[0].value
+    assert "synthetic has no votes. For FER2013, put FER" in app.error[0].value
     field(app, "Preset").set_value("compact-gpu").run()
     assert field(app, "Targets").value == "both", "a preset leaves the targets"
     monkeypatch.setattr(cache, "dataset", lambda _: with_votes(make_dataset()))

@@ -44,6 +44,7 @@ DRAWN_BY_HAND: Final = (
     "data",
     "skip_unreadable",
     "classes",
+    "crop",
     "truth",
     "votes",
     "class_map",

@@ -232,7 +232,7 @@ def test_refusals_change_nothing_on_disk(workspace):
 def test_the_command_refuses_faces_without_votes_in_one_line(arguments, workspace, capsys):
     assert main(["train", "--data", "synthetic:140", "--preset", "standard", *arguments]) == 2
     said = capsys.readouterr().err.strip()
-    assert "has no votes. For FER2013 put FER+'s fer2013new.csv beside it" in said
+    assert "has no votes. For FER2013, put FER+'s fer2013new.csv beside it" in said
     assert len(said.splitlines()) == 1
 
 
