@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ MAX_PIXELS: Final = 40_000_000
 _MAX_READ_ERRORS: Final = 20  # in a row, without a packet between them
 _SLOW_CODECS: Final = frozenset(("h264", "hevc", "vvc", "vp8", "vp9", "av1", "mpeg4"))
 _IMAGE_FORMATS: Final = ("image2", "_pipe")
+_IMAGE_BRANDS: Final = frozenset(("avif", "heic", "heix", "mif1", "heim", "heis"))
 
 
 class VideoReader:
@@ -89,7 +91,7 @@ class VideoReader:
             ImageError: the file has no video, or none that can be decoded.
         """
         name = self.path.name
-        if any(self.container.format.name.endswith(ending) for ending in _IMAGE_FORMATS):
+        if self._is_image():
             raise ImageError(f"{name} is an image, not a video. Analyze it as a photo.")
         streams = [stream for stream in self.container.streams.video if not _is_picture(stream)]
         if not streams:
@@ -106,6 +108,20 @@ class VideoReader:
         if len(streams) > 1:
             self._notes.append(f"{name} has {len(streams)} video streams; the {best.width}×{best.height} one was used.")
         return best
+
+    def _is_image(self) -> bool:
+        """Whether the file is an image: of an image format with one frame only, or HEIC or AVIF by its brand."""
+        import av
+
+        if self.container.metadata.get("major_brand", "").strip() in _IMAGE_BRANDS:
+            return True
+        if not any(self.container.format.name.endswith(ending) for ending in _IMAGE_FORMATS):
+            return False
+        try:
+            with av.open(str(self.path), metadata_errors="replace") as trial:
+                return sum(1 for _ in islice(trial.decode(video=0), 2)) < 2
+        except (av.FFmpegError, ValueError):
+            return True
 
     def _contents(self) -> str:
         """What a file without a video contains, as in ``only sound and a cover image``."""
@@ -189,7 +205,9 @@ class VideoReader:
                 break
             if packet is None:
                 break
-            if packet.size:  # an empty packet marks the end and flushes the decoder
+            if not packet.size and packet.pts is not None:  # Theora and others: the last frame is shown again
+                continue
+            if packet.size:  # an empty packet without a timestamp marks the end and flushes the decoder
                 errors = 0
                 clock = self._clock = self._clock or self._start_clock(packet)
                 clock.apply(packet)

@@ -51,6 +51,7 @@ class VideoWriter:
         stream = self._container.add_stream("libx264", rate=rate)
         assert stream.type == "video"
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(1)
         stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
         stream.options = (
             {"preset": "ultrafast", "crf": "23", "g": "30", "tune": "zerolatency"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import product
 
+import av
 import numpy as np
 import pytest
 
@@ -88,6 +89,8 @@ def test_pal_video_is_searched_copied_and_tabulated_in_square_pixels(tmp_path, c
     source = write(tmp_path / "in.mp4", [spot(720, 576)] * 2, sample_aspect_ratio=Fraction(64, 45))
     result = annotate(source, tmp_path / "out.mp4", tmp_path / "t.csv", classifier)
     assert (result.width, result.height) == (1024, 576)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == 1
     (copy, _) = frames_of(tmp_path / "out.mp4")
     assert copy.shape == (576, 1024, 3)
     row = rows_of(tmp_path / "t.csv")[0]

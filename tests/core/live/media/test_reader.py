@@ -81,12 +81,28 @@ def test_a_file_without_a_video_is_named_as_what_it_is(tmp_path, classifier):
     assert not (tmp_path / "t.csv").exists()
 
 
-@pytest.mark.parametrize("name", ["in.png", "in.jpg", "in.bmp", "in.webp", "in.mp4"])
+@pytest.mark.parametrize("name", ["in.png", "in.jpg", "in.bmp", "in.webp", "in.avif", "in.mp4"])
 def test_an_image_is_no_video_of_one_frame(tmp_path, classifier, name):
     kind = "PNG" if name == "in.mp4" else None  # told apart by content
     Image.fromarray(spot(160, 120)).save(tmp_path / name, format=kind)
     with pytest.raises(ImageError, match="is an image, not a video"):
         annotate(tmp_path / name, None, None, classifier)
+
+
+@needs_ffmpeg
+def test_a_stream_of_jpegs_is_a_video(tmp_path, classifier):
+    write(tmp_path / "plain.avi", [spot(160, 120)] * 4, codec="mjpeg")
+    ffmpeg("-i", tmp_path / "plain.avi", "-c", "copy", tmp_path / "in.mjpeg")
+    assert annotate(tmp_path / "in.mjpeg", None, None, classifier).frames == 4
+
+
+@needs_ffmpeg
+def test_repeated_frames_of_theora_are_not_counted_as_damaged(tmp_path, classifier):
+    write(tmp_path / "plain.mp4", [spot(160, 120)] * 10)
+    ffmpeg("-i", tmp_path / "plain.mp4", "-c:v", "libtheora", tmp_path / "in.ogv")
+    result = annotate(tmp_path / "in.ogv", None, None, classifier)
+    assert result.frames >= 1
+    assert (result.skipped_packets, result.notes) == (0, [])
 
 
 @needs_ffmpeg
