@@ -228,7 +228,7 @@ def test_no_group_and_no_copy_ever_stands_on_both_sides(seed):
         assert len(split.train) > 0
         assert not has_duplicate(copies, apart, split.train).any()
         assert split.warning is not None
-        if "stand on both sides" not in split.warning:
+        if "are on both sides" not in split.warning:
             assert not persons_of(dataset, apart) & persons_of(dataset, split.train)
         if protocol != "leaky":
             train = dataset.labels[dataset.split == "train"]

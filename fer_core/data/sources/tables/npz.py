@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ _NAMES: Final = ("classes", "class_names", "label_names", "names", "labels_names
 _SPLITS: Final = ("split", "splits", "usage")
 _MAX_LABELS: Final = 64 << 20  # bytes of an array of labels
 _REPORT_EVERY: Final = 200
+_HEADER_ERRORS: Final = (ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError)
+"""Exceptions that NumPy raises for the damaged header of an array, which it parses as Python text."""
 
 
 def is_npz(path: Path, start: bytes) -> bool:
@@ -94,7 +97,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except DataError:
         raise
-    except (*ZIP_ERRORS, OSError, ValueError, TypeError, KeyError, RuntimeError, SyntaxError, MemoryError) as error:
+    except (*ZIP_ERRORS, *_HEADER_ERRORS, OSError, RuntimeError, MemoryError) as error:
         raise DataError(
             f"{path.name} is a NumPy archive that is damaged or truncated. Write or copy it again."
         ) from error

@@ -89,6 +89,20 @@ def test_python_objects_are_never_unpickled(tmp_path):
         load(path)
 
 
+@pytest.mark.parametrize(
+    "header", [b"{'descr': '|u1', 'shape': (", b"{'descr': '\n'", b"(" * 60, b"\0" * 40, b"{'a': 1}"]
+)
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_damaged_header_of_an_array_is_refused(tmp_path, header, version):
+    length = (len(header) + 1).to_bytes(2 if version == 1 else 4, "little")
+    array = b"\x93NUMPY" + bytes([version, 0]) + length + header + b"\n"
+    with zipfile.ZipFile(tmp_path / "faces.npz", "w") as archive:
+        archive.writestr("images.npy", array)
+        archive.writestr("labels.npy", array)
+    with pytest.raises(DataError, match="damaged or truncated"):
+        load(tmp_path / "faces.npz")
+
+
 def test_a_bomb_is_refused(tmp_path):
     np.savez_compressed(
         tmp_path / "bomb.npz", images=np.zeros((40_000, 48, 48), np.uint8), labels=np.zeros(40_000, int)
