@@ -1,4 +1,4 @@
-"""Compact figures for the Overview page: the accuracy of a run, a confusion matrix without numbers, class shares."""
+"""Compact figures for the Overview page: the accuracy of a run, a confusion matrix, class shares."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def accuracy_overview(curves: Sequence[Curve], *, title: str) -> go.Figure:
 def matrix_overview(
     confusion: npt.NDArray[np.integer], classes: Sequence[str], *, title: str, dark: bool = False
 ) -> go.Figure:
-    """Return a confusion matrix (C, C), rows by true class, whose numbers are only in the hover.
+    """Return a confusion matrix (C, C), rows by true class, without axis titles and hover.
 
     Args:
         confusion: counts.
@@ -42,8 +42,7 @@ def matrix_overview(
         dark: whether the page is dark.
     """
     figure = confusion_matrix(confusion, classes, title=title, dark=dark, clickable=False)
-    figure.update_traces(text=None, texttemplate="", selector={"type": "heatmap"})
-    figure.update_layout(annotations=[], shapes=[], margin=margins(name_margin(classes), 4, 4, name_margin(classes)))
+    figure.update_layout(margin=margins(name_margin(classes), 4, 4, name_margin(classes)))
     figure.update_xaxes(title_text="", side="bottom", tickfont={"size": 11})
     figure.update_yaxes(title_text="", tickfont={"size": 11})
     return figure

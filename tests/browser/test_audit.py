@@ -32,7 +32,7 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
     marks = marks_for(dataset, workspace)
     page.goto(server.page("audit"))
     settled(page)
-    name, content = downloaded(page, "Save as a web page")
+    name, content = downloaded(page, "Download report (HTML)")
     assert name == "audit.html"
     assert b"</html>" in content
 
@@ -54,7 +54,7 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
 
     page.get_by_text("Marks", exact=True).click()
     page.get_by_text("1 face of").wait_for()
-    name, table = downloaded(page, "Export as csv")
+    name, table = downloaded(page, "Download marks (CSV)")
     assert name == "marks.csv"
     assert b"planted-" in table
     rows = page.get_by_test_id("stDataFrame").locator("canvas").first

@@ -320,7 +320,7 @@ def test_what_makes_a_model_careful_is_stored_with_it_and_the_counts_are_saved(d
     path = workspace.runs / run / "best.safetensors"
     page.goto(server.page("evaluate"))
     settled(page)
-    name, table = downloaded(page, "csv")
+    name, table = downloaded(page, "Download counts (CSV)")
     predictions = cached_predictions(run, load(source, workspace=workspace), "valid", workspace=workspace)
     assert name == "confusion-valid.csv"
     assert sum(int(n) for row in table.decode().splitlines()[1:] for n in row.split(",")[1:8]) == len(predictions.ids)

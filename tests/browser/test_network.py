@@ -26,7 +26,7 @@ def test_a_sheet_is_made_and_a_filter_of_it_is_opened(server, page):
     page.get_by_role("button", name="Make the sheet of 32 filters").click()
     page.get_by_text(re.compile("Climbing, step")).wait_for()
     page.get_by_role("button", name="Open Filter 17").wait_for(timeout=240_000)
-    assert downloaded(page, "Download the sheet")[1][:8] == b"\x89PNG\r\n\x1a\n"
+    assert downloaded(page, "Download patterns (PNG)")[1][:8] == b"\x89PNG\r\n\x1a\n"
     page.get_by_role("button", name="Open Filter 17").click()
     page.get_by_role("heading", name="The pattern of filter 17").wait_for()
     page.get_by_role("img", name=re.compile("pattern that activates filter 17")).wait_for()

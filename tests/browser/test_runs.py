@@ -86,7 +86,7 @@ def test_a_report_is_made_with_notes_and_opens_without_a_network(own, workspace_
     assert notes.input_value() == "Typed by the teacher."
     page.get_by_role("button", name="Make the report").click()
     page.get_by_text(re.compile(r"^Made in \d+ s")).wait_for(timeout=240_000)
-    name, html = downloaded(page, "Download the report")
+    name, html = downloaded(page, "Download report (HTML)")
     assert name == "report-one-of-two.html"
     path = tmp_path / name
     path.write_bytes(html)

@@ -82,13 +82,13 @@ def test_what_was_found_is_saved_and_looked_into_by_every_method(server, page):
     page.goto(server.page("upload"))
     page.get_by_role("img", name=re.compile("^5 faces")).wait_for()
     settled(page)
-    name, picture = downloaded(page, "Picture")
+    name, picture = downloaded(page, "Download annotated photo (PNG)")
     assert name == "faces.png"
     with Image.open(io.BytesIO(picture)) as annotated, Image.open(TWO[1]) as photograph:
         assert annotated.size == photograph.size
-    name, table = downloaded(page, "csv")
+    name, table = downloaded(page, "Download table (CSV)")
     assert (name, len(table.decode().splitlines())) == ("faces.csv", 6)
-    name, found = downloaded(page, "json")
+    name, found = downloaded(page, "Download predictions (JSON)")
     assert name == "faces.json"
     document = json.loads(found)
     assert [len(photo["faces"]) for photo in document["photos"]] == [5]
@@ -121,7 +121,7 @@ def test_a_folder_of_photographs_becomes_a_table_that_grows(server, page, tmp_pa
     page.get_by_role("button", name="Look for faces").click()
     page.get_by_role("button", name="Look for new photographs").wait_for()
     settled(page)
-    name, table = downloaded(page, "Download the table")
+    name, table = downloaded(page, "Download table (CSV)")
     assert name == "faces.csv"
     assert len(table.decode().splitlines()) == 4  # two faces, and the file that is no picture
 
@@ -132,7 +132,7 @@ def test_a_folder_of_photographs_becomes_a_table_that_grows(server, page, tmp_pa
     settled(page)
     page.get_by_role("button", name="Forget the earlier table").click()
     page.get_by_role("button", name="Look for faces").wait_for()
-    assert page.get_by_role("button", name="Download the table").count() == 0
+    assert page.get_by_role("button", name="Download table (CSV)").count() == 0
 
 
 def test_a_video_is_followed_and_its_copy_and_table_are_saved(server, page, tmp_path):

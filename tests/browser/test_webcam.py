@@ -130,7 +130,7 @@ def open_settings(page: Page) -> None:
 
 def choose_model(page: Page, name: str) -> None:
     page.get_by_role("combobox", name="Model in use").click()
-    page.get_by_role("option", name=f"{name} (shipped)", exact=True).click()
+    page.get_by_role("option", name=name, exact=True).click()
 
 
 def open_from_menu(page: Page, name: str) -> None:
@@ -292,7 +292,7 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     page.get_by_role("heading", name=re.compile(r"^\d+ of 200$")).wait_for()
     assert files_under(server.home) == before  # the pictures are in memory only
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download photo strip (PNG)").click()
     assert re.fullmatch(r"expression mirror [-\d]+ [.\d]+, \d+ of 200\.png", download.value.suggested_filename)
     with Image.open(download.value.path()) as strip:
         assert strip.format == "PNG"

@@ -133,7 +133,7 @@ def test_the_sheet_is_made_with_progress_kept_and_offered(open_page, workspace):
     finish(app, "network-sheet")
     assert tiles(app) == [str(number) for number in range(128)]
     assert "128 filters of block4.0, none is dead" in words(app).replace("\\", "")
-    assert [b.label for b in app.get("download_button")] == ["Download the sheet"]
+    assert [b.label for b in app.get("download_button")] == ["Download patterns (PNG)"]
     again = view(open_page("network"), "sheet")
     network_box(again).set_value("seed").run()
     assert len(tiles(again)) == 128  # from the disk

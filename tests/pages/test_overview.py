@@ -30,15 +30,18 @@ def test_the_usage_notice_names_whom_it_must_not_judge(open_page):
 def test_the_agreement_with_people_comes_from_the_model_card(open_page):
     found = card_agreement("compact-people", 0.5)
     text = words(open_page())
-    assert f"agrees with a randomly chosen person {percent(found.model, 0)} of the time" in text
-    assert f"another person does {percent(found.person, 0)}" in text
+    assert f"agrees with a randomly chosen person {percent(found.model)} of the time" in text
+    assert f"another person does {percent(found.person)}" in text
 
 
 def test_a_run_as_the_model_is_introduced_with_its_own_accuracy(open_page):
     run = make_run("mine", epochs=6, weights=True)
     app = open_page()
     app.selectbox(key="model-in-use").select(run.id).run()
-    assert "**mine**, classifies 58.6% (57.0–60.2) of the validation faces correctly" in words(app)
+    assert (
+        "**mine**, the network for photos and the webcam, classifies 58.6% (57.0–60.2) of the validation faces correctly"
+        in words(app)
+    )
 
 
 def test_the_last_run_shows_its_accuracy_with_interval(open_page):

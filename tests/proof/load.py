@@ -164,7 +164,7 @@ def _evaluator(watch: Watch) -> Callable[[Page], None]:
         nonlocal chosen
         if not chosen:
             page.get_by_role("combobox", name="Model in use").click()
-            page.get_by_role("option", name="seed (shipped)").click()
+            page.get_by_role("option", name="seed", exact=True).click()
             page.wait_for_timeout(500)
             _settled(page)
             chosen = True

@@ -56,13 +56,13 @@ def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:
             width="stretch",
         )
         st.download_button(
-            "Save as a web page",
+            "Download report (HTML)",
             lambda: _html(dataset, found),
             "audit.html",
             "text/html",
             icon=":material/download:",
             on_click="ignore",
-            help="One file with figures and pictures, readable without a network.",
+            help="One file with all figures and faces; it needs no network.",
         )
 
 

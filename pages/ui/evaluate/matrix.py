@@ -103,15 +103,16 @@ def _matrix(subject: Subject) -> None:
         },
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("Click a cell to see its faces. The camera above the matrix saves it as a picture.", width="stretch")
+        st.caption(
+            "Click a cell to see its faces. The camera icon above the matrix saves it as an image.", width="stretch"
+        )
         st.download_button(
-            "csv",
+            "Download counts (CSV)",
             matrix_csv(confusion, subject.classes),
             f"confusion-{subject.split}.csv",
             "text/csv",
             icon=":material/download:",
             on_click="ignore",
-            help="The counts as a table.",
         )
 
 

@@ -112,7 +112,7 @@ def _agreement(subject: Subject) -> None:
             "No face here has five votes for expressions, so nothing is said about agreement.", icon=":material/info:"
         )
         return
-    name = cache.models().get(subject.model, subject.name).removesuffix(" (shipped)")
+    name = cache.models().get(subject.model, subject.name)
     finding = f"{name} {rated.sentence(agreement).removeprefix('The model ')}"
     chart(charts.agreement_bars(agreement, finding), key="people-agreement", height=230)
     st.caption(

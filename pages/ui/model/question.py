@@ -57,8 +57,8 @@ def _turn_to(model: str) -> None:
 
 
 def _name(model: str) -> str:
-    """What people call a model; that it is shipped need not be said here."""
-    return cache.models().get(model, model).removesuffix(" (shipped)")
+    """Display name of a model."""
+    return cache.models().get(model, model)
 
 
 def _info(model: str) -> CheckpointInfo:

@@ -247,7 +247,7 @@ def _show_sheet(found: Patterns, network: Network) -> None:
     for place in np.flatnonzero(found.dead):
         st.caption(plain(found.note(int(place))))
     st.download_button(
-        "Download the sheet",
+        "Download patterns (PNG)",
         lambda: png(found.sheet()),
         f"filters-{found.layer}.png",
         "image/png",

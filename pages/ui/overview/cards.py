@@ -80,7 +80,7 @@ def _most_confused(runs: list[Run]) -> None:
         st.caption(f"{plain(name)}, {split} faces; rows: true label, columns: predicted label")
         title = f"Confusion matrix of {name}"
         figure = matrix_overview(confusion, classes, title="", dark=dark_theme())
-        chart(figure, key="overview-matrix", height=_HEIGHT + 30, alt=title)
+        chart(figure, key="overview-matrix", height=_HEIGHT, alt=title)
     st.page_link("pages/evaluate.py", label="Open the matrix", icon=":material/arrow_forward:")
 
 

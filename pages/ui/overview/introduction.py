@@ -66,8 +66,8 @@ def _reliability() -> None:
     found = card_agreement(model, sensitivity) or card_agreement(model, info.sensitivity)
     if found is not None:
         st.caption(
-            f"The network in use, **{plain(model)}**, agrees with a randomly chosen person {percent(found.model, 0)} of the "
-            f"time; another person does {percent(found.person, 0)}.",
+            f"**{plain(model)}**, the network for photos and the webcam, agrees with a randomly chosen person "
+            f"{percent(found.model)} of the time; another person does {percent(found.person)}.",
             help=f"Measured on {found.n:,} faces of FER2013's {found.split} set, each labeled by ten people (FER+). The "
             f"model card, assets/models/{plain(model)}.md, has the details.",
         )
@@ -81,6 +81,8 @@ def _reliability() -> None:
             continue
         accuracy = percent_with_interval(figures["accuracy"], figures.get("accuracy_ci95"))
         faces = "faces it was never trained on" if split == "honest" else f"{SPLIT_NAMES[split]} faces"
-        st.caption(f"The network in use, **{name}**, classifies {accuracy} of the {faces} correctly.")
+        st.caption(
+            f"**{name}**, the network for photos and the webcam, classifies {accuracy} of the {faces} correctly."
+        )
         return
-    st.caption(f"The network in use, **{name}**, is not evaluated yet.")
+    st.caption(f"**{name}**, the network for photos and the webcam, is not evaluated yet.")

@@ -152,7 +152,12 @@ def marks_list(review: Review, *, key: str) -> None:
             args=(journal, chosen),
         )
         st.download_button(
-            "Export as csv", journal.to_csv(), "marks.csv", "text/csv", icon=":material/download:", on_click="ignore"
+            "Download marks (CSV)",
+            journal.to_csv(),
+            "marks.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
         )
     how_to_use_marks()
 

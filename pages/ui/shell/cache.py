@@ -179,16 +179,18 @@ def _reporter(show: Callable[..., object], name: str) -> Callable[[int, int], No
 
 
 def models() -> dict[str, str]:
-    """Models that can be used now: name or run id -> what people call it. Shipped ones first, then runs, newest first."""
+    """Models that can be used now: name or run id -> display name. Shipped models first, then runs, newest first."""
     from fer_core.inference import shipped_models
 
-    found = {name: f"{name} (shipped)" for name in sorted(shipped_models(), key=lambda name: (name != "compact", name))}
+    trained: dict[str, str] = {}
     for run in list_runs(session.workspace()):
         if (run.path / "best.safetensors").is_file():
-            found[run.id] = run.label.name
+            trained[run.id] = run.label.name
         if (run.path / "best-labels.safetensors").is_file():  # a network with two outputs; the other is for votes
-            found[f"{run.id}:labels"] = f"{run.label.name} (labels)"
-    return distinct(found)
+            trained[f"{run.id}:labels"] = f"{run.label.name} (labels)"
+    shipped = sorted(shipped_models(), key=lambda name: (name != "compact", name))
+    taken = set(trained.values())
+    return distinct({**{name: f"{name} (shipped)" if name in taken else name for name in shipped}, **trained})
 
 
 def model_in_use() -> str | None:

@@ -82,7 +82,7 @@ def _offer(made: LabReport) -> None:
     for gap in made.gaps:
         st.caption(f"Left out: {plain(gap)}")
     st.download_button(
-        "Download the report",
+        "Download report (HTML)",
         made.html.encode(),
         f"report-{slug(made.name)}.html",
         "text/html",

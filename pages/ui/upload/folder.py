@@ -96,5 +96,5 @@ def _show_table(table: Path) -> None:
     if len(rows) > _ROWS_SHOWN:
         st.caption(f"The first {_ROWS_SHOWN:,} of {len(rows):,} rows; the csv has them all.")
     st.download_button(
-        "Download the table", content, "faces.csv", "text/csv", icon=":material/download:", on_click="ignore"
+        "Download table (CSV)", content, "faces.csv", "text/csv", icon=":material/download:", on_click="ignore"
     )

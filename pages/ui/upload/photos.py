@@ -97,14 +97,14 @@ def show_photo(photo: Looked, labels: tuple[str, ...], model: Model) -> None:
     if faces:
         with st.container(horizontal=True, gap="small"):
             st.download_button(
-                "Picture",
+                "Download annotated photo (PNG)",
                 photo.png,
                 "faces.png",
                 "image/png",
                 icon=":material/image:",
                 on_click="ignore",
                 key="download-png",
-                help="The photograph in full size with boxes, numbers and names, as PNG.",
+                help="The photo in full size with the box, number and label of each face.",
             )
             _table_downloads([photo], labels, model, "one")
 
@@ -113,24 +113,24 @@ def _table_downloads(photos: Sequence[Looked], labels: tuple[str, ...], model: M
     results = [photo.result for photo in photos]
     with st.container(horizontal=True, gap="small", width="content"):
         st.download_button(
-            "csv",
+            "Download table (CSV)",
             lambda: table_bytes(results, labels, model.name, model.sensitivity),
             "faces.csv",
             "text/csv",
             icon=":material/table:",
             on_click="ignore",
             key=f"download-csv-{key}",
-            help="One row for each face: box, label and the probability of each class.",
+            help="One row per face: box, label and the probability of each class.",
         )
         st.download_button(
-            "json",
+            "Download predictions (JSON)",
             lambda: json.dumps(predict_document(results, model.name, model.classifier), indent=2, ensure_ascii=False),
             "faces.json",
             "application/json",
             icon=":material/data_object:",
             on_click="ignore",
             key=f"download-json-{key}",
-            help="What the command predict writes.",
+            help="The same document as `fer-lab predict --json` prints.",
         )
 
 

@@ -145,7 +145,7 @@ def _result(live: LiveSession, scene: GameState) -> None:
         with st.container(horizontal=True, gap="small"):
             _play_button(live, "Play again")
             st.download_button(
-                "Download",
+                "Download photo strip (PNG)",
                 sheet,
                 f"expression mirror {stamp}, {scene.total} of {most}.png",
                 "image/png",

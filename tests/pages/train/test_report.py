@@ -46,7 +46,7 @@ def test_the_report_is_made_with_the_notes_typed_and_offered(open_page, monkeypa
     press(app)
     assert asked == [(run.id, "Fear is hard.")]
     assert "Made in 3 s" in words(app)
-    assert [b.label for b in app.get("download_button")] == ["Download the report"]
+    assert [b.label for b in app.get("download_button")] == ["Download report (HTML)"]
     notes(app).set_value("Disgust is harder.").run()  # the old report does not hold these notes
     check(app)
     assert not app.get("download_button")

@@ -1,4 +1,4 @@
-"""Calibrate to me and the expression mirror on the webcam page, with frames given to the session by hand."""
+"""Neutral baseline and the expression mirror on the webcam page, with frames given to the session by hand."""
 
 from __future__ import annotations
 
@@ -60,20 +60,20 @@ def page(open_page) -> Page:
     return Page(open_page("webcam"))
 
 
-# --- calibrate to me
+# --- neutral baseline
 
 
-def test_without_a_camera_calibrating_says_what_to_do(page):
-    next(b for b in page.app.button if b.label == "Calibrate to me").click().run()
+def test_without_a_camera_recording_a_baseline_says_what_to_do(page):
+    next(b for b in page.app.button if b.label == "Neutral baseline").click().run()
     check(page.app, errors=1)
     assert "Press START" in page.app.error[0].value
     page.app.run()
     check(page.app)
 
 
-def test_two_seconds_of_a_face_are_calibrated_told_and_reset(page):
+def test_the_baseline_of_two_seconds_is_recorded_reported_and_reset(page):
     page.watch(0.2)
-    page.press("Calibrate to me")
+    page.press("Neutral baseline")
     assert "Cancel" in page.buttons
     page.watch(1.0)
     page.look()
@@ -90,22 +90,22 @@ def test_two_seconds_of_a_face_are_calibrated_told_and_reset(page):
 
 def test_what_is_in_the_way_of_the_two_seconds_is_said(page):
     page.watch(0.2)
-    page.press("Calibrate to me")
+    page.press("Neutral baseline")
     page.watch(1.0)
     page.detector.faces = (face(20, 30), face(180, 60))
     page.watch(0.5)
     assert "More than one face is visible; restarting the two seconds." in page.look()
     page.press("Cancel")
     assert page.app.warning[0].value == "Neutral baseline canceled."
-    page.press("Calibrate to me")
+    page.press("Neutral baseline")
     page.live.stop()
     page.look()
     assert "camera stopped" in page.app.warning[0].value
 
 
-def test_another_model_in_the_sidebar_ends_the_calibration(page, monkeypatch):
+def test_another_model_in_the_sidebar_ends_the_baseline(page, monkeypatch):
     page.watch(0.2)
-    page.press("Calibrate to me")
+    page.press("Neutral baseline")
     page.watch(2.5)
     page.look()
     assert page.live.neutral_baseline.result is not None
@@ -134,7 +134,7 @@ def test_the_game_is_offered_played_and_ends_with_a_strip_to_download(page):
     said = page.look()
     assert f"{scene.total} of 700" in said
     (download,) = page.app.get("download_button")
-    assert download.label == "Download"
+    assert download.label == "Download photo strip (PNG)"
     page.press("Play again")
     assert not page.live.game.over
 
@@ -156,7 +156,7 @@ def test_turning_to_the_faces_stops_the_game(page):
     page.watch(1)
     page.turn_to(FACES)
     assert page.live.game.over
-    assert "Frames shown" in [metric.label for metric in page.app.metric]
+    assert "frames/s]" in words(page.app)
     page.turn_to(MIRROR)
     assert "You turned to the faces. No round was over." in words(page.app)
 
