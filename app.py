@@ -13,7 +13,7 @@ def draw() -> None:
 
     from fer_core.resources import asset
     from pages.ui.shell.cache import warm_up
-    from pages.ui.shell.errors import calm, show_complaint
+    from pages.ui.shell.errors import error_boundary, show_pending_error
     from pages.ui.shell.navigation import PHOTO_PAGES, navigation, run_page
     from pages.ui.shell.sidebar import sidebar
 
@@ -24,10 +24,10 @@ def draw() -> None:
     )
     st.logo(asset("logo.svg"), size="large", icon_image=asset("icon.svg"))
     st.html(asset("app.css"))
-    with calm("drawing the sidebar"):
+    with error_boundary("drawing the sidebar"):
         sidebar(photos=page.url_path in PHOTO_PAGES)
-    show_complaint()
-    with calm(f"showing the page {page.title}"):
+    show_pending_error()
+    with error_boundary(f"showing the page {page.title}"):
         run_page(page)
     warm_up()
 

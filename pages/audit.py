@@ -6,14 +6,14 @@ from pages.ui.audit.figures import exact_audit, figures_of
 from pages.ui.audit.views import show
 from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import require_app
 
-through_app()
+require_app()
 st.title("Audit")
 st.write("Find out what is wrong with the data before you trust a number that was measured on it.")
 
-with calm("auditing the data"):
+with error_boundary("auditing the data"):
     dataset = cache.dataset(session.data_source())
     data_caption(dataset)
     found = exact_audit(dataset)

@@ -4,19 +4,19 @@ import streamlit as st
 
 from pages.ui.evaluate.header import choose, headline, nothing_to_evaluate
 from pages.ui.evaluate.views import show
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import require_app
 
-through_app()
+require_app()
 st.title("Evaluate")
 st.write("See which expressions a model confuses, open any cell to look at its faces, and put wrong labels right.")
 
 subject = None
-with calm("evaluating the model"):
+with error_boundary("evaluating the model"):
     subject = choose()
     if subject is None:
         nothing_to_evaluate()
 if subject is not None:
-    with calm("showing the evaluation"):
+    with error_boundary("showing the evaluation"):
         headline(subject)
         show(subject)

@@ -4,15 +4,15 @@ import streamlit as st
 
 from pages.ui.network.choice import choose
 from pages.ui.network.views import show
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import require_app
 
-through_app()
+require_app()
 st.title("Inside the network")
 st.write("See how every layer gets its size, what it answers to a face, and which pattern each filter looks for.")
 
 network = None
-with calm("loading the network"):
+with error_boundary("loading the network"):
     network = choose()
 if network is not None:
     show(network)

@@ -7,19 +7,19 @@ from pages.ui.overview.introduction import annotate_sample, introduction
 from pages.ui.overview.notice import usage_notice
 from pages.ui.review.rows import sample_faces
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import require_app
 
-through_app()
+require_app()
 with st.container(key="overview"):
     sample = introduction()
-    with calm("showing the last run and the data"):
+    with error_boundary("showing the last run and the data"):
         status_cards()
     usage_notice()
-    with calm("loading the data in use"):
+    with error_boundary("loading the data in use"):
         st.subheader("Sample faces")
         if sample_faces(session.data_source(), key="overview-faces"):
             st.switch_page("pages/data.py")
     # Last, since it loads the network: the plain photograph is on the page until then.
-    with calm("predicting the sample"):
+    with error_boundary("predicting the sample"):
         annotate_sample(sample)

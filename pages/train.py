@@ -5,15 +5,15 @@ import streamlit as st
 from fer_core.training.runs import running
 from pages.ui.components.live_chart import plotly_runtime
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import require_app
 from pages.ui.shell.runs import all_runs, run_table
 from pages.ui.train.form import draw_settings, start_controls, train_form
 from pages.ui.train.report import report_of
 from pages.ui.train.run_list import choose_run, compare, evaluate, manage
 from pages.ui.train.run_panel import no_run_yet, run_panel
 
-through_app()
+require_app()
 st.title("Train")
 st.write("Train a network on the faces, watch it learn, stop and resume it at any time, and compare runs.")
 
@@ -23,21 +23,21 @@ form = train_form()
 live, settings = st.columns([3, 2], gap="large")
 
 if runs:
-    with live, calm("showing the run"):
+    with live, error_boundary("showing the run"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             run = choose_run(runs, running(session.workspace()))
             evaluate(run)
             manage(run, form)
         run_panel(run)
-        with calm("making the report"):
+        with error_boundary("making the report"):
             report_of(run)
 
-with settings, calm("drawing the settings"):
+with settings, error_boundary("drawing the settings"):
     st.subheader("New training")
     config = draw_settings(form)
     start_controls(config)
 
-with calm("listing the runs"):
+with error_boundary("listing the runs"):
     st.subheader("All runs")
     if runs:
         st.caption("Select rows to lay their curves over each other.")
@@ -47,5 +47,5 @@ with calm("listing the runs"):
         st.caption("Runs are listed here with their best numbers.")
 
 if not runs:
-    with live, calm("loading the data"):
+    with live, error_boundary("loading the data"):
         no_run_yet(form.value("data"))

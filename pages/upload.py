@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import UploadWay, through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import UploadWay, require_app
 from pages.ui.upload.analysis import photographs
 from pages.ui.upload.folder import folder
 from pages.ui.upload.video import video
 from pages.ui.upload.ways import choose_sensitivity, choose_way, model_or_none
 
-through_app()
+require_app()
 st.title("Upload")
 st.write(
     "Drop in photographs to see how the network reads every face, which pixels it went by, and how far to trust that."
@@ -17,7 +17,7 @@ st.write(
 
 way = choose_way()
 model = None
-with calm("loading the model"):
+with error_boundary("loading the model"):
     model = model_or_none()
     if model is not None:
         choose_sensitivity(model)
@@ -25,10 +25,10 @@ with calm("loading the model"):
 if model is None:
     pass
 elif way == UploadWay.FOLDER:
-    with calm("working on the folder"):
+    with error_boundary("working on the folder"):
         folder(model)
 elif way == UploadWay.VIDEO:
-    with calm("working on the video"):
+    with error_boundary("working on the video"):
         video(model)
 else:
     photographs(way, model)

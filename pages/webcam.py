@@ -5,26 +5,26 @@ import streamlit as st
 from pages.ui.components.full_screen import full_screen_button
 from pages.ui.model.question import question
 from pages.ui.shell import cache
-from pages.ui.shell.errors import calm
-from pages.ui.shell.navigation import through_app
+from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.navigation import require_app
 from pages.ui.webcam.camera import beside, camera, live_session
 from pages.ui.webcam.controls import controls
 from pages.ui.webcam.game import choose_view
 
-through_app()
+require_app()
 model = cache.photo_model()
 with st.container(key="webcam"):
     with st.container(horizontal=True, vertical_alignment="center", key="webcam-head"):
         st.title("Webcam", width="content")
         if model is not None:
-            with calm("reading the model"):
+            with error_boundary("reading the model"):
                 question(model)
             full_screen_button()
     if model is None:
         st.info("There is no model yet. Train one first.", icon=":material/model_training:")
         st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
     else:
-        with calm("starting the live view"):
+        with error_boundary("starting the live view"):
             live = live_session(model)
             video, side = st.columns([5, 2], gap="medium")
             with video:

@@ -1,4 +1,4 @@
-"""The server ends calmly on Ctrl+C and on SIGTERM, also while a browser is connected."""
+"""The server ends guarded on Ctrl+C and on SIGTERM, also while a browser is connected."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import fer_core.data.reading
 from fer_core.data.class_map import apply_class_map
 from pages.ui.shell import cache
 from pages.ui.shell.background import BackgroundState
-from pages.ui.shell.errors import log_file
+from pages.ui.shell.errors import error_log
 from pages.ui.shell.session import state_key
 from tests.factories import make_dataset
 from tests.paths import PROJECT_ROOT
@@ -84,7 +84,7 @@ def open_page() -> Open:
 def check(app: AppTest, errors: int = 0) -> None:
     """No traceback on the page, no defect in the log, and as many calm errors as expected."""
     assert not app.exception
-    assert not log_file().exists(), log_file().read_text()
+    assert not error_log().exists(), error_log().read_text()
     assert len(app.error) == errors, [error.value for error in app.error]
 
 

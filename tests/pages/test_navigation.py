@@ -10,7 +10,7 @@ from tests.run_factory import make_run
 def test_every_line_of_the_table_has_a_file_an_address_of_its_own_and_a_sentence():
     assert [page.file for page in pages()] == [page.file for page in PAGES]
     assert len({page.url for page in PAGES}) == len(PAGES)
-    assert all(page.what.endswith(".") and page.icon.startswith(":material/") for page in PAGES)
+    assert all(page.purpose.endswith(".") and page.icon.startswith(":material/") for page in PAGES)
 
 
 def test_every_page_file_stands_in_the_table():
@@ -38,7 +38,7 @@ def test_every_page_opens_beside_runs_of_every_kind(open_page, page):
 
 @pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
 def test_every_page_stays_calm_when_a_defect_happens_in_it(open_page, page, monkeypatch):
-    from pages.ui.shell.errors import log_file
+    from pages.ui.shell.errors import error_log
 
     def broken(*_, **__):
         raise RuntimeError("a secret path: /home/somebody")
@@ -51,7 +51,7 @@ def test_every_page_stays_calm_when_a_defect_happens_in_it(open_page, page, monk
     for error in app.error:
         assert "reference" in error.value
         assert "secret" not in error.value
-    assert "a secret path" in log_file().read_text()
+    assert "a secret path" in error_log().read_text()
 
 
 @pytest.mark.first_request

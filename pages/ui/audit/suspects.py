@@ -14,7 +14,7 @@ from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
 from pages.ui.components.gallery import Group, pager
 from pages.ui.review.review import read_review
 from pages.ui.shell import cache, session
-from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def _suspects(key: str, path: str, _dataset: FaceDataset, _search: OutOfFold) ->
 
 def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = False) -> None:
     """The search for suspect labels in whatever state it is; ``following`` while it is looked at again and again."""
-    with calm("looking for suspect labels"):
-        show_complaint()
+    with error_boundary("looking for suspect labels"):
+        show_pending_error()
         job = search_of(dataset)
         now = job.state
         if following and now not in ACTIVE:
@@ -57,7 +57,7 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
             words = {"starting": "Starting…", "stopping": "Stopping…"}.get(now)
             st.progress(share, text=words or f"Epoch {status.done} of {status.total}{left}")
             st.button(
-                "Cancel", icon=":material/stop_circle:", on_click=calmly(job.request_stop), disabled=now == "stopping"
+                "Cancel", icon=":material/stop_circle:", on_click=guarded(job.request_stop), disabled=now == "stopping"
             )
             st.caption("It goes on when you leave this page. No other training can start meanwhile.")
             return

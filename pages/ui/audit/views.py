@@ -17,7 +17,7 @@ from pages.ui.review.marking import marks_list
 from pages.ui.review.review import read_review
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
     }
     chosen = one_of("View", {name: title for name, (title, _) in views.items()}, key="audit-view")
     title, draw = views[chosen]
-    with calm(f"showing {title}"):
+    with error_boundary(f"showing {title}"):
         if chosen == "suspects" and search_of(dataset).state in ACTIVE:
             st.fragment(draw, run_every=_POLL)(dataset, found, following=True)
         else:
@@ -50,18 +50,18 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
 
 
 def _balance(dataset: FaceDataset, found: ExactAudit) -> None:
-    with calm("drawing the class balance"):
+    with error_boundary("drawing the class balance"):
         chart(charts.class_counts(found.counts, dataset.classes, shares=True), key="audit-balance", height=380)
         st.caption("Where the shares differ between splits, accuracies of the splits cannot be compared directly.")
 
 
 def _marks(dataset: FaceDataset, found: ExactAudit) -> None:
-    with calm("reading the marks"):
+    with error_boundary("reading the marks"):
         marks_list(read_review(dataset), key="audit-marks-list")
 
 
 def _clean_copy(dataset: FaceDataset, found: ExactAudit) -> None:
-    with calm("explaining the clean copy"):
+    with error_boundary("explaining the clean copy"):
         st.write(
             "The data itself is never changed. A training can leave out what this page found: switch on “drop "
             "duplicates”, “drop blank” and “use marks” among its settings, or give them on the command line. On the "

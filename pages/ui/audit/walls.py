@@ -19,7 +19,7 @@ from pages.ui.review.review import Review, read_review
 from pages.ui.review.rows import face_tile
 from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def wall_of(review: Review, groups: Sequence[Group], *, key: str, suggestions: d
     picked = gallery(
         groups, key=f"{key}-{review.dataset.cache_key[:12]}-{session.state_of(MarkingState).round}", selectable=True
     )
-    with bar, calm("marking faces"):
+    with bar, error_boundary("marking faces"):
         mark_bar(review, [int(i) for i in picked.selected], key="audit", suggestions=suggestions)
     if picked.opened is not None:
         face_dialog(review, int(picked.opened))
@@ -71,7 +71,7 @@ def _group_wall(dataset: FaceDataset, members: Sequence[npt.NDArray[np.int64]], 
 
 def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
     """Faces of one split whose pixels also stand in another."""
-    with calm("showing the leaks"):
+    with error_boundary("showing the leaks"):
         pairs = {pair: positions for pair, positions in found.cross_split.items() if len(positions)}
         if not pairs:
             st.success("No face stands in two splits.", icon=":material/check_circle:")
@@ -99,7 +99,7 @@ def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
     """Groups of exact copies, the largest first."""
-    with calm("showing the copies"):
+    with error_boundary("showing the copies"):
         order = np.argsort(found.groups, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(found.groups[order])) + 1)
         members = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
@@ -112,7 +112,7 @@ def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def show_conflicts(dataset: FaceDataset, found: ExactAudit) -> None:
     """Groups of copies that carry different labels."""
-    with calm("showing the conflicts"):
+    with error_boundary("showing the conflicts"):
         if not found.conflict_groups:
             st.success("All copies of a face carry the same label.", icon=":material/check_circle:")
             return
@@ -125,7 +125,7 @@ def show_conflicts(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
     """Images of one single grey value."""
-    with calm("showing the blanks"):
+    with error_boundary("showing the blanks"):
         if not len(found.blank):
             st.success("No image is blank.", icon=":material/check_circle:")
             return
@@ -141,7 +141,7 @@ def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
 
 def show_near_duplicates(dataset: FaceDataset, found: ExactAudit) -> None:
     """Pairs of nearly equal pictures, up to a distance that can be moved."""
-    with calm("looking for near duplicates"):
+    with error_boundary("looking for near duplicates"):
         pairs = _near(dataset.cache_key, dataset, found.groups)
         threshold = st.slider(
             "Pairs may differ in at most … of 64 bits",

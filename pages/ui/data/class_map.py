@@ -11,7 +11,7 @@ from fer_core.classes import MAX_NAME, ClassList
 from fer_core.data.class_map import ClassMap, SavedClassMap, compose, make_class_map
 from fer_core.errors import DataError, FerError
 from pages.ui.shell import session
-from pages.ui.shell.errors import calmly, show_complaint
+from pages.ui.shell.errors import guarded, show_pending_error
 from pages.ui.shell.formatting import plain
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
     """
     saved = SavedClassMap.of(own, session.workspace())
     with st.expander("Arrange classes: merge, rename, drop, reorder", icon=":material/category:", key="class-map"):
-        show_complaint()
+        show_pending_error()
         st.caption(
             "This class map applies on every page and to new runs until you undo it. It is saved in the workspace; the "
             "data never changes. On the command line, use it with `--use-class-map`."
@@ -49,7 +49,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
                 icon=":material/undo:",
                 key="class-map-undo",
                 disabled=not saved.can_undo,
-                on_click=calmly(_undo),
+                on_click=guarded(_undo),
                 args=(saved,),
             )
             st.button(
@@ -58,7 +58,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
                 key="class-map-reset",
                 type="tertiary",
                 disabled=not mapped.class_map,
-                on_click=calmly(_save),
+                on_click=guarded(_save),
                 args=(saved, (), own.classes),
             )
 
@@ -94,7 +94,7 @@ def _merge(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap, key: str
             icon=":material/merge:" if len(chosen) > 1 else ":material/edit:",
             key="class-map-merge",
             disabled=not chosen,
-            on_click=calmly(_merge_now),
+            on_click=guarded(_merge_now),
             args=(saved, own, mapped, tuple(chosen), f"class-map-name-{key}"),
         )
     _preview(own, make(mapped, merge=((name, chosen),)) if chosen and name else None)
@@ -109,7 +109,7 @@ def _drop(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap, key: str)
             icon=":material/delete:",
             key="class-map-drop",
             disabled=not isinstance(change, tuple),
-            on_click=calmly(_save),
+            on_click=guarded(_save),
             args=(saved, change, own.classes),
             help="Excludes their faces everywhere.",
         )
@@ -132,7 +132,7 @@ def _move(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap) -> None:
                 icon=f":material/{icon}:",
                 key=f"class-map-{label.lower()}",
                 disabled=not possible,
-                on_click=calmly(_reorder),
+                on_click=guarded(_reorder),
                 args=(saved, own, mapped, order),
             )
 

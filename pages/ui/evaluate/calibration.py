@@ -16,13 +16,13 @@ from fer_core.jobs import ACTIVE
 from pages.ui.evaluate.subject import Subject, predictions_of
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.runs import all_runs
 
 
 def certainty(subject: Subject) -> None:
     """Reliability, temperature, and the threshold below which the model says "not sure"."""
-    with calm("drawing the certainty"):
+    with error_boundary("drawing the certainty"):
         left, right = st.columns(2, gap="large")
         with left:
             _calibration(subject)

@@ -17,7 +17,7 @@ from pages.ui.evaluate.faces import from_to, wall_of
 from pages.ui.evaluate.subject import Subject, evaluated, model_names
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart, dark_theme
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.runs import all_runs
@@ -25,7 +25,7 @@ from pages.ui.shell.runs import all_runs
 
 def compare(subject: Subject) -> None:
     """Another model on the same faces: what changed, and whether it is more than chance."""
-    with calm("comparing two models"):
+    with error_boundary("comparing two models"):
         others = {model: name for model, name in model_names().items() if model != subject.model}
         names = {model: name for model, name in others.items() if _shares_classes(model, subject)}
         if not names:

@@ -18,7 +18,7 @@ from pages.ui.review.review import read_review
 from pages.ui.review.rows import face_tile
 from pages.ui.review.state import MarkingState
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -64,7 +64,7 @@ def _wall(seen: _Seen, model: str, faces: Ints, captions: list[str], key: str, m
         key=f"{key}-{page.start}-{session.state_of(MarkingState).round}",
         selectable=True,
     )
-    with bar, calm("marking faces"):
+    with bar, error_boundary("marking faces"):
         mark_bar(review, [int(i) for i in picked.selected], key=marks)
     if picked.opened is not None:
         index = int(picked.opened)

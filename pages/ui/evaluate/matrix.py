@@ -21,7 +21,7 @@ from pages.ui.evaluate.faces import wall_of
 from pages.ui.evaluate.state import EvaluateState
 from pages.ui.evaluate.subject import Subject
 from pages.ui.shell.charts import chart, dark_theme
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
@@ -33,7 +33,7 @@ _VIEWS: Final[dict[MatrixView, str]] = {"counts": "Counts", "rows": "Share of la
 
 def matrix_and_faces(subject: Subject) -> None:
     """The matrix with clickable cells, figures beside it, the faces of the chosen cell beneath."""
-    with calm("drawing the matrix"):
+    with error_boundary("drawing the matrix"):
         state = state_of(EvaluateState)
         if state.cell_of != subject.key or widget_value(_TRUE) is None:
             state.cell_of = subject.key
@@ -52,7 +52,7 @@ def matrix_and_faces(subject: Subject) -> None:
             )
             with st.expander("As a table", icon=":material/table:"):
                 st.dataframe(_score_rows(subject), hide_index=True)
-    with calm("showing the faces"):
+    with error_boundary("showing the faces"):
         _cell(subject)
 
 

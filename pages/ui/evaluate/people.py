@@ -15,7 +15,7 @@ from pages.ui.evaluate.faces import from_to, rated_wall_of, wall_of
 from pages.ui.evaluate.subject import Subject
 from pages.ui.shell import cache
 from pages.ui.shell.charts import chart, dark_theme
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _KIND_HELP = {
 
 def people(subject: Subject) -> None:
     """How often the model agrees with people, their answers beside its own, and its errors by who is to blame."""
-    with calm("comparing with people"):
+    with error_boundary("comparing with people"):
         human, kinds = subject.report.human, subject.report.error_kinds
         if human is None or kinds is None:
             st.info(

@@ -14,7 +14,7 @@ from pages.ui.evaluate.subject import Subject
 from pages.ui.review.marking import marks_list
 from pages.ui.review.review import read_review
 from pages.ui.shell import cache, session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.pickers import one_of
 
 
@@ -29,10 +29,10 @@ def show(subject: Subject) -> None:
     }
     chosen = one_of("View", {name: title for name, (title, _) in views.items()}, key="evaluate-view")
     title, draw = views[chosen]
-    with calm(f"showing {title}"):
+    with error_boundary(f"showing {title}"):
         st.fragment(draw)(subject)
 
 
 def _marks(subject: Subject) -> None:
-    with calm("reading the marks"):
+    with error_boundary("reading the marks"):
         marks_list(read_review(cache.dataset(session.data_source())), key="evaluate-marks-list")

@@ -13,7 +13,7 @@ from fer_core.lessons.experiments.curves import experiment_figure
 from fer_core.lessons.experiments.job import run_in_subprocess
 from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
-from pages.ui.shell.background import Report, Stop, Task, background, forget
+from pages.ui.shell.background import Report, Stop, Task, background, discard
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.pickers import one_of
@@ -70,7 +70,7 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         _show(experiment, result, prediction)
         if st.button("Run it again", icon=":material/replay:", type="tertiary", help="Forgets the kept result."):
             results.delete(experiment, dataset, session.workspace())
-            forget(_WORK)
+            discard(_WORK)
             st.rerun()
 
 

@@ -20,7 +20,7 @@ from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 
@@ -66,9 +66,9 @@ def one_filter(network: Network) -> None:
         set_widget_value(_NUMBER, min(int(wanted), last))
         number = int(st.number_input(f"Filter (0–{last})", 0, last, step=1, key=_NUMBER, width=160))
     left, right = st.columns([1, 1], gap="large")
-    with left, calm("searching for the pattern"):
+    with left, error_boundary("searching for the pattern"):
         _pattern(network, layer, number)
-    with right, calm("looking for the faces"):
+    with right, error_boundary("looking for the faces"):
         _faces(network, layer, number)
 
 

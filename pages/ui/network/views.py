@@ -12,7 +12,7 @@ from pages.ui.network.filters import one_filter, whole_sheet
 from pages.ui.network.layers import layers
 from pages.ui.network.state import NetworkState
 from pages.ui.network.weights import weights
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import set_widget_value, state_of
 
@@ -47,5 +47,5 @@ def show(network: Network) -> None:
     if state_of(NetworkState).asked_filter is not None:  # a widget's value can only be set before it is drawn
         set_widget_value(_VIEW, "filter")
     view = VIEWS[one_of("Look at", {name: view.title for name, view in VIEWS.items()}, key=_VIEW)]
-    with calm(view.doing):
+    with error_boundary(view.doing):
         view.draw(network)

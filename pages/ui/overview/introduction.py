@@ -10,7 +10,7 @@ from fer_core.formatting import SPLIT_NAMES, percent, percent_with_interval
 from pages.ui.model.sample import annotated_sample, sample_path
 from pages.ui.model.sensitivity import chosen_or_own_sensitivity
 from pages.ui.shell import cache, session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def introduction() -> DeltaGenerator:
             st.page_link("pages/webcam.py", label="Open the webcam", icon=":material/videocam:")
             st.page_link("pages/upload.py", label="Drop a photo", icon=":material/add_photo_alternate:")
             st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
-        with calm("reading the model"):
+        with error_boundary("reading the model"):
             _reliability()
     with image:
         place = st.empty()

@@ -19,7 +19,7 @@ from pages.ui.review.review import Review, mark_words
 from pages.ui.review.rows import face_tile
 from pages.ui.shell import cache, session
 from pages.ui.shell.charts import chart
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 
@@ -83,7 +83,7 @@ def face_dialog(
         probabilities: (C,), of this face.
     """
     dataset = review.dataset
-    with calm("showing the face"):
+    with error_boundary("showing the face"):
         left, right = st.columns([2, 3], gap="medium")
         with left:
             _picture(review, index, model)
@@ -104,7 +104,7 @@ def face_dialog(
             _votes(dataset, index)
         _copies(dataset, index)
     if model is not None:
-        with calm("looking for similar training faces"):
+        with error_boundary("looking for similar training faces"):
             _neighbours(dataset, index, model)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from fer_core.data.marks import MarkKind, Marks
 from pages.ui.review.review import KIND_WORDS, Review
 from pages.ui.review.state import MarkingState
-from pages.ui.shell.errors import calmly, show_complaint
+from pages.ui.shell.errors import guarded, show_pending_error
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
 
@@ -27,7 +27,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
         DataError: the marks are damaged, or belong to other data; nothing may be added to them.
     """
     review.check()
-    show_complaint()
+    show_pending_error()
     dataset, journal = review.dataset, review.journal
     ids = [str(dataset.ids[i]) for i in selected]
     none = not ids
@@ -40,7 +40,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
             icon=":material/edit:",
             key=f"{key}-wrong",
             disabled=none,
-            on_click=calmly(_mark),
+            on_click=guarded(_mark),
             args=(journal, ids, "wrong_label", right),
         )
         st.button(
@@ -48,7 +48,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
             icon=":material/no_accounts:",
             key=f"{key}-not",
             disabled=none,
-            on_click=calmly(_mark),
+            on_click=guarded(_mark),
             args=(journal, ids, "not_a_face", None),
         )
         st.button(
@@ -56,7 +56,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
             icon=":material/help:",
             key=f"{key}-ambiguous",
             disabled=none,
-            on_click=calmly(_mark),
+            on_click=guarded(_mark),
             args=(journal, ids, "ambiguous", None),
         )
         if suggestions is not None:
@@ -66,7 +66,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
                 icon=":material/auto_fix_high:",
                 key=f"{key}-suggested",
                 disabled=not taken,
-                on_click=calmly(_take_suggestions),
+                on_click=guarded(_take_suggestions),
                 args=(journal, taken),
             )
         st.button(
@@ -76,7 +76,7 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
             type="tertiary",
             disabled=not state_of(MarkingState).last,
             help="Takes back the last marking made in this window.",
-            on_click=calmly(undo_marking),
+            on_click=guarded(undo_marking),
             args=(journal, None),
         )
     many = f"{len(ids):,} face{'s' if len(ids) != 1 else ''} selected." if ids else "Tick faces to mark them."
@@ -113,7 +113,7 @@ def marks_list(review: Review, *, key: str) -> None:
         DataError: the marks are damaged, or belong to other data.
     """
     review.check()
-    show_complaint()
+    show_pending_error()
     dataset, journal = review.dataset, review.journal
     if not review.marks:
         st.info(
@@ -148,7 +148,7 @@ def marks_list(review: Review, *, key: str) -> None:
             icon=":material/undo:",
             key=f"{key}-take-back",
             disabled=not chosen,
-            on_click=calmly(undo_marking),
+            on_click=guarded(undo_marking),
             args=(journal, chosen),
         )
         st.download_button(

@@ -1,4 +1,4 @@
-"""Work that takes longer than a moment, in a thread of its own: a button, then progress with Cancel, then the result."""
+"""Background tasks in a thread: a button, then progress with Cancel, then the result."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import FerError
-from pages.ui.shell.errors import record_defect
+from pages.ui.shell.errors import log_internal_error
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
 
 Report = Callable[..., None]
-"""Called by the work with (done, total), and with anything that ``show`` may draw as a third argument."""
+"""Called by a task with (done, total), and optionally with an intermediate result for ``show``."""
 Stop = Callable[[], bool]
-"""Asked by the work whether it should end."""
+"""Called by a task to ask whether it should stop."""
 Task = Callable[[Report, Stop], Any]
 
 _POLL = 0.4  # seconds
 
 
 class Work:
-    """One task in its thread. The page may be left and come back to; the thread never touches Streamlit."""
+    """A task in its thread, which survives page changes and never calls Streamlit."""
 
     def __init__(self, identity: Hashable, task: Task, doing: str) -> None:
         self.identity = identity
@@ -41,11 +41,11 @@ class Work:
 
     @property
     def running(self) -> bool:
-        """Whether the thread is still at work."""
+        """Whether the thread is still running."""
         return self.thread.is_alive()
 
     def cancel(self) -> None:
-        """Ask the task to end; what it wrote until then stays."""
+        """Ask the task to stop; files it has written stay."""
         self.cancelled = True
         self._stop.set()
 
@@ -58,15 +58,13 @@ class Work:
         except FerError as error:
             self.error = str(error)
         except Exception as error:
-            reference, _ = record_defect(error, self.doing)
-            self.error = (
-                f"Something in FER Lab went wrong while {self.doing}. The details are in the log under {reference}."
-            )
+            reference, _ = log_internal_error(error, self.doing)
+            self.error = f"Internal error while {self.doing}. The details are in the log, reference {reference}."
 
 
 @dataclass
 class BackgroundState:
-    """The work of this browser window: place on a page -> what runs there, or ran last."""
+    """The background work of this browser window: key of :func:`background` -> the task running there, or the last one."""
 
     at: dict[str, Work] = field(default_factory=dict)
 
@@ -82,29 +80,29 @@ def background(
     help: str | None = None,
     show: Callable[[Work], None] | None = None,
 ) -> Any | None:
-    """Draw a button that starts a task, its progress while it runs, and return what it gave.
+    """Draw a button that starts a task, or its progress while it runs; returns the result once it is there.
 
     Args:
-        key: Names the place on the page.
-        identity: What the result belongs to; when it changes, an unfinished task is cancelled and its result forgotten.
-        button: What the button says.
-        prepare: Runs on the page when the button is pressed, and makes the task.
-        doing: What is done, to follow "while": ``measuring the faces``.
-        icon: Of the button.
-        help: Of the button.
-        show: Draws more under the progress bar at each look.
+        key: Identifies the task on the page.
+        identity: What the result belongs to; when it changes, a running task is canceled and its result discarded.
+        button: Label of the button.
+        prepare: Creates the task; called on the page when the button is pressed.
+        doing: What the task does, to follow "while": ``measuring the faces``.
+        icon: Icon of the button.
+        help: Tooltip of the button.
+        show: Draws intermediate results under the progress bar at each poll.
     """
     works = state_of(BackgroundState).at
     work = works.get(key)
     if work is not None and work.identity != identity:
-        forget(key)
+        discard(key)
         work = None
     if work is None or (not work.running and work.result is None) or (work.cancelled and not work.running):
         if work is not None and work.cancelled:
-            st.caption("Cancelled.")
+            st.caption("Canceled.")
         elif work is not None and work.error:
             st.error(plain(work.error), icon=":material/error:")
-        # In an element of its own, so that the pressed button gives way to the progress bar.
+        # In its own element, so that the progress bar replaces the pressed button.
         place = st.empty()
         if not place.button(button, icon=icon, help=help, key=f"{key}-start"):
             return work.result if work else None
@@ -130,8 +128,8 @@ def _watch(key: str, show: Callable[[Work], None] | None) -> None:
         show(work)
 
 
-def forget(key: str) -> None:
-    """Cancel what runs at this place of the page and forget what it gave, so that it can be started again."""
+def discard(key: str) -> None:
+    """Cancel the task with this key and discard its result, so that it can be started again."""
     work = state_of(BackgroundState).at.pop(key, None)
     if work is not None:
         work.cancel()

@@ -1,4 +1,4 @@
-"""Plotly figures on a page: the finding as a heading that wraps, the chart beneath it."""
+"""Plotly figures on a page: the title as a heading that wraps, the chart below it."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def chart(figure: go.Figure, *, key: str, height: int = 340, alt: str = "") -> N
 
 
 def dark_theme() -> bool:
-    """Whether the browser shows the dark theme."""
+    """Whether the browser uses the dark theme."""
     return st.context.theme.type == "dark"

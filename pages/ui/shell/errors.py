@@ -1,4 +1,4 @@
-"""Errors shown calmly: what the user can mend in one sentence, our own defects with a reference to a log file."""
+"""Errors on pages: one sentence for what a user can fix, and a log reference for an internal error."""
 
 from __future__ import annotations
 
@@ -19,67 +19,65 @@ from fer_core.errors import FerError
 from pages.ui.shell import session
 from pages.ui.shell.formatting import plain
 
-_LARGEST_LOG = 2_000_000  # bytes; older entries go to app.log.1
+_MAX_LOG_BYTES = 2_000_000
+"""Size at which the log rotates; the previous one is ``app.log.1``."""
 
 
 @contextmanager
-def calm(doing: str) -> Iterator[None]:
-    """Run a block of a page; whatever goes wrong in it becomes a sentence on the page, never a traceback.
+def error_boundary(action: str) -> Iterator[None]:
+    """Run a block of a page and show any exception as a sentence instead of a traceback.
 
     Args:
-        doing: what the block does, to follow "while": ``loading the data``.
+        action: What the block does, to follow "while": ``loading the data``.
     """
     try:
         yield
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
     except Exception as error:
-        reference, log = record_defect(error, doing)
-        where = f"The details are in {plain(log)} under the reference {reference}." if log else ""
-        st.error(
-            f"Something in FER Lab went wrong while {plain(doing)}. Your data and runs are untouched. {where}",
-            icon=":material/report:",
-        )
+        reference, log = log_internal_error(error, action)
+        details = f" The details are in {plain(log)}, reference {reference}." if log else ""
+        st.error(f"Internal error while {plain(action)}.{details}", icon=":material/report:")
 
 
-def calmly(action: Callable[..., None]) -> Callable[..., None]:
-    """An ``on_click`` callback whose errors are kept for :func:`show_complaint` instead of ending in a traceback."""
+def guarded(callback: Callable[..., None]) -> Callable[..., None]:
+    """Wrap an ``on_click`` callback: :func:`show_pending_error` shows its exceptions after the rerun."""
 
-    @functools.wraps(action)
-    def guarded(*arguments: Any) -> None:
+    @functools.wraps(callback)
+    def run(*arguments: Any) -> None:
         try:
-            action(*arguments)
+            callback(*arguments)
         except FerError as error:
-            session.complain(str(error))
+            session.push_error(str(error))
         except Exception as error:
-            reference, _ = record_defect(error, action.__name__)
-            session.complain(f"Something in FER Lab went wrong. The details are in the log under {reference}.")
+            reference, _ = log_internal_error(error, callback.__name__)
+            session.push_error(f"Internal error. The details are in the log, reference {reference}.")
 
-    return guarded
+    return run
 
 
-def show_complaint() -> bool:
-    """Show the error a callback left, once; whether there was one."""
-    message = session.take_complaint()
+def show_pending_error() -> bool:
+    """Show the error that a callback left; returns whether there was one."""
+    message = session.pop_pending_error()
     if message:
         st.error(plain(message), icon=":material/error:")
     return message is not None
 
 
-def log_file() -> Path:
-    """Where defects of the app are recorded."""
+def error_log() -> Path:
+    """Path of the log of internal errors."""
     return session.workspace().logs / "app.log"
 
 
-def record_defect(error: BaseException, doing: str) -> tuple[str, Path | None]:
-    """Append the traceback to the log; returns the reference and the file, None where it cannot be written."""
+def log_internal_error(error: BaseException, action: str) -> tuple[str, Path | None]:
+    """Append a traceback to the log; returns its reference and the file, or None if the file cannot be written."""
     reference = secrets.token_hex(3).upper()
     entry = "".join(traceback.format_exception(error))
-    text = f"--- {reference} {time.strftime('%Y-%m-%d %H:%M:%S')} while {doing}\n{entry}"
-    path = log_file()
+    text = f"--- {reference} {time.strftime('%Y-%m-%d %H:%M:%S')} while {action}\n{entry}"
+    path = error_log()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(_Log(path, maxBytes=_LARGEST_LOG, backupCount=1, encoding="utf-8", delay=True)) as log:
+        with closing(_Log(path, maxBytes=_MAX_LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)) as log:
             log.emit(logging.makeLogRecord({"msg": text}))
     except OSError:
         return reference, None
@@ -87,8 +85,8 @@ def record_defect(error: BaseException, doing: str) -> tuple[str, Path | None]:
 
 
 class _Log(RotatingFileHandler):
-    """Raises what goes wrong, so that nobody is sent to a file in which nothing stands."""
+    """A handler that raises its errors, so that no message refers to an entry that was not written."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Called where writing failed, while the exception is handled."""
+        """Re-raise the exception of a failed write."""
         raise  # noqa: PLE0704

@@ -1,4 +1,4 @@
-"""All pages in one table. A new page is a file in ``pages/`` that begins with :func:`through_app`, and one line here."""
+"""The table of all pages. A new page is a file in ``pages/`` that calls :func:`require_app` first, and a line here."""
 
 from __future__ import annotations
 
@@ -18,46 +18,64 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Page:
-    """One line of the table.
+    """A page of the app.
 
     Attributes:
-        file: path from the project's root; also what ``st.page_link`` and ``st.switch_page`` take.
-        title: name in the sidebar and in the browser's tab.
-        icon: a Material symbol.
+        file: path from the project root, as ``st.page_link`` and ``st.switch_page`` expect it.
+        title: name in the sidebar and the browser tab.
+        icon: name of a Material symbol.
         section: heading in the sidebar.
-        what: what can be done there, for the Overview page.
+        purpose: what the page is for, as the tooltip of its link.
     """
 
     file: str
     title: str
     icon: str
     section: str
-    what: str
+    purpose: str
 
     @property
     def url(self) -> str:
-        """The last part of the page's address."""
+        """Last part of the page's address."""
         return self.file.removeprefix("pages/").removesuffix(".py").replace("_", "-")
 
 
 PAGES: Final[tuple[Page, ...]] = (
-    Page("pages/overview.py", "Overview", ":material/home:", "Start", "What is loaded, and the runs so far."),
-    Page("pages/data.py", "Data", ":material/photo_library:", "Start", "Bring faces, count them and look at them."),
+    Page(
+        "pages/overview.py",
+        "Overview",
+        ":material/home:",
+        "Start",
+        "See what FER Lab does, the last run and the data in use.",
+    ),
+    Page(
+        "pages/data.py",
+        "Data",
+        ":material/photo_library:",
+        "Start",
+        "Choose a data set, check it and explore its faces.",
+    ),
     Page("pages/train.py", "Train", ":material/model_training:", "Model", "Train a network and watch it learn."),
     Page(
         "pages/evaluate.py",
         "Evaluate",
         ":material/grid_on:",
         "Study",
-        "See what a model confuses, and the faces behind it.",
+        "See which classes a model confuses, and the faces behind each cell.",
     ),
-    Page("pages/audit.py", "Audit", ":material/fact_check:", "Study", "Copies, leaks and wrong labels in the data."),
+    Page(
+        "pages/audit.py",
+        "Audit",
+        ":material/fact_check:",
+        "Study",
+        "Find duplicates, leaks and wrong labels in the data.",
+    ),
     Page(
         "pages/upload.py",
         "Upload",
         ":material/add_photo_alternate:",
         "Faces",
-        "Drop in photographs and see what the network sees.",
+        "Drop in photos and see what the network predicts, and why.",
     ),
     Page("pages/webcam.py", "Webcam", ":material/videocam:", "Faces", "Watch expressions live."),
     Page(
@@ -65,21 +83,27 @@ PAGES: Final[tuple[Page, ...]] = (
         "Inside the network",
         ":material/layers:",
         "Learn",
-        "Layers, weights, activations, and what each filter looks for.",
+        "Inspect layers, weights and activations, and what each filter responds to.",
     ),
     Page(
         "pages/experiments.py",
         "Experiments",
         ":material/science:",
         "Learn",
-        "Break something on purpose, and see what it does.",
+        "Break something on purpose and measure the effect.",
     ),
-    Page("pages/derivations.py", "Derivations", ":material/function:", "Learn", "The mathematics, checked live."),
+    Page(
+        "pages/derivations.py",
+        "Derivations",
+        ":material/function:",
+        "Learn",
+        "Work through the mathematics, checked live against autograd.",
+    ),
 )
 
 
 class UploadWay(StrEnum):
-    """A way to bring faces to the Upload page; its value stands in addresses: ``/upload?way=video``."""
+    """A source of faces on the Upload page; its value is part of addresses: ``/upload?way=video``."""
 
     PHOTOS = "photos"
     SNAPSHOT = "snapshot"
@@ -88,21 +112,21 @@ class UploadWay(StrEnum):
 
 
 PHOTO_PAGES: Final = ("upload", "webcam")
-"""Addresses of the pages about people's own pictures; see :func:`pages.ui.shell.cache.photo_model`."""
-_WAY: Final = "way"  # in addresses
+"""Addresses of the pages for photos and the webcam; see :func:`pages.ui.shell.cache.photo_model`."""
+_WAY: Final = "way"  # query parameter
 _inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
 
 
 def pages() -> Iterator[Page]:
-    """The lines whose file exists."""
+    """Yield the pages whose file exists."""
     return (page for page in PAGES if (app_folder() / page.file).is_file())
 
 
 def navigation() -> StreamlitPage:
-    """Tell Streamlit the pages; the first one is the one that opens.
+    """Register the pages with Streamlit; the first one is the start page.
 
-    They get no icon here and Streamlit draws no menu: it would make each icon the tab's picture, which the browser
-    fetches from a server of Google's. :func:`menu` draws the icons from the font that Streamlit brings along.
+    The pages get no icon and Streamlit draws no menu: it would also use each icon as the tab's favicon, which the
+    browser would fetch from a Google server. :func:`menu` draws the icons from Streamlit's bundled font.
     """
     entries = [
         st.Page(page.file, title=page.title, url_path=page.url, default=number == 0)
@@ -112,7 +136,7 @@ def navigation() -> StreamlitPage:
 
 
 def menu() -> None:
-    """The links to all pages, by section."""
+    """Draw the links to all pages by section."""
     sections: dict[str, list[Page]] = {}
     for page in pages():
         sections.setdefault(page.section, []).append(page)
@@ -120,18 +144,18 @@ def menu() -> None:
         with st.container(gap="xxsmall"):
             st.caption(name)
             for page in entries:
-                st.page_link(page.file, label=page.title, icon=page.icon, width="stretch")
+                st.page_link(page.file, label=page.title, icon=page.icon, width="stretch", help=page.purpose)
 
 
 def upload_link(way: UploadWay, label: str, icon: str) -> None:
-    """A link to one of the ways into the Upload page."""
+    """Draw a link to the Upload page with a source preselected."""
     st.page_link("pages/upload.py", label=label, icon=icon, query_params={_WAY: way.value})
 
 
-def asked_upload_way() -> UploadWay:
-    """The way that the address asks for; photographs where it asks for none."""
-    asked = st.query_params.get(_WAY)
-    return UploadWay(asked) if asked in set(UploadWay) else UploadWay.PHOTOS
+def requested_upload_way() -> UploadWay:
+    """Return the source that the address requests; photos by default."""
+    requested = st.query_params.get(_WAY)
+    return UploadWay(requested) if requested in set(UploadWay) else UploadWay.PHOTOS
 
 
 def run_page(page: StreamlitPage) -> None:
@@ -143,12 +167,11 @@ def run_page(page: StreamlitPage) -> None:
         _inside_app.reset(token)
 
 
-def through_app() -> None:
-    """First line of every page: when the file was started by itself, begin again through ``app.py``.
+def require_app() -> None:
+    """Rerun through ``app.py`` if Streamlit started the page's file on its own; every page calls this first.
 
-    Until ``st.navigation`` has been called once in a process, Streamlit takes a folder named ``pages`` for its older
-    kind of app and runs ``pages/train.py`` alone, without sidebar, when ``/train`` is the first address opened after
-    the server started.
+    Until a process has called ``st.navigation`` once, Streamlit treats a folder named ``pages`` as a classic multipage
+    app: it runs ``pages/train.py`` alone, without a sidebar, if ``/train`` is the first address opened.
     """
     if not _inside_app.get():
         navigation()

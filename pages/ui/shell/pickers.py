@@ -1,4 +1,4 @@
-"""Choices: one of a few, and the box in which a model is chosen, which turns to the model in use when that changes."""
+"""Pickers: segmented buttons, and a model box that follows the model in use."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def one_of(
     show_label: bool = False,
     help: str | None = None,
 ) -> Option:
-    """The one that is chosen of a few, side by side.
+    """Draw a few options side by side and return the selected one.
 
     Args:
-        label: Names the choice, for those who do not see it too.
-        titles: At least one option -> what its button says.
-        key: Of the widget; its value may be set before this is called.
-        default: Chosen at first, and when the chosen one is no option any more; the first option when None.
-        show_label: Whether the label stands above the buttons.
-        help: Beside the label.
+        label: Name of the choice, also for screen readers.
+        titles: At least one option -> label of its button.
+        key: Key of the widget; its value may be set beforehand.
+        default: Selected initially, and when the selected option disappears; the first option if None.
+        show_label: Show the label above the buttons.
+        help: Tooltip of the label.
     """
     if session.widget_value(key) not in titles:
         session.set_widget_value(key, next(iter(titles)) if default is None else default)
@@ -49,20 +49,20 @@ def one_of(
 
 @dataclass
 class PickerState:
-    """Key of a box -> the model in use that it was last brought to; afterwards another choice in the box stands."""
+    """Key of a box -> the model in use that it followed last; a later selection in the box wins."""
 
     followed: dict[str, str | None] = field(default_factory=dict)
 
 
 def model_box(label: str, names: Mapping[str, str], *, key: str, help: str, width: int | None = None) -> str:
-    """The model that is chosen.
+    """Draw a select box of models and return the selected one.
 
     Args:
-        label: Above the box.
-        names: At least one model -> what people call it.
-        key: Names the place; the choice is forgotten when another model is put to use.
-        help: Beside the label.
-        width: Of the box in pixels; as wide as there is room when None.
+        label: Label of the box.
+        names: At least one model -> display name.
+        key: Key of the box; its selection is reset when the model in use changes.
+        help: Tooltip of the label.
+        width: Width in pixels; the full width if None.
     """
     followed = session.state_of(PickerState).followed
     current = cache.model_in_use()

@@ -211,12 +211,12 @@ def take_notice() -> str | None:
     return str(message) if message else None
 
 
-def complain(message: str) -> None:
-    """Keep an error that happened in a callback, to be shown where :func:`take_complaint` is asked next."""
+def push_error(message: str) -> None:
+    """Keep an error that happened in a callback, to be shown where :func:`pop_pending_error` is asked next."""
     st.session_state[_COMPLAINT] = message
 
 
-def take_complaint() -> str | None:
+def pop_pending_error() -> str | None:
     """The error to show now, if there is one."""
     message = st.session_state.pop(_COMPLAINT, None)
     return str(message) if message else None

@@ -1,4 +1,4 @@
-"""The sidebar: the menu, the data and the model in use, the progress of a running training, and where the workspace is."""
+"""The sidebar: menu, data and model in use, progress of a running training, and the workspace folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_core.jobs import ACTIVE
 from fer_core.store import Store
 from fer_core.training.runs import Run, running
 from pages.ui.shell import cache, session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import folder_name, plain, source_name
 from pages.ui.shell.navigation import menu
 from pages.ui.shell.runs import progress_text
@@ -20,10 +20,10 @@ _MODEL_BOX = "model-in-use"
 
 
 def sidebar(*, photos: bool = False) -> None:
-    """Draw it; nothing here loads data or torch.
+    """Draw the sidebar without loading data or torch.
 
     Args:
-        photos: whether the page is about people's own pictures, for which another model is taken where none is chosen.
+        photos: whether the page is for photos or the webcam, which use another default model.
     """
     with st.sidebar:
         menu()
@@ -31,7 +31,7 @@ def sidebar(*, photos: bool = False) -> None:
             st.toast(plain(notice), icon=":material/check:")
         run = running(session.workspace())
         if run is not None:
-            # Polls only while something trains. It forces no rerun of the page at the end: somebody may be working there.
+            # Polls only during a training, and does not rerun the page at its end: a user may be typing there.
             st.fragment(_training, run_every=_POLL)(str(run.path))
         _data()
         _model(photos)
@@ -40,7 +40,7 @@ def sidebar(*, photos: bool = False) -> None:
 
 def _training(path: str) -> None:
     run = Run(Path(path))
-    with calm("reading the training's progress"), st.container(border=True):
+    with error_boundary("reading the progress of the training"), st.container(border=True):
         now = run.state
         st.markdown(f":material/model_training: **{plain(run.label.name)}**")
         if now in ACTIVE:
@@ -48,7 +48,7 @@ def _training(path: str) -> None:
             st.progress(share, text=text)
         else:
             st.caption(f"Training ended: {now}.")
-        st.page_link("pages/train.py", label="Watch it", icon=":material/arrow_forward:")
+        st.page_link("pages/train.py", label="Open the run", icon=":material/arrow_forward:")
 
 
 def _data() -> None:
@@ -71,8 +71,7 @@ def _model(photos: bool) -> None:
             st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
             return
         current = cache.photo_model() if photos else cache.model_in_use()
-        # The box keeps its key, and takes its value from here: a box made anew for each model would forget a choice
-        # that is made before the browser has heard of the new box.
+        # One key for all models: a new box per model would lose a selection made before the browser has the new box.
         session.set_widget_value(_MODEL_BOX, current)
         st.selectbox(
             "Model in use",
@@ -80,8 +79,8 @@ def _model(photos: bool) -> None:
             format_func=lambda name: available.get(name, name),
             key=_MODEL_BOX,
             on_change=_use_chosen,
-            help="Pages that need a trained network use this one: a shipped model, or the best weights of a run. "
-            "Until one is chosen, Upload and Webcam take a model that was trained on what people say.",
+            help="All pages use this model: a shipped one, or the best weights of a run. Until you choose one, Upload and "
+            "Webcam use a model trained on the votes of several people.",
         )
 
 
@@ -92,9 +91,9 @@ def _use_chosen() -> None:
 def _workspace() -> None:
     st.caption(
         f"Workspace: {plain(folder_name(session.workspace().root))}",
-        help="Runs, marks, recordings and uploads are kept in this folder. To use another one, set the environment "
-        "variable FER_HOME before you start the app.",
+        help="Folder of runs, marks, recordings and uploads. To use another one, set the environment variable FER_HOME "
+        "before you start the app.",
     )
-    with calm("looking at the cache"):
+    with error_boundary("checking the cache"):
         if problem := Store(session.workspace()).problem:
-            st.warning(plain(f"Results cannot be kept. {problem}"), icon=":material/save:")
+            st.warning(plain(f"Results cannot be cached. {problem}"), icon=":material/save:")

@@ -1,4 +1,4 @@
-"""Files dragged into the browser, kept under the workspace."""
+"""Save uploaded files under the workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core.workspace import Workspace, atomic_write
 
 
 def safe_name(name: str) -> str:
-    """The last part of ``name`` with letters, digits, dots, dashes and underscores only; at most 80 characters."""
+    """Return the last part of ``name`` with only letters, digits, dots, dashes and underscores; at most 80 characters."""
     last = re.split(r"[/\\]", name)[-1]
     stem, dot, ending = last.rpartition(".")
     if not dot:
@@ -23,10 +23,10 @@ def safe_name(name: str) -> str:
 
 
 def save_upload(file: BinaryIO, name: str, workspace: Workspace) -> Path:
-    """Write an uploaded file into the workspace, whole or not at all. The same file a second time is kept once.
+    """Write an uploaded file into the workspace atomically; the same content is stored once.
 
     Raises:
-        WorkspaceError: the workspace cannot be written.
+        WorkspaceError: the workspace is not writable.
     """
     folder = workspace.uploads
     file.seek(0)

@@ -10,7 +10,7 @@ from fer_core.jobs import ACTIVE
 from fer_core.training.runs import Run, rename_run, slug
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background
-from pages.ui.shell.errors import calmly
+from pages.ui.shell.errors import guarded
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.runs import summary
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
@@ -43,7 +43,7 @@ def report_of(run: Run) -> None:
             height=110,
             key=key,
             help="They stand at the beginning of the report and are kept with the run.",
-            on_change=calmly(_keep_notes),
+            on_change=guarded(_keep_notes),
             args=(run, key),
         )
         if now in ACTIVE:

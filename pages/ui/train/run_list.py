@@ -13,7 +13,7 @@ from fer_core.jobs import ACTIVE
 from fer_core.training.runs import Run, delete_run, rename_run
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
-from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import distinct, plain
 from pages.ui.shell.forms import Form
 from pages.ui.shell.runs import curves, run_colour, started, summary
@@ -112,7 +112,7 @@ def manage(run: Run, form: Form) -> None:
 
 
 def _copy(form: Form, run: Run, *, from_weights: bool) -> None:
-    with calm("copying the settings"):
+    with error_boundary("copying the settings"):
         copy_settings(form, run, from_weights=from_weights)
         start = f" It will start from the weights of {run.label.name}." if from_weights else ""
         session.notify(f"The form now holds the settings of {run.label.name}.{start}")
@@ -124,8 +124,8 @@ def _rename(run: Run) -> None:
     label = run.label
     st.text_input("Name", value=label.name, max_chars=80, key="rename-name")
     st.text_area("Notes", value=label.notes, max_chars=20_000, height=160, key="rename-notes")
-    pressed = st.button("Save", type="primary", on_click=calmly(_rename_now), args=(run,))
-    if not show_complaint() and pressed:
+    pressed = st.button("Save", type="primary", on_click=guarded(_rename_now), args=(run,))
+    if not show_pending_error() and pressed:
         st.rerun()
 
 
@@ -139,10 +139,10 @@ def _delete(run: Run) -> None:
     st.write(f"**{plain(about.name)}** with all its epochs, weights and log will be gone for good.")
     with st.container(horizontal=True):
         pressed = st.button(
-            "Delete for good", type="primary", icon=":material/delete:", on_click=calmly(_delete_now), args=(run,)
+            "Delete for good", type="primary", icon=":material/delete:", on_click=guarded(_delete_now), args=(run,)
         )
         kept_it = st.button("Keep it")
-    if kept_it or (not show_complaint() and pressed):
+    if kept_it or (not show_pending_error() and pressed):
         st.rerun()
 
 

@@ -14,7 +14,7 @@ from fer_core.training.runs import EpochRecord, Run, State
 from pages.ui.components.live_chart import live_chart
 from pages.ui.review.rows import sample_faces
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.runs import can_resume, curves, explain_state, progress_text, state_badge, summary
 from pages.ui.shell.session import state_of
@@ -48,11 +48,11 @@ def run_panel(run: Run) -> None:
 
 def _panel(path: str, was_active: bool) -> None:
     run = Run(Path(path))
-    with calm("reading the run"):
+    with error_boundary("reading the run"):
         now = run.state
         if was_active and now not in ACTIVE:
             st.rerun()  # the whole page once: lists, models and buttons depend on how the run ended
-        show_complaint()
+        show_pending_error()
         _header(run, now)
         _controls(run, now)
         if words := explain_state(run, now):
@@ -84,7 +84,7 @@ def _controls(run: Run, now: State) -> None:
             help="Finishes the running step, saves, and ends. The run can be resumed.",
             key=f"stop-{run.id}",
             disabled=now == "starting",
-            on_click=calmly(run.request_stop),
+            on_click=guarded(run.request_stop),
         )
     elif now == "stopping":
         st.caption("Finishing the running step and saving…")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.navigation import UploadWay
 from pages.ui.upload.by_hand import mark_by_hand
 from pages.ui.upload.explain import explain_face
@@ -18,7 +18,7 @@ from pages.ui.upload.ways import choose_photos
 def photographs(way: UploadWay, model: Model) -> None:
     """Look for faces in the photographs brought; show one photograph, and explain one of its faces."""
     photo, face = None, None
-    with calm("looking for faces"):
+    with error_boundary("looking for faces"):
         photos = look_at(choose_photos(way), model)
         show_refused(photos)
         photo = choose_photo(photos, model.classifier.labels, model)
@@ -26,9 +26,9 @@ def photographs(way: UploadWay, model: Model) -> None:
             no_photo(way)
     if photo is not None:
         picture, about = st.columns([3, 2], gap="large")
-        with picture, calm("showing the photograph"):
+        with picture, error_boundary("showing the photograph"):
             _photo(photo, model)
-        with about, calm("showing the face"):
+        with about, error_boundary("showing the face"):
             number = choose_face(photo)
             if number is not None:
                 face = photo.result.faces[number]

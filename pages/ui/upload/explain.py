@@ -19,7 +19,7 @@ from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.charts import chart
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain, source_name
 from pages.ui.upload.cover import cover_by_hand
 from pages.ui.upload.photo_cache import Model, saliency
@@ -61,17 +61,17 @@ def explain_face(face: FacePrediction, model: Model) -> None:
         )
         opacity = st.slider("Opacity of the map", 0, 100, 60, 5, format="%d %%", key="opacity", width=260)
     case = Case(face, model, target)
-    with calm("explaining the face"):
+    with error_boundary("explaining the face"):
         maps = _maps(case, opacity / 100)
     method = _method(maps)
     if method is None:
         return
     left, right = st.columns(2, gap="large")
-    with left, calm("testing the map"):
+    with left, error_boundary("testing the map"):
         _belief(case, maps[method])
-    with right, calm("measuring the regions"):
+    with right, error_boundary("measuring the regions"):
         _regions(case, maps[method])
-    with calm("covering a part of the face"):
+    with error_boundary("covering a part of the face"):
         st.fragment(cover_by_hand)(face, model)
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from fer_core.faces import FaceDetector
 from fer_core.photos import find_photos, predict_paths
 from pages.ui.shell import session
-from pages.ui.shell.background import Report, Stop, Task, background, forget
+from pages.ui.shell.background import Report, Stop, Task, background, discard
 from pages.ui.shell.formatting import plain
 from pages.ui.upload.photo_cache import Model
 
@@ -36,7 +36,7 @@ def folder(model: Model) -> None:
     st.markdown(f"**{len(files):,}** photograph{'s' if len(files) != 1 else ''} in {plain(path)}")
     kept = table.is_file()
     if kept and st.button("Forget the earlier table", icon=":material/delete:", type="tertiary"):
-        forget("folder")
+        discard("folder")
         table.unlink(missing_ok=True)
         st.rerun()
 
@@ -68,7 +68,7 @@ def folder(model: Model) -> None:
         help="Photographs that stand in the table already are not looked at again.",
     )
     if done and st.button("Look for new photographs", icon=":material/refresh:"):
-        forget("folder")
+        discard("folder")
         st.rerun()
     if table.is_file():
         _show_table(table)

@@ -22,7 +22,7 @@ from fer_core.inference import Classifier, resolve_model
 from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_squares
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import cache, session
-from pages.ui.shell.errors import record_defect
+from pages.ui.shell.errors import log_internal_error
 
 PREVIEW = 1100
 """Longest side of the copy that is shown, in pixels."""
@@ -130,7 +130,7 @@ def _found(digest: str, name: str, model: Model, _data: bytes, search: bool) -> 
     except FerError as error:
         return PhotoResult(name, error=str(error)), b""
     except Exception as error:  # a defect of ours must not cost the other photographs
-        reference, _ = record_defect(error, "looking at a photograph")
+        reference, _ = log_internal_error(error, "looking at a photograph")
         return PhotoResult(name, error=f"A defect of this program met this file (reference {reference})."), b""
     return result, _preview(photo)
 

@@ -11,7 +11,7 @@ from fer_core.resources import asset
 from pages.ui.model.question import question
 from pages.ui.model.sensitivity import sensitivity_slider
 from pages.ui.shell import cache, session
-from pages.ui.shell.navigation import UploadWay, asked_upload_way
+from pages.ui.shell.navigation import UploadWay, requested_upload_way
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
 from pages.ui.upload.photo_cache import Model, Upload
@@ -33,7 +33,7 @@ _AT_ONCE = 500  # files; more belong into a folder
 
 def choose_way() -> UploadWay:
     """Where the faces come from; a link may ask for one of the ways."""
-    return one_of("Where are the faces?", _WAYS, default=asked_upload_way(), key="upload-way")
+    return one_of("Where are the faces?", _WAYS, default=requested_upload_way(), key="upload-way")
 
 
 def choose_photos(way: UploadWay) -> list[Upload]:

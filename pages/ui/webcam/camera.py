@@ -13,7 +13,7 @@ from pages.ui.components.face_bars import face_bars
 from pages.ui.model.sample import annotated_sample
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm
+from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.session import state_of
 from pages.ui.webcam.diagnosis import doctor, fallbacks
 from pages.ui.webcam.game import BESIDE, game, shows_game
@@ -69,7 +69,7 @@ def camera(live: LiveSession) -> None:
     busy = playing or context.state.signalling
     state_of(WebcamState).note_camera(playing=playing, busy=busy, frames=live.frames)
     if not busy:
-        with invitation.container(key="webcam-invitation"), calm("drawing the sample"):
+        with invitation.container(key="webcam-invitation"), error_boundary("drawing the sample"):
             _invite()
     advice = camera_check(playing=playing)
     if advice and not playing:
@@ -129,7 +129,7 @@ def read_out(live: LiveSession) -> None:
     rates = live.stats()
     doctor(live, rates)
     _chips(live, rates)
-    with calm("drawing the faces"):
+    with error_boundary("drawing the faces"):
         faces(live)
 
 

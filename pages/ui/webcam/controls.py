@@ -8,7 +8,7 @@ from fer_core.config import LiveConfig
 from fer_core.live import LiveSession
 from pages.ui.model.sensitivity import sensitive_classifier, sensitivity_slider
 from pages.ui.shell import session
-from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_of
 from pages.ui.webcam.game import CONTROLS
@@ -26,7 +26,7 @@ _LOOK_EVERY = 0.25  # seconds between two looks at a calibration
 @st.fragment(key=CONTROLS)
 def controls(live: LiveSession) -> None:
     """One row under the video: what can be done with it, the sensitivity, and the settings."""
-    show_complaint()
+    show_pending_error()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="webcam-controls"):
         saved = _snapshot(live)
         _recording(live)
@@ -99,7 +99,7 @@ def _settings(live: LiveSession) -> None:
 def _snapshot(live: LiveSession) -> str | None:
     """The button; returns where the frame was saved when it was just pressed."""
     if st.button("Snapshot", icon=":material/photo_camera:", key="live_snapshot"):
-        with calm("saving the snapshot"):
+        with error_boundary("saving the snapshot"):
             return f"Saved as {plain(live.snapshot(session.workspace()))}."
     return None
 
@@ -107,7 +107,7 @@ def _snapshot(live: LiveSession) -> str | None:
 def _recording(live: LiveSession) -> None:
     if live.recording is None:
         if st.button("Record", icon=":material/fiber_manual_record:", key="live_record"):
-            with calm("starting the recording"):
+            with error_boundary("starting the recording"):
                 live.start_recording(session.workspace())
             st.rerun(scope="fragment")
     elif st.button("Stop recording", icon=":material/stop:", key="live_record_stop"):
@@ -124,7 +124,7 @@ def _baseline(live: LiveSession) -> None:
         icon=":material/face:",
         help=_BASELINE,
         key="live_calibrate",
-        on_click=calmly(live.record_neutral_baseline),
+        on_click=guarded(live.record_neutral_baseline),
         disabled=now.running,
     )
     if now.result is not None and not now.running:

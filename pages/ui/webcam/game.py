@@ -14,7 +14,7 @@ from fer_core.images import png
 from fer_core.live import GameState, LiveSession, photo_strip
 from fer_core.live.game import MAX_ROUNDS, unplayable_reason
 from pages.ui.components.game_board import game_board
-from pages.ui.shell.errors import calm, calmly, show_complaint
+from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import widget_value
 from pages.ui.webcam.diagnosis import doctor
@@ -59,8 +59,8 @@ def _switch(live: LiveSession) -> None:
 
 def game(live: LiveSession) -> None:
     """The game, in whatever state it is."""
-    show_complaint()
-    with calm("playing the expression mirror"):
+    show_pending_error()
+    with error_boundary("playing the expression mirror"):
         current = live.game
         if current is None:
             _invitation(live)
@@ -96,7 +96,7 @@ def _how_many(classes: int) -> str:
 
 def _play_button(live: LiveSession, label: str) -> None:
     st.button(
-        label, type="primary", icon=":material/play_arrow:", key="game-play", on_click=calmly(_play), args=(live,)
+        label, type="primary", icon=":material/play_arrow:", key="game-play", on_click=guarded(_play), args=(live,)
     )
 
 

@@ -8,7 +8,7 @@ from pages.ui.shell import errors
 @pytest.fixture
 def log(tmp_path, monkeypatch):
     path = tmp_path / "logs" / "app.log"
-    monkeypatch.setattr(errors, "log_file", lambda: path)
+    monkeypatch.setattr(errors, "error_log", lambda: path)
     return path
 
 
@@ -20,7 +20,7 @@ def defect(words: str) -> ValueError:
 
 
 def test_a_defect_stands_in_the_log_under_its_reference(log):
-    reference, path = errors.record_defect(defect("100% wrong"), "drawing")
+    reference, path = errors.log_internal_error(defect("100% wrong"), "drawing")
     assert path == log
     first, *rest = log.read_text().splitlines()
     assert first.startswith(f"--- {reference} ")
@@ -30,8 +30,8 @@ def test_a_defect_stands_in_the_log_under_its_reference(log):
 
 
 def test_a_full_log_makes_room_and_the_one_before_stays(log, monkeypatch):
-    monkeypatch.setattr(errors, "_LARGEST_LOG", 1000)
-    references = [errors.record_defect(defect("x" * 400), "drawing")[0] for _ in range(5)]
+    monkeypatch.setattr(errors, "_MAX_LOG_BYTES", 1000)
+    references = [errors.log_internal_error(defect("x" * 400), "drawing")[0] for _ in range(5)]
     kept = [path.read_text() for path in sorted(log.parent.iterdir())]
     assert [path.name for path in sorted(log.parent.iterdir())] == ["app.log", "app.log.1"]
     assert all(len(text) <= 1000 for text in kept)
@@ -41,6 +41,6 @@ def test_a_full_log_makes_room_and_the_one_before_stays(log, monkeypatch):
 
 def test_where_nothing_can_be_written_no_file_is_named(log):
     log.mkdir(parents=True)  # a folder stands in the way
-    reference, path = errors.record_defect(defect("lost"), "drawing")
+    reference, path = errors.log_internal_error(defect("lost"), "drawing")
     assert path is None
     assert len(reference) == 6
