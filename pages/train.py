@@ -1,4 +1,4 @@
-"""Train: choose settings, start, watch the curves, stop, resume, compare runs."""
+"""Train: choose settings, start, watch the curves, stop, resume and compare runs."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ from pages.ui.train.run_panel import no_run_yet, run_panel
 
 require_app()
 st.title("Train")
-st.write("Train a network on the faces, watch it learn, stop and resume it at any time, and compare runs.")
+st.write("Train a network and watch it learn. Stop and resume it at any time, and compare runs.")
 
 plotly_runtime()
 runs = all_runs()
@@ -40,11 +40,11 @@ with settings, error_boundary("drawing the settings"):
 with error_boundary("listing the runs"):
     st.subheader("All runs")
     if runs:
-        st.caption("Select rows to lay their curves over each other.")
+        st.caption("Select rows to overlay their curves.")
         if picked := run_table(runs, key="runs-table", select=True):
             compare(picked)
     else:
-        st.caption("Runs are listed here with their best numbers.")
+        st.caption("Your runs appear here with their best figures.")
 
 if not runs:
     with live, error_boundary("loading the data"):

@@ -1,4 +1,4 @@
-"""Learning curves of trainings, and what they say so far."""
+"""Learning curves of training runs, and their titles."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Curve:
     """One line of a learning-curve figure.
 
     Attributes:
-        name: what the legend says.
-        role: decides dash, and the color unless one is given.
+        name: text in the legend.
+        role: determines the dash, and the color unless ``color`` is set.
         epochs: numbers of the epochs, from 1.
-        values: loss in nats or accuracy in 0…1, as many as epochs.
+        values: loss in nats or accuracy in 0…1, one per epoch.
         color: hex color, for overlays of several runs.
-        key: identity across updates, so that a line hidden in the legend stays hidden.
+        key: identity across updates, so that a hidden line stays hidden.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Curve:
 def learning_curves(
     curves: Sequence[Curve], quantity: Quantity, *, title: str, planned_epochs: int | None = None, revision: str = ""
 ) -> go.Figure:
-    """Loss or accuracy for each epoch.
+    """Plot loss or accuracy per epoch.
 
     Args:
-        curves: the lines; none gives an empty frame.
-        quantity: decides the y axis.
+        curves: the lines; may be empty.
+        quantity: determines the y axis.
         title: the finding.
-        planned_epochs: the x axis reaches so far from the beginning, so that it does not jump at every epoch.
-        revision: zoom and legend are kept between figures with the same revision.
+        planned_epochs: end of the x axis, so that it does not change with every epoch.
+        revision: figures with the same revision keep zoom and hidden lines.
     """
     import plotly.graph_objects as go
 
@@ -91,15 +91,15 @@ def learning_curves(
 
 
 def accuracy_finding(valid: Sequence[float], honest: Sequence[float] = (), *, leaky: bool = False) -> str:
-    """The title of an accuracy chart: what the curves say so far. Accuracies in 0…1, one for each epoch."""
+    """Return the title of an accuracy chart. Accuracies in 0…1, one per epoch."""
     if not valid:
         return "Accuracy: the first epoch is not finished yet"
     if leaky:
         memory = f"“Validation” accuracy of {percent(valid[-1])} is memory"
-        return f"{memory}; on faces never seen it is {percent(honest[-1])}" if honest else f"{memory}, not skill"
+        return f"{memory}; leak-free accuracy is {percent(honest[-1])}" if honest else f"{memory}, not skill"
     best = max(range(len(valid)), key=lambda i: valid[i])
     if best == len(valid) - 1:
-        return f"Validation accuracy is at its best so far: {percent(valid[-1])} in epoch {len(valid)}"
+        return f"Validation accuracy is at its best: {percent(valid[-1])} in epoch {len(valid)}"
     return f"Validation accuracy is best in epoch {best + 1}: {percent(valid[best])} (now {percent(valid[-1])})"
 
 
@@ -116,7 +116,7 @@ def loss_finding(train: Sequence[float], valid: Sequence[float], *, leaky: bool 
     if since >= 2 and valid[-1] > 1.02 * valid[best] and train[-1] < train[best]:
         return f"Over-fitting: validation loss has risen since epoch {best + 1} ({valid[best]:.2f} → {valid[-1]:.2f})"
     if leaky:
-        return f"Both losses fall together because both are measured on faces trained on ({valid[-1]:.2f})"
+        return f"Both losses fall because both are measured on training faces ({valid[-1]:.2f})"
     if since >= 2:
         return f"Validation loss has stalled since epoch {best + 1} ({valid[best]:.2f})"
-    return f"Validation loss stands at {valid[-1]:.2f} after {len(valid)} epoch{'s' if len(valid) > 1 else ''}"
+    return f"Validation loss is {valid[-1]:.2f} after {len(valid)} epoch{'s' if len(valid) > 1 else ''}"

@@ -265,7 +265,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_role("heading", level=1, name="Train").wait_for()
     settled(page)
     page.get_by_role("button", name="Manage").click()
-    page.get_by_role("button", name="Retrain from its weights").click()
+    page.get_by_role("button", name="Retrain from these weights").click()
     page.get_by_text("It will start from the weights of trained.").wait_for()
     settled(page)
     page.get_by_role("spinbutton", name="Epochs", exact=True).fill("1")

@@ -52,8 +52,8 @@ def test_a_run_is_renamed_copied_kept_and_deleted(own, workspace_of_runs, page):
     ]
     settled(page)
 
-    manage(page, "Copy its settings")
-    page.get_by_text("The form now holds the settings of the best so far.").wait_for()
+    manage(page, "Copy settings")
+    page.get_by_text("Copied the settings of the best so far into the form.").wait_for()
     settled(page)
     epochs = page.get_by_role("spinbutton", name="Epochs", exact=True)
     assert epochs.input_value() == "3"
@@ -62,12 +62,12 @@ def test_a_run_is_renamed_copied_kept_and_deleted(own, workspace_of_runs, page):
     settled(page)
 
     manage(page, "Delete")
-    dialog.get_by_role("button", name="Keep it").click()
+    dialog.get_by_role("button", name="Cancel").click()
     dialog.wait_for(state="detached")
     assert len(list_runs(workspace_of_runs)) == 2
     settled(page)
     manage(page, "Delete")
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
     page.get_by_text("Deleted the best so far.").wait_for()
     assert [run.label.name for run in list_runs(workspace_of_runs)] == ["one of two"]
     settled(page)
@@ -84,8 +84,8 @@ def test_a_report_is_made_with_notes_and_opens_without_a_network(own, workspace_
     wait_until(lambda: any(run.label.notes == "Typed by the teacher." for run in list_runs(workspace_of_runs)))
     settled(page)
     assert notes.input_value() == "Typed by the teacher."
-    page.get_by_role("button", name="Make the report").click()
-    page.get_by_text(re.compile(r"^Made in \d+ s")).wait_for(timeout=240_000)
+    page.get_by_role("button", name="Create the report").click()
+    page.get_by_text(re.compile(r"^Created in \d+ s")).wait_for(timeout=240_000)
     name, html = downloaded(page, "Download report (HTML)")
     assert name == "report-one-of-two.html"
     path = tmp_path / name

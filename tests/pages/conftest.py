@@ -40,7 +40,7 @@ def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(source, **options)
 
     monkeypatch.setattr(fer_core.data.reading, "load", load)
-    cache._shelf.clear()
+    cache._datasets.clear()
 
 
 @pytest.fixture(autouse=True)

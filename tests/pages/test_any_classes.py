@@ -42,7 +42,7 @@ def names(request, monkeypatch) -> tuple[str, ...]:
         return data
 
     monkeypatch.setattr(fer_core.data.reading, "load", load)
-    cache._shelf.clear()
+    cache._datasets.clear()
     run = make_run("mine", epochs=2, weights=True)
     untrained_checkpoint(run.path / "best.safetensors", labels=classes)
     write_json(Workspace.default().app_state, {"model": run.id})
@@ -96,7 +96,7 @@ def test_people_who_voted_for_other_classes_than_ferplus_are_compared_too(open_p
     votes = np.tile(np.array([[3, 1, 1]]), (84, 1))
     data = replace(make_dataset(42, 21, 21, classes=classes), votes=votes, vote_columns=classes)
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: data)
-    cache._shelf.clear()
+    cache._datasets.clear()
     run = make_run("mine", epochs=1, weights=True)
     untrained_checkpoint(run.path / "best.safetensors", labels=classes)
     write_json(Workspace.default().app_state, {"model": run.id})

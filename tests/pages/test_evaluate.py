@@ -180,7 +180,7 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
     votes[:, 1] = 10  # everybody says happiness
     voted = replace(DATA, votes=votes, vote_columns=FERPLUS_COLUMNS)
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: voted)
-    cache._shelf.clear()
+    cache._datasets.clear()
     app = view(open_page("evaluate"), "people")
     kinds = app.segmented_control(key="people-kind").options
     assert [kind.split(" (")[0] for kind in kinds] == ["Model wrong", "Label doubtful", "People disagree too"]
@@ -192,7 +192,7 @@ def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open
 def test_people_begin_with_how_often_the_model_agrees_and_show_the_faces_where_it_does_not(open_page, run, monkeypatch):
     voted = with_votes(DATA, nobody=1)
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: voted)
-    cache._shelf.clear()
+    cache._datasets.clear()
     app = view(open_page("evaluate"), "people")
     outputs = cached_outputs(run.id, voted, "valid", workspace=Workspace.default())
     report = build_report(

@@ -67,10 +67,10 @@ def test_the_table_holds_every_layer_with_its_derivation(open_page):
     assert metric(app, "Parameters") == "538,439"
     assert metric(app, "Multiply-accumulates") == "28.7 million"
     table = app.dataframe[0].value
-    assert table["Out"].tolist()[0] == "32 × 48 × 48"
-    assert table["How the side follows"][0] == "⌊(48 + 2·2 − 5) / 1⌋ + 1 = 48"
+    assert table["Output"].tolist()[0] == "32 × 48 × 48"
+    assert table["Output size"][0] == "⌊(48 + 2·2 − 5) / 1⌋ + 1 = 48"
     assert table["Parameters"].sum() == 538_439
-    assert table["How many"][0] == "32 · (1 · 5 · 5 + 1)"
+    assert table["Weights"][0] == "32 · (1 · 5 · 5 + 1)"
     assert {"pool", "pool (2)", "pool (4)"} <= set(table["Layer"])
 
 

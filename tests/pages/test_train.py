@@ -82,7 +82,7 @@ def test_few_faces_take_their_own_preset_and_many_the_standard_one(open_page, st
     field(app, "Preset").set_value("standard").run()
     assert (field(app, "Initialize from").value, field(app, "Epochs").value) == ("", TrainConfig().epochs)
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(train=2600))
-    cache._shelf.clear()
+    cache._datasets.clear()
     app = open_page("train")
     button(app, "Start training").click().run()
     check(app)
@@ -141,7 +141,7 @@ def test_a_model_with_two_outputs_can_be_chosen_by_either(open_page, workspace):
     untrained_checkpoint(run.path / "best-labels.safetensors")
     app = open_page("train")
     check(app)
-    assert {"new random weights", "the weights of two", "the weights of two (labels)"} <= set(
+    assert {"random weights", "the weights of two", "the weights of two (labels)"} <= set(
         field(app, "Initialize from").options
     )
     assert summary(run).valid_text == "43.5%, mean of votes and labels", "without the interval of one of them"
@@ -235,15 +235,15 @@ def test_stop_asks_the_trainer_and_says_so(open_page):
         button(app, "Stop").click().run()
         check(app)
         assert (run.path / "stop").exists()
-        assert "Finishing the running step" in words(app)
+        assert "Finishing the current step" in words(app)
 
 
 @pytest.mark.parametrize(
     ("state", "error", "expected"),
     [
-        ("stopped", None, "Stopped on request; 3 epochs are kept"),
+        ("stopped", None, "Stopped on request with 3 finished epochs"),
         ("failed", "The loss stopped being a finite number.", "The loss stopped being a finite number."),
-        ("running", None, "The trainer ended without saying so"),
+        ("running", None, "Training stopped unexpectedly"),
     ],
 )
 def test_a_run_that_ended_early_is_explained_and_can_be_resumed(open_page, monkeypatch, state, error, expected):
@@ -263,9 +263,9 @@ def test_a_damaged_run_is_explained_and_can_only_be_deleted(open_page):
     assert "damaged" in app.error[0].value
     labels = [button.label for button in app.button]
     assert "Resume" not in labels
-    assert "Retrain from its weights" not in labels
+    assert "Retrain from these weights" not in labels
     button(app, "Delete").click().run()
-    button(app, "Delete for good").click().run()
+    button(app, "Delete permanently").click().run()
     check(app)
     assert list_runs(Workspace.default()) == []
 
@@ -274,9 +274,9 @@ def test_the_leaky_run_shows_the_honest_curve_and_why(open_page):
     make_run("leaky", epochs=5, protocol="leaky", weights=True)
     app = open_page("train")
     assert "Why two accuracies?" in words(app)
-    assert all("honest" in chart for chart in charts(app))
+    assert all("leak-free" in chart for chart in charts(app))
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Honest accuracy"].endswith(")")
+    assert values["Leak-free accuracy"].endswith(")")
 
 
 def test_selected_runs_are_laid_over_each_other(open_page):
@@ -317,13 +317,13 @@ def test_deleting_asks_first(open_page):
     run = make_run("precious", epochs=2)
     app = open_page("train")
     button(app, "Delete").click().run()
-    assert "will be gone for good" in words(app)
+    assert "permanently deletes" in words(app)
     assert run.path.exists()
-    button(app, "Keep it").click().run()
+    button(app, "Cancel").click().run()
     check(app)
     assert run.path.exists()
     button(app, "Delete").click().run()
-    button(app, "Delete for good").click().run()
+    button(app, "Delete permanently").click().run()
     check(app)
     assert not run.path.exists()
     assert "No training yet" in words(app)
@@ -332,7 +332,7 @@ def test_deleting_asks_first(open_page):
 def test_retraining_copies_the_settings_and_starts_from_the_weights(open_page, started):
     run = make_run("base", epochs=4, weights=True, batch_size=64, learning_rate=0.01)
     app = open_page("train")
-    button(app, "Retrain from its weights").click().run()
+    button(app, "Retrain from these weights").click().run()
     check(app)
     assert field(app, "Batch size").value == 64
     button(app, "Start training").click().run()
@@ -356,7 +356,7 @@ def test_the_form_follows_the_data_in_use(open_page, tmp_path, started):
 @pytest.mark.parametrize(("valid", "shown"), [(35, False), (0, True)])
 def test_the_held_out_share_is_asked_for_where_it_counts(open_page, monkeypatch, valid, shown):
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(valid=valid))
-    cache._shelf.clear()
+    cache._datasets.clear()
     app = open_page("data")
     app.switch_page("pages/train.py").run()
     check(app)

@@ -39,7 +39,7 @@ def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
         if not is_built_in(source) and st.button(
             "Reload", icon=":material/refresh:", type="tertiary", help="Reads the files again after a change."
         ):
-            cache.forget_dataset(source)
+            cache.evict_dataset(source)
             st.rerun()
     with st.container(horizontal=True, gap="medium"):
         st.metric("Faces", f"{len(dataset):,}", width="content")

@@ -22,37 +22,38 @@ def _rows(key: str, _classifier: Classifier) -> list[LayerRow]:
 
 
 def layer_rows(network: Network) -> list[LayerRow]:
-    """The layers in the order in which a face passes them; measured once."""
+    """Return the layers in forward order; measured once per network."""
     return _rows(network.key, network.classifier)
 
 
 def layers(network: Network) -> None:
-    """The layer table, with how each size and each number of parameters comes about."""
+    """Draw the layer table with the derivation of each output size and parameter count."""
     rows = layer_rows(network)
     with st.container(horizontal=True, gap="medium"):
         st.metric("Parameters", f"{sum(row.parameters for row in rows if row.call == 1):,}", width="content")
         st.metric(
             "Multiply-accumulates",
             f"{sum(row.macs for row in rows) / 1e6:.1f} million",
-            help="For one face, in convolutions and linear layers.",
+            help="Per face, in convolutions and linear layers.",
             width="content",
         )
-        st.metric("Layers", f"{len(rows)}", help="Activations, norms and poolings counted.", width="content")
+        st.metric("Layers", f"{len(rows)}", help="Including activations, normalization and pooling.", width="content")
     st.latex(r"W' = \left\lfloor \frac{W + 2P - K}{S} \right\rfloor + 1")
     st.caption(
-        "The side W of a square map, the padding P on each edge, the kernel's side K and the stride S give the side W′ "
-        "of the next map. The column *How the side follows* puts each layer's own numbers in."
+        "A W×W map with padding P, kernel size K and stride S gives a W′×W′ map. The column *Output size* inserts the "
+        "numbers of each layer."
     )
-    st.dataframe(
+    place = st.container(key="network-layers")
+    place.dataframe(
         [
             {
                 "Layer": row.label,
                 "Kind": row.kind,
-                "In": shape(row.input),
-                "Out": shape(row.output),
-                "How the side follows": row.derivation,
+                "Input": shape(row.input),
+                "Output": shape(row.output),
+                "Output size": row.derivation,
                 "Parameters": row.parameters if row.call == 1 else 0,
-                "How many": row.weights,
+                "Weights": row.weights,
                 "Multiply-accumulates": row.macs,
             }
             for row in rows
@@ -62,9 +63,9 @@ def layers(network: Network) -> None:
         column_config={
             "Layer": st.column_config.TextColumn(pinned=True),
             "Kind": st.column_config.TextColumn(width=140),
-            "How the side follows": st.column_config.TextColumn(width="medium"),
+            "Output size": st.column_config.TextColumn(width="medium"),
             "Parameters": st.column_config.NumberColumn(format="localized"),
-            "How many": st.column_config.TextColumn(width=160),
+            "Weights": st.column_config.TextColumn(width=160),
             "Multiply-accumulates": st.column_config.NumberColumn(format="localized"),
         },
     )

@@ -1,4 +1,4 @@
-"""What is slow to load, loaded once for all browser windows: data sets, classifiers, names of networks."""
+"""Process-wide caches of what is slow to load: data sets, classifiers and architectures."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from fer_core.data.reading import Reading
     from fer_core.inference import Classifier
 
-_SHELF_SIZE = 4  # data sets, with their own classes or mapped ones; FER2013 takes 90 MB
+_SHELF_SIZE = 4  # data sets, original or class-mapped; FER2013 takes 90 MB
 Identity = tuple[str, int, int, str]
 _PROGRESS_EVERY = 0.1  # seconds
 
 
-class _Shelf:
-    """The data sets in memory, shared by all sessions; the one used longest ago goes first."""
+class _DatasetCache:
+    """An LRU cache of data sets, shared by all sessions."""
 
     def __init__(self) -> None:
         self._datasets: OrderedDict[Identity, FaceDataset] = OrderedDict()
         self._lock = threading.Lock()
-        self.loading = threading.Lock()  # one load at a time: two would only slow each other down
+        self.loading = threading.Lock()  # concurrent loads would only slow each other down
 
     def get(self, key: Identity) -> FaceDataset | None:
         with self._lock:
@@ -49,21 +49,21 @@ class _Shelf:
             while len(self._datasets) > _SHELF_SIZE:
                 self._datasets.popitem(last=False)
 
-    def forget(self, source: str) -> None:
+    def evict(self, source: str) -> None:
         with self._lock:
             for key in [key for key in self._datasets if key[0] == source]:
                 del self._datasets[key]
 
 
 @st.cache_resource(show_spinner=False)
-def _shelf() -> _Shelf:
-    return _Shelf()
+def _datasets() -> _DatasetCache:
+    return _DatasetCache()
 
 
 def reading(source: str) -> Reading:
-    """How the faces of a source are read, as chosen on the Data page; without the class map.
+    """Reading settings of a source as chosen on the Data page, without its class map.
 
-    A choice that this version does not know is passed over.
+    Settings that this version does not know are ignored.
     """
     from fer_core.data.reading import Reading
 
@@ -77,14 +77,14 @@ def reading_in_use(source: str) -> Reading:
     """:func:`reading` with the class map in force: what a process of its own needs to read the same faces.
 
     Raises:
-        DataError: the source cannot be read, or its class map is damaged.
+        DataError: the source is unreadable, or its class map is damaged.
     """
     class_map = dataset(source).class_map
     return reading(source).model_copy(update={"class_map": class_map}) if class_map else reading(source)
 
 
 def _identity(source: str) -> Identity:
-    """The source with size and time of change, so that another file under the same name is loaded anew."""
+    """Cache key of a source: path, size, modification time and reading settings."""
     how = reading(source).model_dump_json()
     try:
         found = Path(source).expanduser().stat()
@@ -94,8 +94,8 @@ def _identity(source: str) -> Identity:
 
 
 def loaded_dataset(source: str) -> FaceDataset | None:
-    """The data set with its class map if it is in memory already; never loads."""
-    found = _shelf().get(_identity(source))
+    """Return the data set with its class map if it is in memory; never loads it."""
+    found = _datasets().get(_identity(source))
     try:
         return found if found is None else _mapped(source, found)
     except FerError:
@@ -103,10 +103,10 @@ def loaded_dataset(source: str) -> FaceDataset | None:
 
 
 def dataset(source: str) -> FaceDataset:
-    """The data set of a source with the classes arranged on the Data page, with a progress bar while it loads.
+    """Return the data set of a source with the class map of the Data page, and show a progress bar while it loads.
 
     Raises:
-        DataError: the source cannot be read, or its class map is damaged; nothing is kept.
+        DataError: the source is unreadable, or its class map is damaged.
     """
     return _mapped(source, source_dataset(source))
 
@@ -119,24 +119,24 @@ def _mapped(source: str, found: FaceDataset) -> FaceDataset:
         return found
     path, changed, size, how_read = _identity(source)
     key = path, changed, size, f"{how_read} {[one.model_dump_json() for one in class_map]}"
-    mapped = _shelf().get(key)
+    mapped = _datasets().get(key)
     if mapped is None:
         how = reading(source).model_copy(update={"class_map": class_map})
         mapped = how.load(source, workspace=session.workspace(), on_progress=lambda done, total: None)
-        _shelf().put(key, mapped)
+        _datasets().put(key, mapped)
     return mapped
 
 
 def source_dataset(source: str) -> FaceDataset:
-    """The data set of a source with its own classes, with a progress bar on the page while it loads.
+    """Return the data set of a source with its original classes, and show a progress bar while it loads.
 
     Faces that cannot be read are left out where somebody asked for that on the Data page.
 
     Raises:
-        DataError: the source cannot be read; nothing is kept.
+        DataError: the source is unreadable.
     """
     identity = _identity(source)
-    shelf = _shelf()
+    shelf = _datasets()
     found = shelf.get(identity)
     if found is not None:
         return found
@@ -144,7 +144,7 @@ def source_dataset(source: str) -> FaceDataset:
     name = plain(source_name(source))
     try:
         while not shelf.loading.acquire(timeout=0.2):
-            place.progress(0.0, text="Waiting: another window is loading data…")
+            place.progress(0.0, text="Waiting for another window to load data…")
         try:
             found = shelf.get(identity)
             if found is None:
@@ -158,13 +158,13 @@ def source_dataset(source: str) -> FaceDataset:
     return found
 
 
-def forget_dataset(source: str) -> None:
-    """Read a source from disk again the next time, e.g. after images in a folder were changed."""
-    _shelf().forget(source)
+def evict_dataset(source: str) -> None:
+    """Drop a source from memory, so that the next use reads it from disk."""
+    _datasets().evict(source)
 
 
 def _reporter(show: Callable[..., object], name: str) -> Callable[[int, int], None]:
-    """Progress on the page, at most ten times a second. When the user has moved on, ``show`` ends the loading."""
+    """Return a callback that shows progress at most ten times a second; ``show`` stops the load after a page change."""
     last = 0.0
 
     def report(done: int, total: int) -> None:
@@ -194,15 +194,15 @@ def models() -> dict[str, str]:
 
 
 def model_in_use() -> str | None:
-    """The chosen model where it still exists, else the first at hand: ``compact`` if it is shipped; None if none is."""
+    """The chosen model if it still exists, else the first available one (``compact`` if shipped); None without models."""
     available = models()
     chosen = session.chosen_model()
     return chosen if chosen in available else next(iter(available), None)
 
 
 def photo_model() -> str | None:
-    """The model for people's own pictures: the chosen one where it still exists, else the one that the commands take
-    for photographs, which was trained on what people say; None if there is none."""
+    """The model for photos and the webcam: the chosen one if it still exists, else the default of the command line, which
+    was trained on people's votes; None without models."""
     from fer_core.inference import default_model
 
     available = models()
@@ -212,15 +212,15 @@ def photo_model() -> str | None:
 
 
 def classifier(model: str, sensitivity: float | None = None) -> Classifier:
-    """The classifier of a shipped model, a run or a file; shared between sessions, reloaded when the file changes.
+    """Return the classifier of a shipped model, a run or a file; shared by sessions, reloaded if the file changes.
 
     Args:
-        model: its name, run id or path.
-        sensitivity: in 0…1; the model's own when None. The same one for the same value at each call.
+        model: name, run id or path.
+        sensitivity: in 0…1; the model's own if None.
 
     Raises:
-        ModelError: there is no such model, or the file is damaged.
-        ConfigError: the model's sensitivity cannot be changed.
+        ModelError: the model does not exist, or its file is damaged.
+        ConfigError: the model has no adjustable sensitivity.
     """
     from fer_core.inference import resolve_model
 
@@ -248,7 +248,7 @@ def _classifier(path: str, changed: int) -> Classifier:
 
 @st.cache_resource(max_entries=4, show_spinner="Building the network…")
 def untrained(architecture: str) -> Classifier:
-    """An architecture with random weights, the same at each call: to see what training changes."""
+    """Return an architecture with random weights from a fixed seed, to compare with a trained one."""
     import torch
 
     from fer_core.inference import CheckpointInfo, Classifier
@@ -262,12 +262,12 @@ def untrained(architecture: str) -> Classifier:
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
-    """Begin to import what takes long in the background, once for the process: the first page that needs it has it sooner."""
+    """Import slow libraries in the background, once per process."""
     threading.Thread(target=_import_slow_libraries, name="import libraries", daemon=True).start()
 
 
 def _import_slow_libraries() -> None:
-    """Runs in the background thread; an error comes up again, with its message, where the library is needed."""
+    """Import slow libraries; errors are ignored here and surface again at the first use."""
     from fer_core.inference.engines import load_onnxruntime
 
     with suppress(Exception):
@@ -279,7 +279,7 @@ def _import_slow_libraries() -> None:
 
 @st.cache_resource(show_spinner="Loading PyTorch…")
 def architectures() -> dict[str, str]:
-    """Known networks: name -> one sentence. The first call loads torch."""
+    """Known architectures: name -> one-sentence description. The first call imports torch."""
     from fer_core.models import architectures as known
 
     return known()

@@ -1,7 +1,7 @@
-"""Widgets for the settings of :mod:`fer_core.config`: default, bounds, name and help come from each field itself.
+"""Widgets for the settings of :mod:`fer_core.config`: each field provides its default, bounds, title and help.
 
-A :class:`Form` keeps its values apart from the widgets, in a :class:`FormState`, so that they survive a visit to another
-page. What a person enters goes from the widget to the state; what the program sets goes from the state to the widget.
+A :class:`Form` stores its values in a :class:`FormState` instead of the widgets, so that they survive page changes. User
+input flows from widget to state; values set by the program flow from state to widget.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pages.ui.shell import session
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Smallest and largest value a field takes; open bounds are given as they stand and checked by the config."""
+    """Smallest and largest value of a field; the config checks open bounds itself."""
     low: float | None = None
     high: float | None = None
     for rule in field.metadata:
@@ -35,7 +35,7 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
 
 
 def help_text(field: FieldInfo) -> str:
-    """The field's description, its bounds and its default."""
+    """Return the field's description, bounds and default as one text."""
     parts = [field.description or ""]
     low, high = bounds(field)
     strict_low = any(isinstance(rule, Gt) for rule in field.metadata)
@@ -56,7 +56,7 @@ def help_text(field: FieldInfo) -> str:
 
 
 def step_of(field: FieldInfo) -> float:
-    """What one press of + adds to a number with decimals: a tenth of the default's order of magnitude, or of the range's."""
+    """Return the step of a float input: a tenth of the order of magnitude of the default, or of the range."""
     low, high = bounds(field)
     default = field.get_default(call_default_factory=True)
     size = float(default) if default else min(high if high is not None else 1.0, 1.0)
@@ -67,11 +67,11 @@ def step_of(field: FieldInfo) -> float:
 
 @dataclasses.dataclass
 class FormState:
-    """What a form holds.
+    """Values of a form.
 
     Attributes:
-        values: field -> its value, where it was set or entered.
-        current: keys of the widgets that have shown these values since the program set any.
+        values: field -> value, for fields that were set or entered.
+        current: keys of widgets that already show these values.
     """
 
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -79,12 +79,12 @@ class FormState:
 
 
 class Form:
-    """Widgets for some fields of one config.
+    """Widgets for fields of a config.
 
     Args:
-        config: the class whose fields are shown.
-        name: tells forms apart; the widgets' keys begin with it.
-        state: holds the values.
+        config: class of the settings.
+        name: prefix of the widgets' keys.
+        state: stores the values.
     """
 
     def __init__(self, config: type[Config], name: str, state: FormState) -> None:
@@ -93,10 +93,9 @@ class Form:
         self._state = state
 
     def key(self, name: str, value: Any) -> str:
-        """The key of the widget called ``name``; call it right before drawing the widget, without a value of its own.
+        """Return the key of a widget; call this right before drawing the widget without a default value.
 
-        The widget shows ``value`` when it is new on the page, and when the form was filled since it was drawn last;
-        otherwise it shows what was entered.
+        The widget shows ``value`` if it is new on the page or the form was filled since the last draw, else its input.
         """
         key = f"{self._name}-{name}"
         if key not in self._state.current or session.widget_value(key) is None:
@@ -105,11 +104,11 @@ class Form:
         return key
 
     def default(self, name: str) -> Any:
-        """The field's own default."""
+        """Default of a field."""
         return self.config.model_fields[name].get_default(call_default_factory=True)
 
     def value(self, name: str) -> Any:
-        """What the field stands at now; a nested config as a dictionary."""
+        """Current value of a field; a nested config as a dictionary."""
         default = self.default(name)
         value = _as_plain(self._state.values.get(name, default))
         if isinstance(default, BaseModel) and isinstance(value, dict):
@@ -117,30 +116,30 @@ class Form:
         return value
 
     def enter(self, name: str, value: Any) -> None:
-        """Take over what was entered into a widget that the page draws itself."""
+        """Store the input of a widget that the page draws itself."""
         self._state.values[name] = value
 
     def values(self) -> dict[str, Any]:
-        """The settings that differ from their defaults, ready for :meth:`Config.parse`. Nested configs are dictionaries."""
+        """Settings that differ from their defaults, for :meth:`Config.parse`; nested configs as dictionaries."""
         return {name: value for name, value in self._state.values.items() if value != _as_plain(self.default(name))}
 
     def fill(self, values: dict[str, Any]) -> None:
-        """Set fields, leaving the others; call ``st.rerun()`` when widgets are on the page already."""
+        """Set some fields; call ``st.rerun()`` if this run has already drawn widgets."""
         self._state.values.update({name: value for name, value in values.items() if name in self.config.model_fields})
         self._state.current.clear()
 
     def reset(self, keep: tuple[str, ...] = ()) -> None:
-        """Bring fields back to their defaults, except those named."""
+        """Reset all fields to their defaults, except those in ``keep``."""
         self._state.values = {name: value for name, value in self._state.values.items() if name in keep}
         self._state.current.clear()
 
     def draw(self, *names: str) -> None:
-        """Draw the widgets of some fields, one beneath the other."""
+        """Draw the widgets of some fields below each other."""
         for name in names:
             self.input(name)
 
     def input(self, name: str, *, disabled: bool = False) -> Any:
-        """Draw one field's widget and return its value. A nested config becomes a row of widgets for its fields."""
+        """Draw the widget of a field and return its value; a nested config becomes one widget per field."""
         value = self._widget(self.config.model_fields[name], name, self.value(name), disabled)
         self.enter(name, value)
         return value
@@ -192,7 +191,7 @@ class Form:
         try:
             return json.loads(text)
         except ValueError:
-            return text  # the config refuses it in a sentence
+            return text  # the config reports it
 
 
 def _as_plain(value: Any) -> Any:

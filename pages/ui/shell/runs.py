@@ -1,4 +1,4 @@
-"""Training runs as people read them: states in words, best numbers with intervals, curves, the table of runs."""
+"""Training runs for display: states, best figures with intervals, curves, and the table of runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BADGES: Final[dict[State, tuple[str, Any, str]]] = {
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one run that lists show; ``None`` where there are none yet."""
+    """Figures of a run for lists; ``None`` for figures that do not exist yet."""
 
     id: str
     name: str
@@ -52,12 +52,12 @@ class Summary:
 
     @property
     def leaky(self) -> bool:
-        """Whether the validation figure measures memory."""
+        """Whether the network was trained on its validation faces."""
         return self.protocol == "leaky"
 
     @property
     def valid_text(self) -> str:
-        """Best validation accuracy with its interval; a leaky one is called so, and a mean over several outputs."""
+        """Best validation accuracy with its interval, marked if it is leaky or a mean over outputs."""
         if self.best is None:
             return "—"
         text = percent_with_interval(self.best.valid_accuracy, self.valid_interval)
@@ -67,19 +67,19 @@ class Summary:
 
     @property
     def leak_free_text(self) -> str:
-        """Accuracy on faces never trained on, for leaky runs."""
+        """Leak-free accuracy of a leaky run: on faces never trained on."""
         if self.best is None or self.best.honest_accuracy is None:
             return "—"
         return percent_with_interval(self.best.honest_accuracy, self.leak_free_interval)
 
     @property
     def test_text(self) -> str:
-        """Accuracy on the test split, where it was evaluated."""
+        """Accuracy on the test split, if evaluated."""
         return "—" if self.test_accuracy is None else percent_with_interval(self.test_accuracy, self.test_interval)
 
 
 def summary(run: Run) -> Summary:
-    """The figures of a run; kept in memory until one of its files changes."""
+    """Return the figures of a run, cached until one of its files changes."""
     return _summary(str(run.path), tuple(_changed(run, name) for name in _SUMMARY_FILES))
 
 
@@ -131,7 +131,7 @@ def _summary(path: str, changed: tuple[int, ...]) -> Summary:
 
 
 def _checkpoint_figures(run: Run) -> dict[str, Any]:
-    """The figures in the header of the best weights: they carry intervals, and are read without loading torch."""
+    """Read the figures with intervals from the header of the best weights, without importing torch."""
     from fer_core.inference import read_info
 
     try:
@@ -160,54 +160,50 @@ def _interval(figures: object) -> tuple[float, float] | None:
 
 
 def state_badge(state: State) -> None:
-    """The state as a coloured word with an icon."""
+    """Draw the state as a colored badge."""
     word, colour, icon = _BADGES[state]
     st.badge(word, icon=icon, color=colour)
 
 
 def state_word(state: State) -> str:
-    """The state in a word."""
+    """Display name of a state."""
     return _BADGES[state][0]
 
 
 def explain_state(run: Run, state: State) -> str | None:
-    """What a run's state means and what can be done; None where the state speaks for itself. Markdown."""
+    """Explain a state and what to do, as Markdown; None if the state needs no explanation."""
     status = run.status
     done = len(run.records())
-    kept = (
-        f"{done} epoch{'' if done == 1 else 's'} {'is' if done == 1 else 'are'} kept"
-        if done
-        else "no epoch was finished"
-    )
+    kept = f"{done} finished epoch{'' if done == 1 else 's'}" if done else "no finished epoch"
     if state == "failed":
-        reason = plain(status.error or "The trainer gave no reason.")
-        return f"{reason} ({kept}.) Resume when the cause is mended, or copy the settings into a new training."
+        reason = plain(status.error or "The training reported no reason.")
+        return f"{reason} The run has {kept}. Fix the cause and resume, or start a new run with these settings."
     if state == "lost":
         return (
-            "The trainer ended without saying so: the machine was switched off, or the process was killed. "
-            f"At most the running epoch is lost; {kept}. Resume goes on from there."
+            "Training stopped unexpectedly (shutdown, or the process was killed). "
+            f"The run has {kept}; resume continues from there."
         )
     if state == "stopped":
-        return f"Stopped on request; {kept}. Resume goes on exactly where it left off."
+        return f"Stopped on request with {kept}. Resume continues exactly where it stopped."
     if state == "damaged":
         try:
             open_run(run.path, session.workspace())
         except FerError as error:
             return plain(error)
-        return "The run directory cannot be read."
+        return "The run directory is unreadable."
     return None
 
 
 def can_resume(state: State) -> bool:
-    """Whether the run can go on."""
+    """Whether a run in this state can be resumed."""
     return state in RESUMABLE
 
 
 def progress_text(run: Run, state: State) -> tuple[float, str]:
-    """Share of the run that is done, and where it stands in words."""
+    """Return the finished share of the run in 0…1 and a progress text."""
     status = run.status
     if state == "starting":
-        return 0.0, "Starting: loading the program and the faces…"
+        return 0.0, "Starting…"
     steps = max(1, status.steps_per_epoch)
     planned = max(1, status.epochs)
     share = min(1.0, (status.epoch + min(status.step, steps) / steps) / planned)
@@ -226,7 +222,7 @@ def progress_text(run: Run, state: State) -> tuple[float, str]:
 def curves(
     records: Sequence[EpochRecord], quantity: Quantity, *, name: str = "", colour: str | None = None, key: str = ""
 ) -> list[Curve]:
-    """The curves of one run: train, validation and, for the leaky protocol, the honest one."""
+    """Return the curves of a run: training, validation and, for a leaky run, leak-free."""
     epochs = [record.epoch for record in records]
     before = f"{name}: " if name else ""
     found = [
@@ -245,7 +241,7 @@ def curves(
     if honest:
         found.append(
             Curve(
-                f"{before}honest (never seen)",
+                f"{before}leak-free",
                 "honest",
                 [e for e, _ in honest],
                 [v for _, v in honest],
@@ -257,7 +253,7 @@ def curves(
 
 
 def started(run: Run) -> str:
-    """When the run was made, in this machine's time; empty where its name does not say."""
+    """Creation time of a run in local time; empty if its id has none."""
     try:
         when = datetime.strptime(run.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:
@@ -266,7 +262,7 @@ def started(run: Run) -> str:
 
 
 def run_colour(position: int) -> str:
-    """Colour of the run at this position of an overlay."""
+    """Color of the run at this position of an overlay."""
     return RUN_COLORS[position % len(RUN_COLORS)]
 
 
@@ -276,7 +272,7 @@ def all_runs() -> list[Run]:
 
 
 def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Run]:
-    """The runs with their best numbers; returns the rows that are selected."""
+    """Draw the runs with their best figures; returns the selected ones."""
     rows = []
     for run in runs:
         about = summary(run)
@@ -286,7 +282,7 @@ def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Ru
                 "State": state_word(run.state),
                 "Epochs": f"{about.epochs_done} of {about.epochs_planned}" if about.epochs_planned else "—",
                 "Validation accuracy": about.valid_text,
-                "Honest": about.leak_free_text,
+                "Leak-free": about.leak_free_text,
                 "Test": about.test_text,
                 "Model": about.model,
                 "Protocol": about.protocol,
@@ -298,12 +294,12 @@ def run_table(runs: Sequence[Run], *, key: str, select: bool = False) -> list[Ru
     columns = {
         "Run": st.column_config.TextColumn(width="medium", pinned=True),
         "Validation accuracy": st.column_config.TextColumn(
-            width="medium", help="Best epoch; in brackets the 95% interval."
+            width="medium", help="Of the best epoch, with its 95% interval."
         ),
-        "Honest": st.column_config.TextColumn(help="For leaky runs: accuracy on faces never trained on."),
-        "Test": st.column_config.TextColumn(help="Only where the run was told to evaluate the test split."),
+        "Leak-free": st.column_config.TextColumn(help="For leaky runs: accuracy on faces never trained on."),
+        "Test": st.column_config.TextColumn(help="Only for runs that evaluate the test split."),
     }
-    hidden = {name for name in ("Honest", "Test", "Notes") if all(row[name] in ("—", "") for row in rows)}
+    hidden = {name for name in ("Leak-free", "Test", "Notes") if all(row[name] in ("—", "") for row in rows)}
     order = [name for name in rows[0] if name not in hidden]
     if not select:
         st.dataframe(rows, hide_index=True, column_config=columns, column_order=order, key=key)

@@ -1,8 +1,8 @@
-"""What the app remembers for a browser window; the only file that touches ``st.session_state``.
+"""Session state of a browser window; the only file that accesses ``st.session_state``.
 
-What one page folder remembers stands in a class of its own there (``pages/ui/<page>/state.py``), reached through
-:func:`state_of`; what all pages share stands here. The data and the model in use, its sensitivity and the recent sources are also kept
-in ``workspace/app.json``, so that a new browser window begins where the last one was.
+State of one page is a class in ``pages/ui/<page>/state.py``, reached through :func:`state_of`; state shared by all pages
+is here. Data, model, sensitivity and recent sources are also saved to ``workspace/app.json``, so that a new browser
+window starts with them.
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ _RECENT = "fer.recent"
 _SKIP = "fer.skip_unreadable"
 _READINGS = "fer.readings"
 _NOTICE = "fer.notice"
-_COMPLAINT = "fer.complaint"
+_PENDING_ERROR = "fer.pending_error"
 _PLOTLY = "fer.plotly"
 _SENT_FACE = "fer.sent_face"
-_SWITCHING: Final = 15.0  # seconds in which the way from one page to another is tried again
+_SWITCHING: Final = 15.0  # seconds in which a page switch is retried
 
 
 def state_key(kind: type) -> str:
-    """The key under which the session keeps the state of a class."""
+    """Session key of the instance of a state class."""
     return f"fer.{kind.__module__}.{kind.__qualname__}"
 
 
 def state_of(kind: type[_State]) -> _State:
-    """This browser window's instance of a state class, made without arguments when it is first asked for.
+    """Return this browser window's instance of a state class; the first call creates it without arguments.
 
-    The class must stand in an imported module, not in a page's script: Streamlit runs a script anew for each rerun, and
-    a class defined there is another one each time.
+    The class must be defined in an imported module: Streamlit executes a page's script on each rerun, which would define
+    a new class each time.
     """
     state: _State = _get(state_key(kind), kind)
     return state
 
 
 def widget_value(key: str, default: Any = None) -> Any:
-    """What the widget with this key holds; ``default`` before it was drawn, and after it was left out of a run."""
+    """Value of the widget with this key; ``default`` if the last run did not draw it."""
     return st.session_state.get(key, default)
 
 
 def set_widget_value(key: str, value: Any) -> None:
-    """Give a widget its value, before it is drawn in this run."""
+    """Set the value of a widget before this run draws it."""
     st.session_state[key] = value
 
 
 def preset_widget(key: str, value: Any) -> None:
-    """Give a widget its value where it has none yet, before it is drawn in this run."""
+    """Set the value of a widget that has none yet, before this run draws it."""
     st.session_state.setdefault(key, value)
 
 
 def workspace() -> Workspace:
-    """The workspace of this app; the pages hand it to whatever reads or writes it."""
+    """The workspace of this app; pages pass it to everything that reads or writes files."""
     return Workspace.default()
 
 
@@ -78,19 +78,19 @@ def data_source() -> str:
 
 
 def use_data(source: str) -> None:
-    """Make a source the data in use, for all pages and the next start."""
+    """Use a data source on all pages and after the next start."""
     st.session_state[_DATA] = source
     remember_source(source)
 
 
 def recent_sources() -> list[str]:
-    """Sources used before, newest first; the built-in one is not among them."""
+    """Sources used before, newest first, without the built-in one."""
     recent = _get(_RECENT, lambda: _remembered().get("recent") or [])
     return [str(source) for source in recent]
 
 
 def remember_source(source: str) -> None:
-    """Put a source on top of the recent ones."""
+    """Add a source to the top of the recent ones."""
     if not is_built_in(source):
         kept = [source, *(other for other in recent_sources() if other != source)]
         st.session_state[_RECENT] = kept[:_RECENT_KEPT]
@@ -116,13 +116,13 @@ def skip_unreadable(source: str, skip: bool) -> None:
 
 
 def reading_choices(source: str) -> dict[str, str]:
-    """What somebody chose for a source on the Data page: ``classes`` and ``truth``, where they are not the default."""
+    """Reading settings chosen for a source on the Data page, such as ``classes`` and ``truth``, if not the default."""
     found = _readings().get(source)
     return dict(found) if isinstance(found, dict) else {}
 
 
 def choose_reading(source: str, choices: dict[str, str]) -> None:
-    """Read the classes and labels of a source in this way, on all pages and in training."""
+    """Set how all pages and trainings read the classes and labels of a source."""
     others = {other: chosen for other, chosen in _readings().items() if other != source}
     st.session_state[_READINGS] = {**others, source: choices} if choices else others
     _save()
@@ -134,91 +134,91 @@ def _readings() -> dict[str, Any]:
 
 
 def chosen_model() -> str | None:
-    """The model somebody chose, or None: then :func:`pages.ui.shell.cache.model_in_use` takes the best at hand."""
+    """The model the user chose; if None, :func:`pages.ui.shell.cache.model_in_use` picks a default."""
     model = _get(_MODEL, lambda: _remembered().get("model"))
     return str(model) if model else None
 
 
 def use_model(model: str | None) -> None:
-    """Make a model (a shipped name or a run id) the one in use; the Evaluate page turns to it as well."""
+    """Use a model (a shipped name or a run id) on all pages, Evaluate included."""
     st.session_state[_MODEL] = model
     study_model(None)
     _save()
 
 
 def chosen_sensitivity() -> float | None:
-    """The sensitivity somebody chose for all pages, in 0…1, or None: then each model has its own."""
+    """The sensitivity chosen for all pages, in 0…1; if None, each model uses its own."""
     found = _get(_SENSITIVITY, lambda: _remembered().get("sensitivity"))
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
     return float(found) if is_number and 0 <= found <= 1 else None
 
 
 def use_sensitivity(sensitivity: float) -> None:
-    """Read faces at this sensitivity, on all pages and after the next start."""
+    """Use a sensitivity on all pages and after the next start."""
     st.session_state[_SENSITIVITY] = sensitivity
     _save()
 
 
 def studied_model() -> str | None:
-    """The model the Evaluate page was opened on or turned to, or None: then it shows the model in use."""
+    """The model shown on the Evaluate page; None for the model in use."""
     model = st.session_state.get(_STUDIED)
     return str(model) if model else None
 
 
 def study_model(model: str | None) -> None:
-    """Show a model on the Evaluate page without making it the one in use; None goes back to that one."""
+    """Show a model on the Evaluate page without using it elsewhere; None resets to the model in use."""
     st.session_state[_STUDIED] = model
 
 
 def send_face(crop: Any) -> None:
-    """Hand a face, uint8 (48, 48), to the Upload page."""
+    """Send a face, uint8 (48, 48), to the Upload page."""
     st.session_state[_SENT_FACE] = crop, time.monotonic()
 
 
-def face_is_waiting() -> bool:
-    """Whether a face was handed over a moment ago that the Upload page has not shown whole yet."""
+def face_is_pending() -> bool:
+    """Whether a face was sent recently that the Upload page has not rendered completely."""
     return _SENT_FACE in st.session_state and time.monotonic() - st.session_state[_SENT_FACE][1] < _SWITCHING
 
 
 def sent_face() -> Any | None:
-    """The face handed to the Upload page; None if there is none."""
+    """The face sent to the Upload page; None if there is none."""
     return st.session_state[_SENT_FACE][0] if _SENT_FACE in st.session_state else None
 
 
 def sent_face_shown() -> None:
-    """The Upload page has shown the face to its end: nothing waits any more."""
+    """Mark the sent face as rendered."""
     st.session_state.pop(_SENT_FACE, None)
 
 
 def browser_has_plotly() -> bool:
-    """Whether this browser window has said that plotly's JavaScript has arrived."""
+    """Whether this browser window has confirmed that it loaded Plotly's JavaScript."""
     return bool(st.session_state.get(_PLOTLY))
 
 
 def note_browser_has_plotly() -> None:
-    """The browser window has plotly's JavaScript; a reload of the page begins a new session, without it."""
+    """Record that the browser window loaded Plotly's JavaScript; a reload starts a new session without it."""
     st.session_state[_PLOTLY] = True
 
 
 def notify(message: str) -> None:
-    """Say something once, after the next rerun."""
+    """Show a message once, after the next rerun."""
     st.session_state[_NOTICE] = message
 
 
-def take_notice() -> str | None:
-    """The message to say now, if there is one."""
+def pop_notice() -> str | None:
+    """Return and clear the message of :func:`notify`."""
     message = st.session_state.pop(_NOTICE, None)
     return str(message) if message else None
 
 
 def push_error(message: str) -> None:
-    """Keep an error that happened in a callback, to be shown where :func:`pop_pending_error` is asked next."""
-    st.session_state[_COMPLAINT] = message
+    """Store the error of a callback until :func:`pop_pending_error` returns it."""
+    st.session_state[_PENDING_ERROR] = message
 
 
 def pop_pending_error() -> str | None:
-    """The error to show now, if there is one."""
-    message = st.session_state.pop(_COMPLAINT, None)
+    """Return and clear the error of :func:`push_error`."""
+    message = st.session_state.pop(_PENDING_ERROR, None)
     return str(message) if message else None
 
 
@@ -237,7 +237,7 @@ def _remembered() -> dict[str, Any]:
 
 
 def _save() -> None:
-    """What is remembered is a convenience: a read-only workspace must not keep anybody from working."""
+    """Save the shared state; a read-only workspace is no error, since the state is a convenience."""
     record = {
         "data": data_source(),
         "model": chosen_model(),

@@ -27,7 +27,7 @@ def sidebar(*, photos: bool = False) -> None:
     """
     with st.sidebar:
         menu()
-        if notice := session.take_notice():
+        if notice := session.pop_notice():
             st.toast(plain(notice), icon=":material/check:")
         run = running(session.workspace())
         if run is not None:

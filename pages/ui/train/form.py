@@ -1,4 +1,4 @@
-"""The settings of a new training: every field of TrainConfig, checked before anything starts."""
+"""The settings of a new training: every field of TrainConfig, validated before it starts."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ DRAWN_BY_HAND: Final = (
     "init_from",
     "evaluate_test",
 )
-"""Fields with a widget of their own above the groups; whatever is in neither place is drawn under "More"."""
+"""Fields with their own widget above the groups; fields in neither place appear under "More"."""
 
 PROTOCOLS: Final[dict[str, str]] = {
-    "official": "Official: the data's own training and validation splits",
-    "holdout": "Hold-out: part of the training faces validates",
-    "leaky": "Leaky: as the lab report did (not honest)",
+    "official": "Official: the splits of the data set",
+    "holdout": "Holdout: validate on a share of the training faces",
+    "leaky": "Leaky: validate on training faces, as the lab report did",
 }
 
 TARGETS: Final[dict[str, str]] = {
-    "labels": "Labels: the class that the data name",
-    "votes": "Votes: how people's votes are divided",
+    "labels": "Labels: one class per face",
+    "votes": "Votes: soft targets from people's votes",
     "both": "Labels and votes: two outputs on one trunk",
 }
 
@@ -78,13 +78,13 @@ def train_form() -> Form:
 
 
 def remaining_fields() -> list[str]:
-    """Fields of TrainConfig that no group names: a new setting shows up here by itself."""
+    """Fields of TrainConfig outside all groups, so that new settings appear automatically."""
     named = {name for group in GROUPS.values() for name in group} | set(DRAWN_BY_HAND)
     return [name for name in TrainConfig.model_fields if name not in named]
 
 
 def draw_settings(form: Form) -> TrainConfig | None:
-    """Draw all settings; returns them when they make sense together, else says what is wrong and returns None."""
+    """Draw all settings and return them; shows the error and returns None if they are invalid."""
     _data(form)
     _suit_preset(form)
     _protocol(form)
@@ -108,7 +108,7 @@ def draw_settings(form: Form) -> TrainConfig | None:
 
 
 def _reading(source: str) -> Reading:
-    """How the faces are read, as decided on the Data page; with the class map where they are in memory already."""
+    """Reading settings of the Data page, with the class map if the data are in memory."""
     return cache.reading_in_use(source) if cache.loaded_dataset(source) is not None else cache.reading(source)
 
 
@@ -130,7 +130,7 @@ def checked(config: TrainConfig) -> TrainConfig:
 
 
 def copy_settings(form: Form, run: Run, *, from_weights: bool) -> None:
-    """Fill the form with a run's settings; with ``from_weights`` the new training starts from its best weights.
+    """Fill the form with the settings of a run; with ``from_weights``, initialize from its best weights.
 
     Raises:
         RunError: the run's settings cannot be read.
@@ -176,8 +176,8 @@ def _protocol(form: Form) -> None:
         st.rerun()
     if chosen == "leaky":
         st.warning(
-            "Leaky on purpose: the “validation” faces are trained on too, so their accuracy measures memory. "
-            "The honest accuracy on faces never seen is drawn beside it.",
+            "Leaky on purpose: the network also trains on the “validation” faces, so their accuracy measures memory. "
+            "The chart adds the leak-free accuracy, on faces never trained on.",
             icon=":material/warning:",
         )
     if chosen != "official" or _lacks_validation(str(form.value("data"))):
@@ -185,7 +185,7 @@ def _protocol(form: Form) -> None:
 
 
 def _lacks_validation(source: str) -> bool:
-    """Whether a share of the training faces has to validate; only asked of data that is in memory already."""
+    """Whether the data have no validation split; False if they are not in memory."""
     dataset = cache.loaded_dataset(source)
     return dataset is not None and not dataset.counts()["valid"]
 
@@ -196,11 +196,11 @@ def _model(form: Form) -> None:
     chosen = st.selectbox(
         "Model",
         names,
-        help="The network's architecture.",
+        help="Architecture of the network.",
         key=form.key("model", str(form.value("model"))),
     )
     form.enter("model", chosen)
-    st.caption(plain(known.get(chosen, "This network is not known here.")))
+    st.caption(plain(known.get(chosen, "Unknown architecture.")))
     _targets(form)
     _start_from(form)
 
@@ -224,7 +224,7 @@ def _start_from(form: Form) -> None:
     chosen = st.selectbox(
         "Initialize from",
         options,
-        format_func=lambda name: f"the weights of {available.get(name, name)}" if name else "new random weights",
+        format_func=lambda name: f"the weights of {available.get(name, name)}" if name else "random weights",
         help=TrainConfig.model_fields["init_from"].description,
         key=form.key("init_from", current or ""),
     )
@@ -244,14 +244,14 @@ def _preset(form: Form) -> None:
             "Preset",
             names,
             format_func=lambda name: PRESETS[name].title,
-            help="Settings that belong together. Choosing one sets the settings below.",
+            help="Sets the fields below to proven combinations.",
             key=form.key("preset", current if current in names else names[0]),
         )
         reset = st.button(
             "Reset to defaults",
             icon=":material/restart_alt:",
             type="tertiary",
-            help="Sets everything below to the preset's values. Data, protocol, model and targets stay.",
+            help="Resets the fields below to the preset. Data, protocol, model and targets stay.",
         )
     if chosen != current or reset:
         _take_preset(form, chosen)
@@ -271,7 +271,7 @@ def _take_preset(form: Form, name: str) -> None:
 
 
 def _suit_preset(form: Form) -> None:
-    """Take the preset that suits the number of faces, once for each data that is chosen."""
+    """Select the preset that suits the number of faces, once per data set."""
     state, source = state_of(TrainState), str(form.value("data"))
     if state.suited_to == source:
         return
@@ -283,14 +283,14 @@ def _suit_preset(form: Form) -> None:
 
 
 def _training_faces(source: str) -> int | None:
-    """How many faces of the data train; None where it cannot be read, which is said when a training is to be started."""
+    """Number of training faces; None if the data are unreadable, which starting a training reports."""
     with suppress(FerError):
         return cache.dataset(source).counts()["train"]
     return None
 
 
 def _outlook(config: TrainConfig) -> None:
-    """How much work it is, from the data in memory and the speed of the last run with this network."""
+    """Estimate the duration from the data in memory and the speed of the last run with this architecture."""
     dataset = cache.loaded_dataset(config.data)
     if dataset is None:
         return
@@ -310,7 +310,7 @@ def _outlook(config: TrainConfig) -> None:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def _held_out(key: str, protocol: str, share: float, seed: int, _dataset: FaceDataset) -> str | None:
-    """How validation faces are found where the data have none of their own, or have persons."""
+    """Explain how validation faces are chosen if the data have no validation split, or have persons."""
     from fer_core.data import make_split
 
     if _dataset.counts()["valid"] and _dataset.groups is None:
@@ -319,10 +319,10 @@ def _held_out(key: str, protocol: str, share: float, seed: int, _dataset: FaceDa
 
 
 def start_controls(config: TrainConfig | None) -> None:
-    """The name and the button that starts; a second training while one runs is refused in a sentence."""
+    """Draw the name and the start button; refuses a second training while one is running."""
     from fer_core.training import background
 
-    name = st.text_input("Name of the run", max_chars=80, placeholder="may stay empty", key="train-name")
+    name = st.text_input("Name of the run", max_chars=80, placeholder="optional", key="train-name")
     pressed = st.button(
         "Start training", type="primary", icon=":material/play_arrow:", disabled=config is None, width="stretch"
     )

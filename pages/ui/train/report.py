@@ -1,4 +1,4 @@
-"""A run's lab report on the Train page: notes, a button, progress, and the file to take away."""
+"""The lab report of a run: notes, a button, progress, and the download."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def report_of(run: Run) -> None:
-    """Everything about a run's report, folded away until it is wanted."""
+    """Draw an expander with the notes and the report of a run."""
     now = run.state
     if now == "damaged":
         return
     with st.expander("Lab report", icon=":material/description:"):
         st.caption(
-            "One HTML file with the network, log and curves, confusion matrix, saliency, filters and checked formulas "
-            "of this run, how far to trust its figures, and how to repeat it. It opens anywhere, without a network; "
-            "print it to PDF from the browser."
+            "One HTML file with the network, log, curves, confusion matrix, saliency maps, filters and checked formulas "
+            "of this run, the limits of its figures, and how to reproduce it. It opens offline; print it to PDF from "
+            "the browser."
         )
         kept = run.label.notes
         key = f"report-notes-{run.id}"
@@ -42,22 +42,22 @@ def report_of(run: Run) -> None:
             max_chars=20_000,
             height=110,
             key=key,
-            help="They stand at the beginning of the report and are kept with the run.",
+            help="Saved with the run and shown at the top of the report.",
             on_change=guarded(_keep_notes),
             args=(run, key),
         )
         if now in ACTIVE:
-            st.info("This run is still training; the report shows it as it is now.", icon=":material/info:")
+            st.info("This run is still training; the report shows its current state.", icon=":material/info:")
         elif now != "finished":
-            st.info("This run was not evaluated; that is done for the report.", icon=":material/info:")
+            st.info("This run is not evaluated yet; the report evaluates it.", icon=":material/info:")
         made: LabReport | None = background(
             "report",
             (run.id, run.label.name, kept, summary(run).epochs_done),
-            "Make the report",
+            "Create the report",
             lambda: _task(run),
-            doing="making the report",
+            doing="creating the report",
             icon=":material/description:",
-            help="About a minute on an idle machine; what takes longest is kept for the next time.",
+            help="Takes about a minute; the slowest results are cached.",
         )
         if made is not None:
             _offer(made)
@@ -78,9 +78,9 @@ def _task(run: Run) -> Task:
 
 def _offer(made: LabReport) -> None:
     size = len(made.html.encode())
-    st.success(f"Made in {made.seconds:.0f} s, {size / 1e6:.1f} MB.", icon=":material/check_circle:")
+    st.success(f"Created in {made.seconds:.0f} s, {size / 1e6:.1f} MB.", icon=":material/check_circle:")
     for gap in made.gaps:
-        st.caption(f"Left out: {plain(gap)}")
+        st.caption(f"Not included: {plain(gap)}")
     st.download_button(
         "Download report (HTML)",
         made.html.encode(),

@@ -1,4 +1,4 @@
-"""The choice of a run, an overlay of several, and what can be done with one: rename, retrain, delete."""
+"""Select a run, overlay several, and rename, copy, retrain or delete one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RUN = "train-run"  # key of the box
 
 
 def choose_run(runs: Sequence[Run], active: Run | None) -> Run:
-    """Pick the run to look at: the one chosen before, else the one that trains, else the newest."""
+    """Return the run to show: the one selected before, else the one in training, else the newest."""
     ids = [run.id for run in runs]
     watched = state_of(TrainState).watched_run
     preferred = watched if watched in ids else active.id if active and active.id in ids else ids[0]
@@ -42,7 +42,7 @@ def _watch_chosen() -> None:
 
 
 def compare(runs: Sequence[Run]) -> None:
-    """Overlay the curves of several runs, one colour for each run; dotted lines are training."""
+    """Overlay the curves of several runs, one color per run; training curves are dotted."""
     left, right = st.columns(2)
     names = distinct({run.id: summary(run).name for run in runs})
     places: tuple[tuple[Any, charts.Quantity], ...] = ((left, "loss"), (right, "accuracy"))
@@ -54,7 +54,9 @@ def compare(runs: Sequence[Run]) -> None:
                 run.records(), quantity, name=names[run.id], colour=run_colour(position), key=f"{run.id}-{quantity}"
             )
         ]
-        title = _best_of(runs, names) if quantity == "accuracy" else "Loss of each run: solid validates, dotted trains"
+        title = (
+            _best_of(runs, names) if quantity == "accuracy" else "Loss per run (solid: validation, dotted: training)"
+        )
         with column:
             chart(
                 charts.learning_curves(lines, quantity, title=title, revision="-".join(run.id for run in runs)),
@@ -66,33 +68,33 @@ def compare(runs: Sequence[Run]) -> None:
 def _best_of(runs: Sequence[Run], names: dict[str, str]) -> str:
     honest = [(about.best.valid_accuracy, run) for run in runs if (about := summary(run)).best and not about.leaky]
     if not honest:
-        return "None of these runs has an honest validation accuracy yet"
+        return "None of these runs has a leak-free validation accuracy yet"
     accuracy, run = max(honest, key=lambda pair: pair[0])
     text = f"{names[run.id]} reaches the highest validation accuracy: {percent(accuracy)}"
-    return text + (" (leaky runs left out)" if any(summary(run).leaky for run in runs) else "")
+    return text + (" (without leaky runs)" if any(summary(run).leaky for run in runs) else "")
 
 
 def evaluate(run: Run) -> None:
-    """The way to the faces behind a run's figures."""
+    """Draw a button that opens the run on the Evaluate page."""
     if (run.path / "best.safetensors").is_file() and st.button(
         "Evaluate",
         icon=":material/grid_on:",
         key="evaluate-run",
-        help="Its confusion matrix, and the faces in each cell.",
+        help="Confusion matrix, and the faces in each cell.",
     ):
         session.study_model(run.id)
         st.switch_page("pages/evaluate.py")
 
 
 def manage(run: Run, form: Form) -> None:
-    """What can be done with a run besides stopping and resuming it."""
+    """Draw the menu of actions on a run."""
     now = run.state
     with st.popover("Manage", icon=":material/more_horiz:"):
         if now != "damaged":
             if st.button("Rename, notes", icon=":material/edit:", key="manage-rename", width="stretch"):
                 _rename(run)
             if st.button(
-                "Copy its settings",
+                "Copy settings",
                 icon=":material/content_copy:",
                 key="manage-copy",
                 width="stretch",
@@ -100,11 +102,11 @@ def manage(run: Run, form: Form) -> None:
             ):
                 _copy(form, run, from_weights=False)
             if (run.path / "best.safetensors").is_file() and st.button(
-                "Retrain from its weights",
+                "Retrain from these weights",
                 icon=":material/replay:",
                 key="manage-retrain",
                 width="stretch",
-                help="Fills the form with the settings of this run; the new training starts from its best weights.",
+                help="Fills the form with the settings of this run and initializes from its best weights.",
             ):
                 _copy(form, run, from_weights=True)
         if st.button("Delete", icon=":material/delete:", key="manage-delete", width="stretch", disabled=now in ACTIVE):
@@ -114,8 +116,8 @@ def manage(run: Run, form: Form) -> None:
 def _copy(form: Form, run: Run, *, from_weights: bool) -> None:
     with error_boundary("copying the settings"):
         copy_settings(form, run, from_weights=from_weights)
-        start = f" It will start from the weights of {run.label.name}." if from_weights else ""
-        session.notify(f"The form now holds the settings of {run.label.name}.{start}")
+        start = f" It initializes from the weights of {run.label.name}." if from_weights else ""
+        session.notify(f"Copied the settings of {run.label.name} into the form.{start}")
         st.rerun()
 
 
@@ -136,12 +138,12 @@ def _rename_now(run: Run) -> None:
 @st.dialog("Delete this run?")
 def _delete(run: Run) -> None:
     about = summary(run)
-    st.write(f"**{plain(about.name)}** with all its epochs, weights and log will be gone for good.")
+    st.write(f"This permanently deletes **{plain(about.name)}** with its epochs, weights and log.")
     with st.container(horizontal=True):
         pressed = st.button(
-            "Delete for good", type="primary", icon=":material/delete:", on_click=guarded(_delete_now), args=(run,)
+            "Delete permanently", type="primary", icon=":material/delete:", on_click=guarded(_delete_now), args=(run,)
         )
-        kept_it = st.button("Keep it")
+        kept_it = st.button("Cancel")
     if kept_it or (not show_pending_error() and pressed):
         st.rerun()
 

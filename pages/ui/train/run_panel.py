@@ -1,4 +1,4 @@
-"""One run, live: progress, curves that update in place, the log lines of the lab report, stop and resume."""
+"""A run, live: progress, curves that update in place, log lines, stop and resume."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from pages.ui.shell.runs import can_resume, curves, explain_state, progress_text
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState
 
-_POLL = 1.0  # seconds; a new epoch shows at the next look
+_POLL = 1.0  # seconds between two polls
 
 LEAK_EXPLANATION = (
-    "**Why two accuracies?** Under the leaky protocol the “validation” faces are trained on as well, as the lab report "
-    "did. Their curve shows how well the network remembers, not how well it reads new faces. The dashed line is the "
-    "honest one: faces that were never trained on and have no identical copy among those that were."
+    "**Why two accuracies?** The leaky protocol also trains on the “validation” faces, as the lab report did. Their curve "
+    "shows how well the network remembers, not how well it generalizes. The dashed line is leak-free: faces that were "
+    "never trained on and have no duplicate among the training faces."
 )
 
 
 def no_run_yet(source: str) -> None:
-    """What the place of the curves shows before the first training: what will happen, and the faces it begins with."""
+    """Explain what a training shows, with sample faces of the data."""
     with st.container(border=True):
         st.subheader("No training yet")
         st.write(
-            "The settings beside this are ready: press **Start training**, and loss and accuracy are drawn here as "
-            "they come. The training goes on when you leave this page, close the browser or restart the server."
+            "The settings are ready: press **Start training** to see loss and accuracy here, epoch by epoch. Training "
+            "continues when you leave this page, close the browser or restart the server."
         )
-    sample_faces(source, title="These faces will be trained on", key="train-faces", each=6)
+    sample_faces(source, title="Sample faces", key="train-faces", each=6)
 
 
 def run_panel(run: Run) -> None:
-    """Show a run; while it trains the panel looks at the disk every second, otherwise once."""
+    """Draw a run; during its training the panel refreshes every second."""
     active = run.state in ACTIVE
     st.fragment(_panel, run_every=_POLL if active else None)(str(run.path), active)
 
@@ -51,7 +51,7 @@ def _panel(path: str, was_active: bool) -> None:
     with error_boundary("reading the run"):
         now = run.state
         if was_active and now not in ACTIVE:
-            st.rerun()  # the whole page once: lists, models and buttons depend on how the run ended
+            st.rerun()  # rerun the whole page: lists, models and buttons depend on the final state
         show_pending_error()
         _header(run, now)
         _controls(run, now)
@@ -81,15 +81,19 @@ def _controls(run: Run, now: State) -> None:
         st.button(
             "Stop",
             icon=":material/stop_circle:",
-            help="Finishes the running step, saves, and ends. The run can be resumed.",
+            help="Finishes the current step and saves. You can resume the run.",
             key=f"stop-{run.id}",
             disabled=now == "starting",
             on_click=guarded(run.request_stop),
         )
     elif now == "stopping":
-        st.caption("Finishing the running step and saving…")
+        st.caption("Finishing the current step and saving…")
     elif can_resume(now) and st.button(
-        "Resume", icon=":material/play_arrow:", type="primary", key=f"resume-{run.id}", help="Go on where it left off."
+        "Resume",
+        icon=":material/play_arrow:",
+        type="primary",
+        key=f"resume-{run.id}",
+        help="Continue where the run stopped.",
     ):
         from fer_core.training import background
 
@@ -107,27 +111,23 @@ def _numbers(run: Run, now: State, records: list[EpochRecord]) -> None:
     best = about.best
     cells: list[tuple[str, str, str | None]] = []
     if best is not None:
-        where = (
-            f"Highest over all epochs, reached in epoch {best.epoch}; these weights are kept. 95% interval in brackets."
-        )
+        where = f"Highest of all epochs, in epoch {best.epoch}, whose weights are saved; with its 95% interval."
         if about.leaky:
             cells.append(("“Validation” accuracy (leaky)", percent(best.valid_accuracy), where))
-            cells.append(
-                ("Honest accuracy", about.leak_free_text, "On faces that were never trained on, at the same epoch.")
-            )
+            cells.append(("Leak-free accuracy", about.leak_free_text, "On faces never trained on, at the same epoch."))
         else:
             cells.append(("Best validation accuracy", about.valid_text, where))
     if about.test_accuracy is not None:
-        cells.append(
-            ("Test accuracy", about.test_text, "The best weights on the test split, evaluated once at the end.")
-        )
+        cells.append(("Test accuracy", about.test_text, "Best weights on the test split, evaluated once at the end."))
     if now in ACTIVE and status.train_loss is not None:
-        cells.append(("Training loss now", f"{status.train_loss:.4f}", "Mean over the running epoch so far, in nats."))
+        cells.append(
+            ("Current training loss", f"{status.train_loss:.4f}", "Mean of the current epoch so far, in nats.")
+        )
     if now in ACTIVE and status.learning_rate is not None:
-        cells.append(("Learning rate", f"{status.learning_rate:.2e}", "Of the last step; it follows the schedule."))
+        cells.append(("Learning rate", f"{status.learning_rate:.2e}", "At the last step of the schedule."))
     elif records:
         speed = sum(r.images_per_second for r in records) / len(records)
-        cells.append(("Speed", f"{speed:,.0f} images/s", "Mean over the epochs."))
+        cells.append(("Speed", f"{speed:,.0f} images/s", "Mean of all epochs."))
     if cells:
         with st.container(horizontal=True, gap="medium"):
             for label, value, help_text in cells:
@@ -156,7 +156,7 @@ def _log(run: Run) -> None:
     lines = run.log_tail(400)
     st.markdown("**Log**")
     if not lines:
-        st.caption("The first line comes at the end of the first epoch.")
+        st.caption("The first line appears after the first epoch.")
         return
     st.code("\n".join(lines[-8:]), language=None, wrap_lines=True)
     if len(lines) > 8:

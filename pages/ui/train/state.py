@@ -1,4 +1,4 @@
-"""What the Train page remembers for a browser window."""
+"""State of the Train page in a browser window."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pages.ui.shell.forms import FormState
 
 @dataclass
 class TrainState:
-    """The state of the Train page.
+    """State of the Train page.
 
     Attributes:
-        watched_run: id of the run that is shown, if one was chosen.
+        watched_run: id of the selected run, if any.
         form: the settings of the next training.
-        followed_data: the data in use that the form was last brought to; afterwards another choice in the form stands.
-        preset: the preset the form was filled with, if one was chosen.
-        suited_to: the data whose number of faces the preset was last chosen for.
-        notes: run id -> its notes as they were when the box for them was last filled.
+        followed_data: the data in use that the form followed last; a later selection in the form wins.
+        preset: the selected preset, if any.
+        suited_to: the data for which the preset was selected automatically.
+        notes: run id -> notes when their text box was last filled.
     """
 
     watched_run: str | None = None

@@ -124,7 +124,7 @@ def beside(live: LiveSession) -> None:
 @st.fragment(run_every=_READ_EVERY)
 def read_out(live: LiveSession) -> None:
     """Figures, faces and the doctor; looks at the session a little more than once a second."""
-    if session.face_is_waiting():  # the switch below was overtaken by this timer, however late: try again
+    if session.face_is_pending():  # the switch below was overtaken by this timer, however late: try again
         st.switch_page("pages/upload.py")
     rates = live.stats()
     doctor(live, rates)

@@ -135,7 +135,7 @@ def _messages(live: LiveSession) -> None:
     """What the buttons led to."""
     if live.recording is not None:
         st.caption(f":material/fiber_manual_record: Recording to {plain(live.recording.name)}, with a csv next to it.")
-    if notice := session.take_notice():
+    if notice := session.pop_notice():
         st.success(plain(notice), icon=":material/check:")
     now = live.neutral_baseline
     if now.running:

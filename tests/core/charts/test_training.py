@@ -50,9 +50,9 @@ def test_a_curve_with_other_lengths_is_refused():
     ("valid", "honest", "leaky", "expected"),
     [
         ([], [], False, "not finished"),
-        ([0.3, 0.5], [], False, "best so far: 50.0% in epoch 2"),
+        ([0.3, 0.5], [], False, "best: 50.0% in epoch 2"),
         ([0.3, 0.6, 0.5], [], False, "best in epoch 2: 60.0% (now 50.0%)"),
-        ([0.9], [0.58], True, "“Validation” accuracy of 90.0% is memory; on faces never seen it is 58.0%"),
+        ([0.9], [0.58], True, "“Validation” accuracy of 90.0% is memory; leak-free accuracy is 58.0%"),
     ],
 )
 def test_the_accuracy_title_says_the_finding(valid, honest, leaky, expected):

@@ -165,7 +165,7 @@ def test_labels_come_from_votes_where_there_are_some(open_page, monkeypatch, tmp
         return label_by_votes(data) if truth == "votes" else data
 
     monkeypatch.setattr(fer_core.data.reading, "load", load)
-    cache._shelf.clear()
+    cache._datasets.clear()
     source = str(tmp_path)
     write_json(Workspace.default().app_state, {"data": source})
     app = open_page("data")
@@ -181,7 +181,7 @@ def test_persons_and_a_missing_validation_split_are_told(open_page, monkeypatch)
     monkeypatch.setattr(
         fer_core.data.reading, "load", lambda source, **_: replace(make_dataset(valid=0, test=0), groups=persons)
     )
-    cache._shelf.clear()
+    cache._datasets.clear()
     app = open_page("data")
     assert metric(app, "Persons") == "5"
     assert "holds out a share of the training faces, keeping each person on one side" in words(app)
@@ -199,7 +199,7 @@ def test_choices_that_another_version_wrote_are_passed_over(open_page):
 def test_classes_that_the_data_lack_count_or_are_masked(open_page, monkeypatch):
     data = make_dataset(classes=("happy", "sad", "grumpy"))
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: data)
-    cache._shelf.clear()
+    cache._datasets.clear()
     run = make_run("seven", epochs=1, weights=True)
     untrained_checkpoint(run.path / "best.safetensors")
     write_json(Workspace.default().app_state, {"model": run.id})

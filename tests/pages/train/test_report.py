@@ -24,7 +24,7 @@ def fake(monkeypatch, gap=None):
 
 
 def press(app):
-    next(b for b in app.button if b.label == "Make the report").click().run()
+    next(b for b in app.button if b.label == "Create the report").click().run()
     wait_for_work(app, "report", 30)
     time.sleep(0.1)
     app.run()
@@ -45,7 +45,7 @@ def test_the_report_is_made_with_the_notes_typed_and_offered(open_page, monkeypa
     assert run.label.name == "first try"
     press(app)
     assert asked == [(run.id, "Fear is hard.")]
-    assert "Made in 3 s" in words(app)
+    assert "Created in 3 s" in words(app)
     assert [b.label for b in app.get("download_button")] == ["Download report (HTML)"]
     notes(app).set_value("Disgust is harder.").run()  # the old report does not hold these notes
     check(app)
@@ -56,7 +56,7 @@ def test_parts_that_are_missing_are_named(open_page, monkeypatch):
     fake(monkeypatch, gap="The run has no weights yet.")
     make_run("young", epochs=1, planned=4, state="stopped")
     app = open_page("train")
-    assert "This run was not evaluated; that is done for the report." in words(app)
+    assert "This run is not evaluated yet; the report evaluates it." in words(app)
     press(app)
     assert "Left out: Filters: The run has no weights yet." in words(app).replace("\\", "")
 
@@ -65,4 +65,4 @@ def test_a_damaged_run_has_no_report_to_offer(open_page):
     run = make_run("broken", epochs=1)
     (run.path / "config.json").write_text("{")
     app = open_page("train", errors=1)
-    assert not [b for b in app.button if b.label == "Make the report"]
+    assert not [b for b in app.button if b.label == "Create the report"]
