@@ -1,4 +1,4 @@
-"""Audit: copies, leaks, conflicting labels, blanks and suspect labels of the data in use, and what to do about them."""
+"""Audit: duplicates, leaks, conflicting labels, blank images and suspect labels of the data in use."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from pages.ui.shell.navigation import require_app
 
 require_app()
 st.title("Audit")
-st.write("Find out what is wrong with the data before you trust a number that was measured on it.")
+st.write("Find duplicates, leaks and wrong labels before you trust a figure measured on these data.")
 
 with error_boundary("auditing the data"):
     dataset = cache.dataset(session.data_source())

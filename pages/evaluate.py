@@ -1,4 +1,4 @@
-"""Evaluate: the confusion matrix of a model, the faces in each of its cells, and how far its figures can be trusted."""
+"""Evaluate: the confusion matrix of a model, the faces in each cell, and how far to trust its figures."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from pages.ui.shell.navigation import require_app
 
 require_app()
 st.title("Evaluate")
-st.write("See which expressions a model confuses, open any cell to look at its faces, and put wrong labels right.")
+st.write("See which expressions a model confuses, open any cell to see its faces, and correct wrong labels.")
 
 subject = None
 with error_boundary("evaluating the model"):

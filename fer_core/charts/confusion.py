@@ -111,8 +111,8 @@ def confusion_matrix(
     figure.update_layout(
         annotations=_written(text, depth / deepest, SEQUENTIAL[dark]),
         title={"text": title if title is not None else confusion_finding(np.asarray(confusion), classes)},
-        xaxis=class_axis(names, title={"text": "The model says"}, fixedrange=True),
-        yaxis=class_axis(names, top_down=True, title={"text": "The label says"}, fixedrange=True),
+        xaxis=class_axis(names, title={"text": "Predicted label"}, fixedrange=True),
+        yaxis=class_axis(names, top_down=True, title={"text": "True label"}, fixedrange=True),
         margin=margins(name_margin(names), 32, 8, 56),
         hoverdistance=-1,  # anywhere in a cell counts for its marker
         dragmode=False,
@@ -204,8 +204,8 @@ def matrix_difference(
     figure.update_layout(
         annotations=_written(text, (colored + 1) / 2, DIVERGING[dark]),
         title={"text": title},
-        xaxis=class_axis(classes, title={"text": "The model says"}, fixedrange=True),
-        yaxis=class_axis(classes, top_down=True, title={"text": "The label says"}, fixedrange=True),
+        xaxis=class_axis(classes, title={"text": "Predicted label"}, fixedrange=True),
+        yaxis=class_axis(classes, top_down=True, title={"text": "True label"}, fixedrange=True),
         margin=margins(name_margin(classes), 8, 8, 72),
     )
     return figure

@@ -37,7 +37,7 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
     assert b"</html>" in content
 
     page.get_by_text("Suspect labels", exact=True).click()
-    page.get_by_role("button", name="Look for suspect labels").click()
+    page.get_by_role("button", name="Find suspect labels").click()
     page.get_by_text("the most doubtful first").wait_for(timeout=300_000)
     settled(page)
     first = page.locator(".fer-gallery button[data-face]").first

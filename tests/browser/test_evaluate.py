@@ -266,7 +266,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     settled(page)
     page.get_by_role("button", name="Manage").click()
     page.get_by_role("button", name="Retrain from these weights").click()
-    page.get_by_text("It will start from the weights of trained.").wait_for()
+    page.get_by_text("It initializes from the weights of trained.").wait_for()
     settled(page)
     page.get_by_role("spinbutton", name="Epochs", exact=True).fill("1")
     page.keyboard.press("Tab")
@@ -307,7 +307,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     sentence = page.get_by_text("McNemar's exact test").inner_text()
     assert f" on {len(found.gained):,}. " in sentence
     assert ("is statistically significant" in sentence) == (found.test.p_value < 0.05)
-    page.get_by_text(f"Now right ({len(found.gained):,})").wait_for()
+    page.get_by_text(f"Now correct ({len(found.gained):,})").wait_for()
     gained = after.positions[found.gained]
     wait_until(lambda: shown(page) == gained[:48].tolist(), seconds=30)
     page.get_by_text(f"Now wrong ({len(found.lost):,})").click()
@@ -325,13 +325,13 @@ def test_what_makes_a_model_careful_is_stored_with_it_and_the_counts_are_saved(d
     assert name == "confusion-valid.csv"
     assert sum(int(n) for row in table.decode().splitlines()[1:] for n in row.split(",")[1:8]) == len(predictions.ids)
 
-    page.get_by_text("Certainty", exact=True).click()
+    page.get_by_text("Calibration", exact=True).click()
     settled(page)
     before = read_info(path)
     page.locator(".st-key-store-temperature").get_by_role("button").click()
     page.get_by_text("the fitted one").wait_for()
     settled(page)
-    page.get_by_role("slider", name="Say “not sure”").focus()
+    page.get_by_role("slider", name="“Not sure” below").focus()
     page.keyboard.press("ArrowRight")
     settled(page)
     page.locator(".st-key-store-abstain_below").get_by_role("button").click()

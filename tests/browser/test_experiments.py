@@ -21,7 +21,7 @@ def test_an_experiment_is_predicted_run_explained_kept_and_run_again(server, pag
     page.get_by_text(experiment.choices[0], exact=True).click()
     page.get_by_role("button", name="Run the experiment").click()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled.").wait_for()
+    page.get_by_text("Canceled.").wait_for()
     page.get_by_role("button", name="Run the experiment").click()
     verdict = page.get_by_text(re.compile("^(As you predicted|You predicted)"))
     verdict.wait_for(timeout=240_000)

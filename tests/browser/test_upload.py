@@ -102,7 +102,7 @@ def test_what_was_found_is_saved_and_looked_into_by_every_method(server, page):
     settled(page)
     page.get_by_role("button", name="Measure it over the whole validation split").click()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled.").wait_for()
+    page.get_by_text("Canceled.").wait_for()
     page.get_by_role("button", name="Measure it over the whole validation split").click()
     page.get_by_text(re.compile("validation split: ")).first.wait_for(timeout=180_000)
     settled(page)

@@ -105,4 +105,4 @@ def test_people_who_voted_for_other_classes_than_ferplus_are_compared_too(open_p
     check(app)
     values = {metric.label: metric.value for metric in app.metric}
     assert values["People agree with each other"] == "60.0%"
-    assert "Called no face by all" not in values
+    assert "Unanimously not a face" not in values

@@ -64,13 +64,13 @@ def view(app, name):
 def test_the_figures_and_every_wall_are_those_of_the_audit(open_page, found):
     app = open_page("audit")
     exact = audit_exact(found)
-    assert metric(app, "Redundant images") == str(exact.duplicates) == "2"
+    assert metric(app, "Duplicates") == str(exact.duplicates) == "2"
     assert metric(app, "Conflicting groups") == "1"
     assert groups(app) == [[141, 1]]
     assert sorted(groups(view(app, "copies"))) == [[1, 141], [2, 9]]
     assert groups(view(app, "conflicts")) == [[2, 9]]
     assert groups(view(app, "blanks")) == [[20]]
-    assert "Of 140 training faces 138 stay" in words(view(app, "clean"))
+    assert "138 of 140 training faces remain" in words(view(app, "clean"))
 
 
 def test_moving_the_threshold_shows_other_pairs(open_page, found):
@@ -84,7 +84,7 @@ def test_moving_the_threshold_shows_other_pairs(open_page, found):
 
 def test_a_clean_set_is_called_clean_in_every_view(open_page):
     app = open_page("audit")
-    assert metric(app, "Redundant images") == "0"
+    assert metric(app, "Duplicates") == "0"
     for name in ("leaks", "copies", "conflicts", "blanks"):
         assert view(app, name).success, name
     assert "Nothing is marked yet" in words(view(app, "marks"))
@@ -99,7 +99,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
         out_of_fold, "start", lambda source, dataset, **how: started.append((source, dataset.fingerprint, how))
     )
     app = view(open_page("audit"), "suspects")
-    next(b for b in app.button if b.label == "Look for suspect labels").click().run()
+    next(b for b in app.button if b.label == "Find suspect labels").click().run()
     check(app)
     assert started == [("synthetic", found.fingerprint, {"workspace": Workspace.default(), "reading": Reading()})]
 
@@ -118,7 +118,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
     write_json(job.path / "status.json", FoldStatus(state="stopped", done=6).to_dict())
     app.run()
     check(app)
-    assert "was cancelled" in words(app)
+    assert "was canceled" in words(app)
 
 
 def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggested(open_page, found, workspace):
@@ -158,7 +158,7 @@ def test_a_busy_workspace_refuses_the_search_in_a_sentence(open_page, found, wor
     run = make_run("night run", epochs=1, planned=8, state="running")
     app = view(open_page("audit"), "suspects")
     with FileLock(run.path / "run.lock"):
-        next(b for b in app.button if b.label == "Look for suspect labels").click().run()
+        next(b for b in app.button if b.label == "Find suspect labels").click().run()
         assert not app.exception
         assert any("night run" in error.value for error in app.error)
     assert out_of_fold.find(found, workspace=workspace).state == "none"

@@ -175,7 +175,7 @@ def test_a_shipped_model_keeps_its_temperature(open_page, monkeypatch, tmp_path)
 
 
 def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open_page, run, monkeypatch):
-    assert "No FER+ votes" in words(view(open_page("evaluate"), "people"))
+    assert "no votes to compare with" in words(view(open_page("evaluate"), "people"))
     votes = np.zeros((len(DATA), 10), dtype=np.int64)
     votes[:, 1] = 10  # everybody says happiness
     voted = replace(DATA, votes=votes, vote_columns=FERPLUS_COLUMNS)

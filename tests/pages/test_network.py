@@ -148,7 +148,7 @@ def test_cancelling_the_sheet_keeps_the_page(open_page, monkeypatch):
     assert work.running
     work.cancel()
     finish(app, "network-sheet")
-    assert "Cancelled" in words(app)
+    assert "Canceled" in words(app)
 
 
 def test_a_dead_filter_is_told_of(open_page, workspace):

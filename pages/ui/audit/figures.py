@@ -1,4 +1,4 @@
-"""The figures of an audit, and the page of them to keep."""
+"""The headline figures of an audit, and the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from fer_core.evaluation.audit import ExactAudit, audit_exact, find_near_duplicates, find_suspect_labels
 from fer_core.formatting import percent
-from pages.ui.audit.walls import FIRST_DISTANCE
+from pages.ui.audit.grids import FIRST_DISTANCE
 from pages.ui.shell import session
 from pages.ui.shell.formatting import plain
 
@@ -22,37 +22,37 @@ def _exact(key: str, _dataset: FaceDataset) -> ExactAudit:
 
 
 def exact_audit(dataset: FaceDataset) -> ExactAudit:
-    """Exact copies, conflicts and blanks; computed once for each content."""
+    """Find exact duplicates, conflicts and blank images; computed once per content."""
     return _exact(dataset.cache_key, dataset)
 
 
 def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:
-    """The headline: what was found, in numbers, and the page to keep."""
+    """Draw the headline figures and the download of the report."""
     crossing = sum(len(positions) for positions in found.cross_split.values())
     with st.container(horizontal=True, gap="medium"):
         st.metric(
-            "Redundant images",
+            "Duplicates",
             f"{found.duplicates:,}",
-            help=f"Images that could go without losing a picture, in {found.duplicate_groups:,} groups of exact copies.",
+            help=f"Images that repeat another one exactly, in {found.duplicate_groups:,} groups.",
             width="content",
         )
-        st.metric("Groups of copies", f"{found.duplicate_groups:,}", width="content")
+        st.metric("Duplicate groups", f"{found.duplicate_groups:,}", width="content")
         st.metric(
             "Leaks across splits",
             f"{crossing:,}",
-            help="Faces of one split whose pixels also stand in another, over all pairs of splits.",
+            help="Images with an exact duplicate in another split, over all pairs of splits.",
             width="content",
         )
         st.metric(
             "Conflicting groups",
             f"{len(found.conflict_groups):,}",
-            help="Groups of copies that carry different labels: at least one of the labels is wrong.",
+            help="Groups of duplicates with different labels: at least one label is wrong.",
             width="content",
         )
-        st.metric("Blank images", f"{len(found.blank):,}", help="Images of one single grey value.", width="content")
+        st.metric("Blank images", f"{len(found.blank):,}", help="Images with a single gray value.", width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"{plain(dataset.name)}, {len(dataset):,} faces. {percent(found.duplicates / len(dataset))} are redundant.",
+            f"{plain(dataset.name)}, {len(dataset):,} faces. {percent(found.duplicates / len(dataset))} are duplicates.",
             width="stretch",
         )
         st.download_button(

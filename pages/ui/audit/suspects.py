@@ -1,4 +1,4 @@
-"""The search for suspect labels, and what it found."""
+"""The search for suspect labels and its results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_core.errors import FerError
 from fer_core.evaluation.audit import ExactAudit, SuspectLabels, find_suspect_labels
 from fer_core.formatting import duration, percent
 from fer_core.jobs import ACTIVE
-from pages.ui.audit.walls import PER_PAGE, marked_tile, wall_of
+from pages.ui.audit.grids import PER_PAGE, marked_tile, wall_of
 from pages.ui.components.gallery import Group, pager
 from pages.ui.review.review import read_review
 from pages.ui.shell import cache, session
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def search_of(dataset: FaceDataset) -> OutOfFold:
-    """The search for suspect labels in a data set."""
+    """Draw the search for suspect labels in a data set."""
     from fer_core.training import out_of_fold
 
     return out_of_fold.find(dataset, workspace=session.workspace())
@@ -36,19 +36,19 @@ def _suspects(key: str, path: str, _dataset: FaceDataset, _search: OutOfFold) ->
 
 
 def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = False) -> None:
-    """The search for suspect labels in whatever state it is; ``following`` while it is looked at again and again."""
+    """Draw the search in its current state; ``following`` during polling."""
     with error_boundary("looking for suspect labels"):
         show_pending_error()
         job = search_of(dataset)
         now = job.state
         if following and now not in ACTIVE:
-            st.rerun()  # it ended: the whole page once, so that nothing looks at the disk any more
+            st.rerun()  # rerun the whole page once, which ends the polling
         if now == "finished":
             _suspect_wall(dataset, job)
             return
         st.write(
-            "Three networks are trained, each on two thirds of the training faces, and asked about the third they "
-            "never saw. A label that they contradict with confidence is suspect (confident learning)."
+            "Trains three networks, each on two thirds of the training faces, and predicts the held-out third. A label "
+            "that a confident prediction contradicts is suspect (confident learning)."
         )
         if now in ACTIVE:
             status = job.status
@@ -59,18 +59,18 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
             st.button(
                 "Cancel", icon=":material/stop_circle:", on_click=guarded(job.request_stop), disabled=now == "stopping"
             )
-            st.caption("It goes on when you leave this page. No other training can start meanwhile.")
+            st.caption("The search continues when you leave this page. Other trainings have to wait.")
             return
         if now in ("failed", "lost"):
-            reason = job.status.error or "The process ended without a word."
+            reason = job.status.error or "The process ended without an error message."
             st.error(f"The search {'failed' if now == 'failed' else 'was interrupted'}. {plain(reason)}", icon=":material/error:")  # fmt: skip
         elif now == "stopped":
             st.info(
-                "The search was cancelled. Folds that were finished are kept; a new search goes on with the others.",
+                "The search was canceled. A new search continues after the finished folds.",
                 icon=":material/info:",
             )
         count = dataset.counts()["train"]
-        if st.button("Look for suspect labels", type="primary", icon=":material/search:", disabled=not count):
+        if st.button("Find suspect labels", type="primary", icon=":material/search:", disabled=not count):
             from fer_core.training import out_of_fold
 
             try:
@@ -83,23 +83,21 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
             st.rerun()
         st.caption(
             f"{count:,} training faces. FER2013 takes about ten minutes on two free cores, "
-            "and several times as long beside a training. What was found is kept as long as the data stays the same."
+            "longer next to a training. The results are cached until the data change."
         )
 
 
 def _suspect_wall(dataset: FaceDataset, job: OutOfFold) -> None:
     suspects = _suspects(dataset.cache_key, str(job.path), dataset, job)
     if not len(suspects.positions):
-        st.success("The networks contradict no label with confidence.", icon=":material/check_circle:")
+        st.success("No confident prediction contradicts a label.", icon=":material/check_circle:")
         return
     count = dataset.counts()["train"]
     st.markdown(
         f"**{len(suspects.positions):,} of {count:,} training labels ({percent(len(suspects.positions) / count)}) are "
-        "suspect**, the most doubtful first"
+        "suspect**, most suspect first"
     )
-    st.caption(
-        f"{suspects.caution} Beneath each face: its label → what the networks suggest, and the probability they gave the label."
-    )
+    st.caption(f"{suspects.caution} Below each face: label → prediction, and the predicted probability of the label.")
     review = read_review(dataset)
     page = pager(len(suspects.positions), PER_PAGE, key="suspects")
     suggested = {

@@ -1,4 +1,4 @@
-"""The views of an audit, one at a time."""
+"""The views of an audit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core import charts
 from fer_core.evaluation.audit import ExactAudit
 from fer_core.jobs import ACTIVE
 from pages.ui.audit.suspects import search_of, show_suspects
-from pages.ui.audit.walls import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
+from pages.ui.audit.grids import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
 from pages.ui.review.marking import marks_list
 from pages.ui.review.review import read_review
 from pages.ui.shell import session
@@ -28,17 +28,17 @@ _POLL = 2.0  # seconds
 
 
 def show(dataset: FaceDataset, found: ExactAudit) -> None:
-    """The views, one at a time; each works on its own, without running the whole page again."""
+    """Draw the selected view; each reruns without the rest of the page."""
     views: dict[str, tuple[str, Callable[..., None]]] = {
         "leaks": ("Leaks", show_leaks),
-        "copies": ("Copies", show_copies),
+        "copies": ("Duplicates", show_copies),
         "conflicts": ("Conflicts", show_conflicts),
         "blanks": ("Blanks", show_blanks),
-        "near": ("Near duplicates", show_near_duplicates),
+        "near": ("Near-duplicates", show_near_duplicates),
         "balance": ("Class balance", _balance),
         "suspects": ("Suspect labels", show_suspects),
         "marks": ("Marks", _marks),
-        "clean": ("Clean copy", _clean_copy),
+        "clean": ("Clean data", _clean_copy),
     }
     chosen = one_of("View", {name: title for name, (title, _) in views.items()}, key="audit-view")
     title, draw = views[chosen]
@@ -52,7 +52,7 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
 def _balance(dataset: FaceDataset, found: ExactAudit) -> None:
     with error_boundary("drawing the class balance"):
         chart(charts.class_counts(found.counts, dataset.classes, shares=True), key="audit-balance", height=380)
-        st.caption("Where the shares differ between splits, accuracies of the splits cannot be compared directly.")
+        st.caption("If the shares differ between splits, their accuracies are not directly comparable.")
 
 
 def _marks(dataset: FaceDataset, found: ExactAudit) -> None:
@@ -61,11 +61,11 @@ def _marks(dataset: FaceDataset, found: ExactAudit) -> None:
 
 
 def _clean_copy(dataset: FaceDataset, found: ExactAudit) -> None:
-    with error_boundary("explaining the clean copy"):
+    with error_boundary("explaining clean data"):
         st.write(
-            "The data itself is never changed. A training can leave out what this page found: switch on “drop "
-            "duplicates”, “drop blank” and “use marks” among its settings, or give them on the command line. On the "
-            "Evaluate page the same switches stand under Options."
+            "FER Lab never changes the data. To exclude what this page found from a training, switch on “drop duplicates”, "
+            "“drop blank” and “use marks” in its settings or on the command line. The Evaluate page has the same "
+            "switches under Options."
         )
         st.code(
             f'python -m fer_core train --data "{session.data_source()}" --drop-duplicates --drop-blank --use-marks',
@@ -76,7 +76,7 @@ def _clean_copy(dataset: FaceDataset, found: ExactAudit) -> None:
         elsewhere = np.isin(found.groups[training], found.groups[dataset.split != "train"])
         once = len(np.unique(found.groups[training[~elsewhere]]))
         st.caption(
-            f"Of {len(training):,} training faces {once:,} stay when duplicates go: one of each picture, and none that "
-            "also stands in another split."
+            f"{once:,} of {len(training):,} training faces remain without duplicates: one of each image, and none that is "
+            "also in another split."
         )
-        st.page_link("pages/train.py", label="Train on a clean copy", icon=":material/model_training:")
+        st.page_link("pages/train.py", label="Train on clean data", icon=":material/model_training:")

@@ -1,4 +1,4 @@
-"""How sure the model may be: reliability, temperature, and the threshold for “not sure”."""
+"""Calibration: reliability diagram, temperature, and the threshold for “not sure”."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pages.ui.shell.runs import all_runs
 
 
 def certainty(subject: Subject) -> None:
-    """Reliability, temperature, and the threshold below which the model says "not sure"."""
-    with error_boundary("drawing the certainty"):
+    """Draw the reliability diagram, the temperature and the threshold for "not sure"."""
+    with error_boundary("drawing the calibration"):
         left, right = st.columns(2, gap="large")
         with left:
             _calibration(subject)
@@ -31,12 +31,12 @@ def certainty(subject: Subject) -> None:
 
 
 def _why_not_stored(subject: Subject) -> str | None:
-    """Why nothing can be stored with this model, or None."""
+    """Return why this model cannot be changed, or None."""
     run = next((run for run in all_runs() if run.id == subject.model), None)
     if run is None:
-        return "A shipped model keeps the settings it came with. Choose a run to store this with it."
+        return "Shipped models are read-only. Choose a run to save this with its weights."
     if run.state in ACTIVE:
-        return "This run still trains and replaces its weights. Store this when it has ended."
+        return "This run is still training and replaces its weights. Save this after it ends."
     return None
 
 
@@ -49,12 +49,12 @@ def _calibration(subject: Subject) -> None:
         height=360,
     )
     st.caption(
-        "Each point is one fifteenth of the confidence scale; the larger, the more faces. On the dotted line the model "
-        "is right as often as it says."
+        "Each point is one of 15 confidence bins; larger points have more faces. On the dotted line, confidence equals "
+        "accuracy."
     )
     st.markdown("**Temperature**")
     if not subject.dataset.counts()["valid"]:
-        st.info("The data has no validation faces to fit a temperature on.", icon=":material/info:")
+        st.info("The data have no validation faces to fit a temperature on.", icon=":material/info:")
         return
     valid = _validation(subject)
     fitted = fit_temperature(valid.logits, valid.labels)
@@ -66,19 +66,19 @@ def _calibration(subject: Subject) -> None:
     st.write(
         f"Dividing the logits by **{fitted:.3f}** (fitted on {len(valid.labels):,} validation faces) takes the ECE here "
         f"from {before.ece:.3f} to **{after.ece:.3f}** and the loss from {before.loss:.3f} to **{after.loss:.3f}** nats. "
-        "No answer changes, only how sure it is."
+        "The predictions stay the same; only their confidence changes."
     )
     if subject.split == "valid":
-        st.caption("Fitted and measured on the same faces here; the test split shows it on others.")
+        st.caption("Fitted and measured on the same faces; see the test split for an independent measurement.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _store_button(
             subject,
             "temperature",
             float(fitted),
             same=same,
-            help="From then on every page, command and export uses it.",
+            help="Every page, command and export then uses it.",
         )
-        st.caption(f"Stored now: {stored:.3f}{', the fitted one' if same else ''}", width="content")
+        st.caption(f"Saved: {stored:.3f}{' (the fitted one)' if same else ''}", width="content")
 
 
 def _validation(subject: Subject) -> Predictions:
@@ -90,10 +90,10 @@ def _validation(subject: Subject) -> Predictions:
 def _store_button(
     subject: Subject, field: Literal["temperature", "abstain_below"], value: float, *, same: bool, help: str
 ) -> None:
-    """A button that writes a fitted value into the model's file; idle where that may not be, or where it is there."""
+    """Draw a button that saves a fitted value to the model's file; disabled if the file is read-only or has the value."""
     reason = _why_not_stored(subject)
     if st.button(
-        "Store with the model",
+        "Save to the model",
         icon=":material/save:",
         key=f"store-{field}",
         disabled=reason is not None or same,
@@ -103,8 +103,8 @@ def _store_button(
 
         changes: dict[str, float] = {field: value}
         store_calibration(subject.path, subject.report.sensitivity, **changes)
-        session.notify("Stored with the model.")
-        st.rerun()  # the whole page: its figures rest on what was stored
+        session.notify("Saved to the model.")
+        st.rerun()  # rerun the whole page: its figures depend on the saved value
 
 
 def _threshold(subject: Subject) -> None:
@@ -112,7 +112,7 @@ def _threshold(subject: Subject) -> None:
     curve = risk_coverage(subject.predictions.probabilities, subject.predictions.labels)
     place = st.container()
     threshold = st.slider(
-        "Say “not sure” below this confidence",
+        "“Not sure” below this confidence",
         min_value=0.0,
         max_value=1.0,
         value=float(stored),
@@ -124,11 +124,11 @@ def _threshold(subject: Subject) -> None:
         chart(charts.risk_coverage(curve, threshold), key="risk-coverage", height=360)
     coverage, risk = curve.at(threshold)
     if risk is None:
-        st.write("At this threshold the model would never answer.")
+        st.write("At this threshold the model abstains from every prediction.")
     else:
         st.write(
-            f"Of {len(subject.predictions.labels):,} faces **{percent(coverage)}** get an answer, and "
-            f"**{percent(1 - risk)}** of the answers are right; the others are told “not sure”."
+            f"The model predicts **{percent(coverage)}** of {len(subject.predictions.labels):,} faces and is correct on "
+            f"**{percent(1 - risk)}** of those; the rest are “not sure”."
         )
     same = abs(threshold - stored) < 1e-9
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -137,6 +137,6 @@ def _threshold(subject: Subject) -> None:
             "abstain_below",
             float(threshold),
             same=same,
-            help="Upload, video, webcam and the command line then say “not sure” below it.",
+            help="Upload, video, webcam and the command line then show “not sure” below it.",
         )
-        st.caption(f"Stored now: {percent(stored, 0)}", width="content")
+        st.caption(f"Saved: {percent(stored, 0)}", width="content")

@@ -1,4 +1,4 @@
-"""One model against another on the same faces: what changed, and whether it is more than chance."""
+"""Compare two models on the same faces: what changed, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pages.ui.shell.runs import all_runs
 
 
 def compare(subject: Subject) -> None:
-    """Another model on the same faces: what changed, and whether it is more than chance."""
+    """Compare with another model on the same faces: what changed, and whether the difference is significant."""
     with error_boundary("comparing two models"):
         others = {model: name for model, name in model_names().items() if model != subject.model}
         names = {model: name for model, name in others.items() if _shares_classes(model, subject)}
         if not names:
-            why = "No other model has a class of these data." if others else "There is only one model."
-            st.info(f"{why} Train another one to compare it with.", icon=":material/compare:")
+            why = "No other model shares a class with these data." if others else "There is only one model."
+            st.info(f"{why} Train another one to compare with.", icon=":material/compare:")
             st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
             return
         other = st.selectbox(
@@ -39,7 +39,7 @@ def compare(subject: Subject) -> None:
             index=list(names).index(_other_choice(subject.model, names)),
             format_func=lambda model: names.get(model, model),
             key="compare-with",
-            help="The one chosen here comes first: gains and losses are those of the model at the top against it.",
+            help="The baseline: gains and losses are those of the model selected at the top.",
         )
         source = cache.dataset(session.data_source())
         first = evaluated(other, names[other], source, subject.split, subject.tta, subject.cleaning, subject.extra)
@@ -48,7 +48,7 @@ def compare(subject: Subject) -> None:
 
 
 def _shares_classes(model: str, subject: Subject) -> bool:
-    """Whether a model can be evaluated on the faces at all."""
+    """Whether a model shares a class with the data."""
     from fer_core.evaluation.matching import match_classes
     from fer_core.inference import read_info, resolve_model
 
@@ -61,12 +61,12 @@ def _shares_classes(model: str, subject: Subject) -> bool:
 
 
 def _other_choice(model: str, names: dict[str, str]) -> str:
-    """What to compare a model with: the weights its run began with, else the model in use, else the newest run."""
+    """Return the default baseline: the weights the run was initialized from, else the model in use, else the newest run."""
     runs = all_runs()
-    begun_with = None
+    initial = None
     with suppress(FerError):
-        begun_with = next((run.config.init_from for run in runs if run.id == model), None)
-    for other in (begun_with, cache.model_in_use(), *(run.id for run in runs if run.state == "finished")):
+        initial = next((run.config.init_from for run in runs if run.id == model), None)
+    for other in (initial, cache.model_in_use(), *(run.id for run in runs if run.state == "finished")):
         if other in names:
             return str(other)
     return next(iter(names))
@@ -88,25 +88,29 @@ def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
             st.metric(who.name, percent_with_interval(accuracy, interval))
         st.write(plain(found.test.sentence(f"“{first.name}”", f"“{second.name}”")))
         if found.relabelled:
-            st.caption(f"{found.relabelled:,} labels differ between the two; the labels of the model at the top count.")
+            st.caption(
+                f"The two use different labels for {found.relabelled:,} faces; the labels of the model at the top count."
+            )
         st.caption(
-            "In the matrix: faces more (+) or fewer (-) in each cell. On the diagonal more is better, elsewhere fewer."
+            "Each cell shows how many more (+) or fewer (−) faces it has. On the diagonal, more is better; elsewhere, fewer."
         )
-    st.subheader("Faces that flipped")
+    st.subheader("Changed predictions")
     still_wrong = np.setdiff1d(found.changed, np.concatenate([found.gained, found.lost]))
     flips = {
-        "gained": (f"Now right ({gained:,})", found.gained),
+        "gained": (f"Now correct ({gained:,})", found.gained),
         "lost": (f"Now wrong ({lost:,})", found.lost),
-        "still_wrong": (f"Still wrong, another answer ({len(still_wrong):,})", still_wrong),
+        "still_wrong": (f"Still wrong, different prediction ({len(still_wrong):,})", still_wrong),
     }
-    flip = one_of("Flipped", {name: title for name, (title, _) in flips.items()}, key="flips")
+    flip = one_of("Change", {name: title for name, (title, _) in flips.items()}, key="flips")
     places = flips[flip][1]
     if not len(places):
-        st.info("No face flipped this way.", icon=":material/info:")
+        st.info("No prediction changed this way.", icon=":material/info:")
         return
     captions = [from_to(found.classes, found.first[i], found.second[i]) for i in places]
     faces = np.searchsorted(second.positions, _positions(second, found.ids[places]))
-    st.caption(f"What {plain(first.name)} said → what {plain(second.name)} says; the dot is the label's colour.")
+    st.caption(
+        f"Prediction of {plain(first.name)} → prediction of {plain(second.name)}; the dot has the color of the label."
+    )
     wall_of(second, faces, captions, key=f"flips-{flip}-{first.key}-{second.key}")
 
 

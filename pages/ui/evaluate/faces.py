@@ -1,4 +1,4 @@
-"""Evaluated faces on a paged wall, to be opened and marked."""
+"""A paged grid of evaluated faces that can be opened and marked."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ PER_PAGE: Final = 48
 
 
 def wall_of(subject: Subject, faces: Ints, captions: list[str], *, key: str, notes: str = "") -> None:
-    """A paged wall of evaluated faces that can be opened and marked; ``faces`` are places in the predictions."""
+    """Draw a paged grid of evaluated faces; ``faces`` are indices into the predictions."""
     seen = _Seen(subject.dataset, subject.positions, subject.classes, subject.predictions.probabilities)
     _wall(seen, subject.model, faces, captions, key, "wall", notes)
 
 
 def rated_wall_of(subject: Subject, rated: RatedPredictions, faces: Ints, captions: list[str], *, key: str) -> None:
-    """The same of faces that people voted on; ``faces`` are places in ``rated``."""
+    """Draw a paged grid of faces with votes; ``faces`` are indices into ``rated``."""
     seen = _Seen(rated.dataset, rated.positions, rated.classes, rated.probabilities)
     _wall(seen, subject.model, faces, captions, key, "rated-wall")
 
@@ -73,5 +73,5 @@ def _wall(seen: _Seen, model: str, faces: Ints, captions: list[str], key: str, m
 
 
 def from_to(classes: ClassList, first: Any, second: Any) -> str:
-    """``fear → sad``, from the positions of two classes."""
+    """Return ``fear → sad`` for two class indices."""
     return f"{classes[int(first)]} → {classes[int(second)]}"

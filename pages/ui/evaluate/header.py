@@ -1,4 +1,4 @@
-"""The top of the Evaluate page: choosing a model, a split and what to leave out, and the headline."""
+"""The top of the Evaluate page: model, split, excluded faces, and the headline figures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MODEL: Final = "evaluate-model"
 _EXTRA: Final[dict[ExtraClasses, str]] = {"count": "Count", "mask": "Mask"}
 _EXTRA_HELP: Final = (
     "The model has classes that these data lack. Count: predicting one of them is an error, as in use. Mask: the model "
-    "may choose among the data's classes only."
+    "chooses among the classes of the data only."
 )
 
 
 def first_choice(names: dict[str, str]) -> str:
-    """The model this page was opened on or turned to, else the model in use."""
+    """Return the model selected on this page, else the model in use."""
     for model in (session.studied_model(), cache.model_in_use()):
         if model in names:
             return str(model)
@@ -39,10 +39,10 @@ def _turn_to_chosen() -> None:
 
 
 def choose() -> Subject | None:
-    """Pick a model, a split and what to leave out, and evaluate; None when there is no model yet.
+    """Draw the choice of model, split and excluded faces, and evaluate; None without models.
 
     Raises:
-        DataError, ModelError: what was picked cannot be evaluated.
+        DataError, ModelError: the selection cannot be evaluated.
     """
     names = model_names()
     if not names:
@@ -57,7 +57,7 @@ def choose() -> Subject | None:
             format_func=lambda name: names.get(name, name),
             key=_MODEL,
             on_change=_turn_to_chosen,
-            help="The model in use, or any other: a shipped one, or the best weights of a run.",
+            help="A shipped model, or the best weights of a run.",
         )
         split = st.selectbox(
             "Split",
@@ -71,21 +71,27 @@ def choose() -> Subject | None:
             flip = st.toggle(
                 "Average with the mirror image",
                 key="evaluate-flip",
-                help="Test-time averaging: each face is read twice, as it is and mirrored. Takes twice as long.",
+                help="Test-time augmentation: averages the predictions for each face and its mirror image. Takes twice as long.",
             )
             sensitivity = _sensitivity(model)
-            st.markdown("**Leave out or put right**")
+            st.markdown("**Exclude or correct**")
             cleaning = Cleaning(
-                drop_duplicates=st.toggle("Faces with a copy in training or validation", key="evaluate-duplicates"),
+                drop_duplicates=st.toggle(
+                    "Faces with a duplicate in training or validation", key="evaluate-duplicates"
+                ),
                 drop_blank=st.toggle("Blank images", key="evaluate-blank"),
-                use_marks=st.toggle("Use my marks", key="evaluate-marks", help="Labels put right, unusable faces out."),
+                use_marks=st.toggle(
+                    "Use my marks",
+                    key="evaluate-marks",
+                    help="Applies your corrected labels and excludes unusable faces.",
+                ),
             )
     extra = _extra_classes(model, dataset)
     return evaluated(model, names[model], dataset, split, "flip" if flip else "none", cleaning, extra, sensitivity)
 
 
 def _sensitivity(model: str) -> float | None:
-    """The sensitivity to evaluate at, not that of Upload and Webcam; None where the model's cannot be changed.
+    """Draw the sensitivity of this evaluation, separate from Upload and Webcam; None if the model has none.
 
     Raises:
         ModelError: the model is damaged.
@@ -96,12 +102,14 @@ def _sensitivity(model: str) -> float | None:
     if not info.prior:
         return None
     own = info.sensitivity
-    help = f"Of this evaluation only. 0 judges as people judge everyday photographs. {plain(model)}'s own is {own:g}."
+    help = (
+        f"Applies to this evaluation only. 0 judges as people judge everyday photos. {plain(model)}'s own is {own:g}."
+    )
     return st.slider("Sensitivity", 0.0, 1.0, own, 0.05, key=f"evaluate-sensitivity-{model}-{own:g}", help=help)
 
 
 def _extra_classes(model: str, dataset: FaceDataset) -> ExtraClasses:
-    """What becomes of classes that the model has and the data lack; asked only where there are some.
+    """Draw the choice for classes that the data lack, if the model has any.
 
     Raises:
         ModelError: the model is damaged, or has no class of the data.
@@ -116,18 +124,18 @@ def _extra_classes(model: str, dataset: FaceDataset) -> ExtraClasses:
 
 
 def nothing_to_evaluate() -> None:
-    """What the page shows before there is any model."""
+    """Draw the page without any model."""
     from pages.ui.review.rows import sample_faces
 
     with st.container(border=True):
         st.subheader("No model yet")
-        st.write("Train one first: its confusion matrix, and the faces in each cell of it, are shown here.")
+        st.write("Train a network to see its confusion matrix and the faces in each cell here.")
         st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
-    sample_faces(session.data_source(), title="These faces wait to be read", key="evaluate-faces", each=6)
+    sample_faces(session.data_source(), title="Sample faces", key="evaluate-faces", each=6)
 
 
 def headline(subject: Subject) -> None:
-    """The accuracy twice, and what has to be known to read it."""
+    """Draw the headline figures and the conditions of the evaluation."""
     from fer_core.inference import read_info
 
     result, alone = subject.report.evaluation, subject.report.deduplicated
@@ -135,25 +143,25 @@ def headline(subject: Subject) -> None:
         st.metric(
             "Accuracy",
             percent_with_interval(result.accuracy, result.accuracy_ci95),
-            help=f"Share of {result.n:,} faces read as labelled; in brackets the 95% interval (Wilson).",
+            help=f"Share of {result.n:,} faces predicted as labeled, with its 95% interval (Wilson).",
             width="content",
         )
         st.metric(
             "Deduplicated",
             "—" if alone.accuracy is None else percent_with_interval(alone.accuracy, alone.accuracy_ci95),
-            help=f"The same without faces whose pixels also stand in the training or validation split: {alone.n:,} faces.",
+            help=f"Accuracy without exact duplicates of training or validation images: {alone.n:,} faces.",
             width="content",
         )
         macro = "—" if result.macro_f1 is None else f"{result.macro_f1:.3f}"
-        st.metric("Macro-F1", macro, help="Mean F1 over the classes that have faces.", width="content")
+        st.metric("Macro-F1", macro, help="Mean F1 of the classes that have faces.", width="content")
         st.metric(
             "ECE",
             f"{result.ece:.3f}",
-            help="Expected calibration error: how far confidence and accuracy lie apart. See Certainty.",
+            help="Expected calibration error: mean gap between confidence and accuracy. See Calibration.",
             width="content",
         )
     left_out = result.n - alone.n
-    facts = [f"{result.n:,} faces, {left_out:,} of them with a copy in another split"]
+    facts = [f"{result.n:,} faces, {left_out:,} of them with a duplicate in another split"]
     if subject.cleaning:
         facts.append(subject.cleaning.describe())
     if read_info(subject.path).prior:
@@ -168,11 +176,11 @@ def headline(subject: Subject) -> None:
     same = info.data_fingerprint == subject.dataset.fingerprint
     if subject.split == "train" and (same or not info.data_fingerprint):
         st.warning(
-            "These faces were trained on, so their accuracy measures memory. Judge the model on validation or test.",
+            "The model was trained on these faces, so their accuracy measures memory. Use validation or test instead.",
             icon=":material/warning:",
         )
     if subject.split == "test":
-        st.caption("The test split is for the final figure: choose models and settings on validation.")
+        st.caption("The test split is for the final figure; choose models and settings on validation.")
     missing = [name for name, score in result.per_class.items() if not score.n]
     if missing:
-        st.caption(f"Without faces here, and left out of macro-F1: {plain(', '.join(missing))}.")
+        st.caption(f"Classes without faces, not part of macro-F1: {plain(', '.join(missing))}.")

@@ -1,4 +1,4 @@
-"""The confusion matrix with clickable cells, and the faces of the chosen cell."""
+"""The confusion matrix with clickable cells, and the faces of the selected cell."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 
 _MATRIX, _TRUE, _PREDICTED = "matrix", "cell-true", "cell-predicted"
-"""Keys of the matrix and of the two boxes that hold the chosen cell."""
-_VIEWS: Final[dict[MatrixView, str]] = {"counts": "Counts", "rows": "Share of label", "columns": "Share of answer"}
+"""Keys of the matrix and of the two boxes with the selected cell."""
+_VIEWS: Final[dict[MatrixView, str]] = {
+    "counts": "Counts",
+    "rows": "By true label (recall)",
+    "columns": "By prediction (precision)",
+}
 
 
 def matrix_and_faces(subject: Subject) -> None:
-    """The matrix with clickable cells, figures beside it, the faces of the chosen cell beneath."""
+    """Draw the matrix with the figures next to it and the faces of the selected cell below."""
     with error_boundary("drawing the matrix"):
         state = state_of(EvaluateState)
         if state.cell_of != subject.key or widget_value(_TRUE) is None:
@@ -42,7 +46,7 @@ def matrix_and_faces(subject: Subject) -> None:
         with left:
             _matrix(subject)
         with right:
-            st.markdown("**In words**")
+            st.markdown("**Findings**")
             for sentence in subject.report.sentences:
                 st.markdown(f"- {plain(sentence)}")
             chart(
@@ -76,8 +80,8 @@ def _matrix(subject: Subject) -> None:
     confusion = subject.report.evaluation.confusion
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         what = one_of("Numbers", _VIEWS, key="matrix-view")
-        hide = st.toggle("Hide the diagonal", key="matrix-hide", help="Leaves the colours to the errors.")
-        order = st.toggle("Sort by confusion", key="matrix-sort", help="The class recognised worst stands first.")
+        hide = st.toggle("Hide the diagonal", key="matrix-hide", help="Scales the colors to the errors.")
+        order = st.toggle("Sort by confusion", key="matrix-sort", help="Lists the class with the lowest recall first.")
     figure = charts.confusion_matrix(
         confusion,
         subject.classes,
@@ -117,7 +121,7 @@ def _matrix(subject: Subject) -> None:
 
 
 def _cell_clicked() -> None:
-    """Take the clicked cell over into the two select boxes, which hold the choice."""
+    """Copy the clicked cell into the two select boxes, which store the selection."""
     points = widget_value(_MATRIX)["selection"]["points"]
     if points and "customdata" in points[0]:
         true, predicted = points[0]["customdata"]
@@ -136,14 +140,14 @@ def _cell(subject: Subject) -> None:
         names = subject.classes.names
         codes = range(len(names))
         true = st.selectbox("Label", codes, format_func=names.__getitem__, key=_TRUE, width=140)
-        predicted = st.selectbox("Model's answer", codes, format_func=names.__getitem__, key=_PREDICTED, width=140)
+        predicted = st.selectbox("Predicted label", codes, format_func=names.__getitem__, key=_PREDICTED, width=140)
         order = one_of(
-            "Sorted by",
+            "Sort by",
             {order: order.capitalize() for order in orders},
             key="cell-order",
             show_label=True,
-            help="Confidence: the model's top probability. Loss: −ln of the probability it gives the label. "
-            "Disagreement: how far its probabilities lie from people's votes, or from the label where there are none.",
+            help="Confidence: the top probability. Loss: −ln of the probability of the label. Disagreement: distance of the "
+            "probabilities from people's votes, or from the label without votes.",
         )
     faces, values = rank(subject.predictions, cell_faces(subject.predictions, true, predicted), order, subject.votes)
     happened = "correctly classified as" if true == predicted else "misclassified as"

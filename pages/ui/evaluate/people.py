@@ -1,4 +1,4 @@
-"""How often the model agrees with people, where they part, and its errors by who is to blame."""
+"""Agreement of the model with people: how often, where they disagree, and which errors are due to the label."""
 
 from __future__ import annotations
 
@@ -22,26 +22,25 @@ if TYPE_CHECKING:
     from fer_core.evaluation.agreement import DisagreementOrder, RatedPredictions
 
 _PARTING_ORDERS: Final[dict[DisagreementOrder, str]] = {
-    "both": "Both are sure",
-    "model": "The model is sure",
-    "people": "People are sure",
+    "both": "Both",
+    "model": "Model",
+    "people": "People",
 }
 _KIND_HELP = {
-    "model wrong": "more than half of the people side with the label",
-    "label doubtful": "more than half of the people side with the model",
+    "model wrong": "more than half of the people agree with the label",
+    "label doubtful": "more than half of the people agree with the model",
     "people disagree too": "neither has a majority",
 }
 
 
 def people(subject: Subject) -> None:
-    """How often the model agrees with people, their answers beside its own, and its errors by who is to blame."""
+    """Draw the agreement of the model with people, both confusion matrices, and the errors by cause."""
     with error_boundary("comparing with people"):
         human, kinds = subject.report.human, subject.report.error_kinds
         if human is None or kinds is None:
             st.info(
-                "No FER+ votes are loaded with this data, so there is nothing to compare people with. Put "
-                "fer2013new.csv (from the FER+ project), or a votes.csv of your own (a column file and one for each class), "
-                "beside the data and read it again on the Data page.",
+                "These data have no votes to compare with. Put fer2013new.csv (from the FER+ project) or your own votes.csv "
+                "(a column file and one per class) next to the data and reload them on the Data page.",
                 icon=":material/how_to_vote:",
             )
             return
@@ -52,17 +51,17 @@ def people(subject: Subject) -> None:
             st.metric(
                 "People agree with the label",
                 percent(human.agreement),
-                help=f"Share of {human.rated:,} rated faces whose most voted class is the data's label.",
+                help=f"Share of {human.rated:,} rated faces whose most voted class is the label.",
                 width="content",
             )
             st.metric(
                 "People agree with each other",
                 percent(human.top_share),
-                help="Mean share of a face's votes that the most voted answer gets.",
+                help="Mean share of the votes for the most voted class of a face.",
                 width="content",
             )
             if "NF" in subject.dataset.vote_columns:
-                st.metric("Called no face by all", f"{human.not_faces:,}", width="content")
+                st.metric("Unanimously not a face", f"{human.not_faces:,}", width="content")
         height = charts.matrix_height(len(subject.classes)) - 90
         left, right = st.columns(2, gap="large")
         with left:
@@ -71,7 +70,7 @@ def people(subject: Subject) -> None:
                     subject.report.evaluation.confusion,
                     subject.classes,
                     "rows",
-                    title="What the model answers",
+                    title="Predictions of the model",
                     dark=dark_theme(),
                     clickable=False,
                 ),
@@ -80,22 +79,27 @@ def people(subject: Subject) -> None:
             )
         with right:
             figure = charts.confusion_matrix(
-                human.confusion, subject.classes, "rows", title="What people answer", dark=dark_theme(), clickable=False
+                human.confusion,
+                subject.classes,
+                "rows",
+                title="Majority votes of people",
+                dark=dark_theme(),
+                clickable=False,
             )
-            figure.update_xaxes(title_text="People say")
+            figure.update_xaxes(title_text="Majority vote")
             chart(figure, key="people-people", height=height)
-        st.subheader("Whose error is it?")
+        st.subheader("Causes of the errors")
         counts = {kind: int((kinds == kind).sum()) for kind in ERROR_KINDS}
         total = sum(counts.values())
         if not total:
-            st.info("The model makes no error on a face that people voted on.", icon=":material/check_circle:")
+            st.info("The model makes no error on a face with votes.", icon=":material/check_circle:")
             return
         titles = {kind: f"{kind.capitalize()} ({counts[kind]:,})" for kind in ERROR_KINDS}
         kind = one_of("Kind of error", titles, key="people-kind")
         st.caption(f"{percent(counts[kind] / total, 0)} of the errors: {_KIND_HELP[kind]}.")
         faces = np.flatnonzero(kinds == kind)
         if not len(faces):
-            st.info("There is no such face here.", icon=":material/check_circle:")
+            st.info("No face has this kind of error.", icon=":material/check_circle:")
             return
         faces, _ = rank(subject.predictions, faces, "confidence")
         captions = [
@@ -105,22 +109,20 @@ def people(subject: Subject) -> None:
 
 
 def _agreement(subject: Subject) -> None:
-    """How often the model agrees with a person drawn at random, and the faces where it does not."""
+    """Draw how often the model agrees with a randomly chosen person, and the faces where it does not."""
     rated, agreement = subject.report.rated, subject.report.agreement
     if rated is None or agreement is None:
-        st.info(
-            "No face here has five votes for expressions, so nothing is said about agreement.", icon=":material/info:"
-        )
+        st.info("No face has five votes for expressions, so the agreement cannot be measured.", icon=":material/info:")
         return
     name = cache.models().get(subject.model, subject.name)
     finding = f"{name} {rated.sentence(agreement).removeprefix('The model ')}"
     chart(charts.agreement_bars(agreement, finding), key="people-agreement", height=230)
     st.caption(
-        f"Over {agreement.n:,} faces with at least five votes for expressions; the lines are 95% intervals (bootstrap over "
-        "faces). Best possible: always naming what most people said."
+        f"{agreement.n:,} faces with at least five votes for expressions; lines are 95% intervals (bootstrap over faces). "
+        "Best possible: always predict the majority vote."
     )
     more = st.expander(
-        "Where model and people part", icon=":material/call_split:", key="people-parting", on_change="rerun"
+        "Where model and people disagree", icon=":material/call_split:", key="people-parting", on_change="rerun"
     )
     if more.open:
         with more:
@@ -128,15 +130,15 @@ def _agreement(subject: Subject) -> None:
 
 
 def _partings(subject: Subject, rated: RatedPredictions, n: int) -> None:
-    """The faces whose most voted expression the model does not name."""
-    order = one_of("Which first?", _PARTING_ORDERS, key="people-parting-order", show_label=True)
+    """Draw the faces whose prediction is not the most voted expression."""
+    order = one_of("Sort by confidence of", _PARTING_ORDERS, key="people-parting-order", show_label=True)
     found = rated.disagreements(order)
     if not len(found):
-        st.info("On every face the model names what most people said.", icon=":material/check_circle:")
+        st.info("The model predicts the majority vote of every face.", icon=":material/check_circle:")
         return
     st.caption(
-        f"{len(found):,} of {n:,} faces. Beneath each: what the model predicts and its probability, then what most people "
-        "said and their share."
+        f"{len(found):,} of {n:,} faces. Below each: the prediction and its probability, then the majority vote and its "
+        "share."
     )
     captions = [
         f"{predicted} {_unbroken(confidence)} · {people} {_unbroken(share)}"
@@ -148,5 +150,5 @@ def _partings(subject: Subject, rated: RatedPredictions, n: int) -> None:
 
 
 def _unbroken(share: float) -> str:
-    """``96%`` that a narrow caption does not break."""
+    """Return ``96%`` without a break opportunity."""
     return percent(share, 0).replace(" ", "\N{NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""What the Evaluate page remembers for a browser window."""
+"""State of the Evaluate page in a browser window."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass
 class EvaluateState:
-    """The state of the Evaluate page.
+    """State of the Evaluate page.
 
     Attributes:
-        cell_of: key of the subject that the chosen cell of the matrix belongs to; another subject begins with its most
-            confused cell.
+        cell_of: key of the subject of the selected cell; a new subject starts with its most confused cell.
     """
 
     cell_of: str | None = None

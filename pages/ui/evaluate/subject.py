@@ -1,4 +1,4 @@
-"""What the Evaluate page evaluates: a model on a split, and the outcome with everything it rests on."""
+"""The subject of the Evaluate page: a model on a split, and its evaluation."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is evaluated, and the outcome.
+    """A model on a split, and its evaluation.
 
     Attributes:
-        model: shipped name or run id; ``name`` is what people call it, ``path`` its checkpoint.
+        model: shipped name or run id; ``name`` is its display name, ``path`` its checkpoint.
         dataset: with corrected labels, if marks are used.
         report: all figures.
-        tta, cleaning, extra: as chosen.
-        key: identity of all of this.
+        tta, cleaning, extra: options of the evaluation.
+        key: identity of all fields.
     """
 
     model: str
@@ -53,29 +53,29 @@ class Subject:
 
     @property
     def predictions(self) -> Predictions:
-        """Of the faces at ``positions``."""
+        """Predictions for the faces at ``positions``."""
         return self.report.predictions
 
     @property
     def classes(self) -> ClassList:
-        """Of the labels and the predictions: the data's, as far as the model knows them, then the model's others."""
+        """Classes of labels and predictions: those of the data that the model knows, then the other ones of the model."""
         return self.report.predictions.classes
 
     @property
     def positions(self) -> npt.NDArray[np.int64]:
-        """Where the evaluated faces stand in the data set."""
+        """Indices of the evaluated faces in the data set."""
         return self.report.positions
 
     @property
     def votes(self) -> npt.NDArray[np.int64] | None:
-        """People's votes for each class on the evaluated faces, int64 (n, C)."""
+        """Votes for each class on the evaluated faces, int64 (n, C)."""
         if self.dataset.votes is None:
             return None
         return class_votes(self.dataset.votes[self.positions], self.dataset.vote_columns, self.predictions.classes)
 
 
 def model_names() -> dict[str, str]:
-    """Models that can be evaluated, with names that tell runs of one name apart."""
+    """Models that can be evaluated, with unique display names."""
     found = cache.models()
     when = {run.id: started(run) for run in all_runs()}
     return {model: f"{name} · {when[model]}" if model in when else name for model, name in found.items()}
@@ -91,10 +91,10 @@ def evaluated(
     extra: ExtraClasses = "count",
     sensitivity: float | None = None,
 ) -> Subject:
-    """Evaluate with a progress bar, or take it from the cache; at the model's own sensitivity when it is None.
+    """Evaluate with a progress bar, or return the cached result; at the model's own sensitivity if None.
 
     Raises:
-        DataError, ModelError: it cannot be evaluated.
+        DataError, ModelError: the model cannot be evaluated on the data.
     """
     from fer_core.inference import resolve_model
 
@@ -110,7 +110,7 @@ def evaluated(
 def outputs_of(
     model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, sensitivity: float | None = None
 ) -> Outputs:
-    """The model's outputs for a whole split, with progress on the page the first time."""
+    """Return the outputs of the model for a whole split, and show progress the first time."""
     from fer_core.evaluation.cache import cached_outputs
 
     place = st.empty()
@@ -129,7 +129,7 @@ def outputs_of(
 def predictions_of(
     model: str, name: str, dataset: FaceDataset, split: str, tta: Tta, extra: ExtraClasses
 ) -> Predictions:
-    """The model's predictions for the faces of a split whose class it knows."""
+    """Return the predictions for the faces of a split whose class the model knows."""
     from fer_core.evaluation.matching import match_classes
 
     outputs = outputs_of(model, name, dataset, split, tta)

@@ -1,4 +1,4 @@
-"""The views of an evaluation, one at a time."""
+"""The views of an evaluation."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pages.ui.shell.pickers import one_of
 
 
 def show(subject: Subject) -> None:
-    """The views of an evaluation, one at a time."""
+    """Draw the selected view of an evaluation."""
     views: dict[str, tuple[str, Callable[[Subject], None]]] = {
         "matrix": ("Matrix and faces", matrix_and_faces),
-        "certainty": ("Certainty", certainty),
+        "certainty": ("Calibration", certainty),
         "people": ("People", people),
         "compare": ("Compare", compare),
         "marks": ("Marks", _marks),

@@ -20,10 +20,7 @@ def test_bounds_come_from_the_field():
 
 def test_help_names_bounds_and_default():
     fields = TrainConfig.model_fields
-    assert (
-        help_text(fields["batch_size"])
-        == "Faces per step. If there are fewer training faces, one step takes them all. From 2 to 8192. Default: 128."
-    )
+    assert help_text(fields["batch_size"]) == f"{fields['batch_size'].description} From 2 to 8192. Default: 128."
     assert help_text(fields["learning_rate"]).endswith("More than 0, at most 10. Default: 0.003.")
     assert help_text(AugmentConfig.model_fields["flip"]).endswith("Default: on.")
 

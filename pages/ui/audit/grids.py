@@ -1,4 +1,4 @@
-"""The walls of faces behind the figures: leaks, copies, conflicts, blanks and near duplicates."""
+"""Grids of the faces behind the figures: leaks, duplicates, conflicts, blank images and near-duplicates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PER_PAGE: Final = 48
 GROUPS_PER_PAGE: Final = 12
-LARGEST_DISTANCE: Final = 8  # bits of 64; beyond it most pairs are different people
+LARGEST_DISTANCE: Final = 8  # bits of 64; beyond that, most pairs show different people
 FIRST_DISTANCE: Final = 4
 
 
@@ -42,12 +42,12 @@ def _caption(dataset: FaceDataset, index: int) -> str:
 
 
 def marked_tile(review: Review, index: int, caption: str | None = None) -> Tile:
-    """A face with its split and label beneath, or with other words, and with its mark."""
+    """Return a tile of a face with its split and label, or another caption, and its mark."""
     return face_tile(review.dataset, index, review.caption(index, caption or _caption(review.dataset, index)))
 
 
 def wall_of(review: Review, groups: Sequence[Group], *, key: str, suggestions: dict[int, int] | None = None) -> None:
-    """Groups of faces that can be opened and marked; the bar stands above them."""
+    """Draw groups of faces that can be opened and marked, below the bar of marks."""
     bar = st.container()
     picked = gallery(
         groups, key=f"{key}-{review.dataset.cache_key[:12]}-{session.state_of(MarkingState).round}", selectable=True
@@ -64,17 +64,17 @@ def _group_wall(dataset: FaceDataset, members: Sequence[npt.NDArray[np.int64]], 
     shown = []
     for number, group in enumerate(members[page], page.start + 1):
         names = sorted({dataset.label_name(int(i)) for i in group})
-        note = f"{len(group):,} copies, labelled {joined(names)}"
+        note = f"{len(group):,} duplicates, labeled {joined(names)}"
         shown.append(Group([marked_tile(review, int(i)) for i in group[:24]], f"Group {number:,}", note))
     wall_of(review, shown, key=f"{key}-{page.start}")
 
 
 def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
-    """Faces of one split whose pixels also stand in another."""
+    """Draw faces with an exact duplicate in another split."""
     with error_boundary("showing the leaks"):
         pairs = {pair: positions for pair, positions in found.cross_split.items() if len(positions)}
         if not pairs:
-            st.success("No face stands in two splits.", icon=":material/check_circle:")
+            st.success("No image is in two splits.", icon=":material/check_circle:")
             return
         titles = {pair: f"{pair.replace('/', ' → ')} ({len(positions):,})" for pair, positions in pairs.items()}
         pair = one_of("Splits", titles, key="audit-pair")
@@ -82,8 +82,8 @@ def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
         positions = pairs[pair]
         share = len(positions) / dataset.counts()[second]
         st.markdown(
-            f"**{len(positions):,} faces of {second} ({percent(share)}) also stand in {first}**, pixel for pixel. "
-            f"An accuracy on {second} counts them although the network has seen them."
+            f"**{len(positions):,} {second} images ({percent(share)}) are exact duplicates of {first} images.** "
+            f"They inflate an accuracy measured on {second}."
         )
         groups = found.groups
         at_first = np.flatnonzero(dataset.split == first)
@@ -98,38 +98,38 @@ def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
 
 
 def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
-    """Groups of exact copies, the largest first."""
-    with error_boundary("showing the copies"):
+    """Draw groups of exact duplicates, largest first."""
+    with error_boundary("showing the duplicates"):
         order = np.argsort(found.groups, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(found.groups[order])) + 1)
         members = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
         if not members:
-            st.success("Every face stands in the data once.", icon=":material/check_circle:")
+            st.success("The data have no duplicates.", icon=":material/check_circle:")
             return
-        st.markdown(f"**{len(members):,} groups of exact copies**, the largest first")
+        st.markdown(f"**{len(members):,} groups of exact duplicates**, largest first")
         _group_wall(dataset, members, key="copies")
 
 
 def show_conflicts(dataset: FaceDataset, found: ExactAudit) -> None:
-    """Groups of copies that carry different labels."""
+    """Draw groups of duplicates with different labels."""
     with error_boundary("showing the conflicts"):
         if not found.conflict_groups:
-            st.success("All copies of a face carry the same label.", icon=":material/check_circle:")
+            st.success("All duplicates have the same label.", icon=":material/check_circle:")
             return
         images = sum(len(group) for group in found.conflict_groups)
         st.markdown(
-            f"**{len(found.conflict_groups):,} groups ({images:,} images) carry different labels for the same pixels**"
+            f"**{len(found.conflict_groups):,} groups of duplicates ({images:,} images) have different labels**"
         )
         _group_wall(dataset, found.conflict_groups, key="conflicts")
 
 
 def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
-    """Images of one single grey value."""
+    """Draw images with a single gray value."""
     with error_boundary("showing the blanks"):
         if not len(found.blank):
             st.success("No image is blank.", icon=":material/check_circle:")
             return
-        st.markdown(f"**{len(found.blank):,} images hold one single grey value** and still carry a label")
+        st.markdown(f"**{len(found.blank):,} images have a single gray value** but still a label")
         review = read_review(dataset)
         page = pager(len(found.blank), PER_PAGE, key="blanks")
         wall_of(
@@ -140,26 +140,24 @@ def show_blanks(dataset: FaceDataset, found: ExactAudit) -> None:
 
 
 def show_near_duplicates(dataset: FaceDataset, found: ExactAudit) -> None:
-    """Pairs of nearly equal pictures, up to a distance that can be moved."""
-    with error_boundary("looking for near duplicates"):
+    """Draw pairs of near-duplicates up to an adjustable distance."""
+    with error_boundary("finding near-duplicates"):
         pairs = _near(dataset.cache_key, dataset, found.groups)
         threshold = st.slider(
-            "Pairs may differ in at most … of 64 bits",
+            "Maximum distance (of 64 bits)",
             0,
             LARGEST_DISTANCE,
             FIRST_DISTANCE,
             key="near-threshold",
-            help="Bits of a perceptual hash. Move it while looking at the pairs: where they stop being the same "
-            "photograph, the threshold is too high.",
+            help="Hamming distance of perceptual hashes. If the pairs are different photos, the threshold is too high.",
         )
         within = pairs.within(threshold)
         crossing = int((dataset.split[within.first] != dataset.split[within.second]).sum())
         if not len(within.first):
-            st.success("No two different pictures are that close.", icon=":material/check_circle:")
+            st.success("No two different images are that close.", icon=":material/check_circle:")
             return
         st.markdown(
-            f"**{len(within.first):,} pairs of nearly equal pictures**, {crossing:,} of them across splits; "
-            "those that differ most stand first"
+            f"**{len(within.first):,} pairs of near-duplicates**, {crossing:,} of them across splits, most different first"
         )
         review = read_review(dataset)
         page = pager(len(within.first), GROUPS_PER_PAGE, key=f"near-{threshold}")
