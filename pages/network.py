@@ -1,4 +1,4 @@
-"""Inside the network: its layers and how their sizes follow, its weights, its answers to a face, and its filters."""
+"""Inside the network: layers and their sizes, weights, activations, and filters."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from pages.ui.shell.navigation import require_app
 
 require_app()
 st.title("Inside the network")
-st.write("See how every layer gets its size, what it answers to a face, and which pattern each filter looks for.")
+st.write("See how every layer gets its size, how it responds to a face, and which pattern each filter detects.")
 
 network = None
 with error_boundary("loading the network"):

@@ -1,4 +1,4 @@
-"""Upload: photographs in; every face with its probabilities, what the network looked at, and whether to believe it."""
+"""Upload: predictions for every face in a photo, folder or video, with explanations and their sanity checks."""
 
 import streamlit as st
 
@@ -12,7 +12,8 @@ from pages.ui.upload.ways import choose_sensitivity, choose_way, model_or_none
 require_app()
 st.title("Upload")
 st.write(
-    "Drop in photographs to see how the network reads every face, which pixels it went by, and how far to trust that."
+    "Drop in photos to see what the network predicts for every face, which pixels it relied on, and how far to trust "
+    "the map."
 )
 
 way = choose_way()
@@ -25,10 +26,10 @@ with error_boundary("loading the model"):
 if model is None:
     pass
 elif way == UploadWay.FOLDER:
-    with error_boundary("working on the folder"):
+    with error_boundary("processing the folder"):
         folder(model)
 elif way == UploadWay.VIDEO:
-    with error_boundary("working on the video"):
+    with error_boundary("processing the video"):
         video(model)
 else:
     photographs(way, model)

@@ -24,7 +24,7 @@ def open_with(server, page, files):
     page.goto(server.page("upload"))
     settled(page)
     page.locator("input[type=file]").first.set_input_files([str(file) for file in files])
-    page.get_by_text(f"All {len(files)} photographs").wait_for()
+    page.get_by_text(f"All {len(files)} photos").wait_for()
     settled(page)
 
 
@@ -50,11 +50,11 @@ def test_two_photographs_are_looked_into(server, page):
     assert grad_cam.get_attribute("src") != before
 
     # the test of belief runs
-    page.get_by_role("button", name=re.compile("Test the Grad-CAM map")).click()
+    page.get_by_role("button", name=re.compile("Check the Grad-CAM map")).click()
     page.get_by_text(re.compile("With randomized weights")).first.wait_for()
 
     # a patch dragged over the face moves the bars
-    said = page.get_by_text(re.compile("It still says|It no longer says"))
+    said = page.get_by_text(re.compile("^Still | instead of "))
     first = said.inner_text()
     drag(page, plot.locator(".nsewdrag").first, (0.2, 0.2), (0.8, 0.5))
     wait_until(lambda: said.inner_text() != first)
@@ -74,7 +74,7 @@ def test_two_photographs_are_looked_into(server, page):
     assert said.inner_text() == moved
 
     # the other photograph
-    choose(page, "Photograph", "five")
+    choose(page, "Photo", "five")
     page.get_by_role("img", name=re.compile("^5 faces")).wait_for()
 
 
@@ -100,10 +100,10 @@ def test_what_was_found_is_saved_and_looked_into_by_every_method(server, page):
     page.get_by_role("button", name="Compute the slow methods").click()
     page.get_by_role("img", name=re.compile("^Occlusion for")).wait_for()
     settled(page)
-    page.get_by_role("button", name="Measure it over the whole validation split").click()
+    page.get_by_role("button", name="Measure on the whole validation split").click()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Canceled.").wait_for()
-    page.get_by_role("button", name="Measure it over the whole validation split").click()
+    page.get_by_role("button", name="Measure on the whole validation split").click()
     page.get_by_text(re.compile("validation split: ")).first.wait_for(timeout=180_000)
     settled(page)
 
@@ -116,22 +116,22 @@ def test_a_folder_of_photographs_becomes_a_table_that_grows(server, page, tmp_pa
     page.goto(server.page("upload"))
     settled(page)
     page.get_by_text("Folder", exact=True).click()
-    page.get_by_role("textbox", name="Folder or photograph").fill(str(folder))
+    page.get_by_role("textbox", name="Folder or photo").fill(str(folder))
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Look for faces").click()
-    page.get_by_role("button", name="Look for new photographs").wait_for()
+    page.get_by_role("button", name="Detect faces").click()
+    page.get_by_role("button", name="Check for new photos").wait_for()
     settled(page)
     name, table = downloaded(page, "Download table (CSV)")
     assert name == "faces.csv"
     assert len(table.decode().splitlines()) == 4  # two faces, and the file that is no picture
 
     shutil.copy(TWO[1], folder)
-    page.get_by_role("button", name="Look for new photographs").click()
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Check for new photos").click()
+    page.get_by_role("button", name="Resume").click()
     page.get_by_test_id("stMetricValue").get_by_text("7", exact=True).wait_for()
     settled(page)
-    page.get_by_role("button", name="Forget the earlier table").click()
-    page.get_by_role("button", name="Look for faces").wait_for()
+    page.get_by_role("button", name="Delete earlier results").click()
+    page.get_by_role("button", name="Detect faces").wait_for()
     assert page.get_by_role("button", name="Download table (CSV)").count() == 0
 
 
@@ -170,11 +170,11 @@ def test_a_face_that_was_not_found_is_marked_by_dragging_or_in_numbers(server, p
     page.get_by_role("button", name="Mark", exact=True).click()
     page.get_by_role("img", name=re.compile("^1 face")).wait_for()
     settled(page)
-    page.get_by_text("A face is missing? Mark it yourself").click()
-    page.get_by_role("button", name="Forget the marked faces").click()
+    page.get_by_text("Face missing? Mark it yourself").click()
+    page.get_by_role("button", name="Remove the marked faces").click()
     page.get_by_text("No face was found").wait_for()
     settled(page)
-    photograph = page.get_by_role("figure", name="The photograph, to drag a rectangle in")
+    photograph = page.get_by_role("figure", name="The photo, to drag a rectangle in")
     drag(page, photograph.locator(".nsewdrag").first, (0.3, 0.2), (0.7, 0.8))
     page.get_by_text("It was marked by hand").wait_for()
     page.get_by_role("img", name=re.compile("^1 face")).wait_for()

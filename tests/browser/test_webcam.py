@@ -328,4 +328,4 @@ def test_the_page_says_in_plain_words_why_a_camera_does_not_work(server, page, n
     page.get_by_role("link", name="Take a snapshot").wait_for()
     page.get_by_role("link", name="Use a video file").click()
     page.get_by_role("heading", level=1, name="Upload").wait_for()
-    page.get_by_text("Every face is followed and named in each frame").wait_for()
+    page.get_by_text("Tracks every face and classifies it in each frame").wait_for()

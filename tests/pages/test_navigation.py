@@ -89,7 +89,7 @@ def test_the_chosen_model_is_remembered_by_the_next_window(open_page):
     assert open_page().sidebar.selectbox[0].value == other
 
 
-@pytest.mark.parametrize(("asked", "way"), [("video", "Video"), ("snapshot", "Snapshot"), ("Video", "Photographs")])
+@pytest.mark.parametrize(("asked", "way"), [("video", "Video"), ("snapshot", "Snapshot"), ("Video", "Photos")])
 def test_an_address_asks_for_a_way_into_upload(open_page, asked, way):
     app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
     app.query_params["way"] = asked

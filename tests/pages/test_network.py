@@ -80,7 +80,7 @@ def test_another_architecture_can_be_looked_into_untrained(open_page):
     check(app)
     assert "stages.4.excite.up" in app.dataframe[0].value["Layer"].tolist()
     assert len(tiles(view(app, "weights"))) == 32
-    assert "Nobody trained these" in words(app)
+    assert "Untrained weights are noise" in words(app)
 
 
 def test_activations_of_any_layer_follow_the_chosen_face(open_page):
@@ -106,7 +106,7 @@ def test_a_filter_shows_its_pattern_beside_nine_faces(open_page):
     app.number_input(key="network-filter").set_value(7).run()
     check(app)
     assert "The response climbs from" in words(app)
-    press(app, "Look through all 70 faces")
+    press(app, "Search all 70 faces")
     finish(app, "network-top")
     assert len(tiles(app)) == 9
     strengths = [float(caption.split()[1]) for caption in tiles(app)]
@@ -128,7 +128,7 @@ def test_the_number_stays_within_a_smaller_layer(open_page):
 def test_the_sheet_is_made_with_progress_kept_and_offered(open_page, workspace):
     app = view(open_page("network"), "sheet")
     network_box(app).set_value("seed").run()
-    press(app, "Make the sheet of 128 filters")
+    press(app, "Compute 128 patterns")
     check(app)
     finish(app, "network-sheet")
     assert tiles(app) == [str(number) for number in range(128)]
@@ -142,7 +142,7 @@ def test_the_sheet_is_made_with_progress_kept_and_offered(open_page, workspace):
 def test_cancelling_the_sheet_keeps_the_page(open_page, monkeypatch):
     monkeypatch.setattr(filters, "AscentSettings", partial(AscentSettings, steps=4000))
     app = view(open_page("network"), "sheet")
-    press(app, next(b.label for b in app.button if b.label.startswith("Make the sheet")))
+    press(app, next(b.label for b in app.button if b.label.startswith("Compute ")))
     check(app)
     work = state_in(app, BackgroundState).at["network-sheet"]
     assert work.running
@@ -198,7 +198,7 @@ def test_a_split_may_lack(open_page, monkeypatch):
 
     monkeypatch.setattr(fer_core.data.reading, "load", lambda source, **_: make_dataset(valid=0, test=0))
     app = view(open_page("network"), "filter")
-    assert any(b.label == "Look through all 140 faces" for b in app.button)
+    assert any(b.label == "Search all 140 faces" for b in app.button)
 
 
 def test_the_ring_lies_where_the_filter_answered():

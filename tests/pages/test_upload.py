@@ -106,7 +106,7 @@ def test_hostile_files_are_refused_one_by_one_and_the_others_go_on(open_page):
     assert "\u202e" not in words(app)
     assert r"\<img" in words(app)
     assert any(alt.startswith("2 faces") for alt in images(app))
-    assert next(box for box in app.selectbox if box.label == "Photograph").options[1].endswith("(no face)")
+    assert next(box for box in app.selectbox if box.label == "Photo").options[1].endswith("(no face)")
 
 
 def test_a_heic_of_a_phone_is_read(open_page):
@@ -141,7 +141,7 @@ def test_no_face_is_said_and_one_can_be_marked_by_numbers(open_page):
 
 def test_the_map_is_tested_when_asked(open_page):
     app = open_page("upload")
-    click(app, "Test the Grad-CAM map")
+    click(app, "Check the Grad-CAM map")
     finish(app, "belief")
     assert "randomized weights the map" in words(app)
     assert "Agreement with other methods" in words(app)
@@ -157,7 +157,7 @@ def test_the_slow_methods_come_when_asked(open_page):
 
 def test_the_sentence_is_measured_over_the_validation_split(open_page):
     app = open_page("upload")
-    click(app, "Measure it over the whole validation split")
+    click(app, "Measure on the whole validation split")
     finish(app, "study")
     assert "validation split:" in words(app)
     assert "n = 70" in words(app)
@@ -176,7 +176,7 @@ def charts(app):
 
 
 def patch_said(app):
-    return next(text.value for text in app.markdown if "It still says" in text.value or "no longer" in text.value)
+    return next(text.value for text in app.markdown if "**Still " in text.value or " instead of " in text.value)
 
 
 def patch_number(app, field):
@@ -247,7 +247,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
     app = open_page("upload")
     app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
     app.text_input(key="folder-path").input(str(tmp_path)).run()
-    click(app, "Look for faces")
+    click(app, "Detect faces")
     finish(app, "folder")
     found = {metric.label: metric.value for metric in app.metric}
     assert found == {"Done": "3", "Faces": "2", "Without a face": "1", "Refused": "1"}
@@ -361,7 +361,7 @@ def test_each_sensitivity_has_a_folder_table_of_its_own(open_page, tmp_path):
     for value in (0.25, 0.75):
         slider(app, "Sensitivity").set_value(value).run()
         app.text_input(key="folder-path").input(str(folder)).run()
-        click(app, "Look for faces")
+        click(app, "Detect faces")
         finish(app, "folder")
     tables = [
         list(csv.DictReader(path.read_text().splitlines())) for path in Workspace.default().predictions.glob("*.csv")

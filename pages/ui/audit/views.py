@@ -11,8 +11,8 @@ import streamlit as st
 from fer_core import charts
 from fer_core.evaluation.audit import ExactAudit
 from fer_core.jobs import ACTIVE
-from pages.ui.audit.suspects import search_of, show_suspects
 from pages.ui.audit.grids import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
+from pages.ui.audit.suspects import search_of, show_suspects
 from pages.ui.review.marking import marks_list
 from pages.ui.review.review import read_review
 from pages.ui.shell import session

@@ -1,4 +1,4 @@
-"""What any layer answers to a face that somebody chose."""
+"""Activations of a layer for a selected face."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from fer_core.inference import Classifier
 
 
-_EACH: Final = 2  # faces of each emotion to choose from
+_EACH: Final = 2  # faces of each class to choose from
 
 
 def activations(network: Network) -> None:
-    """What any layer answers to a face that somebody chose."""
+    """Draw the activations of a layer for a selected face."""
     dataset = cache.dataset(session.data_source())
     data_caption(dataset)
     left, right = st.columns([1, 2], gap="large")
@@ -49,7 +49,7 @@ def activations(network: Network) -> None:
 
 
 def _choose_face(dataset: FaceDataset) -> int:
-    """A click on one of a few faces; the first one stands for all until then."""
+    """Draw a few faces and return the clicked one, initially the first."""
     state = state_of(NetworkState)
     rng = np.random.default_rng(state.seed)
     some = [
@@ -60,8 +60,8 @@ def _choose_face(dataset: FaceDataset) -> int:
     position = state.face if state.face is not None and state.face < len(dataset) else some[0]
     label = dataset.label_name(position)
     big = enlarge(dataset.images[position], 192)
-    st.image(big, width=192, alt=f"The chosen face, {label}")
-    st.caption(f"{plain(dataset.ids[position])}, labelled {plain(label)}")
+    st.image(big, width=192, alt=f"Selected face, {label}")
+    st.caption(f"{plain(dataset.ids[position])}, labeled {plain(label)}")
     colors = dataset.classes.colors
     tiles = [
         Tile(str(i), dataset.images[i], str(dataset.ids[i]), dataset.label_name(i), colors[int(dataset.labels[i])])
@@ -95,7 +95,7 @@ def _show_activation(found: Activation, network: Network) -> None:
     if values.ndim == 1:
         active = int((values > 0).sum())
         chart(
-            value_bars(values, f"{active} of {len(values)} numbers are above zero", network.classifier.classes),
+            value_bars(values, f"{active} of {len(values)} activations are positive", network.classifier.classes),
             key=key,
             height=320,
         )
@@ -103,8 +103,8 @@ def _show_activation(found: Activation, network: Network) -> None:
     strength = np.abs(values).max(axis=(1, 2))
     silent = int((strength == 0).sum())
     st.caption(
-        f"{len(values)} maps of {values.shape[1]}×{values.shape[2]}: bright is above zero, dark below, mid-grey is zero; "
-        "one scale for the whole layer." + (f" {silent} are zero everywhere." if silent else "")
+        f"{len(values)} maps of {values.shape[1]}×{values.shape[2]}: bright is positive, dark negative, mid-gray zero, on "
+        "one scale for the layer." + (f" {silent} are zero everywhere." if silent else "")
     )
     tiles = [
         Tile(str(number), enlarge(picture, FACE_SIZE, smooth=False), f"Map {number}", str(number))

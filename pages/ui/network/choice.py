@@ -1,4 +1,4 @@
-"""The network that the Inside the network page looks into, and the choice of one."""
+"""The network shown on the Inside the network page, and its choice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _UNTRAINED: Final = "untrained:"
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """The network that is looked into.
+    """A network to inspect.
 
     Attributes:
-        name: what people call it.
-        classifier: shared with other windows; nothing here changes it.
+        name: display name.
+        classifier: shared with other windows; never modified.
         key: identity of its weights.
-        trained: whether it is more than an architecture with random weights.
+        trained: False for an architecture with random weights.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Network:
 
 
 def choose() -> Network:
-    """Pick a model, or an architecture that was never trained.
+    """Draw the choice of a model or an untrained architecture.
 
     Raises:
         ModelError: the model's file is damaged.
@@ -45,7 +45,7 @@ def choose() -> Network:
         names,
         key="network",
         width=420,
-        help="Every model that can be used, and every architecture with random weights, to see what training changes.",
+        help="All models, and all architectures with random weights for comparison.",
     )
     trained = not chosen.startswith(_UNTRAINED)
     classifier = (

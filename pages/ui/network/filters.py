@@ -1,4 +1,4 @@
-"""Filters on the Inside the network page: one with its pattern and its faces, and all of a layer on one sheet."""
+"""Filters of a layer: the pattern and top faces of one, and the patterns of all."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from fer_core.explanation.filters import Patterns, TopFaces
     from fer_core.models import LayerRow
 
-_NUMBER: Final = "network-filter"  # key of the widget that holds the filter's number
-_RING: Final = 5  # pixels; radius of the ring where the filter answered
+_NUMBER: Final = "network-filter"  # key of the number input
+_RING: Final = 5  # pixels; radius of the ring at the peak response
 
 
 def _choose_layer(network: Network) -> LayerRow:
-    """A convolution; the last one that still makes a picture stands first."""
+    """Draw the choice of a convolution, initially the last one with a spatial map."""
     from fer_core.explanation.layers import last_convolution
 
     rows = {row.label: row for row in layer_rows(network) if row.is_convolution}
@@ -56,7 +56,7 @@ def _choose_layer(network: Network) -> LayerRow:
 
 
 def one_filter(network: Network) -> None:
-    """A filter's pattern and its climb, beside the faces that excite it most."""
+    """Draw the pattern of a filter next to the faces with the highest response."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         layer = _choose_layer(network)
         last = layer.output[0] - 1
@@ -66,15 +66,15 @@ def one_filter(network: Network) -> None:
         set_widget_value(_NUMBER, min(int(wanted), last))
         number = int(st.number_input(f"Filter (0–{last})", 0, last, step=1, key=_NUMBER, width=160))
     left, right = st.columns([1, 1], gap="large")
-    with left, error_boundary("searching for the pattern"):
+    with left, error_boundary("maximizing the activation"):
         _pattern(network, layer, number)
-    with right, error_boundary("looking for the faces"):
+    with right, error_boundary("finding the faces"):
         _faces(network, layer, number)
 
 
-@st.cache_resource(show_spinner="Climbing to the pattern…", max_entries=400)
+@st.cache_resource(show_spinner="Maximizing the activation…", max_entries=400)
 def _found(key: str, layer: str, number: int, _network: Network) -> Patterns:
-    """One filter's pattern; the one on the sheet where the sheet was made."""
+    """Return the pattern of a filter, from the cached patterns of the layer if they exist."""
     from fer_core.explanation.filter_cache import read_cached_patterns
     from fer_core.explanation.filters import maximize_activation
 
@@ -86,7 +86,7 @@ def _pattern(network: Network, layer: LayerRow, number: int) -> None:
     from fer_core.charts import ascent_curve
 
     found = _found(network.key, layer.label, number, network)
-    st.markdown(f"#### The pattern of filter {number}")
+    st.markdown(f"#### Pattern of filter {number}")
     if note := found.note(0):
         st.warning(plain(note), icon=":material/do_not_disturb_on:")
         return
@@ -94,16 +94,16 @@ def _pattern(network: Network, layer: LayerRow, number: int) -> None:
     st.image(
         enlarge(picture, 336),
         width=336,
-        alt=f"The pattern that activates filter {number} of {layer.label} most",
+        alt=f"Pattern that maximizes filter {number} of {layer.label}",
     )
     seen = f"{picture.shape[1]}×{picture.shape[0]} pixels of the face" if picture.shape[0] < FACE_SIZE else "the face"
     st.caption(
-        f"Found by gradient ascent from noise, in {found.curves.shape[1]} steps; shown is what the filter at the middle "
-        f"of the map can see ({seen}). The finished picture gets the response {found.responses[0]:.1f}."
+        f"Activation maximization: gradient ascent from noise in {found.curves.shape[1]} steps, cropped to the receptive "
+        f"field at the center of the map ({seen}). Final response: {found.responses[0]:.1f}."
     )
     curve = found.curves[0]
     chart(
-        ascent_curve(curve, f"The response climbs from {curve[0]:.1f} to {curve[-1]:.1f}"),
+        ascent_curve(curve, f"The response rises from {curve[0]:.1f} to {curve[-1]:.1f}"),
         key=f"network-curve-{layer.label}-{number}",
         height=220,
     )
@@ -112,13 +112,13 @@ def _pattern(network: Network, layer: LayerRow, number: int) -> None:
 def _faces(network: Network, layer: LayerRow, number: int) -> None:
     from fer_core.explanation.filter_cache import cached_top_faces, read_cached_top_faces
 
-    st.markdown("#### The faces that activate it most")
+    st.markdown("#### Faces with the highest response")
     dataset = cache.dataset(session.data_source())
     data_caption(dataset)
     splits = [split for split, n in dataset.counts().items() if n]
     split = str(
         st.segmented_control(
-            "Faces of",
+            "Split",
             splits,
             default="valid" if "valid" in splits else splits[-1],
             format_func=lambda name: f"{SPLIT_NAMES[name]} ({dataset.counts()[name]:,})",
@@ -143,13 +143,13 @@ def _faces(network: Network, layer: LayerRow, number: int) -> None:
         found = background(
             "network-top",
             (network.key, dataset.cache_key, split, layer.label),
-            f"Look through all {dataset.counts()[split]:,} faces",
+            f"Search all {dataset.counts()[split]:,} faces",
             prepare,
-            doing="looking at the faces",
+            doing="searching the faces",
             icon=":material/search:",
-            help="Once for all filters of this layer; the answer is kept.",
+            help="Once for all filters of this layer; the result is cached.",
         )
-        st.caption(f"{source_name(session.data_source())}, for all filters of {layer.label} at once.")
+        st.caption(f"{source_name(session.data_source())}, for all filters of {layer.label}.")
     if found is not None:
         _show_faces(found, dataset, number)
 
@@ -164,7 +164,7 @@ def _show_faces(found: TopFaces, dataset: FaceDataset, number: int) -> None:
             Tile(
                 f"{number}-{rank}",
                 ringed(dataset.images[position], *found.spot(number, rank)),
-                f"{dataset.ids[position]}, labelled {label}",
+                f"{dataset.ids[position]}, labeled {label}",
                 f"{label} {found.responses[number, rank]:.1f}",
                 dataset.classes.color(label),
             )
@@ -173,13 +173,13 @@ def _show_faces(found: TopFaces, dataset: FaceDataset, number: int) -> None:
     labels = [dataset.label_name(int(position)) for position in found.positions[number]]
     most = max(set(labels), key=labels.count)
     st.caption(
-        f"The response stands beneath each face, the ring is where it was reached. {labels.count(most)} of these "
-        f"{len(labels)} are labelled {plain(most)}."
+        f"Below each face: its response; the ring marks its position. {labels.count(most)} of these {len(labels)} faces are "
+        f"labeled {plain(most)}."
     )
 
 
 def ringed(face: npt.NDArray[np.uint8], x: float, y: float) -> npt.NDArray[np.uint8]:
-    """A face with a white ring at a place given in shares of its sides."""
+    """Draw a white ring on a face at a position relative to its sides."""
     marked = face.copy()
     centre = round(x * FACE_SIZE), round(y * FACE_SIZE)
     cv2.circle(marked, centre, _RING + 1, 0, 1, cv2.LINE_AA)
@@ -191,22 +191,22 @@ def ringed(face: npt.NDArray[np.uint8], x: float, y: float) -> npt.NDArray[np.ui
 
 
 def whole_sheet(network: Network) -> None:
-    """The patterns of all filters of a layer: a job with progress, kept, to be downloaded and clicked."""
+    """Draw the patterns of all filters of a layer, computed as a cached background task."""
     from fer_core.explanation.filter_cache import cached_patterns, read_cached_patterns
 
     layer = _choose_layer(network)
     found = read_cached_patterns(network.classifier, layer.label, workspace=session.workspace())
     if found is None:
         st.caption(
-            f"For each of the {layer.output[0]} filters of {layer.label} a picture is changed step by step until it "
-            "activates that filter as much as it can. It takes a quarter of a minute on an idle machine and is kept."
+            f"Activation maximization finds, for each of the {layer.output[0]} filters of {layer.label}, an image with the "
+            "highest response. It takes about 15 seconds, and the result is cached."
         )
 
         def prepare() -> Task:
             def task(report: Report, stop: Stop) -> Patterns:
                 latest: list[Any] = [None]
 
-                def look(pictures: npt.NDArray[np.uint8]) -> None:
+                def keep_latest(pictures: npt.NDArray[np.uint8]) -> None:
                     latest[0] = pictures
 
                 return cached_patterns(
@@ -214,7 +214,7 @@ def whole_sheet(network: Network) -> None:
                     layer.label,
                     workspace=session.workspace(),
                     on_progress=lambda done, total: report(done, total, latest[0]),
-                    on_preview=look,
+                    on_preview=keep_latest,
                     should_stop=stop,
                 )
 
@@ -223,9 +223,9 @@ def whole_sheet(network: Network) -> None:
         found = background(
             "network-sheet",
             (network.key, layer.label),
-            f"Make the sheet of {layer.output[0]} filters",
+            f"Compute {layer.output[0]} patterns",
             prepare,
-            doing="climbing, step",
+            doing="maximizing the activations, step",
             icon=":material/grid_view:",
             show=_so_far,
         )
@@ -234,12 +234,12 @@ def whole_sheet(network: Network) -> None:
 
 
 def _so_far(work: Work) -> None:
-    """The patterns as they are growing."""
+    """Draw intermediate patterns."""
     from fer_core.explanation.contact_sheet import contact_sheet
 
     if work.seen is not None:
         some = work.seen[:32]
-        st.image(contact_sheet(some, [str(i) for i in range(len(some))], side=48), alt="The first patterns so far")
+        st.image(contact_sheet(some, [str(i) for i in range(len(some))], side=48), alt="Intermediate patterns")
 
 
 def _show_sheet(found: Patterns, network: Network) -> None:

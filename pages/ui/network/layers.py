@@ -1,4 +1,4 @@
-"""The layer table: how each size and each number of parameters comes about."""
+"""The layer table with the derivation of each size and parameter count."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ def layers(network: Network) -> None:
 
 
 def shape(sides: Sequence[int]) -> str:
-    """``128 × 6 × 6``."""
+    """Return a shape as ``128 × 6 × 6``."""
     return " × ".join(str(side) for side in sides)

@@ -1,4 +1,4 @@
-"""What the Inside the network page remembers for a browser window."""
+"""State of the Inside the network page in a browser window."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass
 class NetworkState:
-    """The state of the Inside the network page.
+    """State of the Inside the network page.
 
     Attributes:
-        layer: label of the convolution whose filters were shown last, on whichever network.
-        asked_filter: number of the filter to open in the next run: a click on the sheet asks for it.
-        face: position of the chosen face in the data in use; None until one is clicked.
-        seed: decides which random faces there are to choose from.
+        layer: label of the convolution shown last, of any network.
+        asked_filter: number of the filter to open in the next run, after a click on a pattern.
+        face: index of the selected face in the data in use, or None.
+        seed: seed of the random faces to choose from.
     """
 
     layer: str | None = None
@@ -22,5 +22,5 @@ class NetworkState:
     seed: int = 0
 
     def reshuffle(self) -> None:
-        """Offer other random faces."""
+        """Draw other random faces."""
         self.seed += 1

@@ -1,4 +1,4 @@
-"""The views of a network, one at a time."""
+"""The views of a network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pages.ui.shell.session import set_widget_value, state_of
 
 @dataclass(frozen=True)
 class View:
-    """One way to look into a network.
+    """A view of a network.
 
     Attributes:
-        title: what its button says.
-        doing: what drawing it does, to follow "while".
-        draw: draws it.
+        title: label of its button.
+        doing: what drawing does, to follow "while".
+        draw: draws the view.
     """
 
     title: str
@@ -37,15 +37,15 @@ VIEWS: Final = {
     "weights": View("First weights", "showing the weights", weights),
     "activations": View("Activations", "showing the activations", activations),
     "filter": View("One filter", "showing the filter", one_filter),
-    "sheet": View("All filters", "showing the sheet", whole_sheet),
+    "sheet": View("All filters", "showing the patterns", whole_sheet),
 }
-_VIEW: Final = "network-view"  # key of the choice
+_VIEW: Final = "network-view"
 
 
 def show(network: Network) -> None:
-    """The choice of a view, and the chosen one."""
-    if state_of(NetworkState).asked_filter is not None:  # a widget's value can only be set before it is drawn
+    """Draw the choice of a view and the selected view."""
+    if state_of(NetworkState).asked_filter is not None:  # set before the widget is drawn
         set_widget_value(_VIEW, "filter")
-    view = VIEWS[one_of("Look at", {name: view.title for name, view in VIEWS.items()}, key=_VIEW)]
+    view = VIEWS[one_of("View", {name: view.title for name, view in VIEWS.items()}, key=_VIEW)]
     with error_boundary(view.doing):
         view.draw(network)

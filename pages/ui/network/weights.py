@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 
 
 def weights(network: Network) -> None:
-    """The kernels of the first convolution, which look at the face's own pixels."""
+    """Draw the kernels of the first convolution, whose input is the image."""
     from fer_core.explanation.contact_sheet import to_gray
     from fer_core.explanation.layers import convolutions
     from fer_core.explanation.layers import weights as kernels
 
     row = convolutions(network.classifier.model)[0]
     found = kernels(network.classifier.model, row)
-    st.markdown(f"#### The {len(found)} kernels of {plain(row.label)}")
+    st.markdown(f"#### {len(found)} kernels of {plain(row.label)}")
     st.caption(
-        f"Each is {found.shape[2]}×{found.shape[3]} numbers that slide over the face: bright adds, dark takes away, "
-        "mid-grey is zero. "
+        f"Each kernel has {found.shape[2]}×{found.shape[3]} weights: bright is positive, dark negative, mid-gray zero. "
         + (
-            "Edges of one direction, spots and soft patches are what training makes of noise."
+            "Training turns noise into oriented edges, spots and smooth patches."
             if network.trained
-            else "Nobody trained these: they are noise."
+            else "Untrained weights are noise."
         )
     )
     tiles = [

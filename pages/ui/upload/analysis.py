@@ -1,4 +1,4 @@
-"""Photographs from the files to the one face that is explained: what stands where on the page."""
+"""The photo view of the Upload page: photos, the selected face, and its explanation."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pages.ui.shell.navigation import UploadWay
 from pages.ui.upload.by_hand import mark_by_hand
 from pages.ui.upload.explain import explain_face
 from pages.ui.upload.face import choose_face, no_face, show_face
-from pages.ui.upload.photo_cache import Looked, Model
-from pages.ui.upload.photos import choose_photo, look_at, no_photo, show_photo, show_refused
+from pages.ui.upload.photo_cache import AnalyzedPhoto, Model
+from pages.ui.upload.photos import analyze_uploads, choose_photo, no_photo, show_photo, show_refused
 from pages.ui.upload.ways import choose_photos
 
 
 def photographs(way: UploadWay, model: Model) -> None:
-    """Look for faces in the photographs brought; show one photograph, and explain one of its faces."""
+    """Detect faces in the photos, show one photo, and explain one of its faces."""
     photo, face = None, None
-    with error_boundary("looking for faces"):
-        photos = look_at(choose_photos(way), model)
+    with error_boundary("detecting faces"):
+        photos = analyze_uploads(choose_photos(way), model)
         show_refused(photos)
         photo = choose_photo(photos, model.classifier.labels, model)
         if not photos:
             no_photo(way)
     if photo is not None:
         picture, about = st.columns([3, 2], gap="large")
-        with picture, error_boundary("showing the photograph"):
+        with picture, error_boundary("showing the photo"):
             _photo(photo, model)
         with about, error_boundary("showing the face"):
             number = choose_face(photo)
@@ -38,15 +38,13 @@ def photographs(way: UploadWay, model: Model) -> None:
     session.sent_face_shown()
 
 
-def _photo(photo: Looked, model: Model) -> None:
+def _photo(photo: AnalyzedPhoto, model: Model) -> None:
     if not photo.result.faces:
         no_face()
         mark_by_hand(photo)
         return
     show_photo(photo, model.classifier.labels, model)
-    more = st.expander(
-        "A face is missing? Mark it yourself", icon=":material/crop_free:", key="mark", on_change="rerun"
-    )
+    more = st.expander("Face missing? Mark it yourself", icon=":material/crop_free:", key="mark", on_change="rerun")
     if more.open:
         with more:
             mark_by_hand(photo)

@@ -1,4 +1,4 @@
-"""Marking a face that was not found: a rectangle dragged in the photograph, or four numbers."""
+"""Mark a missed face: drag a rectangle in the photo, or enter four numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import streamlit as st
 from fer_core.charts import selectable
 from pages.ui.shell import session
 from pages.ui.shell.session import state_of
-from pages.ui.upload.photo_cache import Box, Looked
+from pages.ui.upload.photo_cache import AnalyzedPhoto, Box
 from pages.ui.upload.state import UploadState
 
 _FIELDS: Final = ("Left", "Top", "Width", "Height")
 
 
-def mark_by_hand(photo: Looked) -> None:
-    """Mark a face with a rectangle dragged in the photograph, or with four numbers."""
+def mark_by_hand(photo: AnalyzedPhoto) -> None:
+    """Draw the photo to drag a rectangle in, and four number inputs."""
     result = photo.result
     key = f"mark-{photo.digest[:12]}"
     state = state_of(UploadState)
@@ -36,10 +36,10 @@ def mark_by_hand(photo: Looked) -> None:
         on_select=dragged,
         selection_mode="box",
         config={"displayModeBar": False},
-        alt="The photograph, to drag a rectangle in",
+        alt="The photo, to drag a rectangle in",
     )
     with st.form(f"{key}-form", border=False):
-        st.caption("Or give the rectangle in pixels:")
+        st.caption("Or enter the rectangle in pixels:")
         side = min(result.width, result.height)
         preset = (result.width - side // 2) // 2, (result.height - side // 2) // 2, max(1, side // 2), max(1, side // 2)
         highest = (result.width - 1, result.height - 1, result.width, result.height)
@@ -52,13 +52,13 @@ def mark_by_hand(photo: Looked) -> None:
                 x, y, w, h = (float(value) for value in box)
                 state.mark(photo.digest, (x, y, w, h))
                 st.rerun()
-    if marked and st.button("Forget the marked faces", icon=":material/undo:"):
+    if marked and st.button("Remove the marked faces", icon=":material/undo:"):
         state.unmark(photo.digest)
         st.rerun()
 
 
 def selected_box(key: str) -> Box | None:
-    """Left, top, width and height of the last rectangle selected in a plotly chart; None where there is none."""
+    """Return left, top, width and height of the last rectangle selected in a Plotly chart, or None."""
     chosen: Any = session.widget_value(key)
     boxes = chosen.get("selection", {}).get("box", []) if chosen else []
     if not boxes:
@@ -68,7 +68,7 @@ def selected_box(key: str) -> Box | None:
 
 
 def _within(box: Box, width: int, height: int) -> Box:
-    """A rectangle cut off at the picture's edges, at least a pixel large."""
+    """Clip a rectangle to the image, at least one pixel large."""
     x, y = min(max(box[0], 0.0), width - 1.0), min(max(box[1], 0.0), height - 1.0)
     right, bottom = min(box[0] + box[2], float(width)), min(box[1] + box[3], float(height))
     return round(x, 1), round(y, 1), round(max(1.0, right - x), 1), round(max(1.0, bottom - y), 1)

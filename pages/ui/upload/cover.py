@@ -1,4 +1,4 @@
-"""Covering a part of the face by hand, with the bars before and after."""
+"""Occlude a part of the face by hand and compare the probabilities."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from pages.ui.upload.photo_cache import Model
 from pages.ui.upload.state import UploadState
 
 _COVERED: Final = "cover"
-_MOUTH: Final = (14, 32, 20, 10)  # left, top, width, height in a face framed as FER2013 frames it
+_MOUTH: Final = (14, 32, 20, 10)  # left, top, width, height in a face cropped as in FER2013
 
 
 def cover_by_hand(face: FacePrediction, model: Model) -> None:
-    """A patch of the face covered with grey, and the bars before and after; nothing is drawn until it is unfolded."""
+    """Draw an expander that occludes a patch of the face with gray; computes nothing while it is closed."""
     more = st.expander("Cover a part of the face", icon=":material/visibility_off:", key=_COVERED, on_change="rerun")
     if more.open:
         with more:
@@ -32,7 +32,7 @@ def cover_by_hand(face: FacePrediction, model: Model) -> None:
 
 
 def _patch(face: FacePrediction, model: Model) -> None:
-    """The face to drag a rectangle in, what the network sees then, and what it says."""
+    """Draw the face to drag a rectangle in, the occluded face, and both predictions."""
     state = session.state_of(UploadState)
     key = f"cover-{model.name}-{hash(face.crop.tobytes())}"
     names = [f"{key}-{field}" for field in ("left", "top", "width", "height")]
@@ -45,12 +45,12 @@ def _patch(face: FacePrediction, model: Model) -> None:
             for name, value in zip(names, (left, top, max(1, right - left), max(1, bottom - top)), strict=True):
                 session.set_widget_value(name, value)
 
-    # Streamlit forgets the fields while they are folded away; only what is set anew in a run is shown in the browser.
+    # Streamlit drops the values of undrawn fields, and the browser shows only values that the current run sets.
     for name, value in zip(names, state.patches.get(key, _MOUTH), strict=True):
         session.preset_widget(name, value)
     select, result, bars = st.columns([1, 1, 2], gap="medium")
     with select:
-        st.caption("Drag a rectangle, or type one.")
+        st.caption("Drag a rectangle, or enter one.")
         big = png(enlarge(face.crop, 8 * FACE_SIZE), fast=True)
         st.plotly_chart(
             selectable(big, FACE_SIZE, FACE_SIZE, "png").update_layout(height=230),
@@ -64,28 +64,26 @@ def _patch(face: FacePrediction, model: Model) -> None:
     state.patches[key] = values
     covered = occlude(model.classifier, face.crop, *values)
     with result:
-        st.caption("What the network sees then.")
+        st.caption("The occluded face.")
         shown = enlarge(covered.face, 5 * FACE_SIZE, smooth=False)
         st.image(shown, width=230, alt="The face with the patch")
     with bars:
         before, after = (face.labels[int(p.argmax())] for p in (covered.before, covered.after))
         fall = float(covered.after[face.labels.index(before)] - covered.before[face.labels.index(before)])
         if before == after:
-            title = (
-                f"It still says {after}; {before} {'falls' if fall < 0 else 'rises'} by {abs(100 * fall):.0f} points"
-            )
+            title = f"Still {after}; {before} {'falls' if fall < 0 else 'rises'} by {abs(100 * fall):.0f} points"
         else:
-            title = f"It no longer says {before} but {after}; {before} falls by {abs(100 * fall):.0f} points"
+            title = f"{after} instead of {before}; {before} falls by {abs(100 * fall):.0f} points"
         chart(
-            probability_bars(face.classes, covered.after, title, other=covered.before, names=("covered", "as it is")),
+            probability_bars(face.classes, covered.after, title, other=covered.before, names=("occluded", "original")),
             key=f"{_COVERED}-bars",
             height=330,
         )
-        st.caption("Filled: with the patch. Hollow: without.")
+        st.caption("Filled: occluded. Hollow: original.")
 
 
 def _patch_numbers(keys: Sequence[str]) -> tuple[int, ...]:
-    """Four number inputs for the patch, in pixels of the face."""
+    """Draw four number inputs for the patch, in pixels of the face."""
     fields: list[Any] = []
     rows = st.columns(2), st.columns(2)
     places = [column for row in rows for column in row]

@@ -1,4 +1,4 @@
-"""Why the network said so: maps of several methods, whether to believe them, and where they lie."""
+"""Explain a prediction: saliency maps, their sanity checks, and their share per region."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SIDE: Final = 336  # pixels of an overlay
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One face with the question asked about it."""
+    """A face, and the class to explain."""
 
     face: FacePrediction
     model: Model
@@ -42,13 +42,13 @@ class Case:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What results belong to."""
+        """Identity for cached results."""
         return self.face.crop.tobytes(), self.model, self.target
 
 
 def explain_face(face: FacePrediction, model: Model) -> None:
-    """Everything about one face, from the maps down to covering it by hand."""
-    st.subheader("What the network looked at")
+    """Draw the maps of a face, their tests, and the occlusion."""
+    st.subheader("What the network relied on")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         target = st.selectbox(
             "Explain the class",
@@ -57,9 +57,9 @@ def explain_face(face: FacePrediction, model: Model) -> None:
             format_func=lambda name: f"{name} (predicted)" if name == face.label else name,
             key=f"target-{face.label}",
             width=220,
-            help="The maps answer: which pixels speak for this class?",
+            help="The maps show which pixels support this class.",
         )
-        opacity = st.slider("Opacity of the map", 0, 100, 60, 5, format="%d %%", key="opacity", width=260)
+        opacity = st.slider("Opacity of the map", 0, 100, 60, 5, format="%d%%", key="opacity", width=260)
     case = Case(face, model, target)
     with error_boundary("explaining the face"):
         maps = _maps(case, opacity / 100)
@@ -76,7 +76,7 @@ def explain_face(face: FacePrediction, model: Model) -> None:
 
 
 def _maps(case: Case, opacity: float) -> dict[str, Saliency]:
-    """The fast maps at once, the slow ones behind a button, side by side."""
+    """Draw the fast maps and a button for the slow ones; returns all computed maps."""
     maps = {name: saliency(case.face.crop, case.model, name, case.target) for name in _FAST}
     row = st.container(horizontal=True, gap="small")
     slow: dict[str, Saliency] | None = background(
@@ -124,14 +124,14 @@ def _slow_maps(case: Case) -> Task:
 
 
 def _method(maps: dict[str, Saliency]) -> str | None:
-    """Which map the tests below are about; None where every map is empty."""
+    """Draw the choice of the map to test; None if every map is empty."""
     usable = [name for name in METHODS if name in maps and maps[name].note is None]
     if not usable:
-        st.info("There is no map to test for this class.", icon=":material/info:")
+        st.info("The maps of this class are empty.", icon=":material/info:")
         return None
     return str(
         st.pills(
-            "Test the map of",
+            "Map to test",
             usable,
             format_func=lambda name: METHODS[name].title,
             default="gradcam" if "gradcam" in usable else usable[0],
@@ -142,10 +142,10 @@ def _method(maps: dict[str, Saliency]) -> str | None:
 
 
 def _belief(case: Case, found: Saliency) -> None:
-    st.markdown("#### Is it to be believed?")
+    st.markdown("#### Sanity checks")
     st.caption(
-        "Pixels the map calls important are taken away and brought in, against random orders; other methods are asked; "
-        "and the network's weights are scrambled, after which an honest map must look different."
+        "Deletes and inserts pixels in the order of the map and in random orders, compares the map with other methods, and "
+        "randomizes the weights of the network: a faithful map then has to change."
     )
 
     def prepare() -> Task:
@@ -157,9 +157,9 @@ def _belief(case: Case, found: Saliency) -> None:
     sanity: SanityReport | None = background(
         "belief",
         (*case.identity, found.method),
-        f"Test the {METHODS[found.method].title} map",
+        f"Check the {METHODS[found.method].title} map",
         prepare,
-        doing="testing the map",
+        doing="checking the map",
         icon=":material/science:",
     )
     if sanity is None:
@@ -173,28 +173,28 @@ def _belief(case: Case, found: Saliency) -> None:
 
 
 def _studied_split(dataset: FaceDataset | None) -> str:
-    """The split whose faces are studied: validation where there is one, as there usually is."""
+    """Return the split to measure: validation if there is one."""
     counts = {} if dataset is None else dataset.counts()
     return next((split for split in ("valid", "test", "train") if counts.get(split)), "valid")
 
 
 def _regions(case: Case, found: Saliency) -> None:
-    st.markdown("#### Eyes and mouth?")
+    st.markdown("#### Regions of the face")
     face = case.face
     places = landmarks_in_crop(face.face, face.square) if face.face is not None else None
     masks = region_masks(places)
     here, area = shares(found.positive, masks), areas(masks)
     if here is None:
-        st.info("The map is empty, so it has no shares.")
+        st.info("The map is empty.")
         return
     title = METHODS[found.method].title
     sentence = (
-        f"On this face eyes and mouth hold {percent(here['eyes'] + here['mouth'], 0)} of the {title} attribution on "
+        f"Eyes and mouth get {percent(here['eyes'] + here['mouth'], 0)} of the {title} attribution on "
         f"{percent(area['eyes'] + area['mouth'], 0)} of the area"
     )
     chart(region_bars(here, area, sentence), key="region-bars", height=240)
     if places is None:
-        st.caption("The face was marked by hand, so the regions lie where FER2013's faces have them.")
+        st.caption("The face was marked by hand, so the regions are the average ones of FER2013 faces.")
     source = session.data_source()
     split = SPLIT_NAMES[_studied_split(cache.loaded_dataset(source))]
 
@@ -212,7 +212,7 @@ def _regions(case: Case, found: Saliency) -> None:
     study: RegionStudy | None = background(
         "study",
         (case.model, found.method, source),
-        f"Measure it over the whole {split} split",
+        f"Measure on the whole {split} split",
         prepare,
         doing="measuring the faces",
         icon=":material/groups:",

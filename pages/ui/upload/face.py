@@ -1,4 +1,4 @@
-"""One face of a photograph: choosing it, and what the network says of it."""
+"""The selected face of a photo and its prediction."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fer_core.images import enlarge
 from fer_core.photos import FacePrediction
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain
-from pages.ui.upload.photo_cache import Looked, Model
+from pages.ui.upload.photo_cache import AnalyzedPhoto, Model
 
 
-def choose_face(photo: Looked) -> int | None:
-    """The number of the face to look into, from 0; None where there is none."""
+def choose_face(photo: AnalyzedPhoto) -> int | None:
+    """Draw the choice of a face; returns its index, or None without faces."""
     faces = photo.result.faces
     if not faces:
         return None
@@ -37,11 +37,11 @@ def choose_face(photo: Looked) -> int | None:
 
 
 def show_face(face: FacePrediction, number: int, model: Model) -> None:
-    """What the network saw of a face, and what it says."""
+    """Draw the crop of a face and its probabilities."""
     threshold = model.classifier.abstain_below
     if face.abstained:
         title = f"Face {number + 1}: not sure"
-        words = f"The likeliest, {face.label}, has {percent(face.probability, 0)}; below {percent(threshold, 0)} this model does not commit itself."
+        words = f"The top class, {face.label}, has {percent(face.probability, 0)}; below {percent(threshold, 0)} this model abstains."
     else:
         title = f"Face {number + 1}: {face.label}, {percent(face.probability, 0)}"
         words = ""
@@ -51,12 +51,8 @@ def show_face(face: FacePrediction, number: int, model: Model) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         enlarged = enlarge(face.crop, 192, smooth=False)
         st.image(enlarged, width=150, alt="The face as the network sees it")
-        origin = (
-            "It was marked by hand."
-            if face.face is None
-            else f"The detector is {percent(face.face.score, 0)} sure that this is a face."
-        )
-        st.caption(f"All the network sees: 48×48 grey pixels. {plain(origin)}", width=165)
+        origin = "Marked by hand." if face.face is None else f"Face detector: {percent(face.face.score, 0)} confident."
+        st.caption(f"Network input: 48×48 gray pixels. {plain(origin)}", width=165)
 
 
 def _name(face: FacePrediction) -> str:
@@ -64,14 +60,14 @@ def _name(face: FacePrediction) -> str:
 
 
 def words_of(face: FacePrediction) -> str:
-    """``happy 93%``."""
+    """Return label and probability: ``happy 93%``."""
     return f"{_name(face)} {percent(face.probability, 0)}"
 
 
 def no_face() -> None:
-    """The detector found nothing."""
+    """Say that the detector found no face."""
     st.info(
-        "No face was found in this photograph. Faces should be upright, turned to the camera and not too small; "
-        "or mark one here yourself.",
+        "No face was detected in this photo. Faces should be upright, frontal and not too small. You can also mark one "
+        "yourself below.",
         icon=":material/search_off:",
     )

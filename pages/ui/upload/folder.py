@@ -1,4 +1,4 @@
-"""Whole folders of photographs: long work with progress, and a table to take away."""
+"""The folder view of the Upload page: progress, and a table of all faces."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ _ROWS_SHOWN = 2000
 
 
 def folder(model: Model) -> None:
-    """A folder on this machine: every photograph in it into one table, which grows as the work goes on."""
+    """Draw the choice of a folder, and process all its photos into a growing table."""
     st.caption(
-        "Every photograph in a folder and its sub-folders. Nothing in it is changed; the table is kept in the workspace."
+        "Processes every photo in a folder and its subfolders. The folder stays unchanged; the table is saved in the workspace."
     )
-    typed = st.text_input(
-        "Folder or photograph on this machine", placeholder="/home/me/pictures", key="folder-path"
-    ).strip()
+    typed = st.text_input("Folder or photo on this machine", placeholder="/home/me/pictures", key="folder-path").strip()
     if not typed:
         return
     path = Path(typed).expanduser()
     files = find_photos([path])
     table = _table_of(path, model)
-    st.markdown(f"**{len(files):,}** photograph{'s' if len(files) != 1 else ''} in {plain(path)}")
+    st.markdown(f"**{len(files):,}** photo{'s' if len(files) != 1 else ''} in {plain(path)}")
     kept = table.is_file()
-    if kept and st.button("Forget the earlier table", icon=":material/delete:", type="tertiary"):
+    if kept and st.button("Delete earlier results", icon=":material/delete:", type="tertiary"):
         discard("folder")
         table.unlink(missing_ok=True)
         st.rerun()
@@ -61,13 +59,13 @@ def folder(model: Model) -> None:
     done = background(
         "folder",
         (str(path), model),
-        "Go on" if kept else "Look for faces",
+        "Resume" if kept else "Detect faces",
         prepare,
-        doing="looking for faces",
+        doing="detecting faces",
         icon=":material/search:",
-        help="Photographs that stand in the table already are not looked at again.",
+        help="Skips photos that are already in the table.",
     )
-    if done and st.button("Look for new photographs", icon=":material/refresh:"):
+    if done and st.button("Check for new photos", icon=":material/refresh:"):
         discard("folder")
         st.rerun()
     if table.is_file():
@@ -75,9 +73,9 @@ def folder(model: Model) -> None:
 
 
 def _table_of(path: Path, model: Model) -> Path:
-    """One table for each folder, model and sensitivity, whatever the folder's name is made of."""
+    """Return the path of the table of a folder, model and sensitivity."""
     identity = f"{path.resolve()}\0{model.name}\0{model.changed}"
-    if model.sensitivity:  # a table of the first version, which knew none, is continued
+    if model.sensitivity:  # version 1 had no sensitivity; its tables are continued
         identity += f"\0{model.sensitivity:g}"
     return session.workspace().predictions / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.csv"
 
@@ -90,11 +88,11 @@ def _show_table(table: Path) -> None:
     faults = sum(1 for row in rows if row["error"])
     faces = sum(1 for row in rows if row["face"])
     with st.container(horizontal=True, gap="medium"):
-        for title, value in (("Done", len(photos)), ("Faces", faces), ("Without a face", without), ("Refused", faults)):
+        for title, value in (("Photos", len(photos)), ("Faces", faces), ("No face", without), ("Unreadable", faults)):
             st.metric(title, f"{value:,}", width="content")
     st.dataframe(rows[:_ROWS_SHOWN], hide_index=True)
     if len(rows) > _ROWS_SHOWN:
-        st.caption(f"The first {_ROWS_SHOWN:,} of {len(rows):,} rows; the csv has them all.")
+        st.caption(f"The first {_ROWS_SHOWN:,} of {len(rows):,} rows; the CSV has all.")
     st.download_button(
         "Download table (CSV)", content, "faces.csv", "text/csv", icon=":material/download:", on_click="ignore"
     )

@@ -1,4 +1,4 @@
-"""Photographs looked at, and faces explained: computed once for each content and model, for all browser windows."""
+"""Caches of analyzed photos and saliency maps per content and model, shared by all browser windows."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.errors import log_internal_error
 
 PREVIEW = 1100
-"""Longest side of the copy that is shown, in pixels."""
+"""Longest side of the displayed photo in pixels."""
 
 _READABLE = 800
-"""Longest side of the picture that boxes and names are drawn on, at least."""
+"""Minimum longest side in pixels of a photo with boxes and labels."""
 
 _PEN: Final = ThreadPoolExecutor(1, "draw")
-"""Draws what is shown: OpenCV 5 reads its font anew (20 ms) in every thread, and Streamlit runs a page in a new one each time."""
+"""Thread that draws: OpenCV 5 loads its font once per thread (20 ms), and Streamlit runs each script in a new thread."""
 
 Box = tuple[float, float, float, float]
-"""Left, top, width and height in pixels of the photograph."""
+"""Left, top, width and height in pixels of the photo."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model with the time of its file, so that a changed file counts as another model, and its sensitivity."""
+    """A model at a sensitivity, with the modification time of its file as part of its identity."""
 
     name: str
     changed: int
@@ -47,23 +47,23 @@ class Model:
 
     @classmethod
     def of(cls, name: str) -> Model:
-        """The model of this name as it is now.
+        """Return the current version of a model.
 
         Raises:
-            ModelError: there is none.
+            ModelError: the model does not exist.
         """
         changed = resolve_model(name, session.workspace()).stat().st_mtime_ns
         return cls(name, changed, sensitive_classifier(name).sensitivity)
 
     @property
     def classifier(self) -> Classifier:
-        """Loaded once."""
+        """The classifier, loaded once."""
         return cache.classifier(self.name, self.sensitivity)
 
 
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """A file somebody brought: its name, which is only ever shown, its bytes, and faces marked beforehand."""
+    """An uploaded file: its name for display, its bytes, and known face boxes."""
 
     name: str
     data: bytes
@@ -71,29 +71,29 @@ class Upload:
 
     @cached_property
     def digest(self) -> str:
-        """Of the content."""
+        """SHA-256 of the file's bytes, hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
-    """A photograph with its faces: those found, then those marked by hand."""
+class AnalyzedPhoto:
+    """A photo with its faces: detected ones, then those marked by hand."""
 
     upload: Upload
     digest: str
     result: PhotoResult
     preview: bytes
-    """JPEG, at most :data:`PREVIEW` pixels long, nothing drawn on it; empty where the file was refused."""
+    """Plain JPEG, at most :data:`PREVIEW` pixels long; empty if the file is unreadable."""
 
     def annotated(self) -> npt.NDArray[np.uint8]:
-        """The preview with every face boxed and numbered, RGB; a small one is enlarged, so that the names are readable."""
+        """Return the preview with boxes and labels, RGB; enlarges small photos so that labels are legible."""
         pixels = self._pixels()
         if max(pixels.shape[:2]) < _READABLE:
             pixels = fit(pixels, _READABLE, enlarge=True)
         return _PEN.submit(draw_photo, pixels, self.result, PREVIEW).result()
 
     def png(self) -> bytes:
-        """The whole photograph with every face boxed and numbered."""
+        """Return the full-size photo with boxes and labels as PNG."""
         return png(draw_photo(read_photo(self.upload.data).rgb, self.result), fast=True)
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
@@ -102,15 +102,15 @@ class Looked:
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def look(upload: Upload, model: Model, boxes: tuple[Box, ...] = ()) -> Looked:
-    """Find and classify the faces of an upload; whatever is wrong with it stands in the result's ``error``."""
+def analyze(upload: Upload, model: Model, boxes: tuple[Box, ...] = ()) -> AnalyzedPhoto:
+    """Detect and classify the faces of an upload; the result's ``error`` reports unreadable files."""
     digest = upload.digest
     result, preview = _found(digest, upload.name, model, upload.data, not upload.boxes)
     boxes = (*upload.boxes, *boxes)
     if boxes and result.error is None:
         marked = _marked(digest, boxes, model, upload.data)
         result = replace(result, faces=(*result.faces, *marked))
-    return Looked(upload, digest, result, preview)
+    return AnalyzedPhoto(upload, digest, result, preview)
 
 
 @st.cache_resource(show_spinner=False)
@@ -125,13 +125,13 @@ def _found(digest: str, name: str, model: Model, _data: bytes, search: bool) -> 
         photo = read_photo(_data, name)
         if search:
             result = predict_image(photo, _detector(), classifier, name)
-        else:  # the faces are known already
+        else:  # the boxes are known
             result = PhotoResult(name, photo.width, photo.height, (), photo.notes)
     except FerError as error:
         return PhotoResult(name, error=str(error)), b""
-    except Exception as error:  # a defect of ours must not cost the other photographs
-        reference, _ = log_internal_error(error, "looking at a photograph")
-        return PhotoResult(name, error=f"A defect of this program met this file (reference {reference})."), b""
+    except Exception as error:  # an internal error must not affect the other photos
+        reference, _ = log_internal_error(error, "analyzing a photo")
+        return PhotoResult(name, error=f"Internal error while reading this file (reference {reference})."), b""
     return result, _preview(photo)
 
 
@@ -146,7 +146,7 @@ def _marked(digest: str, boxes: tuple[Box, ...], model: Model, _data: bytes) -> 
 
 
 def saliency(crop: npt.NDArray[np.uint8], model: Model, method: str, target: str) -> Saliency:
-    """The map of a face, computed once."""
+    """Return the saliency map of a face, computed once."""
     return _saliency(crop.tobytes(), model, method, target)
 
 

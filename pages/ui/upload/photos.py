@@ -1,4 +1,4 @@
-"""Photographs: what was refused, which one is shown, and the one shown with what can be saved of it."""
+"""The photos of the Upload page: unreadable files, the selected photo, and its downloads."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from pages.ui.shell.formatting import plain
 from pages.ui.shell.navigation import UploadWay
 from pages.ui.shell.session import state_of
 from pages.ui.upload.face import words_of
-from pages.ui.upload.photo_cache import Looked, Model, Upload, look
+from pages.ui.upload.photo_cache import AnalyzedPhoto, Model, Upload, analyze
 from pages.ui.upload.state import UploadState
 
-_LISTED = 6  # refused files named one by one
+_LISTED = 6  # unreadable files shown one by one
 
 
-def look_at(uploads: Sequence[Upload], model: Model) -> list[Looked]:
-    """Every photograph with its faces, with progress where there are many."""
+def analyze_uploads(uploads: Sequence[Upload], model: Model) -> list[AnalyzedPhoto]:
+    """Analyze all photos, with progress if there are many."""
     state = state_of(UploadState)
     bar = st.empty()
-    looked = []
+    analyzed = []
     for number, upload in enumerate(uploads):
         if len(uploads) > 3:
-            bar.progress(number / len(uploads), text=f"Looking for faces: {number:,} of {len(uploads):,} photographs")
-        looked.append(look(upload, model, state.marked(upload.digest)))
+            bar.progress(number / len(uploads), text=f"Detecting faces: {number:,} of {len(uploads):,} photos")
+        analyzed.append(analyze(upload, model, state.marked(upload.digest)))
     bar.empty()
-    return looked
+    return analyzed
 
 
-def name_of(photo: Looked) -> str:
-    """A file's name as text: what would steer the writing is shown as its code."""
+def name_of(photo: AnalyzedPhoto) -> str:
+    """Return the file name with control characters made visible."""
     return display_safe(photo.upload.name)
 
 
-def show_refused(photos: Sequence[Looked]) -> None:
-    """One sentence for each file that was refused."""
+def show_refused(photos: Sequence[AnalyzedPhoto]) -> None:
+    """Show one error per unreadable file."""
     refused = [photo for photo in photos if photo.result.error]
     for photo in refused[:_LISTED]:
         st.error(f"**{plain(name_of(photo))}**: {plain(photo.result.error)}", icon=":material/block:")
     if len(refused) > _LISTED:
-        with st.expander(f"{len(refused) - _LISTED:,} more files were refused"):
+        with st.expander(f"{len(refused) - _LISTED:,} more unreadable files"):
             st.dataframe(
                 [{"file": name_of(photo), "why": photo.result.error} for photo in refused[_LISTED:]], hide_index=True
             )
 
 
-def choose_photo(photos: Sequence[Looked], labels: tuple[str, ...], model: Model) -> Looked | None:
-    """The photograph to show, of those that could be read, with a table of all when there are several."""
+def choose_photo(photos: Sequence[AnalyzedPhoto], labels: tuple[str, ...], model: Model) -> AnalyzedPhoto | None:
+    """Draw the choice of a photo and a table of all of them; returns the selected one, or None."""
     good = [photo for photo in photos if not photo.result.error]
     if not good:
         return None
     if len(photos) == 1:
         return good[0]
     number = st.selectbox(
-        "Photograph",
+        "Photo",
         range(len(good)),
         format_func=lambda i: f"{i + 1}. {name_of(good[i])} ({_faces(len(good[i].result.faces))})",
         key="upload-photo",
     )
     found = sum(len(photo.result.faces) for photo in good)
-    with st.expander(f"All {len(good):,} photographs: {_faces(found)}", icon=":material/table:"):
+    with st.expander(f"All {len(good):,} photos: {_faces(found)}", icon=":material/table:"):
         st.dataframe(
             [
                 {
-                    "photograph": name_of(photo),
+                    "photo": name_of(photo),
                     "faces": len(photo.result.faces),
                     "expressions": ", ".join(words_of(face) for face in photo.result.faces),
                     "note": photo.result.error or "; ".join(photo.result.notes),
@@ -81,8 +81,8 @@ def choose_photo(photos: Sequence[Looked], labels: tuple[str, ...], model: Model
     return good[min(number or 0, len(good) - 1)]
 
 
-def show_photo(photo: Looked, labels: tuple[str, ...], model: Model) -> None:
-    """The photograph with its faces boxed and numbered, what is to be known about it, and the downloads."""
+def show_photo(photo: AnalyzedPhoto, labels: tuple[str, ...], model: Model) -> None:
+    """Draw the annotated photo, its notes, and the downloads."""
     result = photo.result
     faces = result.faces
     st.image(
@@ -109,7 +109,7 @@ def show_photo(photo: Looked, labels: tuple[str, ...], model: Model) -> None:
             _table_downloads([photo], labels, model, "one")
 
 
-def _table_downloads(photos: Sequence[Looked], labels: tuple[str, ...], model: Model, key: str) -> None:
+def _table_downloads(photos: Sequence[AnalyzedPhoto], labels: tuple[str, ...], model: Model, key: str) -> None:
     results = [photo.result for photo in photos]
     with st.container(horizontal=True, gap="small", width="content"):
         st.download_button(
@@ -139,8 +139,8 @@ def _faces(count: int) -> str:
 
 
 def no_photo(way: UploadWay) -> None:
-    """Nothing is there to look at."""
+    """Draw a hint if there are no photos."""
     if way == UploadWay.SNAPSHOT:
-        st.caption("Take a snapshot, and its faces are looked at here.")
+        st.caption("Take a snapshot to see its faces here.")
     else:
-        st.caption("Drop photographs above, or choose a sample.")
+        st.caption("Drop photos above, or choose a sample.")

@@ -1,4 +1,4 @@
-"""What the Upload page remembers for a browser window."""
+"""State of the Upload page in a browser window."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class UploadState:
-    """The state of the Upload page.
+    """State of the Upload page.
 
     Attributes:
-        sent: the face another page sent here, until something else is looked at.
-        boxes: digest of a photograph -> faces marked in it by hand.
-        patches: key of a face -> left, top, width and height of the part of it that was covered last.
-        files: Streamlit's id of a file -> the upload made of it.
+        sent: the face that another page sent, until the user selects something else.
+        boxes: digest of a photo -> faces marked by hand.
+        patches: key of a face -> left, top, width and height of its occluded patch.
+        files: Streamlit's file id -> upload.
     """
 
     sent: Upload | None = None
@@ -29,7 +29,7 @@ class UploadState:
     files: dict[str, Upload] = field(default_factory=dict)
 
     def marked(self, digest: str) -> tuple[Box, ...]:
-        """Faces marked by hand in the photograph with this content."""
+        """Faces marked by hand in the photo with this digest."""
         return self.boxes.get(digest, ())
 
     def mark(self, digest: str, box: Box) -> None:
@@ -38,16 +38,16 @@ class UploadState:
             self.boxes[digest] = (*self.marked(digest), box)
 
     def unmark(self, digest: str) -> None:
-        """Forget the faces marked in a photograph."""
+        """Remove the faces marked in a photo."""
         self.boxes.pop(digest, None)
 
     def uploads(self, files: Sequence[UploadedFile]) -> list[Upload]:
-        """Files as uploads; each is made once, so that reruns need not read hundreds of files again."""
+        """Convert files to uploads once, so that reruns do not read hundreds of files again."""
         kept: Mapping[str, Upload] = self.files
         self.files = {f.file_id: kept.get(f.file_id) or Upload(_name(f), f.getvalue()) for f in files}
         return list(self.files.values())
 
 
 def _name(file: UploadedFile) -> str:
-    """The file's own name: browsers send a quotation mark in it as ``%22`` (HTML, multipart/form-data)."""
+    """Return the original file name: browsers encode a quotation mark in it as ``%22`` (HTML, multipart/form-data)."""
     return str(file.name).replace("%22", '"')

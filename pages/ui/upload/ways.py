@@ -1,4 +1,4 @@
-"""Where the faces come from: the ways into the Upload page, and the photographs brought."""
+"""Sources of faces on the Upload page: photos, snapshot, folder or video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pages.ui.upload.photo_cache import Model, Upload
 from pages.ui.upload.state import UploadState
 
 _WAYS: Final = {
-    UploadWay.PHOTOS: ":material/add_photo_alternate: Photographs",
+    UploadWay.PHOTOS: ":material/add_photo_alternate: Photos",
     UploadWay.SNAPSHOT: ":material/photo_camera: Snapshot",
     UploadWay.FOLDER: ":material/folder: Folder",
     UploadWay.VIDEO: ":material/movie: Video",
@@ -28,16 +28,16 @@ SAMPLES: Final = {
     "two-portraits.jpg": "Two portraits",
     "fallen-portrait.jpg": "A fallen portrait",
 }
-_AT_ONCE = 500  # files; more belong into a folder
+_AT_ONCE = 500  # files; use a folder for more
 
 
 def choose_way() -> UploadWay:
-    """Where the faces come from; a link may ask for one of the ways."""
-    return one_of("Where are the faces?", _WAYS, default=requested_upload_way(), key="upload-way")
+    """Draw the choice of the source; a link may preselect it."""
+    return one_of("Source of the faces", _WAYS, default=requested_upload_way(), key="upload-way")
 
 
 def choose_photos(way: UploadWay) -> list[Upload]:
-    """The files brought; a sample where there is none yet."""
+    """Draw the inputs of a source and return its files; a sample by default."""
     state = state_of(UploadState)
     face = session.sent_face()
     if face is not None:
@@ -45,25 +45,25 @@ def choose_photos(way: UploadWay) -> list[Upload]:
         state.sent = Upload("face from the webcam.png", png(face, fast=True), (box,))
     if way == UploadWay.SNAPSHOT:
         state.sent = None
-        taken = st.camera_input("Take a snapshot", help="The picture stays on this machine.", width=520)
+        taken = st.camera_input("Take a snapshot", help="The image stays on this machine.", width=520)
         return [Upload("snapshot.jpg", taken.getvalue())] if taken else []
     files = st.file_uploader(
-        "Photographs",
+        "Photos",
         accept_multiple_files=True,
-        max_upload_size=PHOTO_LIMITS.max_bytes >> 20,  # MB; the browser refuses what is larger and sends nothing
+        max_upload_size=PHOTO_LIMITS.max_bytes >> 20,  # MB; the browser rejects larger files before it sends them
         label_visibility="collapsed",
-        help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC. They stay on this machine and are not kept on its disk.",
+        help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC. They stay on this machine and are not saved to disk.",
     )
     uploads = state.uploads(files[:_AT_ONCE])
     if uploads:
         state.sent = None
         if len(files) > _AT_ONCE:
-            st.info(f"The first {_AT_ONCE} of {len(files):,} files are looked at. For more, use a folder.")
+            st.info(f"Processing the first {_AT_ONCE} of {len(files):,} files. Use a folder for more.")
         return uploads
     if state.sent is not None:
         return [state.sent]
     name = st.segmented_control(
-        "Or try a sample, drawn for this program",
+        "Or try a drawn sample",
         list(SAMPLES),
         format_func=SAMPLES.__getitem__,
         default="five-portraits.jpg",
@@ -75,17 +75,17 @@ def choose_photos(way: UploadWay) -> list[Upload]:
 
 
 def model_or_none() -> Model | None:
-    """The model in use; says what to do where there is none."""
+    """Return the model in use; shows what to do without models."""
     name = cache.photo_model()
     if name is None:
         st.info("There is no trained model yet.", icon=":material/info:")
-        st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
+        st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
         return None
     return Model.of(name)
 
 
 def choose_sensitivity(model: Model) -> None:
-    """What the model's predictions mean, and how sensitive it is."""
+    """Draw what the model predicts, and its sensitivity."""
     about, slider = st.columns([3, 2], gap="large", vertical_alignment="center")
     with about:
         question(model.name)
