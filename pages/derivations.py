@@ -1,4 +1,4 @@
-"""Derivations: the mathematics behind the network, step by step, each formula checked live on numbers of your choice."""
+"""Derivations: the mathematics behind the network, step by step, each formula checked live on your numbers."""
 
 import streamlit as st
 
@@ -9,14 +9,14 @@ from pages.ui.shell.navigation import require_app
 require_app()
 st.title("Derivations")
 st.write(
-    "The mathematics behind the network, step by step. Each formula is checked here and now against central differences "
-    "and against PyTorch's own gradients; the lab report's versions stand beside ours, and the check decides."
+    "The mathematics behind the network, step by step. Every formula is checked live against central differences and "
+    "PyTorch's autograd. The check decides between our version and the one of the lab report."
 )
 
 with error_boundary("checking the formulas"):
     verdicts()
     formula = choose()
     explain(formula)
-    with error_boundary("putting numbers into the formula"):
+    with error_boundary("evaluating the formula"):
         inputs, classes = numbers(formula)
         decide(formula, inputs, classes)

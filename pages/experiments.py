@@ -1,4 +1,4 @@
-"""Experiments: break something on purpose; predict first, run it, and read why."""
+"""Experiments: break something on purpose; predict the outcome, run it, and read the explanation."""
 
 import streamlit as st
 
@@ -8,9 +8,7 @@ from pages.ui.shell.navigation import require_app
 
 require_app()
 st.title("Experiments")
-st.write(
-    "Break something on purpose. Predict what will happen, run it on a few thousand faces, and read what came of it."
-)
+st.write("Break something on purpose: predict the outcome, run it on a few thousand faces, and read the explanation.")
 
 with error_boundary("showing the experiment"):
     experiment = choose()

@@ -61,7 +61,7 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
     box = rows.bounding_box()
     # The tick of the first row; the table is drawn, not made of parts.
     page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
-    page.get_by_role("button", name="Take back the selected marks").click()
-    page.get_by_text("Nothing is marked yet.").wait_for()
+    page.get_by_role("button", name="Remove selected marks").click()
+    page.get_by_text("No marks yet").wait_for()
     wait_until(lambda: not marks.current())
     assert not server.complaints()

@@ -169,7 +169,7 @@ def test_a_click_on_a_cell_shows_its_faces_and_three_of_them_are_marked_and_unma
     dialog.get_by_text(str(dataset.ids[expected[1]])).wait_for()
     dialog.get_by_text("Most similar training faces").wait_for()
     dialog.get_by_text("Grad-CAM").click()
-    dialog.get_by_text("Bright places speak for").or_(dialog.get_by_text("there is no map")).first.wait_for()
+    dialog.get_by_text("Bright regions support").or_(dialog.get_by_text("there is no map")).first.wait_for()
 
 
 def test_among_many_training_faces_the_most_similar_are_looked_for_when_asked(browser, page, tmp_path):
@@ -249,13 +249,13 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     wait_until(lambda: shown(page) == expected[:48], seconds=30)
 
     # three of them are put right
-    page.get_by_role("combobox", name="Right label").click()
+    page.get_by_role("combobox", name="Correct label").click()
     page.get_by_role("option", name="sad").click()
     settled(page)
     for place in range(3):
         page.locator(".fer-gallery input[type=checkbox]").nth(place).check()
     page.get_by_text("3 faces selected.").wait_for()
-    page.get_by_role("button", name="Wrong label: it is sad").click()
+    page.get_by_role("button", name="Relabel as sad").click()
     page.get_by_text("marked sad").nth(2).wait_for()
     marks = marks_for(dataset, workspace).current()
     assert {face: mark.label for face, mark in marks.items()} == {str(dataset.ids[i]): "sad" for i in expected[:3]}

@@ -212,10 +212,10 @@ def drag(page, place, start, end):
 def test_the_other_question_is_asked_and_the_first_again(server, page):
     page.goto(server.page("upload"))
     settled(page)
-    people = page.get_by_text("predicts what ten people would say of a face")
-    label = page.get_by_text("predicts what FER2013's label of a face would be")
+    people = page.get_by_text("predicts how ten people would label a face")
+    label = page.get_by_text("predicts the FER2013 label of a face")
     first, second = (people, label) if people.is_visible() else (label, people)
     for now in (second, first):
-        page.get_by_role("button", name=re.compile("Ask .+ instead")).click()
+        page.get_by_role("button", name=re.compile("^Switch to ")).click()
         now.wait_for()
         settled(page)

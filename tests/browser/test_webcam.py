@@ -288,7 +288,7 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     page.get_by_role("button", name="Skip").click()
     page.get_by_text("Round 3 of 6").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text("You stopped the game. 2 of 6 rounds were over").wait_for()
+    page.get_by_text("You stopped the game. 2 of 6 rounds were finished").wait_for()
     page.get_by_role("heading", name=re.compile(r"^\d+ of 200$")).wait_for()
     assert files_under(server.home) == before  # the pictures are in memory only
     with page.expect_download() as download:
@@ -297,8 +297,8 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     with Image.open(download.value.path()) as strip:
         assert strip.format == "PNG"
         assert np.asarray(strip).std() > 20  # a face, not an empty sheet
-    page.get_by_role("button", name="Discard the pictures").click()
-    page.get_by_text("Make the face that is asked for.").wait_for()
+    page.get_by_role("button", name="Discard photos").click()
+    page.get_by_text("Make the requested face.").wait_for()
 
     # the video played on through all of it
     assert not frame.is_detached()
@@ -313,7 +313,7 @@ def test_a_resting_face_is_calibrated_and_a_round_of_the_expression_mirror_is_pl
     [
         ("NotAllowedError", "allow the camera"),
         ("NotFoundError", "finds no camera"),
-        ("NotReadableError", "another program"),
+        ("NotReadableError", "Another program"),
     ],
 )
 def test_the_page_says_in_plain_words_why_a_camera_does_not_work(server, page, name, words):

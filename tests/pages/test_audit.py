@@ -87,7 +87,7 @@ def test_a_clean_set_is_called_clean_in_every_view(open_page):
     assert metric(app, "Duplicates") == "0"
     for name in ("leaks", "copies", "conflicts", "blanks"):
         assert view(app, name).success, name
-    assert "Nothing is marked yet" in words(view(app, "marks"))
+    assert "No marks yet" in words(view(app, "marks"))
     view(app, "balance")
 
 

@@ -32,11 +32,11 @@ LATER = 100 + CONNECTING_SECONDS + 1
     [
         (Camera(), 0, SILENCE, LATER, None),
         (Camera(since=100), 0, SILENCE, 101, None),
-        (Camera(since=100), 0, SILENCE, LATER, "no picture arrives"),
-        (Camera(playing=True, since=100, frames=40), 40, SILENCE, LATER, "no picture arrives"),
+        (Camera(since=100), 0, SILENCE, LATER, "no frame arrives"),
+        (Camera(playing=True, since=100, frames=40), 40, SILENCE, LATER, "no frame arrives"),
         (Camera(playing=True, since=100), 500, RUNNING, LATER, None),
-        (Camera(playing=True, since=100), 500, SILENCE, LATER, "stopped sending pictures"),
-        (Camera(failed=True), 0, SILENCE, LATER, "connection was not made"),
+        (Camera(playing=True, since=100), 500, SILENCE, LATER, "stopped sending frames"),
+        (Camera(failed=True), 0, SILENCE, LATER, "No connection"),
     ],
 )
 def test_the_doctor_says_what_is_wrong_and_nothing_else(camera, frames, rates, now, words):

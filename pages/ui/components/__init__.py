@@ -1,1 +1,1 @@
-"""Custom components: each folder holds its Python side, its script and its style."""
+"""Custom components: one folder each with Python, script and style."""

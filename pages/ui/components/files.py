@@ -1,4 +1,4 @@
-"""A component's script and style, which lie as files beside its Python side."""
+"""Load a component's script and style from the files next to its Python module."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import streamlit as st
 
 
 def component(package: str, name: str, html: str) -> Callable[..., Any]:
-    """Register the component ``name`` with Streamlit; call it once and keep what it returns.
+    """Register a component with Streamlit and return it; call this once per component.
 
     Args:
-        package: ``__file__`` of the component's Python side; ``NAME.js`` and ``NAME.css`` lie beside it.
+        package: ``__file__`` of the component's module, next to ``NAME.js`` and ``NAME.css``.
         name: the component's name.
-        html: what the script finds in its element.
+        html: initial content of the component's element.
     """
     return st.components.v2.component(
         f"fer_{name}", html=html, js=read(package, f"{name}.js"), css=read(package, f"{name}.css"), isolate_styles=False
@@ -23,5 +23,5 @@ def component(package: str, name: str, html: str) -> Callable[..., Any]:
 
 
 def read(package: str, name: str) -> str:
-    """The text of a file beside the module ``package``."""
+    """Read a file next to the module ``package``."""
     return Path(package).with_name(name).read_text(encoding="utf-8")

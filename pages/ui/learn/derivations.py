@@ -1,4 +1,4 @@
-"""The parts of the Derivations page: the verdicts, one formula with its steps, numbers to put in, and the check."""
+"""The Derivations page: summary, one formula with its steps, its inputs, and the check."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SOURCES: Final = {
     "own": "My own numbers",
     "network": "A network and a face",
 }
-_SIZE_WORDS: Final = {"W": "Input side", "K": "Kernel side", "S": "Stride", "P": "Padding"}
+_SIZE_WORDS: Final = {"W": "Input size", "K": "Kernel size", "S": "Stride", "P": "Padding"}
 _LONGEST_TABLE: Final = 12
 _NAMES: Final = {
     "x": "x", "xhat": "x̂", "y": "y", "gamma": "γ", "beta": "β", "mu": "μ", "var": "σ²", "g": "g", "z": "z", "T": "T",
@@ -56,12 +56,12 @@ def _all_checks() -> tuple[list[CheckResult], dict[str, CheckResult]]:
 
 
 def verdicts() -> None:
-    """How many formulas hold, ours and the lab report's, and the table behind the two numbers."""
+    """Draw how many formulas of ours and of the lab report hold, and the table of all checks."""
     ours, reports = _all_checks()
     right = sum(result.passed for result in reports.values())
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Our formulas that hold", f"{sum(r.passed for r in ours)} of {len(ours)}", width="content")
-        st.metric("The lab report's that hold", f"{right} of {len(reports)}", width="content")
+        st.metric("Our formulas: correct", f"{sum(r.passed for r in ours)} of {len(ours)}", width="content")
+        st.metric("Lab report: correct", f"{right} of {len(reports)}", width="content")
     with st.expander("All checks"):
         st.dataframe(
             [
@@ -77,9 +77,7 @@ def verdicts() -> None:
             hide_index=True,
             height="content",
         )
-        st.caption(
-            f"On random numbers; an error of at most {ours[0].tolerance:g} passes. `python -m fer_core check-math`"
-        )
+        st.caption(f"On random numbers, with a tolerance of {ours[0].tolerance:g}. Command: `fer-lab check-math`")
 
 
 def _word(passed: bool) -> str:
@@ -87,7 +85,7 @@ def _word(passed: bool) -> str:
 
 
 def choose() -> Formula:
-    """Topic and formula."""
+    """Draw the choice of topic and formula."""
     topic = one_of("Topic", {name: name for name in TOPICS}, default="Batch norm", key="derive-topic", show_label=True)
     names = TOPICS[topic]
     name = names[0]
@@ -97,17 +95,17 @@ def choose() -> Formula:
 
 
 def explain(formula: Formula) -> None:
-    """Statement, symbols and derivation; the report's version beside ours."""
+    """Draw statement, symbols and derivation, with the version of the lab report."""
     st.subheader(formula.title)
     if formula.report is None:
         st.latex(formula.statement)
     else:
         ours, theirs = st.columns(2, gap="large")
         with ours:
-            st.caption("Derived here")
+            st.caption("Our version")
             st.latex(formula.statement)
         with theirs:
-            st.caption("The lab report's")
+            st.caption("Lab report")
             st.latex(formula.report_statement)
     steps, symbols = st.columns([3, 2], gap="large")
     with steps, st.container(border=True):
@@ -125,14 +123,14 @@ def explain(formula: Formula) -> None:
 
 
 def numbers(formula: Formula) -> tuple[Inputs, ClassList]:
-    """The inputs, from the source that was chosen, and the classes they are about: the lab report's seven, or a model's."""
+    """Draw the choice of inputs and return them with their classes: the seven of FER2013, or those of a model."""
     seven = ClassList.fer2013()
-    source = one_of("Numbers to put in", SOURCES, key="derive-source", show_label=True)
+    source = one_of("Inputs", SOURCES, key="derive-source", show_label=True)
     if source == "own":
         return _own(formula, seven), seven
     if source == "network":
         return _networks(formula)
-    seed = st.number_input("Draw", 0, 10_000, 0, help="Each number draws other inputs.", key="derive-seed", width=200)
+    seed = st.number_input("Seed", 0, 10_000, 0, help="Each seed draws other inputs.", key="derive-seed", width=200)
     return formula.inputs(np.random.default_rng(int(seed))), seven
 
 
@@ -146,7 +144,7 @@ def _own(formula: Formula, classes: ClassList) -> Inputs:
         return complete_inputs(formula, {"sizes": np.array([row], dtype=np.float64)})
     names = editable_inputs(formula)
     if not names:
-        st.caption("This formula takes more numbers than anybody would type: random ones are used.")
+        st.caption("This formula has too many inputs to enter; random numbers are used.")
     scalars = [name for name in names if inputs[name].ndim == 0]
     if scalars:
         with st.container(horizontal=True):
@@ -169,7 +167,7 @@ def _own(formula: Formula, classes: ClassList) -> Inputs:
 
 
 def _row(formula: Formula, name: str, values: Array) -> Array:
-    """One line of numbers that can be typed over."""
+    """Draw an editable row of numbers."""
     st.caption(_NAMES.get(name, name))
     shown = {str(i + 1): [float(f"{value:.4g}")] for i, value in enumerate(values)}
     edited = st.data_editor(shown, hide_index=True, num_rows="fixed", key=f"derive-{formula.name}-{name}")
@@ -186,15 +184,13 @@ def _networks(formula: Formula) -> tuple[Inputs, ClassList]:
     data_caption(dataset)
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     with left:
-        model = model_box(
-            "Network", available, key="derive-model", help="The numbers are those of this network at work."
-        )
+        model = model_box("Network", available, key="derive-model", help="The inputs are activations of this network.")
     classifier = cache.classifier(model)
     split = "valid" if dataset.counts()["valid"] else "train"
     indices, labels = _known_faces(dataset, split, classifier.classes)
     if not len(indices):
         st.info(
-            f"{plain(available[model])} has none of the classes of the data in use, so random numbers are used.",
+            f"{plain(available[model])} shares no class with the data in use; random numbers are used.",
             icon=":material/model_training:",
         )
         return formula.inputs(np.random.default_rng(0)), ClassList.fer2013()
@@ -203,7 +199,7 @@ def _networks(formula: Formula) -> tuple[Inputs, ClassList]:
         1,
         len(indices),
         1,
-        help=f"Of the {SPLIT_NAMES[split]} faces of {plain(source_name(session.data_source()))}.",
+        help=f"Index in the {SPLIT_NAMES[split]} faces of {plain(source_name(session.data_source()))}.",
         key=f"derive-face-{len(indices)}",
     )
     chosen = int(number) - 1
@@ -215,7 +211,7 @@ def _networks(formula: Formula) -> tuple[Inputs, ClassList]:
 def _known_faces(
     dataset: FaceDataset, split: str, classes: ClassList
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The faces of a split whose class a model has too: their positions, and their labels as the model counts them."""
+    """Return the indices of the faces of a split whose class the model has, and their labels as class indices of the model."""
     own = np.array([-1 if (at := classes.find(name)) is None else at for name in dataset.classes], dtype=np.int64)
     indices = dataset.indices(split)
     labels = own[dataset.labels[indices]]
@@ -223,7 +219,7 @@ def _known_faces(
 
 
 def decide(formula: Formula, inputs: Inputs, classes: ClassList) -> None:
-    """The check on these numbers, its values, and what the error does as the step shrinks."""
+    """Draw the check on these inputs, its values, and the error over the step size."""
     result = check(formula, inputs=inputs)
     _verdict("The formula", result)
     if formula.report is not None:
@@ -275,7 +271,7 @@ def _sizes(formula: Formula, sizes: Array) -> None:
             {
                 **{_SIZE_WORDS[name]: int(value) for name, value in zip(SIZE_COLUMNS, row, strict=True)},
                 "Formula": output_side(side, kernel, stride, padding),
-                "PyTorch's layer": int(real),
+                "PyTorch": int(real),
             }
         )
     left, right = st.columns([2, 3], gap="large")
@@ -284,7 +280,7 @@ def _sizes(formula: Formula, sizes: Array) -> None:
     small = [row for row in sizes.astype(int) if row[0] + 2 * row[3] <= 28]
     with right:
         if not small:
-            st.caption("The picture is drawn for inputs of up to 28 with their padding.")
+            st.caption("The figure supports padded inputs of up to 28.")
             return
         _picture(formula, *(int(v) for v in small[min(len(small) - 1, 6)]))
 
@@ -294,5 +290,5 @@ def _picture(formula: Formula, side: int, kernel: int, stride: int, padding: int
     place = 0
     if out > 1:
         sizes = f"{side}-{kernel}-{stride}-{padding}"
-        place = st.slider("Place of the kernel", 1, out * out, 1, key=f"derive-{formula.name}-place-{sizes}") - 1
+        place = st.slider("Kernel position", 1, out * out, 1, key=f"derive-{formula.name}-place-{sizes}") - 1
     chart(kernel_positions(side, kernel, stride, padding, place), key="derive-kernel", height=360)

@@ -1,4 +1,4 @@
-"""The parts of the Experiments page: which one, the prediction, and the outcome with its curves and its paragraph."""
+"""The Experiments page: choice of an experiment, the prediction, and the outcome with its curves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORK = "experiment"
 
 
 def choose() -> Experiment:
-    """Which experiment, and what it is about."""
+    """Draw the choice of an experiment and its description."""
     known = experiments()
     name = one_of("Experiment", {name: one.title for name, one in known.items()}, key="experiment-name")
     experiment = known[name]
@@ -32,7 +32,7 @@ def choose() -> Experiment:
 
 
 def predict(experiment: Experiment) -> int | None:
-    """The prediction, or None as long as there is none."""
+    """Draw the prediction; None until the user answers."""
     with st.container(border=True):
         return st.radio(
             f"**Predict.** {experiment.question}",
@@ -44,9 +44,9 @@ def predict(experiment: Experiment) -> int | None:
 
 
 def outcome(experiment: Experiment, prediction: int | None) -> None:
-    """The button that runs it, its progress, then what came of it."""
+    """Draw the button that runs the experiment, its progress, and its outcome."""
     if prediction is None:
-        st.caption("Choose an answer; then the experiment can be run.")
+        st.caption("Choose an answer to run the experiment.")
         return
     source = session.data_source()
     dataset = cache.dataset(source)
@@ -68,14 +68,14 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
         result = found if isinstance(found, Result) else None
     if result is not None:
         _show(experiment, result, prediction)
-        if st.button("Run it again", icon=":material/replay:", type="tertiary", help="Forgets the kept result."):
+        if st.button("Run it again", icon=":material/replay:", type="tertiary", help="Discards the cached result."):
             results.delete(experiment, dataset, session.workspace())
             discard(_WORK)
             st.rerun()
 
 
 def _task(name: str, source: str, reading: Reading) -> Task:
-    """The work, made on the page; it runs in a thread that starts a process and listens to it."""
+    """Create the task: its thread starts a process and reports its progress."""
 
     def work(report: Report, stop: Stop) -> Result | None:
         return run_in_subprocess(name, source, report, stop, workspace=session.workspace(), reading=reading)
@@ -89,7 +89,7 @@ def _show(experiment: Experiment, result: Result, prediction: int) -> None:
         st.success(f"As you predicted: {experiment.choices[answer]}.", icon=":material/check_circle:")
     else:
         st.info(
-            f"You predicted: {experiment.choices[prediction]}. It came out as: {experiment.choices[answer]}.",
+            f"You predicted: {experiment.choices[prediction]}. The outcome: {experiment.choices[answer]}.",
             icon=":material/lightbulb:",
         )
     st.write(plain(experiment.explain(result.arms)))
@@ -100,5 +100,5 @@ def _show(experiment: Experiment, result: Result, prediction: int) -> None:
         chart(experiment_figure(result.arms, "loss"), key="experiment-loss")
     st.caption(
         f"{result.arms[0].n_train:,} training faces of {plain(result.data_name)}, {len(result.arms[0].records)} epochs, "
-        f"{duration(result.seconds)}. `python -m fer_core experiment {experiment.name}`"
+        f"{duration(result.seconds)}. Command: `fer-lab experiment {experiment.name}`"
     )

@@ -1,1 +1,1 @@
-"""The model on Upload and Webcam: which question it answers, and how sensitively."""
+"""The model on Upload, Webcam and Overview: its target, its sensitivity, and samples with its predictions."""

@@ -1,4 +1,4 @@
-"""Which question the model on Upload and Webcam answers, and the way to a model that answers the other one."""
+"""The target of the model on Upload and Webcam, and a button that switches to a model with the other target."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pages.ui.shell.formatting import plain
 if TYPE_CHECKING:
     from fer_core.inference import CheckpointInfo
 
-_FER2013: Final = "FER2013"  # what the names of data from there begin with
-_PEOPLE: Final = "-people"  # ends the names of shipped models trained on votes
+_FER2013: Final = "FER2013"  # prefix of the names of its data
+_PEOPLE: Final = "-people"  # suffix of shipped models trained on votes
 
 
 def question(model: str) -> None:
-    """One sentence on what the model's predictions mean, and a button for the other question where a model answers it.
+    """Draw what the model predicts, and a button for a model with the other target.
 
     Raises:
-        ModelError: there is no such model, or the file is damaged.
+        ModelError: the model does not exist, or its file is damaged.
     """
     info = _info(model)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="model-question"):
@@ -28,7 +28,7 @@ def question(model: str) -> None:
         other = other_model(model)
         if other is not None:
             st.button(
-                f"Ask {plain(_name(other))} instead",
+                f"Switch to {plain(_name(other))}",
                 icon=":material/swap_horiz:",
                 type="tertiary",
                 help=f"It predicts {_meaning(_info(other))}.",
@@ -39,7 +39,7 @@ def question(model: str) -> None:
 
 
 def other_model(model: str) -> str | None:
-    """A model that answers the other question: the model's twin, else the best that is shipped; None if there is none."""
+    """Return a model with the other target: the counterpart of this model, else the best shipped one, else None."""
     target, available = _info(model).target, cache.models()
     candidates = (
         (model.removesuffix(_PEOPLE), f"{model}:labels", "compact")
@@ -50,7 +50,7 @@ def other_model(model: str) -> str | None:
 
 
 def _turn_to(model: str) -> None:
-    """Use a model; what these pages take by themselves needs no choice, which would hold on the other pages too."""
+    """Use a model; the default of these pages needs no explicit choice, which would affect other pages."""
     session.use_model(None)
     if cache.photo_model() != model:
         session.use_model(model)
@@ -68,9 +68,9 @@ def _info(model: str) -> CheckpointInfo:
 
 
 def _meaning(info: CheckpointInfo) -> str:
-    """What its predictions mean: ``what ten people would say of a face``."""
+    """Return what the model predicts: ``how ten people would label a face``."""
     if info.target == "votes":
-        return f"what {'ten people' if info.data_name.startswith(_FER2013) else 'people'} would say of a face"
+        return f"how {'ten people' if info.data_name.startswith(_FER2013) else 'people'} would label a face"
     if info.data_name.startswith(_FER2013):
-        return "what FER2013's label of a face would be"
-    return f"what the label of a face in {plain(info.data_name) or 'its training data'} would be"
+        return "the FER2013 label of a face"
+    return f"the label of a face in {plain(info.data_name) or 'its training data'}"

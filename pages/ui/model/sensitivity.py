@@ -1,7 +1,4 @@
-"""The slider of the sensitivity, one value for all pages.
-
-What it means stands in :mod:`fer_core.inference.sensitivity`.
-"""
+"""The sensitivity slider, one value for all pages; see :mod:`fer_core.inference.sensitivity`."""
 
 from __future__ import annotations
 
@@ -18,34 +15,34 @@ if TYPE_CHECKING:
 _KEY: Final = "sensitivity"
 _STEP: Final = 0.05
 _COMPACT_WIDTH: Final = 150  # pixels
-_MEANING: Final = "0 judges as people judge everyday photographs; 1 as if every expression were equally likely."
+_MEANING: Final = "0 judges as people judge everyday photos; 1 as if every expression were equally likely."
 
 
 def sensitive_classifier(model: str) -> Classifier:
-    """The model at the sensitivity chosen for all pages; at its own where none is chosen or it cannot be changed.
+    """Return the model at the sensitivity chosen for all pages, or at its own without a choice or a prior.
 
     Raises:
-        ModelError: there is no such model, or the file is damaged.
+        ModelError: the model does not exist, or its file is damaged.
     """
     own, chosen = cache.classifier(model), session.chosen_sensitivity()
     return own if chosen is None or not own.has_sensitivity else cache.classifier(model, chosen)
 
 
 def chosen_or_own_sensitivity(info: CheckpointInfo) -> float:
-    """The sensitivity at which a model predicts on all pages, without loading its weights."""
+    """Return the sensitivity of a model on all pages, without loading its weights."""
     chosen = session.chosen_sensitivity()
     return info.sensitivity if chosen is None or not info.prior else chosen
 
 
 def sensitivity_slider(model: str, *, compact: bool = False) -> None:
-    """The slider, for a model whose sensitivity can be changed; a change reruns the page or fragment it stands in.
+    """Draw the slider if the model has a prior; a change reruns the surrounding page or fragment.
 
     Args:
         model: Name or run id.
         compact: Narrow, with the explanation in the tooltip.
 
     Raises:
-        ModelError: there is no such model, or the file is damaged.
+        ModelError: the model does not exist, or its file is damaged.
     """
     own = cache.classifier(model)
     if not own.has_sensitivity:

@@ -1,1 +1,1 @@
-"""Faces and a person's marks on them, shared by the pages that show faces of a data set."""
+"""Faces of a data set and the marks on them, shared by all pages that show faces."""

@@ -1,4 +1,4 @@
-"""The classes in force, said wherever figures depend on how they were arranged."""
+"""The class map in use, shown wherever figures depend on it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def data_caption(dataset: FaceDataset) -> None:
 
 
 def class_caption(dataset: FaceDataset) -> None:
-    """The class map, and whether labels come from votes; nothing where the data's own classes and labels are used."""
+    """Draw the class map and the source of the labels; nothing for original classes and labels."""
     words = classes_in_words(dataset)
     if words:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -36,10 +36,10 @@ def class_caption(dataset: FaceDataset) -> None:
 
 
 def classes_in_words(dataset: FaceDataset) -> str:
-    """``Classes: negative = angry, disgust; happy.``; empty where the data's own classes and labels are used."""
+    """Return ``Classes: negative = angry, disgust; happy.``; empty for original classes and labels."""
     parts = []
     if dataset.class_map:
         parts.append(f"Classes: {describe(dataset.class_map)}.")
     if dataset.truth == "votes":
-        parts.append("Labels: the majority of people's votes.")
+        parts.append("Labels: majority votes.")
     return " ".join(parts)

@@ -1,4 +1,4 @@
-"""One face, large: what the model says, what people said, its copies, its neighbours and what the answer rests on."""
+"""The dialog of a face: prediction, votes, duplicates, most similar faces, and Grad-CAM."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from pages.ui.shell.pickers import one_of
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
 
-_QUICK = 6000  # training faces whose features are computed without asking: a few seconds
+_QUICK = 6000  # training faces; features of more are computed on request
 _WAYS_WITHOUT_MODEL: Final = {"face": "Face", "pixels": "Pixels"}
-_WAYS: Final = {**_WAYS_WITHOUT_MODEL, "gradcam": "What decides (Grad-CAM)"}
+_WAYS: Final = {**_WAYS_WITHOUT_MODEL, "gradcam": "Grad-CAM"}
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def copies_of(key: str, _dataset: FaceDataset) -> npt.NDArray[np.int64]:
-    """The number of the group of exact copies that each face belongs to; computed once for each data set."""
+    """Return the number of each face's group of exact duplicates; computed once per data set."""
     return pixel_groups(_dataset.images)
 
 
 class _FeatureShelf:
-    """The training features used last, by weights and data; one for all browser windows. 30 MB for FER2013 and seed."""
+    """The last training features by weights and data, shared by all browser windows; 30 MB for FER2013 and seed."""
 
     _SIZE = 3
 
@@ -73,14 +73,14 @@ def face_dialog(
     classes: ClassList | None = None,
     probabilities: npt.NDArray[np.float32] | None = None,
 ) -> None:
-    """Show a face; with a model, what it makes of the face.
+    """Draw a face and, with a model, its prediction.
 
     Args:
-        review: what the face belongs to.
-        index: its position in the data set.
+        review: the data set and its marks.
+        index: index in the data set.
         model: shipped name or run id.
-        classes: of the model's probabilities.
-        probabilities: (C,), of this face.
+        classes: classes of the probabilities.
+        probabilities: (C,).
     """
     dataset = review.dataset
     with error_boundary("showing the face"):
@@ -94,7 +94,7 @@ def face_dialog(
                 finding = (
                     f"The model agrees with the label: {label}"
                     if predicted == label
-                    else f"Labelled {label}, misclassified as {predicted}"
+                    else f"Labeled {label}, misclassified as {predicted}"
                 )
                 chart(
                     charts.probability_bars(classes, probabilities, finding, digits=1),
@@ -104,7 +104,7 @@ def face_dialog(
             _votes(dataset, index)
         _copies(dataset, index)
     if model is not None:
-        with error_boundary("looking for similar training faces"):
+        with error_boundary("finding similar training faces"):
             _neighbours(dataset, index, model)
 
 
@@ -119,7 +119,7 @@ def _picture(review: Review, index: int, model: str | None) -> None:
 
         with st.spinner("Explaining…"):
             saliency = explain(cache.classifier(model), picture, "gradcam")
-        note = saliency.note or f"Bright places speak for {plain(saliency.label)}, the model's answer."
+        note = saliency.note or f"Bright regions support the prediction {plain(saliency.label)}."
         if not saliency.note:
             picture = overlay(picture, saliency)
     enlarged_face(picture, label, smooth=way != "pixels")
@@ -142,11 +142,11 @@ def _copies(dataset: FaceDataset, index: int) -> None:
     groups = copies_of(dataset.cache_key, dataset)
     others = [int(i) for i in np.flatnonzero(groups == groups[index]) if i != index]
     if not others:
-        st.caption("No other face of this data has the same pixels.")
+        st.caption("This image has no duplicates.")
         return
     tiles = [face_tile(dataset, i, f"{dataset.split[i]}: {dataset.label_name(int(i))}") for i in others[:12]]
-    note = f"{len(others):,} with the same pixels"
-    gallery([Group(tiles, "Its copies", note)], key=f"copies-{index}", size=72)
+    note = f"{len(others):,} images with the same pixels"
+    gallery([Group(tiles, "Duplicates", note)], key=f"copies-{index}", size=72)
 
 
 def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
@@ -156,7 +156,7 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
 
     count = dataset.counts()["train"]
     if not count:
-        st.caption("The data holds no training faces to compare with.")
+        st.caption("The data have no training faces to compare with.")
         return
     shelf = _features()
     path = resolve_model(model, session.workspace())
@@ -166,14 +166,14 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         asked = count <= _QUICK or st.button(
             "Find the most similar training faces",
             icon=":material/image_search:",
-            help=f"Asks the network about all {count:,} training faces once; later it is immediate.",
+            help=f"Computes the features of {count:,} training faces once and caches them.",
         )
         if not asked:
             return
         place = st.empty()
 
         def progress(done: int, total: int) -> None:
-            place.progress(done / total, "Reading the training faces…")
+            place.progress(done / total, "Computing features of the training faces…")
 
         features = training_features(model, dataset, workspace=session.workspace(), on_progress=progress)
         place.empty()
@@ -183,5 +183,5 @@ def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
         face_tile(dataset, int(i), f"{dataset.label_name(int(i))} · {similarity:.2f}")
         for i, similarity in zip(found.positions, found.similarity, strict=True)
     ]
-    note = "by the cosine between penultimate features; their labels beneath"
+    note = "by cosine similarity of penultimate features, with their labels"
     gallery([Group(tiles, "Most similar training faces", note)], key=f"near-{index}", size=72)

@@ -1,4 +1,4 @@
-"""One face as every dialog shows it: its picture, enlarged, and what people said of it."""
+"""The enlarged face and its votes, as all dialogs show them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SIDE: Final = 432  # pixels; nine for each of a face's 48
 
 
 def enlarged_face(picture: npt.NDArray[np.uint8], label: str, *, smooth: bool = True) -> None:
-    """Show a face, uint8 (48, 48) or (48, 48, 3), as wide as there is room; without ``smooth`` its pixels are seen."""
-    st.image(enlarge(picture, _SIDE, smooth=smooth), alt=f"A face labelled {label}", width="stretch")
+    """Draw a face, uint8 (48, 48) or (48, 48, 3), at full width; without ``smooth``, its pixels stay visible."""
+    st.image(enlarge(picture, _SIDE, smooth=smooth), alt=f"Face labeled {label}", width="stretch")
 
 
 def votes_for(dataset: FaceDataset, index: int) -> dict[str, int]:
-    """What can be voted for -> number of people who chose it for a face, most first; empty where nobody was asked."""
+    """Return option -> number of votes for a face, most first; empty without votes."""
     if dataset.votes is None:
         return {}
     votes = {column: int(n) for column, n in zip(dataset.vote_columns, dataset.votes[index], strict=True) if n}
@@ -30,5 +30,5 @@ def votes_for(dataset: FaceDataset, index: int) -> dict[str, int]:
 
 
 def people_said(dataset: FaceDataset, how_many: str) -> str:
-    """The heading above the votes of a face: ``What ten people said (FER+)``."""
-    return f"What {how_many} people said{' (FER+)' if 'NF' in dataset.vote_columns else ''}"
+    """Return the heading of the votes of a face: ``Votes of ten people (FER+)``."""
+    return f"Votes of {how_many} people{' (FER+)' if 'NF' in dataset.vote_columns else ''}"

@@ -1,4 +1,4 @@
-"""Marking faces: wrong label, not a face, ambiguous. The marks lie in the workspace, beside the data, never in it."""
+"""Mark faces as wrongly labeled, not a face or ambiguous. Marks are saved in the workspace, never in the data."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pages.ui.shell.session import state_of
 
 
 def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: dict[int, int] | None = None) -> None:
-    """What can be done with the selected faces, given by position.
+    """Draw the buttons that mark the selected faces.
 
     Args:
-        review: what they belong to.
-        selected: positions.
-        key: identity on the page.
-        suggestions: position -> label that something suggests; a button takes them over.
+        review: the data set and its marks.
+        selected: indices in the data set.
+        key: prefix of the widgets' keys.
+        suggestions: index -> suggested label; a button applies them.
 
     Raises:
-        DataError: the marks are damaged, or belong to other data; nothing may be added to them.
+        DataError: the marks are damaged, or belong to other data.
     """
     review.check()
     show_pending_error()
@@ -33,10 +33,10 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
     none = not ids
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         right = st.selectbox(
-            "Right label", dataset.classes.names, key=f"{key}-right", width=140, help="What the face shows."
+            "Correct label", dataset.classes.names, key=f"{key}-right", width=140, help="The expression the face shows."
         )
         st.button(
-            f"Wrong label: it is {plain(right)}",
+            f"Relabel as {plain(right)}",
             icon=":material/edit:",
             key=f"{key}-wrong",
             disabled=none,
@@ -75,12 +75,12 @@ def mark_bar(review: Review, selected: Sequence[int], *, key: str, suggestions: 
             key=f"{key}-undo",
             type="tertiary",
             disabled=not state_of(MarkingState).last,
-            help="Takes back the last marking made in this window.",
+            help="Removes the last marks made in this window.",
             on_click=guarded(undo_marking),
             args=(journal, None),
         )
     many = f"{len(ids):,} face{'s' if len(ids) != 1 else ''} selected." if ids else "Tick faces to mark them."
-    st.caption(f"{many} Marks are kept in the workspace; the data itself never changes.")
+    st.caption(f"{many} Marks are saved in the workspace; the data never change.")
 
 
 def _mark(journal: Marks, ids: Sequence[str], kind: MarkKind, label: str | None) -> None:
@@ -99,15 +99,15 @@ def _take_suggestions(journal: Marks, suggestions: dict[str, int]) -> None:
 
 
 def undo_marking(journal: Marks, acts: list[str] | None) -> None:
-    """Take back these acts, or the last marking of this window."""
+    """Remove these marks, or the last ones made in this window."""
     acts = state_of(MarkingState).last if acts is None else acts
     journal.undo(acts)
     state_of(MarkingState).forget(acts)
-    st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} taken back.", icon=":material/undo:")
+    st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} removed.", icon=":material/undo:")
 
 
 def marks_list(review: Review, *, key: str) -> None:
-    """All marks of a data set, to take back and to export.
+    """Draw all marks of a data set, to remove or download them.
 
     Raises:
         DataError: the marks are damaged, or belong to other data.
@@ -117,7 +117,7 @@ def marks_list(review: Review, *, key: str) -> None:
     dataset, journal = review.dataset, review.journal
     if not review.marks:
         st.info(
-            "Nothing is marked yet. Tick faces in a wall and say what is wrong with them; the marks are listed here.",
+            "No marks yet. Tick faces on this page or on Evaluate and mark what is wrong; the marks appear here.",
             icon=":material/info:",
         )
         return
@@ -128,12 +128,12 @@ def marks_list(review: Review, *, key: str) -> None:
             "Split": str(dataset.split[index]),
             "Label": dataset.label_name(index),
             "Mark": KIND_WORDS[mark.kind],
-            "Right label": mark.label or "",
+            "Correct label": mark.label or "",
         }
         for index, mark in ordered
     ]
     faces, are = ("face", "is") if len(rows) == 1 else ("faces", "are")
-    st.caption(f"{len(rows):,} {faces} of {plain(dataset.name)} {are} marked. Select rows to take marks back.")
+    st.caption(f"{len(rows):,} {faces} of {plain(dataset.name)} {are} marked. Select rows to remove marks.")
     event = st.dataframe(
         rows,
         hide_index=True,
@@ -144,7 +144,7 @@ def marks_list(review: Review, *, key: str) -> None:
     chosen = [ordered[row][1].act for row in event["selection"]["rows"] if row < len(ordered)]
     with st.container(horizontal=True):
         st.button(
-            "Take back the selected marks",
+            "Remove selected marks",
             icon=":material/undo:",
             key=f"{key}-take-back",
             disabled=not chosen,
@@ -163,11 +163,11 @@ def marks_list(review: Review, *, key: str) -> None:
 
 
 def how_to_use_marks() -> None:
-    """Where marks take effect."""
+    """Explain where marks take effect."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            "Training uses marks when “use marks” is switched on: relabelled faces count with their right label, the "
-            "others are left out. The command is `python -m fer_core train --use-marks`.",
+            "With “use marks”, training applies your corrected labels and excludes unusable faces. Command: "
+            "`fer-lab train --use-marks`.",
             width="stretch",
         )
-        st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:", width="content")
+        st.page_link("pages/train.py", label="Train with marks", icon=":material/model_training:", width="content")

@@ -1,4 +1,4 @@
-"""A data set under review: its faces and the marks a person put on them, read once for each draw."""
+"""A data set under review: its faces and marks, read once per run of the page."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ KIND_WORDS: Final[dict[MarkKind, str]] = {
 
 @dataclass(frozen=True)
 class Review:
-    """What galleries, the marking bar and the dialog of one draw share.
+    """State shared by galleries, marking bar and dialog in one run of the page.
 
     Attributes:
-        dataset: whose faces are shown.
-        journal: where its marks are kept.
-        marks: the marks that hold, by position; none where the journal is damaged.
-        problem: what is wrong with the journal.
+        dataset: the displayed faces.
+        journal: file of its marks.
+        marks: index -> current mark; empty if the journal is damaged.
+        problem: the error of a damaged journal.
     """
 
     dataset: FaceDataset
@@ -36,7 +36,7 @@ class Review:
     problem: DataError | None = None
 
     def check(self) -> None:
-        """Say what is wrong with the journal, where marks are edited; galleries show the faces all the same.
+        """Raise the error of a damaged journal, before marks are edited.
 
         Raises:
             DataError: the marks are damaged, or belong to other data.
@@ -45,12 +45,12 @@ class Review:
             raise self.problem
 
     def caption(self, index: int, words: str) -> str:
-        """The words beneath a face, with its mark."""
+        """Append the mark of a face to its caption."""
         return f"{words} · {mark_words(self.marks[index])}" if index in self.marks else words
 
 
 def read_review(dataset: FaceDataset) -> Review:
-    """The data set with its marks as they are now."""
+    """Read the current marks of a data set."""
     journal = marks_for(dataset, session.workspace())
     try:
         return Review(dataset, journal, positions(dataset, journal.current(), journal.path))
@@ -59,5 +59,5 @@ def read_review(dataset: FaceDataset) -> Review:
 
 
 def mark_words(mark: Mark) -> str:
-    """A mark as the caption beneath a face says it."""
+    """Return a mark as text for a caption."""
     return f"marked {mark.label}" if mark.label else f"marked {KIND_WORDS[mark.kind]}"

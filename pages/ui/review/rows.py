@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def face_tile(dataset: FaceDataset, index: int, caption: str) -> Tile:
-    """A face of a data set, named for people and colored by its label."""
+    """Return the tile of a face, titled with and colored by its label."""
     label = dataset.label_name(index)
     return Tile(
         str(index), dataset.images[index], f"{label}, {dataset.ids[index]}", caption, dataset.classes.color(label)
@@ -23,10 +23,10 @@ def face_tile(dataset: FaceDataset, index: int, caption: str) -> Tile:
 
 
 def sample_faces(source: str, *, key: str, title: str | None = None, each: int = 2) -> bool:
-    """Some faces of each class of a data set, loaded with a progress bar; whether one was clicked just now.
+    """Draw some faces of each class of a data set; returns whether one was clicked.
 
     Raises:
-        DataError: the source cannot be read.
+        DataError: the source is unreadable.
     """
     dataset = cache.dataset(source)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The webcam's connection, and the figures beside it."""
+"""The webcam connection, and the face panels next to it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from pages.ui.webcam.diagnosis import doctor, fallbacks
 from pages.ui.webcam.game import BESIDE, game, shows_game
 from pages.ui.webcam.state import WebcamState
 
-_KEY: Final = "camera"  # of the video on the page
+_KEY: Final = "camera"  # key of the video
 CAMERA_CONSTRAINTS: Final = {"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False}
 """What the page asks of the camera. A height would set an aspect ratio, and browsers crop the camera's image to it."""
 _SAMPLE: Final = "two-portraits.jpg"
-_READ_EVERY: Final = 0.7  # seconds between two looks at the figures
+_READ_EVERY: Final = 0.7  # seconds between two polls
 
 
 def ice_servers() -> list[dict[str, Any]]:
-    """STUN and TURN servers from ``.streamlit/secrets.toml`` (``[[webrtc.ice_servers]]``); none by default.
+    """Return STUN and TURN servers from ``.streamlit/secrets.toml`` (``[[webrtc.ice_servers]]``); none by default.
 
     With none, nothing but this machine is ever contacted. docs/webcam.md says what to enter for use across a network.
     """
@@ -39,7 +39,7 @@ def ice_servers() -> list[dict[str, Any]]:
 
 
 def live_session(model: str) -> LiveSession:
-    """This browser window's live session, with the model in use."""
+    """Return the live session of this browser window with the model in use."""
     classifier = sensitive_classifier(model)
     state = state_of(WebcamState)
     state.model = model
@@ -52,10 +52,10 @@ def live_session(model: str) -> LiveSession:
 
 @st.fragment
 def camera(live: LiveSession) -> None:
-    """The video, and what the browser says of its camera.
+    """Draw the video and the camera check.
 
-    In a fragment, since each step of the connection reruns what it stands in. In one fragment, since the browser takes
-    what several components report in one moment for reports of one fragment, and forgets the other.
+    A fragment, because each step of the connection triggers a rerun. One fragment for both components, because the
+    browser attributes simultaneous reports of several components to one fragment and drops the other.
     """
     from pages.ui.webcam.patches import close_stale_connection, freeze_loaded_objects, install_patches
 
@@ -84,7 +84,7 @@ def _streamer(live: LiveSession) -> Any:
     return webrtc_streamer(
         key=_KEY,
         mode=WebRtcMode.SENDRECV,
-        # Always given: left out, the library would contact public STUN servers.
+        # Always set: by default, the library contacts public STUN servers.
         rtc_configuration={"iceServers": ice_servers()},
         media_stream_constraints=CAMERA_CONSTRAINTS,
         # Frames enter here: media.NewestFrameTrack, which patches.py puts into the library, calls this function, in a
@@ -103,7 +103,7 @@ def _streamer(live: LiveSession) -> Any:
 
 
 def _invite() -> None:
-    """What to expect, until the camera is on: a sample as the live view would show it, and how to start."""
+    """Draw a sample of the live view and how to start, while the camera is off."""
     sample = annotated_sample(_SAMPLE, state_of(WebcamState).model, bars=True)
     st.image(sample.image, alt=sample.description, width="stretch")
     st.markdown(
@@ -114,7 +114,7 @@ def _invite() -> None:
 
 @st.fragment(key=BESIDE)
 def beside(live: LiveSession) -> None:
-    """What stands beside the picture: the figures and faces, or the game."""
+    """Draw the side panel: statistics and faces, or the game."""
     if shows_game():
         game(live)
     else:
@@ -123,18 +123,18 @@ def beside(live: LiveSession) -> None:
 
 @st.fragment(run_every=_READ_EVERY)
 def read_out(live: LiveSession) -> None:
-    """Figures, faces and the doctor; looks at the session a little more than once a second."""
-    if session.face_is_pending():  # the switch below was overtaken by this timer, however late: try again
+    """Draw warnings, statistics and faces; refreshes every 0.7 seconds."""
+    if session.face_is_pending():  # a poll overtook the page switch below: retry
         st.switch_page("pages/upload.py")
-    rates = live.stats()
-    doctor(live, rates)
-    _chips(live, rates)
+    stats = live.stats()
+    doctor(live, stats)
+    _chips(live, stats)
     with error_boundary("drawing the faces"):
         faces(live)
 
 
 def _chips(live: LiveSession, stats: FrameStats) -> None:
-    """Frame rate, latency and number of faces; the tooltip has the rest."""
+    """Draw frame rate, latency and number of faces; the tooltip has the details."""
     if not live.frames:
         return
     count = len(live.faces())
@@ -153,13 +153,13 @@ def _chips(live: LiveSession, stats: FrameStats) -> None:
 
 
 def faces(live: LiveSession) -> None:
-    """Probabilities now, and over the last seconds, for each face; one of them may be sent to the Upload page."""
+    """Draw the current and recent probabilities of each face; a button sends a face to the Upload page."""
     found = live.faces()
     if not found:
         st.caption("No face in the frame." if live.frames else "Faces, their probabilities and a timeline appear here.")
         if not live.frames:
             return
-    # Drawn without faces too: somebody may have pressed the button of one that is just gone.
+    # Also drawn without faces: the button of a face that just disappeared may have been pressed.
     wanted = face_bars(live.classes(), found, live.history())
     crop = None if wanted is None else live.crop(wanted)
     if crop is not None:

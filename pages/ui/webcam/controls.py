@@ -19,13 +19,13 @@ _BASELINE = (
     "then subtracts the scores (logits) of your resting face for every face in this view and its recordings. The network "
     "is not trained, and Upload is not affected. Reset or another model ends it."
 )
-_STEP = 0.01  # of the threshold; left where the model's own is, it follows the model
-_LOOK_EVERY = 0.25  # seconds between two looks at a calibration
+_STEP = 0.01  # of the threshold; the model's own value follows the model
+_LOOK_EVERY = 0.25  # seconds between two polls of the neutral baseline
 
 
 @st.fragment(key=CONTROLS)
 def controls(live: LiveSession) -> None:
-    """One row under the video: what can be done with it, the sensitivity, and the settings."""
+    """Draw one row under the video: actions, sensitivity and settings."""
     show_pending_error()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="webcam-controls"):
         saved = _snapshot(live)
@@ -40,7 +40,7 @@ def controls(live: LiveSession) -> None:
 
 
 def _sensitivity(live: LiveSession) -> None:
-    """The slider; not in a fragment of its own, since a change moves the threshold and ends a neutral baseline."""
+    """Draw the slider; no separate fragment, because a change moves the threshold and removes a neutral baseline."""
     model = state_of(WebcamState).model
     sensitivity_slider(model, compact=True)
     live.use(sensitive_classifier(model))
@@ -97,7 +97,7 @@ def _settings(live: LiveSession) -> None:
 
 
 def _snapshot(live: LiveSession) -> str | None:
-    """The button; returns where the frame was saved when it was just pressed."""
+    """Draw the button; returns a message if it was just pressed."""
     if st.button("Snapshot", icon=":material/photo_camera:", key="live_snapshot"):
         with error_boundary("saving the snapshot"):
             return f"Saved as {plain(live.snapshot(session.workspace()))}."
@@ -117,7 +117,7 @@ def _recording(live: LiveSession) -> None:
 
 
 def _baseline(live: LiveSession) -> None:
-    """The button of the neutral baseline, and Reset while one is in force."""
+    """Draw the button of the neutral baseline, and Reset if there is one."""
     now = live.neutral_baseline
     st.button(
         "Neutral baseline",
@@ -132,14 +132,14 @@ def _baseline(live: LiveSession) -> None:
 
 
 def _messages(live: LiveSession) -> None:
-    """What the buttons led to."""
+    """Draw the results of the buttons."""
     if live.recording is not None:
         st.caption(f":material/fiber_manual_record: Recording to {plain(live.recording.name)}, with a csv next to it.")
     if notice := session.pop_notice():
         st.success(plain(notice), icon=":material/check:")
     now = live.neutral_baseline
     if now.running:
-        st.fragment(_taking, run_every=_LOOK_EVERY)(live)
+        st.fragment(_baseline_progress, run_every=_LOOK_EVERY)(live)
         return
     if now.note:
         st.warning(plain(now.note), icon=":material/warning:")
@@ -147,8 +147,8 @@ def _messages(live: LiveSession) -> None:
         st.caption(f":material/check: {plain(now.result.summary())}")
 
 
-def _taking(live: LiveSession) -> None:
-    """Looks at the two seconds; when they are over the page is drawn anew, which ends these looks."""
+def _baseline_progress(live: LiveSession) -> None:
+    """Draw the progress of a neutral baseline; reruns the page at its end, which stops the polling."""
     now = live.neutral_baseline
     if not now.running:
         st.rerun()

@@ -1,4 +1,4 @@
-"""Why there is no picture, or a slow one, in plain words with what to do; and the ways round it, one click away."""
+"""Diagnose missing or slow video, and offer alternatives."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from pages.ui.shell.session import state_of
 from pages.ui.webcam.state import Camera, WebcamState
 
 CONNECTING_SECONDS: Final = 10.0
-"""How long a connection may take before the page says what may be wrong."""
+"""Seconds after which a connection without frames is reported."""
 _NETWORK = (
-    "A firewall or VPN on this machine may block connections from the browser to FER Lab, or the page is open on another "
-    "machine: then a TURN server is needed (see docs/webcam.md)."
+    "A firewall or VPN may block connections from the browser to FER Lab. If the page is open on another machine, it "
+    "needs a TURN server (see docs/webcam.md)."
 )
 
 
-def diagnosis(camera: Camera, frames: int, rates: FrameStats, now: float) -> str | None:
-    """What is wrong with the connection, or None.
+def diagnosis(camera: Camera, frames: int, stats: FrameStats, now: float) -> str | None:
+    """Return what is wrong with the connection, or None.
 
     Args:
-        camera: what the connection does.
-        frames: frames shown since the page was opened first.
-        rates: of the last few seconds.
+        camera: state of the connection.
+        frames: frames shown since the first visit.
+        stats: statistics of the last seconds.
         now: the monotonic clock.
     """
     if camera.failed:
-        return f"The connection was not made: no picture came from the browser. {_NETWORK}"
+        return f"No connection: no frame arrived from the browser. {_NETWORK}"
     if camera.since is None or now - camera.since <= CONNECTING_SECONDS:
         return None
     if frames == camera.frames:
-        return f"The camera is on, but no picture arrives. Press STOP, then START. If it stays like this: {_NETWORK}"
-    if camera.playing and rates.shown == 0:
+        return f"The camera is on, but no frame arrives. Press STOP, then START. If that does not help: {_NETWORK}"
+    if camera.playing and stats.shown == 0:
         return (
-            "The camera has stopped sending pictures. It may have been unplugged, or this machine has slept. "
-            "Press STOP, then START."
+            "The camera stopped sending frames, for example because it was unplugged or the machine slept. Press STOP, then "
+            "START."
         )
     return None
 
 
-def doctor(live: LiveSession, rates: FrameStats) -> None:
-    """Show what is wrong, if anything is."""
-    found = diagnosis(state_of(WebcamState).camera, live.frames, rates, time.monotonic())
+def doctor(live: LiveSession, stats: FrameStats) -> None:
+    """Draw warnings about the connection, if any."""
+    found = diagnosis(state_of(WebcamState).camera, live.frames, stats, time.monotonic())
     if found:
         st.warning(found, icon=":material/signal_disconnected:")
         fallbacks()
@@ -57,8 +57,8 @@ def doctor(live: LiveSession, rates: FrameStats) -> None:
 
 
 def fallbacks() -> None:
-    """Other ways in, one click away. Links, since the browser stops asking for the figures before it follows one: a page
-    switched by the script would be overtaken by the next look at the figures."""
+    """Draw links to alternatives. Links, because the browser stops polling before it follows one; the next poll would
+    override a page switch from the script."""
     with st.container(horizontal=True, gap="small"):
         upload_link(UploadWay.SNAPSHOT, "Take a snapshot", ":material/photo_camera:")
         upload_link(UploadWay.VIDEO, "Use a video file", ":material/movie:")

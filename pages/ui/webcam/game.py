@@ -1,4 +1,4 @@
-"""Expression mirror on the Webcam page: the choice between the faces and the game, and the game itself."""
+"""Expression mirror: the choice between faces and game on the Webcam page, and the game."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CONTROLS: Final = "live-controls"
 BESIDE: Final = "live-beside"
 """Keys of the two parts of the page that are redrawn on their own."""
 _VIEW: Final = "live_view"
-_LOOK_EVERY: Final = 0.3  # seconds between two looks at a running game
+_LOOK_EVERY: Final = 0.3  # seconds between two polls of a running game
 
 
 def choose_view(live: LiveSession) -> None:
-    """What stands beside the picture. Only the parts that change are drawn anew, so that the video stays as it is."""
+    """Draw the choice of the side panel; only the panel reruns, so that the video continues."""
     st.segmented_control(
-        "Beside the picture",
+        "Side panel",
         list(_VIEWS),
         format_func=_VIEWS.__getitem__,
         default=FACES,
@@ -44,21 +44,21 @@ def choose_view(live: LiveSession) -> None:
 
 
 def shows_game() -> bool:
-    """Whether the game was chosen."""
+    """Whether the game is selected."""
     return bool(widget_value(_VIEW) == MIRROR)
 
 
 def _switch(live: LiveSession) -> None:
     if not shows_game():
-        _stop(live, "You turned to the faces.")
-    # When somebody comes back to the page its old choice counts as a change, before the parts exist: then the whole page
-    # is about to be drawn.
+        _stop(live, "You switched to the faces.")
+    # After a return to the page, its old choice counts as a change before the fragments exist; the whole page is then
+    # about to run.
     with suppress(StreamlitAPIException):
         st.rerun([BESIDE])
 
 
 def game(live: LiveSession) -> None:
-    """The game, in whatever state it is."""
+    """Draw the game in its current state."""
     show_pending_error()
     with error_boundary("playing the expression mirror"):
         current = live.game
@@ -75,23 +75,23 @@ def _invitation(live: LiveSession) -> None:
     if why := unplayable_reason(classes):
         st.info(plain(why), icon=":material/info:")
         return
-    st.markdown("**Make the face that is asked for.**")
+    st.markdown("**Make the requested face.**")
     st.write(
-        f"{_how_many(len(classes))} in a new order. You have five seconds; what counts is the best "
-        "probability you hold for a moment. At the end you get your pictures on one sheet."
+        f"{_how_many(len(classes))} in random order. You have five seconds per round; the best probability that you "
+        "hold for a moment counts. At the end you get a photo strip."
     )
     _play_button(live, "Play")
     st.caption(
-        "The score says how sure this network is, not what you feel. The pictures are kept in memory until the next game or "
-        "until this window is closed; they are written nowhere unless you download them."
+        "The score is the confidence of this network, not what you feel. The photos stay in memory until the next game or "
+        "until you close this window, unless you download them."
     )
 
 
 def _how_many(classes: int) -> str:
-    """What is asked for, for a model with this many classes."""
+    """Return how many classes a game requests."""
     if classes <= MAX_ROUNDS + 1:
-        return "Each expression the network knows is asked for once,"
-    return f"{MAX_ROUNDS} of the network's {classes} classes are asked for,"
+        return "The game requests each expression of the network once,"
+    return f"The game requests {MAX_ROUNDS} of the network's {classes} classes,"
 
 
 def _play_button(live: LiveSession, label: str) -> None:
@@ -111,7 +111,7 @@ def _stop(live: LiveSession, why: str) -> None:
 
 
 def _running(live: LiveSession) -> None:
-    """Looks at the game three times a second; when it is over the page is drawn anew, which ends these looks."""
+    """Draw the running game three times a second; reruns the page at its end, which stops the polling."""
     current = live.game
     if current is None or current.over:
         st.rerun()
@@ -123,7 +123,7 @@ def _running(live: LiveSession) -> None:
         st.button(
             "Skip",
             icon=":material/skip_next:",
-            help="Ends this round now; what you reached counts.",
+            help="Ends this round; your best score counts.",
             key="game-skip",
             on_click=current.skip,
             args=(scene.number,),
@@ -153,13 +153,13 @@ def _result(live: LiveSession, scene: GameState) -> None:
                 on_click="ignore",
                 key="game-download",
             )
-            st.button("Discard the pictures", icon=":material/delete:", key="game-forget", on_click=live.discard_game)
-        st.caption("The score says how sure this network is, not what you feel.")
+            st.button("Discard photos", icon=":material/delete:", key="game-forget", on_click=live.discard_game)
+        st.caption("The score is the confidence of this network, not what you feel.")
     else:
         _play_button(live, "Play again")
 
 
 def _rounds_played(scene: GameState) -> str:
     if not scene.played:
-        return "No round was over."
-    return f"{len(scene.played)} of {scene.rounds} rounds were over; they stand below."
+        return "No round was finished."
+    return f"{len(scene.played)} of {scene.rounds} rounds were finished; see below."

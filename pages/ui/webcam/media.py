@@ -13,16 +13,21 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError
 
 _REMEMBERED = 30
-"""Frames kept while the encoder is busy, to be counted as dropped; a second of video."""
+"""Frames buffered while the encoder is busy, to count dropped ones; one second of video."""
 
 
 class NewestFrameTrack(MediaStreamTrack):
-    """Annotated video: each time the encoder asks, the newest camera frame is worked on in a thread of this track."""
+    """Annotated video: on each request of the encoder, a thread processes the newest camera frame."""
 
     kind = "video"
 
     def __init__(self, track: MediaStreamTrack, processor: Any) -> None:
-        """``track`` gives the camera's frames; ``processor.recv_queued(frames)`` all that came since the last call."""
+        """Create the track.
+
+        Args:
+            track: the frames of the camera.
+            processor: its ``recv_queued(frames)`` gets all frames since the last call.
+        """
         super().__init__()
         self._track = track
         self._processor = processor
@@ -34,7 +39,7 @@ class NewestFrameTrack(MediaStreamTrack):
         track.on("ended", self.stop)
 
     async def recv(self) -> Any:
-        """The next annotated frame.
+        """Return the next annotated frame.
 
         Raises:
             MediaStreamError: the camera has stopped.
@@ -50,7 +55,7 @@ class NewestFrameTrack(MediaStreamTrack):
         try:
             shown = await asyncio.get_running_loop().run_in_executor(self._thread, self._annotate, frames)
         except Exception as error:
-            if self.readyState != "live":  # the thread was shut down meanwhile
+            if self.readyState != "live":  # the thread has been shut down
                 raise MediaStreamError from error
             self.stop()
             raise
@@ -58,18 +63,18 @@ class NewestFrameTrack(MediaStreamTrack):
         return shown
 
     async def _read(self) -> None:
-        """Take every frame as it comes, so that nothing queues up before this track."""
+        """Receive every frame on arrival, so that no queue builds up before this track."""
         try:
             while self.readyState == "live":
                 frame: Any = await self._track.recv()
-                frame.opaque = time.monotonic()  # when it came
+                frame.opaque = time.monotonic()  # arrival time
                 self._frames.append(frame)
                 self._came.set()
         except MediaStreamError:
             self.stop()
 
     def stop(self) -> None:
-        """End the track; valid at any moment and repeatedly, from the event loop."""
+        """End the track; call from the event loop, at any time and repeatedly."""
         if self.readyState != "live":
             return
         super().stop()
@@ -77,8 +82,8 @@ class NewestFrameTrack(MediaStreamTrack):
         if self._reader is not None:
             self._reader.cancel()
         self._frames.clear()
-        self._came.set()  # wakes whoever waits for a frame
-        self._thread.submit(self._end)  # after the frame that is being worked on
+        self._came.set()  # wakes a waiting recv()
+        self._thread.submit(self._end)  # after the current frame
         self._thread.shutdown(wait=False)
 
     def _annotate(self, frames: list[Any]) -> Any:
@@ -90,8 +95,8 @@ class NewestFrameTrack(MediaStreamTrack):
 
 
 class DirectRelay(MediaRelay):
-    """Hands our own track to its one consumer, the encoder, without a queue in between."""
+    """Connects our track to its only consumer, the encoder, without a queue."""
 
     def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
-        """The track itself where it is ours, else a relayed one."""
+        """Return our own track itself, else a relayed one."""
         return track if isinstance(track, NewestFrameTrack) else super().subscribe(track, buffered)

@@ -1,7 +1,7 @@
-"""All replacements inside streamlit, streamlit-webrtc and aiortc, each with its reason, its version and a guard.
+"""Patches of streamlit, streamlit-webrtc and aiortc, each with its reason and version.
 
-A replacement whose place is gone, because a newer version has renamed or rebuilt it, is left out with a line in the log;
-the live view then works as the library does it. ``pyproject.toml`` holds the versions they were tried with.
+If a newer version has renamed or rebuilt the patched name, the patch is skipped with a line in the log, and the live view
+uses the unpatched library. ``pyproject.toml`` states the tested versions.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pages.ui.shell.session import widget_value
 from pages.ui.webcam.media import DirectRelay, NewestFrameTrack
 
 _LOGGER = logging.getLogger(__name__)
-_LEAVES_OUT: Final = "%s is not what it was in %s (%s); FER Lab does without its own version of it."
+_LEAVES_OUT: Final = "%s differs from %s (%s); FER Lab skips its patch."
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One name of a library that is replaced.
+    """A replaced name of a library.
 
     Attributes:
-        module: where the name stands.
-        name: the name, with dots where it belongs to a class.
-        version: what it was written for.
-        reason: what goes wrong without it, and the public report where one is known.
-        replace: from the original to what takes its place; raises AttributeError where the original lacks what it needs.
+        module: module of the name.
+        name: the name, dotted for class members.
+        version: version the patch was written for.
+        reason: the fault without the patch, and its public issue if known.
+        replace: maps the original to its replacement; raises AttributeError if the original lacks a required name.
     """
 
     module: str
@@ -43,7 +43,7 @@ class Patch:
     replace: Callable[[Any], Any]
 
     def install(self) -> bool:
-        """Put the replacement in place; False, with a line in the log, where that cannot be."""
+        """Install the patch; returns False, with a line in the log, if that is impossible."""
         try:
             holder: Any = importlib.import_module(self.module)
             *parents, last = self.name.split(".")
@@ -58,22 +58,22 @@ class Patch:
 
 @lru_cache(maxsize=1)
 def install_patches() -> tuple[str, ...]:
-    """Install all patches, once for the process; returns the names of those that could not be."""
+    """Install all patches once per process; returns the names of skipped ones."""
     return tuple(f"{patch.module}.{patch.name}" for patch in PATCHES if not patch.install())
 
 
 @lru_cache(maxsize=1)
 def freeze_loaded_objects() -> None:
-    """Take what is loaded by now out of the garbage collector's sight, once for the process.
+    """Exclude all loaded objects from garbage collection, once per process.
 
-    A full collection looks at all of torch's objects and stops every thread for 0.2 s, in which no frame passes.
+    A full collection traverses all torch objects and stops every thread for 0.2 s, which drops frames.
     """
     gc.collect()
     gc.freeze()
 
 
 def rerun_fragment() -> None:
-    """Run the fragment again that is running, or the page where the whole page is."""
+    """Rerun the current fragment, or the page outside of fragments."""
     context = get_script_run_ctx()
     if context is not None and context.fragment_ids_this_run:
         st.rerun(scope="fragment")
@@ -81,7 +81,7 @@ def rerun_fragment() -> None:
 
 
 def remembering_worker(worker: type) -> type:
-    """A worker that knows which offer it answers; :func:`close_stale_connection` asks."""
+    """Return a worker class that stores the offer it answers, for :func:`close_stale_connection`."""
     process_offer = worker.process_offer  # type: ignore[attr-defined]
 
     def remember(self: Any, sdp: str, *arguments: Any, **options: Any) -> Any:
@@ -92,7 +92,7 @@ def remembering_worker(worker: type) -> type:
 
 
 def prompt_buffer(buffer: type) -> type:
-    """A jitter buffer that gives a video frame as soon as all of its packets are there."""
+    """Return a jitter buffer class that releases a video frame as soon as its last packet has arrived."""
     from aiortc.jitterbuffer import JitterFrame
 
     probe = buffer(capacity=2, is_video=True)
@@ -119,7 +119,7 @@ def prompt_buffer(buffer: type) -> type:
 
 
 def drop_stale_fragments(run: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """``ScriptRunner._run_script`` that leaves out fragments of a page that was left."""
+    """Return ``ScriptRunner._run_script`` without fragments of a page that was left."""
 
     def run_unless_left(runner: Any, wanted: Any) -> None:
         here = runner._get_script_run_ctx().page_script_hash
@@ -131,7 +131,7 @@ def drop_stale_fragments(run: Callable[[Any, Any], None]) -> Callable[[Any, Any]
 
 
 def instead(replacement: Any, original: Any) -> Any:
-    """The replacement, whatever the original is; with :func:`functools.partial` for a patch that needs nothing of it."""
+    """Return the replacement and ignore the original; for :func:`functools.partial`."""
     return replacement
 
 
@@ -140,22 +140,22 @@ _WEBRTC: Final = "streamlit-webrtc 0.79"
 PATCHES: Final = (
     Patch(
         "streamlit_webrtc.component", "rerun", _WEBRTC,
-        "It reruns the whole page when a connection is answered and when it ends. When such a run has ended and the "
-        "browser has not heard of it yet, the next run of the video's own fragment takes the video's frame out of the "
-        "messages that wait. The browser learns of a finished page without a video, throws the frame away with the "
-        "connection in it, and mounts it anew. No public report is known.",
+        "It reruns the whole page when a connection is answered and when it ends. If a run of the video's fragment starts "
+        "before the browser has the result of such a run, it removes the video's frame from the pending messages. The "
+        "browser then sees a page without video, drops the frame with its connection, and mounts it again. No public "
+        "issue is known.",
         partial(instead, rerun_fragment),
     ),
     Patch(
         "streamlit_webrtc.component", "WebRtcWorker", _WEBRTC,
-        "STOP and START in one moment, seen as one change on a busy machine, leave the old connection in place, and the "
-        "new one is never answered. No public report is known.",
+        "STOP and START in quick succession arrive as one change on a busy machine: the old connection stays, and the new "
+        "one is never answered. No public issue is known.",
         remembering_worker,
     ),
     Patch(
         "streamlit_webrtc.webrtc", "AsyncVideoProcessTrack", _WEBRTC,
-        "Its queue between camera and processing is unbounded: a machine too slow for the encoder falls behind further "
-        "and further (aiortc#1192, fastrtc#152). A connection that ends before its first frame raises AttributeError in "
+        "Its queue between camera and processing is unbounded, so that the latency of a slow machine grows without limit "
+        "(aiortc#1192, fastrtc#152). A connection that ends before its first frame raises AttributeError in "
         "the server's event loop (streamlit-webrtc#1618, #2475).",
         partial(instead, NewestFrameTrack),
     ),
@@ -166,29 +166,28 @@ PATCHES: Final = (
     ),
     Patch(
         "aiortc.rtcrtpreceiver", "JitterBuffer", "aiortc 1.16",
-        "It hands a frame on when the first packet of the next one has come, so every frame is one frame late. Its last "
-        "packet, which is marked as such (RFC 3550, and RFC 7741 for VP8), is enough. No public report is known.",
+        "It releases a frame when the first packet of the next one arrives, which delays every frame by one. The last "
+        "packet of a frame carries a marker (RFC 3550, and RFC 7741 for VP8). No public issue is known.",
         prompt_buffer,
     ),
     Patch(
         "streamlit.runtime.scriptrunner.script_runner", "ScriptRunner._run_script", "streamlit 1.67",
-        "What a fragment of a page reports at the very moment the page is left is run after the new page, as a run of "
-        "the old one. The browser then clears the new page and shows nothing (a blank page as in streamlit#14732).",
+        "A rerun that a fragment requests during a page change runs after the new page, as a run of the old one. The "
+        "browser then clears the new page and shows nothing (a blank page as in streamlit#14732).",
         drop_stale_fragments,
     ),
 )  # fmt: skip
 
 
 def close_stale_connection(key: str) -> None:
-    """Close a connection that the browser has given up, or begun anew; before ``webrtc_streamer(key)`` is called.
+    """Close a connection that the browser has ended or restarted; call this before ``webrtc_streamer(key)``.
 
-    Written for streamlit-webrtc 0.79, whose context and component state it looks into:
+    Uses the context and component state of streamlit-webrtc 0.79:
 
-    - After STOP the library reruns the script to take back its answer. If somebody clicks a menu just then, that run and
-      the new page's run meet in Streamlit, which may then run the page that is being left once more, and the click is
-      lost. So the connection is closed before the library looks.
-    - A START that follows a STOP in one moment is a new offer that the library takes for the old one.
-    - The answer stays with the browser for as long as the video plays, and the next START would take it for its own.
+    - After STOP, the library reruns the script to withdraw its answer. If the user opens another page at that moment,
+      Streamlit may run the old page again and lose the click. So the connection is closed before the library checks it.
+    - A START right after a STOP is a new offer that the library mistakes for the old one.
+    - The browser stores the answer while the video plays, and the next START would reuse it.
     """
     try:
         _close_stale_connection(key)
@@ -205,9 +204,9 @@ def _close_stale_connection(key: str) -> None:
     value = widget_value(component.generate_frontend_component_key(key)) or {}
     offer = (value.get("sdpOffer") or {}).get("sdp")
     worker = context._get_worker()
-    given_up = not offer and not value.get("playing")
-    begun_anew = offer is not None and getattr(worker, "fer_offer", offer) != offer
-    if given_up or begun_anew:
+    ended = not offer and not value.get("playing")
+    restarted = offer is not None and getattr(worker, "fer_offer", offer) != offer
+    if ended or restarted:
         component._reset_context(context)
         context._set_state(component.compile_state(value))
     elif value.get("playing"):

@@ -1,4 +1,4 @@
-"""What the Webcam page remembers for a browser window."""
+"""State of the Webcam page in a browser window."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 
 from fer_core.live import LiveSession
 
-_CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is no failure
+_CHANGED_MIND: Final = 5.0  # seconds after START in which STOP is not a failure
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What the camera's connection does.
+    """State of the camera connection.
 
     Attributes:
-        playing: it is on.
-        since: when it was switched on or began to connect, on the monotonic clock; None while it is off.
-        frames: frames the live session had shown by then.
-        failed: the last attempt ended without a frame, and not because somebody changed their mind at once.
+        playing: whether the video plays.
+        since: monotonic time at which it started to connect; None if it is off.
+        frames: frames of the live session at that time.
+        failed: the last attempt ended without a frame, and was not stopped right away.
     """
 
     playing: bool = False
@@ -30,12 +30,12 @@ class Camera:
 
 @dataclass
 class WebcamState:
-    """The state of the Webcam page.
+    """State of the Webcam page.
 
     Attributes:
-        live: this window's live session, kept over reruns and page changes; None until the page is opened first.
-        model: name of the model that the page works with.
-        camera: what the camera's connection does.
+        live: live session of this window, across reruns and page changes; None before the first visit.
+        model: name of the model in use.
+        camera: state of the camera connection.
     """
 
     live: LiveSession | None = None
@@ -43,7 +43,7 @@ class WebcamState:
     camera: Camera = field(default_factory=Camera)
 
     def note_camera(self, *, playing: bool, busy: bool, frames: int) -> None:
-        """What the connection does now: on; on or connecting; and how many frames were shown so far."""
+        """Update the connection state: playing; playing or connecting; and the number of frames so far."""
         before, now = self.camera, time.monotonic()
         if busy:
             since = before.since if before.since is not None else now

@@ -172,8 +172,8 @@ def test_labels_come_from_votes_where_there_are_some(open_page, monkeypatch, tmp
     app.segmented_control(key=f"read-truth-{source}").set_value("votes").run()
     check(app)
     assert metric(app, "Classes") == "8"
-    assert "Labels: the majority of people's votes." in words(app)
-    assert "Labels: the majority of people's votes." in words(open_page("audit"))
+    assert "Labels: majority votes." in words(app)
+    assert "Labels: majority votes." in words(open_page("audit"))
 
 
 def test_persons_and_a_missing_validation_split_are_told(open_page, monkeypatch):

@@ -22,11 +22,11 @@ def in_use(app) -> str:
 def test_peoples_own_pictures_are_read_as_ten_people_would_until_the_label_is_asked_for(open_page, page):
     app = open_page(page)
     assert in_use(app) == "compact-people"
-    assert "**compact-people** predicts what ten people would say of a face." in plain_words(app)
+    assert "**compact-people** predicts how ten people would label a face." in plain_words(app)
     app.button(key="ask-other-model").click().run()
     check(app)
     assert in_use(app) == "compact"
-    assert "predicts what FER2013's label of a face would be." in plain_words(app)
+    assert "predicts the FER2013 label of a face." in plain_words(app)
     app.button(key="ask-other-model").click().run()
     check(app)
     assert in_use(app) == "compact-people"
@@ -57,7 +57,7 @@ def test_a_model_that_somebody_chose_is_taken_on_every_page(open_page):
         app.switch_page(f"pages/{page}.py").run()
         check(app)
         assert in_use(app) == "seed"
-        assert ask_label(app) == "Ask seed-people instead"
+        assert ask_label(app) == "Switch to seed-people"
 
 
 def test_a_run_asks_the_best_shipped_model_for_the_other_question(open_page):
@@ -65,7 +65,7 @@ def test_a_run_asks_the_best_shipped_model_for_the_other_question(open_page):
     app = open_page("upload")
     app.selectbox(key="model-in-use").select(run.id).run()
     check(app)
-    assert ask_label(app) == "Ask compact-people instead"
+    assert ask_label(app) == "Switch to compact-people"
 
 
 @pytest.mark.parametrize("page", PHOTO_PAGES)
@@ -81,11 +81,11 @@ def test_where_no_model_answers_the_other_question_there_is_no_button(open_page,
 @pytest.mark.parametrize(
     ("target", "data", "words"),
     [
-        ("votes", "FER2013 with FER+ votes", "what ten people would say of a face"),
-        ("votes", "my faces", "what people would say of a face"),
-        ("labels", "FER2013", "what FER2013's label of a face would be"),
-        ("labels", "*my* faces", r"what the label of a face in \*my\* faces would be"),
-        ("labels", "", "what the label of a face in its training data would be"),
+        ("votes", "FER2013 with FER+ votes", "how ten people would label a face"),
+        ("votes", "my faces", "how people would label a face"),
+        ("labels", "FER2013", "the FER2013 label of a face"),
+        ("labels", "*my* faces", r"the label of a face in \*my\* faces"),
+        ("labels", "", "the label of a face in its training data"),
     ],
 )
 def test_what_predictions_mean_follows_from_target_and_data(target, data, words):
@@ -99,11 +99,11 @@ def test_a_run_that_learned_votes_and_labels_answers_both_questions(open_page):
         untrained_checkpoint(run.path / f"{name}.safetensors", target=target, data_name="FER2013")
     app = open_page("upload")
     app.selectbox(key="model-in-use").select(run.id).run()
-    assert ask_label(app) == "Ask both (labels) instead"
+    assert ask_label(app) == "Switch to both (labels)"
     app.button(key="ask-other-model").click().run()
     check(app)
     assert in_use(app) == f"{run.id}:labels"
-    assert "predicts what FER2013's label of a face would be" in plain_words(app)
+    assert "predicts the FER2013 label of a face" in plain_words(app)
     app.button(key="ask-other-model").click().run()
     assert in_use(app) == run.id
     for page in ("evaluate", "network", "audit", "overview"):

@@ -63,4 +63,4 @@ def test_each_way_shows_its_own_picture(monkeypatch):
         app.segmented_control(key="face-way").set_value(way).run()
     assert not app.exception
     assert ways == [(2, True), (2, False), (3, True)]
-    assert any("speak for" in line.value for line in app.caption)
+    assert any("support" in line.value for line in app.caption)

@@ -121,7 +121,7 @@ def test_another_model_in_the_sidebar_ends_the_baseline(page, monkeypatch):
 
 def test_the_game_is_offered_played_and_ends_with_a_strip_to_download(page):
     page.turn_to(MIRROR)
-    assert "Make the face that is asked for." in words(page.app)
+    assert "Make the requested face." in words(page.app)
     page.press("Play")
     page.watch(READY + PLAY + 1)
     page.look()
@@ -144,8 +144,8 @@ def test_a_stopped_game_says_so_and_its_pictures_can_be_discarded(page):
     page.press("Play")
     page.watch(READY + PLAY + 1)
     page.press("Stop")
-    assert "You stopped the game. 1 of 7 rounds were over" in words(page.app).replace("\\", "")
-    page.press("Discard the pictures")
+    assert "You stopped the game. 1 of 7 rounds were finished" in words(page.app).replace("\\", "")
+    page.press("Discard photos")
     assert page.live.game is None
     assert "Play" in page.buttons
 
@@ -158,7 +158,7 @@ def test_turning_to_the_faces_stops_the_game(page):
     assert page.live.game.over
     assert "frames/s]" in words(page.app)
     page.turn_to(MIRROR)
-    assert "You turned to the faces. No round was over." in words(page.app)
+    assert "You switched to the faces. No round was finished." in words(page.app)
 
 
 def test_another_model_ends_the_game_in_words(page):
@@ -174,7 +174,7 @@ def test_another_model_ends_the_game_in_words(page):
 def test_what_the_board_shows():
     game = Game(ClassList(("happy", "sad", "neutral")), seed=0)
     waiting = board_data(game.state(), coming=False)
-    assert waiting["note"].startswith("No picture comes from the camera. Press START")
+    assert waiting["note"].startswith("The camera sends no frames. Press START")
     data = board_data(game.state(), coming=True)
     assert data["round"] == "Round 1 of 2"
     assert data["what"] == "Get ready to show"

@@ -1,7 +1,7 @@
-"""Why a camera does not work, asked in the browser: Python never learns it from the video library.
+"""Check in the browser whether the camera works; the video library does not report errors to Python.
 
-The component asks for the camera as the video library will, lets go of it at once, and returns the name of what the
-browser says. It asks by itself only where that opens no prompt; otherwise when the button is pressed.
+The component requests the camera like the video library, releases it, and returns the name of the browser's error. It
+runs automatically only if that opens no permission prompt, else when the button is pressed.
 """
 
 from __future__ import annotations
@@ -16,23 +16,21 @@ _HTML = '<button type="button" class="fer-check">Check the camera</button><span 
 
 ADVICE: Final[dict[str, str]] = {
     "NotAllowedError": (
-        "The browser may not use the camera. Click the camera or lock symbol beside the address, allow the camera for "
-        "this page, and press START again. On macOS and Windows the system's privacy settings must allow it, too."
+        "The browser is not allowed to use the camera. Click the camera or lock icon next to the address, allow the camera "
+        "for this page, and press START again. On macOS and Windows, allow it in the privacy settings, too."
     ),
-    "NotFoundError": "The browser finds no camera. Plug one in, or use a photograph or a video file instead.",
-    "NotReadableError": (
-        "The camera is there but another program holds it (a video call, say). Close that program and check again."
-    ),
-    "AbortError": "The camera stopped while it was being opened. Unplug it, plug it in again, and check again.",
-    "OverconstrainedError": "The camera offers no picture of a usable size. Try another camera.",
-    "SecurityError": "The browser's settings forbid cameras on this page. Ask whoever administers this computer.",
+    "NotFoundError": "The browser finds no camera. Connect one, or use a photo or a video file instead.",
+    "NotReadableError": ("Another program uses the camera, for example a video call. Close it and check again."),
+    "AbortError": "The camera stopped while opening. Reconnect it and check again.",
+    "OverconstrainedError": "The camera has no usable resolution. Try another camera.",
+    "SecurityError": "The browser settings block cameras on this page. Ask your administrator.",
     "InsecureContext": (
-        "The browser gives cameras only to pages on this machine (localhost) or over HTTPS, and this page is neither. "
+        "Browsers allow cameras only on localhost or over HTTPS, and this page is neither. "
         "Open http://localhost on the machine itself, or serve FER Lab over HTTPS (docs/webcam.md says how)."
     ),
     "NotSupported": "This browser cannot use cameras. Try a current Firefox, Chrome, Edge or Safari.",
 }
-"""What each answer of the browser means, and what to do."""
+"""Name of the browser's error -> what it means and what to do."""
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +39,7 @@ def _component() -> Callable[..., Any]:
 
 
 def camera_check(*, playing: bool) -> str | None:
-    """Show the button; returns advice when the browser says that the camera does not work, else None."""
+    """Draw the button; returns advice if the camera does not work, else None."""
     answer = _component()(key="fer_camera_check", data={"playing": playing}, on_answer_change=lambda: None).answer
     name = str(answer.get("name", "")) if answer else ""
     if not name or name == "ok":

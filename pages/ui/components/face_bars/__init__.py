@@ -1,4 +1,4 @@
-"""Faces as they change: a bar for each expression and a scrolling line, drawn with few milliseconds of the browser's time.
+"""Panels of tracked faces: a bar per class and a timeline, drawn in a few milliseconds.
 
 A plotly chart that updates twice a second beside a video takes the processor from the video. This component draws the
 same with plain elements and one small canvas a face.
@@ -20,9 +20,9 @@ from fer_core.live.session import HISTORY_SECONDS
 from pages.ui.components.files import component
 
 MOST_FACES: Final = 4
-"""Faces shown beside the video; the video itself marks them all."""
-_POINTS: Final = 80  # of each line
-_MOST_BARS: Final = 8  # of a face; of more classes those that were most probable over the last seconds have one
+"""Number of panels; the video annotates all faces."""
+_POINTS: Final = 80  # per line
+_MOST_BARS: Final = 8  # per face; with more classes, the most probable of the last seconds
 
 _HTML = '<div class="fer-faces"></div>'
 
@@ -35,13 +35,13 @@ def _component() -> Callable[..., Any]:
 
 
 def face_bars(classes: ClassList, faces: tuple[LiveFace, ...], history: History) -> int | None:
-    """The first faces with what they show now and what they showed over the last seconds.
+    """Draw the first faces with their current and recent probabilities.
 
-    Returns the number of the face that somebody wants to send to the Upload page, once, or None.
+    Returns the number of a face once if its button was pressed, else None.
 
     Args:
-        classes: of the model, in the order of the probabilities.
-        faces: of the newest frame.
+        classes: classes of the model.
+        faces: faces of the newest frame.
         history: number -> (seconds before now, negative (n,); probabilities (n, C)).
     """
     data = faces_data(classes, faces, history)
@@ -50,7 +50,7 @@ def face_bars(classes: ClassList, faces: tuple[LiveFace, ...], history: History)
 
 
 def faces_data(classes: ClassList, faces: tuple[LiveFace, ...], history: History) -> dict[str, Any]:
-    """What the component draws: percentages as whole numbers, lines thinned to what a small canvas can show."""
+    """Return the data of the component: whole percentages, and lines with few points."""
     shown = []
     for face in faces[:MOST_FACES]:
         times, probabilities = history.get(face.number, (np.zeros(0), np.zeros((0, len(classes)), np.float32)))
@@ -72,6 +72,6 @@ def faces_data(classes: ClassList, faces: tuple[LiveFace, ...], history: History
 
 
 def _most_probable(probabilities: npt.NDArray[np.floating]) -> list[int]:
-    """Classes to draw, in their order, from probabilities (n, C): all, or those with the highest peaks."""
+    """Return the classes to draw, in order, from probabilities (n, C): all, or those with the highest peaks."""
     peaks = probabilities.max(axis=0)
     return sorted(int(i) for i in np.argsort(-peaks, kind="stable")[:_MOST_BARS])

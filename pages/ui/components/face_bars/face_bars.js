@@ -26,7 +26,7 @@ function card(labels, colours, span) {
   const send = document.createElement("button");
   send.type = "button";
   send.textContent = "Send this face to Upload";
-  send.title = "Opens the face as it is now in the inspector, with what the network looks at";
+  send.title = "Opens this face on the Upload page with its explanation";
   const top = document.createElement("header");
   top.append(heading, send);
   section.append(top, bars, canvas, axis);

@@ -22,14 +22,14 @@ _HTML: Final = '<div class="fer-gallery"></div>'
 
 @dataclass(frozen=True)
 class Tile:
-    """One face.
+    """A tile with a face.
 
     Attributes:
-        id: what is returned for it.
+        id: identifier that the gallery returns.
         pixels: uint8 (48, 48).
-        title: its name for people, shown on hover and read aloud.
-        caption: the words beneath it; without any, and without ticks, nothing stands there.
-        color: of a dot before the caption.
+        title: tooltip and accessible name.
+        caption: text below the face.
+        color: color of the dot before the caption.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Group:
-    """Tiles under one heading, with a dot where it has a color; without title and note there is no heading."""
+    """Tiles under a heading of title, note and colored dot; no heading without title and note."""
 
     tiles: Sequence[Tile]
     title: str = ""
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Picked:
-    """What a person did: the face opened just now, and the faces selected, by id."""
+    """Interaction with the gallery: id of the face just opened, and ids of the selected faces."""
 
     opened: str | None
     selected: tuple[str, ...]
@@ -65,14 +65,14 @@ def _component() -> Callable[..., Any]:
 def gallery(
     groups: Sequence[Group], *, key: str, size: int = 92, selectable: bool = False, whole_rows: bool = False
 ) -> Picked:
-    """Show the faces; the selection lasts while the same faces are shown.
+    """Draw the faces; the selection lasts as long as the faces stay the same.
 
     Args:
-        groups: what to show.
-        key: identity on the page; another key begins with nothing selected.
-        size: smallest width of a face in pixels; rows fill the width there is.
+        groups: the faces.
+        key: key of the gallery; a new key resets the selection.
+        size: minimum width of a face in pixels.
         selectable: whether faces can be ticked.
-        whole_rows: leave out the last row of a group where it is not full; for a random choice of many.
+        whole_rows: hide an incomplete last row of a group; for random samples.
     """
     data = {
         "size": size,
@@ -114,5 +114,5 @@ def gallery(
 
 @lru_cache(maxsize=2048)
 def _png(pixels: bytes) -> str:
-    """A 48×48 gray face as base64 PNG; kept, since the same faces are drawn at every rerun."""
+    """Encode a 48×48 gray face as base64 PNG; cached, because every rerun draws the same faces."""
     return base64_png(np.frombuffer(pixels, np.uint8).reshape(FACE_SIZE, FACE_SIZE))

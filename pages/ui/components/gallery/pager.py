@@ -1,4 +1,4 @@
-"""Buttons to turn the pages of a long gallery."""
+"""Paging of a long gallery."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pages.ui.shell.session import set_widget_value, widget_value
 
 
 def pager(total: int, per_page: int, *, key: str) -> slice:
-    """Buttons to turn pages where there are several; returns what the page shows. The page is part of the state."""
+    """Draw buttons if there are several pages; returns the items of the current page."""
     pages = max(1, -(-total // per_page))
     place = f"{key}-page"
     page = min(int(widget_value(place, 0)), pages - 1)

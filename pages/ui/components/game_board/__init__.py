@@ -1,4 +1,4 @@
-"""The board of the expression mirror: what is asked for, how long, and how well it is made."""
+"""The board of the expression mirror: requested class, time left and current probability."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def _component() -> Callable[..., Any]:
 
 
 def game_board(scene: GameState, *, coming: bool) -> None:
-    """Draw the board of a game that is not over; ``coming`` says whether pictures come from the camera."""
+    """Draw the board of a running game; ``coming`` is False if the camera sends no frames."""
     _component()(key="fer_game_board", data=board_data(scene, coming=coming))
 
 
 def board_data(scene: GameState, *, coming: bool) -> dict[str, Any]:
-    """What the component draws.
+    """Return the data of the component.
 
     Args:
         scene: of a game that is not over.
-        coming: whether pictures come from the camera.
+        coming: whether the camera sends frames.
     """
     playing = scene.phase == "play"
     emotion = find_emotion(scene.target)
     note = scene.note
     if not coming and "START" not in note:
-        note = "No picture comes from the camera. Press START under the picture; the game waits."
+        note = "The camera sends no frames. Press START under the video; the game waits."
     return {
         "round": f"Round {scene.number} of {scene.rounds}",
         "clock": f"{-(-scene.left // 1):.0f} s",

@@ -41,10 +41,9 @@ def _chart() -> Callable[..., Any]:
 
 @st.fragment
 def plotly_runtime() -> None:
-    """Send plotly's JavaScript to the browser; call it once on a page that shows live charts, outside fragments.
+    """Send Plotly's JavaScript to the browser; call this once per page with live charts, outside fragments.
 
-    It stays in the browser's window as long as the session lives, so it is sent again only until the browser says
-    that it has it: 5 MB at every visit would make the page slow.
+    It is sent until the browser confirms it, and then stays loaded for the session; 5 MB per visit would be slow.
     """
     if session.browser_has_plotly():
         return
@@ -53,13 +52,13 @@ def plotly_runtime() -> None:
 
 
 def live_chart(figure: go.Figure, *, key: str, height: int = 300) -> None:
-    """Show ``figure``; a later call with the same key updates the chart in place.
+    """Draw a figure; a later call with the same key updates it in place.
 
     Args:
         figure: its title becomes a heading that wraps and the chart's name for screen readers. A constant
             ``layout.uirevision`` keeps the zoom, a ``uid`` on each trace keeps what was hidden in the legend.
-        key: identity of the chart on the page.
-        height: of the chart in pixels.
+        key: key of the chart.
+        height: height in pixels.
     """
     title = str(figure.layout.title.text or "")
     figure.update_layout(title={"text": ""})
