@@ -1,4 +1,4 @@
-"""Arrays and records of an evaluation to Plotly figures. Titles say the finding; axes carry their unit."""
+"""Plotly figures of arrays and evaluation records. Titles state the finding; axes have units."""
 
 from fer_core.charts.agreement import agreement_bars
 from fer_core.charts.confusion import confusion_finding, confusion_matrix, matrix_difference, matrix_height

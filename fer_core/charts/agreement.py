@@ -1,4 +1,4 @@
-"""How often a model agrees with people, beside what another person, the label and the best possible reach."""
+"""Agreement of a model with people, compared with another person, the label and the best possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROWS: Final = {
 
 
 def agreement_bars(agreement: RaterAgreement, title: str) -> go.Figure:
-    """Agreement with a person drawn at random: a bar for each of the four, the model on top, with 95% intervals."""
+    """Plot the agreement with a randomly chosen person: four bars with 95% intervals, the model on top."""
     import plotly.graph_objects as go
 
     names = list(_ROWS.values())
@@ -48,7 +48,7 @@ def agreement_bars(agreement: RaterAgreement, title: str) -> go.Figure:
     figure.update_layout(
         title={"text": title},
         margin=margins(name_margin(names), 8, 16, 44),
-        xaxis={"title": {"text": "Agrees with a person drawn at random"}, "tickformat": ".0%", "range": [0, 1]},
+        xaxis={"title": {"text": "Agreement with a randomly chosen person"}, "tickformat": ".0%", "range": [0, 1]},
         yaxis={"type": "category", "categoryorder": "array", "categoryarray": names, "autorange": "reversed"},
     )
     return figure

@@ -20,20 +20,20 @@ from fer_core.charts.theme import (
 )
 from fer_core.evaluation.cells import MatrixView, normalize_confusion
 from fer_core.evaluation.metrics import most_confused
-from fer_core.formatting import capitalized, percent
+from fer_core.formatting import percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_POWER: Final = 0.5  # the square root of a share decides the color, so that a cell of 2% differs from an empty one
-_DARK_BELOW: Final = 0.18  # relative luminance; there black and white are equally easy to read
+_POWER: Final = 0.5  # color by the square root of the share, so that 2% differs from an empty cell
+_DARK_BELOW: Final = 0.18  # relative luminance at which black and white text have equal contrast
 _SMALL_LETTERS: Final = 8
 _MOST_WRITTEN: Final = 12
-"""With more classes than these the numbers in the cells are smaller, and left to the hover."""
+"""Maximum number of classes with numbers in the cells."""
 
 
 def matrix_height(classes: int) -> int:
-    """Pixels in which a matrix of so many classes can be read."""
+    """Return the height in pixels of a legible matrix."""
     return min(1100, max(520, 180 + 22 * classes))
 
 
@@ -48,20 +48,20 @@ def confusion_matrix(
     dark: bool = False,
     clickable: bool = True,
 ) -> go.Figure:
-    """A confusion matrix whose small cells can be read and whose cells can be clicked.
+    """Plot a confusion matrix with clickable cells.
 
-    A heatmap reports no clicks in Streamlit, so almost transparent square markers lie above it; ``customdata`` of each
-    is [true index, predicted index].
+    Streamlit reports no clicks on a heatmap, so almost transparent square markers cover it; the ``customdata`` of each is
+    [true index, predicted index].
 
     Args:
-        confusion: (C, C), rows are true classes; counts, or shares already.
-        classes: their C names, in the order of the rows and columns.
-        view: what the numbers in the cells are; the color always follows them.
-        order: classes from the top down, and from left to right.
-        hide_diagonal: leave out the right answers, so that the colors tell the errors apart.
+        confusion: (C, C), rows by true class; counts or shares.
+        classes: C names, in the order of rows and columns.
+        view: normalization of numbers and colors.
+        order: class indices from top to bottom and left to right.
+        hide_diagonal: exclude correct predictions, so that the colors show the errors.
         title: the finding; by default the most confused pair.
         dark: whether the page is dark.
-        clickable: lay the markers over it.
+        clickable: add the markers.
     """
     import plotly.graph_objects as go
 
@@ -114,7 +114,7 @@ def confusion_matrix(
         xaxis=class_axis(names, title={"text": "Predicted label"}, fixedrange=True),
         yaxis=class_axis(names, top_down=True, title={"text": "True label"}, fixedrange=True),
         margin=margins(name_margin(names), 32, 8, 56),
-        hoverdistance=-1,  # anywhere in a cell counts for its marker
+        hoverdistance=-1,  # hover anywhere in a cell
         dragmode=False,
     )
     return figure
@@ -123,9 +123,9 @@ def confusion_matrix(
 def _written(
     text: Sequence[Sequence[str]], depth: npt.NDArray[np.float64], scale: list[list[Any]]
 ) -> list[dict[str, Any]]:
-    """The numbers in the cells, each dark or white, whichever is easier to read there.
+    """Return the numbers in the cells as annotations, dark or white for contrast.
 
-    A heatmap's own text is grey on middling colors. Annotations let clicks through to what lies beneath.
+    The heatmap's own text is gray on medium colors. Annotations let clicks pass through.
     """
     if len(text) > _MOST_WRITTEN:
         return []
@@ -163,18 +163,18 @@ def _hover(
 
 
 def confusion_finding(confusion: npt.NDArray[np.generic], classes: Sequence[str]) -> str:
-    """The title of a confusion matrix (C, C): the class confused most, and with what."""
+    """Return the title of a confusion matrix (C, C): its most confused pair."""
     pairs = most_confused(np.asarray(confusion), classes, 1)
     if not pairs:
-        return "Nothing is confused here"
+        return "No errors"
     true, predicted, _, share = pairs[0]
-    return f"{capitalized(true)} is misclassified as {predicted} most often: {share:.0%} of its faces"
+    return f"Most confused: {share:.0%} of {true} faces are misclassified as {predicted}"
 
 
 def matrix_difference(
     difference: npt.NDArray[np.int64], classes: Sequence[str], title: str, *, dark: bool = False
 ) -> go.Figure:
-    """Confusion of the second model minus that of the first, in faces; int64 (C, C) in the order of ``classes``."""
+    """Plot the confusion of the second model minus the first, in faces; int64 (C, C) in the order of ``classes``."""
     import plotly.graph_objects as go
 
     largest = max(1, int(np.abs(difference).max()))
@@ -188,7 +188,7 @@ def matrix_difference(
         text=text,
         hovertext=[
             [
-                f"label {escaped(true)}, answer {escaped(answer)}: {words} faces"
+                f"true {escaped(true)}, predicted {escaped(answer)}: {words} faces"
                 for answer, words in zip(classes, row, strict=True)
             ]
             for true, row in zip(classes, text, strict=True)

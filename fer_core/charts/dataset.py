@@ -1,4 +1,4 @@
-"""Faces of each class in each split of a data set."""
+"""Class counts per split of a data set."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Final
 
 from fer_core.charts.theme import MUTED, bar_fill, class_axis, escaped, legend_above, margins, tick_names
 from fer_core.classes import ClassList
-from fer_core.formatting import capitalized, percent
+from fer_core.formatting import percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _SPLIT_FILLS: Final[dict[str, tuple[str, float]]] = {"train": ("", 1.0), "valid": ("/", 0.75), "test": ("x", 0.5)}
-"""Pattern and opacity of a split's bars."""
+"""Pattern and opacity of the bars of a split."""
 _MOST_TOTALS: Final = 12
-"""With more classes than this no number stands above a bar."""
+"""Maximum number of classes with totals above the bars."""
 
 
 def class_counts(per_class: Mapping[str, Mapping[str, int]], classes: ClassList, *, shares: bool = False) -> go.Figure:
-    """Faces of each class in each split, as stacked counts or as shares within each split side by side.
+    """Plot the faces per class and split, as stacked counts or as grouped shares of each split.
 
     Args:
-        per_class: split -> class -> number of faces, as :meth:`FaceDataset.per_class` gives it.
-        classes: of the data set.
-        shares: show for each split the share of each class instead.
+        per_class: split -> class -> number of faces, see :meth:`FaceDataset.per_class`.
+        classes: classes of the data set.
+        shares: plot shares of each split instead of counts.
     """
     import plotly.graph_objects as go
 
@@ -36,7 +36,7 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], classes: ClassList,
         total = sum(table.values())
         for name, tick, color in zip(
             classes, ticks, classes.colors, strict=True
-        ):  # a trace for each bar: plotly takes a pattern's colors one at a time
+        ):  # one trace per bar: Plotly patterns support one color per trace
             figure.add_bar(
                 x=[tick],
                 y=[table[name] / total if shares else table[name]],
@@ -47,7 +47,7 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], classes: ClassList,
                 hovertemplate=f"{escaped(name)}, {split}: {table[name]:,} faces ({percent(table[name] / total)} of {split})"
                 "<extra></extra>",
             )
-        # The legend tells splits apart, not classes: a grey sample stands for each.
+        # The legend identifies splits by gray samples, not classes.
         sample = bar_fill(MUTED, *_SPLIT_FILLS[split])
         figure.add_bar(x=[ticks[0]], y=[None], name=split, marker=sample, showlegend=len(splits) > 1)
     if not shares and len(classes) <= _MOST_TOTALS:
@@ -74,15 +74,12 @@ def class_counts(per_class: Mapping[str, Mapping[str, int]], classes: ClassList,
 
 
 def balance_finding(per_class: Mapping[str, Mapping[str, int]]) -> str:
-    """The title of a class-balance chart: the largest and the smallest class, over all splits together."""
+    """Return the title of a class-balance chart: the largest and smallest class over all splits."""
     totals = {name: sum(table[name] for table in per_class.values()) for name in next(iter(per_class.values()))}
     n = sum(totals.values())
     largest, smallest = max(totals, key=lambda k: totals[k]), min(totals, key=lambda k: totals[k])
     if totals[largest] == totals[smallest]:
-        return f"All classes are equally large: {totals[largest]:,} faces each"
+        return f"All classes have {totals[largest]:,} faces"
     if totals[largest] <= 1.1 * totals[smallest]:
-        return f"The classes are balanced: {totals[smallest]:,} to {totals[largest]:,} faces each"
-    return (
-        f"{capitalized(largest)} is the largest class ({percent(totals[largest] / n)} of the faces), "
-        f"{smallest} the smallest ({percent(totals[smallest] / n)})"
-    )
+        return f"Balanced classes: {totals[smallest]:,}–{totals[largest]:,} faces each"
+    return f"Largest class: {largest} ({percent(totals[largest] / n)}); smallest: {smallest} ({percent(totals[smallest] / n)})"

@@ -1,4 +1,4 @@
-"""Pictures for derivations: the error of a numeric derivative by its step, and a kernel moving over a grid."""
+"""Figures for derivations: error of a numeric derivative over its step, and a kernel on a grid."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from fer_core.charts.theme import ACCENT, margins
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_MARKED: Final = "#D55E00"  # the best step, and the cells under the kernel
+_MARKED: Final = "#D55E00"  # best step, and cells under the kernel
 _SOFT: Final = "rgba(140,147,168,0.35)"  # padding
 
 
 def numeric_error(steps: npt.NDArray[np.float64], errors: npt.NDArray[np.float64]) -> go.Figure:
-    """Error of the central differences over their half-width, both axes logarithmic.
+    """Plot the error of central differences over the step, with logarithmic axes.
 
     Args:
-        steps: half-widths h, float64 (n,).
-        errors: largest difference from the closed form at each, float64 (n,).
+        steps: steps h, float64 (n,).
+        errors: largest difference from the closed form per step, float64 (n,).
     """
     import plotly.graph_objects as go
 
-    shown = np.maximum(errors, 1e-17)  # an error of exactly 0 has no place on a logarithmic axis
+    shown = np.maximum(errors, 1e-17)  # a logarithmic axis has no 0
     best = int(np.argmin(errors))
     figure = go.Figure()
     figure.add_scatter(
@@ -47,19 +47,19 @@ def numeric_error(steps: npt.NDArray[np.float64], errors: npt.NDArray[np.float64
 
 def _step_finding(steps: npt.NDArray[np.float64], best: int) -> str:
     if best == int(np.argmax(steps)):
-        return "Rounding alone: no third derivative bends the curve, so the largest step is the most exact"
-    return f"The error is smallest at h ≈ {steps[best]:.0e}: below it rounding wins, above it the curve bends"
+        return "Rounding error only: the third derivative is 0, so the largest step is best"
+    return f"Smallest error at h ≈ {steps[best]:.0e}: rounding dominates below, truncation above"
 
 
 def kernel_positions(side: int, kernel: int, stride: int, padding: int, place: int) -> go.Figure:
-    """A padded input with the kernel at one of its places, and the output with the entry it writes.
+    """Draw a padded input with the kernel at one position, and the output entry it computes.
 
     Args:
-        side: W, of the input.
-        kernel: K.
-        stride: S.
-        padding: P on each side.
-        place: which output entry, row by row, 0 … W'² − 1.
+        side: input size W.
+        kernel: kernel size K.
+        stride: stride S.
+        padding: padding P on each side.
+        place: index of the output entry, row-major, 0 … W'² − 1.
 
     Raises:
         ModelError: the sizes are impossible.
@@ -88,12 +88,12 @@ def kernel_positions(side: int, kernel: int, stride: int, padding: int, place: i
     labels.append((padded + gap + out / 2, f"output {out}×{out}"))
     for middle, text in labels:
         figure.add_annotation(x=middle, y=-0.9, text=text, showarrow=False)
-    # Shapes alone do not make an axis; an invisible point at each end does.
+    # Shapes do not extend an axis; invisible points at its ends do.
     figure.add_scatter(
         x=[0, padded + gap + out], y=[-1.6, max(padded, out)], mode="markers", marker={"opacity": 0}, hoverinfo="skip"
     )
     figure.update_layout(
-        title={"text": f"⌊({side} + 2·{padding} − {kernel}) / {stride}⌋ + 1 = {out} places along each side"},
+        title={"text": f"⌊({side} + 2·{padding} − {kernel}) / {stride}⌋ + 1 = {out} positions per side"},
         showlegend=False,
         margin=margins(4, 8, 4, 4),
         xaxis={"visible": False, "fixedrange": True},

@@ -1,4 +1,4 @@
-"""What filters and layers of a network respond with."""
+"""Responses of filters and layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ascent_curve(responses: npt.NDArray[np.floating], title: str) -> go.Figure:
-    """A filter's response (steps,) while its pattern was climbing."""
+    """Plot the response of a filter (steps,) during activation maximization."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -37,7 +37,7 @@ def ascent_curve(responses: npt.NDArray[np.floating], title: str) -> go.Figure:
 
 
 def value_bars(values: npt.NDArray[np.floating], title: str, classes: ClassList | None = None) -> go.Figure:
-    """What a layer behind the flattening answers: one bar for each of its numbers (n,); ``classes`` names n of them."""
+    """Plot the activations (n,) of a layer after flattening; ``classes`` names them if there are n."""
     import plotly.graph_objects as go
 
     named = classes if classes is not None and len(classes) == len(values) else None
@@ -55,7 +55,7 @@ def value_bars(values: npt.NDArray[np.floating], title: str, classes: ClassList 
         showlegend=False,
         margin=margins(52, 8, 12, 40),
         bargap=0.2 if named else 0,
-        xaxis=class_axis(named) if named else {"title": {"text": "Number in the layer"}},
+        xaxis=class_axis(named) if named else {"title": {"text": "Unit"}},
         yaxis={"title": {"text": "Value"}},
     )
     return figure

@@ -1,4 +1,4 @@
-"""Probabilities of one face as bars, and of one person over a video."""
+"""Probabilities of a face as bars, and of a track over time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_BARS: Final = 12
 _MOST_AREAS: Final = 8
-"""With more classes than these only the most probable are drawn; what the chart says of the others is in it."""
+"""Maximum number of classes drawn; of more, only the most probable."""
 
 
 def probability_bars(
@@ -28,15 +28,15 @@ def probability_bars(
     names: tuple[str, str] = ("now", "before"),
     digits: int = 0,
 ) -> go.Figure:
-    """Probabilities (C,) as bars in the colors of the classes, the first class on top.
+    """Plot probabilities (C,) as bars in the class colors, the first class on top.
 
     Args:
-        classes: C of them; of more than twelve the most probable are shown.
-        values: One probability in 0…1 for each.
+        classes: C classes; of more than twelve, the most probable are drawn.
+        values: Probabilities in 0…1.
         title: The finding.
-        other: A second set to compare with, drawn hollow beneath.
-        names: What the two sets are called.
-        digits: Decimals of the percentages beside the bars.
+        other: Second set for comparison, drawn hollow below.
+        names: Names of the two sets.
+        digits: Decimals of the percentages.
     """
     import plotly.graph_objects as go
 
@@ -77,7 +77,7 @@ def probability_bars(
 
 
 def _most_probable(values: npt.NDArray[np.floating], most: int) -> list[int]:
-    """All places in their order, or where there are more than ``most`` those of the largest values, largest first."""
+    """Return all indices in order, or those of the ``most`` largest values, largest first."""
     if len(values) <= most:
         return list(range(len(values)))
     return [int(i) for i in np.argsort(-np.asarray(values), kind="stable")[:most]]
@@ -86,9 +86,9 @@ def _most_probable(values: npt.NDArray[np.floating], most: int) -> list[int]:
 def timeline(
     classes: ClassList, times: npt.NDArray[np.floating], probabilities: npt.NDArray[np.floating], title: str
 ) -> go.Figure:
-    """Probabilities (n, C) of one person over times (n,) in seconds, stacked to one, in the colors of the classes.
+    """Plot probabilities (n, C) of a track over times (n,) in seconds as stacked areas in the class colors.
 
-    Of more than eight classes the most probable have an area of their own, the others share one.
+    With more than eight classes, the less probable ones share an area.
     """
     import plotly.graph_objects as go
 

@@ -1,4 +1,4 @@
-"""How far a saliency map can be trusted, and the regions of the face it falls on."""
+"""Faithfulness of a saliency map, and its attribution per region of the face."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PerturbationCurve:
-    """Probability of a class while pixels are deleted or inserted, most important first, against random orders.
+    """Probability of a class while pixels are deleted or inserted, most important first, and in random orders.
 
     Attributes:
         share: float64 (n,), share of pixels changed, 0…1.
         probability: float64 (n,), in the order of the map.
         chance: float64 (n,), mean over random orders.
-        beats_chance: whether the map does better than every random order.
+        beats_chance: whether the map beats every random order.
     """
 
     share: npt.NDArray[np.float64]
@@ -33,7 +33,7 @@ class PerturbationCurve:
 
 
 def deletion_insertion(deletion: PerturbationCurve, insertion: PerturbationCurve, label: str) -> go.Figure:
-    """Deletion on the left, insertion on the right: probability of ``label`` against the share of pixels changed."""
+    """Plot deletion and insertion: probability of ``label`` over the share of changed pixels."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(cols=2, subplot_titles=("Deletion (low is good)", "Insertion (high is good)"))
@@ -60,7 +60,7 @@ def deletion_insertion(deletion: PerturbationCurve, insertion: PerturbationCurve
     figure.update_yaxes(title=f"Probability of {label}", col=1)
     at_deletion, at_insertion = ("beats" if curve.beats_chance else "does not beat" for curve in (deletion, insertion))
     figure.update_layout(
-        title={"text": f"The map {at_deletion} every random order at deletion and {at_insertion} them at insertion"},
+        title={"text": f"Deletion: {at_deletion} random orders; insertion: {at_insertion}"},
         margin=margins(56, 60, 12, 44),
         legend=legend_above(1.16),
     )
@@ -73,7 +73,7 @@ def region_bars(
     title: str,
     intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> go.Figure:
-    """Share of the attribution in each region beside the region's share of the face's area, with 95% intervals."""
+    """Plot the share of the attribution and of the area per region, with 95% intervals."""
     import plotly.graph_objects as go
 
     figure = go.Figure()

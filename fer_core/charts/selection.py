@@ -1,4 +1,4 @@
-"""A picture in which a rectangle can be dragged."""
+"""An image to drag a rectangle in."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fer_core.charts.theme import HIGHLIGHT, margins
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_GRID: Final = 40  # transparent points along the longer side of a picture, which a selection is made of
+_GRID: Final = 40  # transparent points along the longer side, which selections consist of
 
 
 def selectable(picture: bytes, width: int, height: int, kind: str = "jpeg") -> go.Figure:
-    """An encoded picture in which a rectangle can be dragged; the axes count its pixels from the upper left corner.
+    """Return an encoded image to drag a rectangle in; the axes are pixels from the upper left corner.
 
-    A browser reports a selection only where a trace has points, so a grid of transparent ones lies over the picture.
+    Plotly reports a selection only for points of a trace, so a transparent grid covers the image.
     """
     import plotly.graph_objects as go
 

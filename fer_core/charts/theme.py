@@ -1,4 +1,4 @@
-"""The look that all charts share: colors, dashes, fills, legends and margins.
+"""The theme of all charts: colors, dashes, fills, legends and margins.
 
 Figures set no background and no font, so that they fit a light page, a dark page and paper.
 """
@@ -13,45 +13,45 @@ from fer_core.formatting import shortened
 Role = Literal["train", "valid", "honest"]
 
 ACCENT: Final = "#6C72E8"
-"""The main color. Like the next two it differs from every emotion's, and reads on white and on near-black."""
+"""Main color. Like the next two, it differs from all class colors and is legible on white and near-black."""
 HIGHLIGHT: Final = "#D6336C"
-"""A second color, for what stands out from the first."""
+"""Second color, for highlights."""
 MUTED: Final = "#8C93A8"
-"""Baselines, chance, and samples in a legend."""
+"""Color of baselines, chance and legend samples."""
 
 ROLE_COLORS: Final[dict[Role, str]] = {"train": MUTED, "valid": ACCENT, "honest": HIGHLIGHT}
 ROLE_DASHES: Final[dict[Role, str]] = {"train": "dot", "valid": "solid", "honest": "dash"}
 RUN_COLORS: Final[tuple[str, ...]] = (ACCENT, HIGHLIGHT, "#2B9C93", "#B7791F", "#8F5FBF", "#64748B")
-"""For overlays of several runs, in this order, then again from the first."""
+"""Colors of overlaid runs, repeated as needed."""
 
 _MANY: Final = 16
-"""With more classes than this the letters on an axis are smaller."""
+"""Maximum number of classes with large axis labels."""
 
 SEQUENTIAL: Final[dict[bool, list[list[Any]]]] = {
     False: [[0.0, "#F4F5F9"], [0.5, "#A3A8EF"], [1.0, "#3F43A8"]],
     True: [[0.0, "#1C212D"], [0.5, "#3B3F95"], [1.0, "#6C72E8"]],
 }
-"""Color scale from nothing to most, on a light page (False) and on a dark one (True)."""
+"""Sequential color scale for a light (False) and a dark page (True)."""
 DIVERGING: Final[dict[bool, list[list[Any]]]] = {
     False: [[0.0, "#B7791F"], [0.5, "#F4F5F9"], [1.0, "#3F43A8"]],
     True: [[0.0, "#96651A"], [0.5, "#1C212D"], [1.0, "#6C72E8"]],
 }
-"""Color scale from less to more, on a light page (False) and on a dark one (True)."""
+"""Diverging color scale for a light (False) and a dark page (True)."""
 
 _TICK_ANGLES: Final = [0, -45, -90]
-"""Of names under an axis: turned the other way, the last one would leave a narrow page."""
+"""Angles of names on an axis; positive angles would overflow a narrow page."""
 _LONGEST_TICK: Final = 14
-"""Characters of a name on an axis; the whole name stands in the hover."""
+"""Maximum characters of a name on an axis; the hover has the full name."""
 _ENTITIES: Final = str.maketrans({c: f"&#{ord(c)};" for c in "&<>$%{}"})
 
 
 def escaped(text: str) -> str:
-    """``text`` as Plotly writes it: neither its pseudo-HTML, nor TeX, nor ``%{…}`` of a hover text is interpreted."""
+    """Escape text for Plotly: pseudo-HTML, TeX and ``%{…}`` in hover texts."""
     return text.translate(_ENTITIES)
 
 
 def tick_names(names: Sequence[str]) -> list[str]:
-    """Names as the categories of an axis, escaped: a long one shortened, no two the same."""
+    """Return names as unique, shortened, escaped categories of an axis."""
     ticks: list[str] = []
     for number, name in enumerate(names, start=1):
         tick = shortened(name, _LONGEST_TICK)
@@ -62,7 +62,7 @@ def tick_names(names: Sequence[str]) -> list[str]:
 
 
 def class_axis(names: Sequence[str], *, top_down: bool = False, **more: object) -> dict[str, object]:
-    """An axis whose categories are classes, in their order; where there is no room for all names, some are left out.
+    """Return a category axis of classes in order; Plotly drops names that do not fit.
 
     Args:
         names: of the classes; :func:`tick_names` gives the categories.

@@ -60,12 +60,12 @@ def test_sizes_of_ones_own_are_drawn_and_impossible_ones_answered_in_a_sentence(
     settled(page)
     topic(page, "Sizes")
     numbers(page, "My own numbers")
-    page.get_by_text("12 places along each side").wait_for()
+    page.get_by_text("12 positions per side").wait_for()
     verdict(page)
     page.locator(".js-plotly-plot").first.wait_for()
 
     type_over(page, "Stride", "2")
-    page.get_by_text("6 places along each side").wait_for()
+    page.get_by_text("6 positions per side").wait_for()
     verdict(page)
     type_over(page, "Kernel size", "40")
     page.get_by_text(re.compile("does not fit")).wait_for()
@@ -74,5 +74,5 @@ def test_sizes_of_ones_own_are_drawn_and_impossible_ones_answered_in_a_sentence(
     page.get_by_text(re.compile("Stride 0 makes no sense")).wait_for()
     assert page.locator("[data-testid=stException]").count() == 0
     type_over(page, "Stride", "1")
-    page.get_by_text("12 places along each side").wait_for()
+    page.get_by_text("12 positions per side").wait_for()
     verdict(page)

@@ -49,7 +49,7 @@ def test_sizes_of_ones_own_are_drawn_and_impossible_ones_answered_in_a_sentence(
     app = open_page("derivations")
     app.segmented_control(key="derive-topic").set_value("Sizes").run()
     source(app, "own")
-    assert "12 places along each side" in words(app)
+    assert "12 positions per side" in words(app)
     app.number_input(key="derive-conv_size-K").set_value(40).run()
     check(app, 1)
     assert "does not fit" in app.error[0].value

@@ -30,7 +30,7 @@ def test_every_cell_of_the_matrix_can_be_clicked_and_names_its_classes_whatever_
         count = CONFUSION[true, predicted]
         assert heat.text[y][x] == (str(count) if count else "·")
     assert figure["layout"]["yaxis"]["categoryarray"][0] == "fear"
-    assert figure["layout"]["title"]["text"] == "Fear is misclassified as sad most often: 33% of its faces"
+    assert figure["layout"]["title"]["text"] == "Most confused: 33% of fear faces are misclassified as sad"
 
 
 def test_a_small_cell_is_coloured_well_apart_from_an_empty_one():

@@ -21,7 +21,7 @@ def test_class_counts_use_the_colour_of_each_emotion_and_add_up():
     assert all(bar.marker.color == SEVEN.color(bar.x[0]) for bar in bars)
     totals = next(trace for trace in figure.data if trace.type == "scatter")
     assert list(totals.text) == ["6", "2", "3", "11", "5", "4", "7"]
-    assert "Happy is the largest class (28.9% of the faces), disgust the smallest (5.3%)" in figure.layout.title.text
+    assert "Largest class: happy (28.9%); smallest: disgust (5.3%)" in figure.layout.title.text
 
 
 def test_shares_of_a_split_sum_to_one():
@@ -32,5 +32,5 @@ def test_shares_of_a_split_sum_to_one():
 
 
 def test_balanced_classes_are_called_so():
-    assert "equally large: 7 faces" in charts.balance_finding(table(train=[7] * 7))
+    assert "All classes have 7 faces" in charts.balance_finding(table(train=[7] * 7))
     assert "balanced: 100 to 105" in charts.balance_finding(table(train=[100, 105, 100, 100, 100, 100, 100]))

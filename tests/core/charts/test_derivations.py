@@ -34,4 +34,4 @@ def test_the_best_step_is_named_and_an_error_of_zero_has_a_place():
 
 def test_where_rounding_is_all_there_is_the_title_says_so():
     figure = numeric_error(np.array([1e-1, 1e-5, 1e-9]), np.array([1e-14, 1e-10, 1e-6]))
-    assert figure.layout.title.text.startswith("Rounding alone")
+    assert figure.layout.title.text.startswith("Rounding error only")

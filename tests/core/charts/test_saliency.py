@@ -13,7 +13,7 @@ def test_deletion_is_left_and_insertion_right_each_with_its_chance():
     deletion, insertion, random_deletion, random_insertion = curves
     sanity = SanityReport(deletion, insertion, random_deletion, random_insertion, (0, 1), (0, 1), {}, None)
     figure = deletion_insertion(*sanity.curves(), "sad")
-    assert "does not beat every random order at deletion" in figure.layout.title.text
+    assert "Deletion: does not beat random orders" in figure.layout.title.text
     traces = {(trace.name, trace.xaxis): trace.y[0] for trace in figure.data}
     assert traces == {
         ("this map", "x"): 0.1,

@@ -34,7 +34,7 @@ def test_the_reliability_title_says_in_which_direction_the_confidence_errs():
     wrong[:60] = wrong[:60][:, [1, 0, 2, 3, 4, 5, 6]]
     assert "too sure" in charts.reliability(reliability_bins(wrong, labels), 0.55).layout.title.text
     modest = np.tile([0.4] + [0.1] * 6, (100, 1))
-    assert "too modest" in charts.reliability(reliability_bins(modest, labels), 0.6).layout.title.text
+    assert "underconfident" in charts.reliability(reliability_bins(modest, labels), 0.6).layout.title.text
     assert "at its word" in charts.reliability(reliability_bins(sure, labels), 0.01).layout.title.text
 
 
