@@ -82,7 +82,7 @@ def contrast(ink: str, ground: list[float]) -> float:
 
 
 def test_a_matrix_without_errors_or_without_faces_is_still_a_figure():
-    assert "Nothing" in charts.confusion_matrix(np.diag([1] * 7), SEVEN).layout.title.text
+    assert "No errors" in charts.confusion_matrix(np.diag([1] * 7), SEVEN).layout.title.text
     assert len(charts.confusion_matrix(np.zeros((7, 7), dtype=np.int64), SEVEN).data) == 2
 
 

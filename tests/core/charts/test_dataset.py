@@ -33,4 +33,4 @@ def test_shares_of_a_split_sum_to_one():
 
 def test_balanced_classes_are_called_so():
     assert "All classes have 7 faces" in charts.balance_finding(table(train=[7] * 7))
-    assert "balanced: 100 to 105" in charts.balance_finding(table(train=[100, 105, 100, 100, 100, 100, 100]))
+    assert "Balanced classes: 100–105" in charts.balance_finding(table(train=[100, 105, 100, 100, 100, 100, 100]))

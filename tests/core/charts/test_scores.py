@@ -32,10 +32,10 @@ def test_the_reliability_title_says_in_which_direction_the_confidence_errs():
     sure = np.tile([0.95] + [0.05 / 6] * 6, (100, 1))
     wrong = sure.copy()
     wrong[:60] = wrong[:60][:, [1, 0, 2, 3, 4, 5, 6]]
-    assert "too sure" in charts.reliability(reliability_bins(wrong, labels), 0.55).layout.title.text
+    assert "is overconfident" in charts.reliability(reliability_bins(wrong, labels), 0.55).layout.title.text
     modest = np.tile([0.4] + [0.1] * 6, (100, 1))
     assert "underconfident" in charts.reliability(reliability_bins(modest, labels), 0.6).layout.title.text
-    assert "at its word" in charts.reliability(reliability_bins(sure, labels), 0.01).layout.title.text
+    assert "well calibrated" in charts.reliability(reliability_bins(sure, labels), 0.01).layout.title.text
 
 
 def test_the_point_on_the_risk_coverage_curve_is_the_threshold():
@@ -45,4 +45,4 @@ def test_the_point_on_the_risk_coverage_curve_is_the_threshold():
     line, point = charts.risk_coverage(curve, 0.5).data
     assert (point.x[0], point.y[0]) == curve.at(0.5)
     assert len(line.x) == len(curve.coverage)
-    assert "no face" in charts.risk_coverage(curve, 1.0).layout.title.text
+    assert "abstains from every face" in charts.risk_coverage(curve, 1.0).layout.title.text
