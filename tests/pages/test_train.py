@@ -217,7 +217,7 @@ def test_a_running_training_shows_progress_speed_rate_curves_and_log(open_page):
         assert any(bar.text == "Epoch 4 of 8 · step 50 of 100 · 912 images/s · 2 min 10 s left" for bar in app.progress)
         values = {metric.label: metric.value for metric in app.metric}
         assert values["Learning rate"] == "2.50e-03"
-        assert values["Training loss now"] == "1.1111"
+        assert values["Current training loss"] == "1.1111"
         assert len(charts(app)) == 2
         assert "Epoch: 3, valid Loss:" in app.code[0].value
         before = charts(app)

@@ -58,7 +58,7 @@ def test_parts_that_are_missing_are_named(open_page, monkeypatch):
     app = open_page("train")
     assert "This run is not evaluated yet; the report evaluates it." in words(app)
     press(app)
-    assert "Left out: Filters: The run has no weights yet." in words(app).replace("\\", "")
+    assert "Not included: Filters: The run has no weights yet." in words(app).replace("\\", "")
 
 
 def test_a_damaged_run_has_no_report_to_offer(open_page):
