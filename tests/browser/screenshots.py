@@ -1,26 +1,47 @@
-"""Pictures of every page: ``python -m tests.browser.screenshots OUT``, at two sizes, in light and dark, empty and filled."""
+"""Screenshots of the app.
+
+``python -m tests.browser.screenshots OUT`` takes every page at two sizes, light and dark, empty and filled.
+``python -m tests.browser.screenshots --readme`` retakes those of the README, of drawn faces only, in ``assets/screenshots``.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
+from PIL import Image
 
+from fer_core.resources import asset
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell.navigation import pages
-from tests.browser.app import Server, chromium, serve
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server, chromium, serve
+from tests.browser.camera import camera_flags
+from tests.paths import PROJECT_ROOT
 from tests.run_factory import make_run, write_status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.sync_api import Browser, Page
 
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+README_PAGES = ("overview", "train", "evaluate", "upload", "webcam")
+README_DATA = "synthetic:1400"
+README_CAMERA = "two-portraits.jpg"
+MAX_BYTES = 350_000
+"""Of a screenshot in the README."""
+PATIENCE = 120_000  # milliseconds
+PLAYING = "(() => { const v = document.querySelector('video'); return v && v.videoWidth > 0 && v.currentTime > 3; })()"
 
 
-def settle(page: Page, timeout: float = 60_000) -> None:
+def settle(page: Page, timeout: float = PATIENCE) -> None:
     """Wait until the script has run, nothing loads, and charts are drawn."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=timeout)
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=timeout)
@@ -48,8 +69,8 @@ def shoot(browser: Browser, server: Server, out: Path, prefix: str) -> None:
             context.close()
 
 
-def main(out: Path) -> None:
-    """Take all pictures, first of an empty workspace, then of one with runs of every kind."""
+def all_pages(out: Path) -> None:
+    """Take all pages, first of an empty workspace, then of one with runs of every kind."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         write_json(Path(folder) / "empty" / "app.json", {"data": "synthetic:2100"})
@@ -77,5 +98,75 @@ def main(out: Path) -> None:
             shoot(browser, server, out, "filled")
 
 
+def readme(out: Path) -> None:
+    """Take the screenshots of the README: a short training on drawn faces, and drawn faces at the camera."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder) / "workspace")
+        write_json(workspace.app_state, {"data": README_DATA})
+        subprocess.run(
+            [sys.executable, "-m", "fer_core", "train", "--data", README_DATA, "--epochs", "12", "--name", "First run"],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, "FER_HOME": str(workspace.root)},
+            check=True,
+        )
+        (run,) = (path.name for path in workspace.runs.iterdir())
+        with serve(workspace.root) as server, browser_with_camera(Path(folder)) as browser:
+            width, height = SIZES["wide"]
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+            page = context.new_page()
+            for name in README_PAGES:
+                write_json(workspace.app_state, {"data": README_DATA, "model": run if name == "evaluate" else None})
+                page.goto(server.page(name))
+                settle(page)
+                if name == "webcam":
+                    watch(page)
+                save_small(page.screenshot(), out / f"{name}.png")
+            context.close()
+
+
+@contextmanager
+def browser_with_camera(folder: Path) -> Iterator[Browser]:
+    """A Chromium whose camera shows a sample photograph."""
+    from playwright.sync_api import sync_playwright
+
+    clip = folder / "camera.y4m"
+    command = ["ffmpeg", "-y", "-loglevel", "error", "-loop", "1", "-i", str(asset("samples", README_CAMERA))]
+    subprocess.run([*command, "-t", "1", "-r", "15", "-s", "960x640", "-pix_fmt", "yuv420p", str(clip)], check=True)
+    with sync_playwright() as playwright:
+        flags = [*CHROMIUM_FLAGS, *camera_flags(clip)]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def watch(page: Page) -> None:
+    """Start the camera and wait until its faces have a timeline."""
+    frame = page.locator("iframe[title*=webrtc]").element_handle().content_frame()
+    assert frame is not None
+    frame.get_by_role("button", name="START").click()
+    frame.wait_for_function(PLAYING, timeout=PATIENCE)
+    page.get_by_role("button", name="Send this face to Upload").nth(1).wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(8000)
+    page.mouse.move(5, 5)
+
+
+def save_small(content: bytes, path: Path) -> None:
+    """Write a PNG with at most 256 colors.
+
+    Raises:
+        ValueError: the file is too large for a README.
+    """
+    with Image.open(BytesIO(content)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are allowed.")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1:] == ["--readme"]:
+        readme(asset("screenshots"))
+    else:
+        all_pages(Path(sys.argv[1]))

@@ -93,7 +93,7 @@ def test_activations_of_any_layer_follow_the_chosen_face(open_page):
     assert "128 maps of 3×3" in words(app)
     next(box for box in app.selectbox if box.label == "Layer").set_value("classifier").run()
     check(app)
-    assert "of 7 numbers are above zero" in words(app)
+    assert "of 7 activations are positive" in words(app)
     before = tiles(app)
     press(app, "Other faces")
     check(app)

@@ -139,7 +139,7 @@ def _cell(subject: Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         names = subject.classes.names
         codes = range(len(names))
-        true = st.selectbox("Label", codes, format_func=names.__getitem__, key=_TRUE, width=140)
+        true = st.selectbox("True label", codes, format_func=names.__getitem__, key=_TRUE, width=140)
         predicted = st.selectbox("Predicted label", codes, format_func=names.__getitem__, key=_PREDICTED, width=140)
         order = one_of(
             "Sort by",

@@ -47,7 +47,7 @@ def opened_face(model: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("model", "ways"),
-    [(None, ["Face", "Pixels"]), ("seed", ["Face", "Pixels", "What decides (Grad-CAM)"])],
+    [(None, ["Face", "Pixels"]), ("seed", ["Face", "Pixels", "Grad-CAM"])],
 )
 def test_what_decides_is_offered_where_there_is_a_model(model, ways):
     app = AppTest.from_function(opened_face, kwargs={"model": model}).run()

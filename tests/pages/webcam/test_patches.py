@@ -219,7 +219,7 @@ def test_a_patch_whose_module_is_gone_is_left_out_and_logged(patch, monkeypatch,
 
 @pytest.mark.parametrize("patch", PATCHES, ids=names)
 def test_every_patch_says_what_it_answers_and_what_it_was_written_for(patch):
-    assert "#" in patch.reason or "No public report is known" in patch.reason
+    assert "#" in patch.reason or "No public issue is known" in patch.reason
     library, version = patch.version.split()
     assert metadata.version(library).startswith(f"{version}.")
 
@@ -406,4 +406,4 @@ def test_a_library_without_the_state_of_a_connection_is_left_alone(monkeypatch, 
     patches.close_stale_connection("camera")
     assert context.state is None
     assert context._sdp_answer_json == "answer"
-    assert "does without" in caplog.text
+    assert "skips its patch" in caplog.text
