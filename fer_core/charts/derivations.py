@@ -73,17 +73,17 @@ def kernel_positions(side: int, kernel: int, stride: int, padding: int, place: i
     padded = side + 2 * padding
     figure = go.Figure()
     gap = max(2, padded // 6)
+    cells: list[dict[str, object]] = []
     for y in range(padded):
         for x in range(padded):
             inside = padding <= x < padding + side and padding <= y < padding + side
             covered = row * stride <= y < row * stride + kernel and column * stride <= x < column * stride + kernel
-            _cell(
-                figure, x, y, _MARKED if covered else (ACCENT if inside else _SOFT), 0.85 if covered or inside else 0.5
-            )
+            color = _MARKED if covered else (ACCENT if inside else _SOFT)
+            cells.append(_cell(x, y, color, 0.85 if covered or inside else 0.5))
     for y in range(out):
         for x in range(out):
             here = (y, x) == (row, column)
-            _cell(figure, padded + gap + x, y, _MARKED if here else ACCENT, 0.85 if here else 0.35)
+            cells.append(_cell(padded + gap + x, y, _MARKED if here else ACCENT, 0.85 if here else 0.35))
     labels = [(padded / 2, f"input {side}×{side}" + (f", padded to {padded}×{padded}" if padding else ""))]
     labels.append((padded + gap + out / 2, f"output {out}×{out}"))
     for middle, text in labels:
@@ -94,6 +94,7 @@ def kernel_positions(side: int, kernel: int, stride: int, padding: int, place: i
     )
     figure.update_layout(
         title={"text": f"⌊({side} + 2·{padding} − {kernel}) / {stride}⌋ + 1 = {out} positions per side"},
+        shapes=cells,  # all at once: Plotly validates every earlier shape again when one is added
         showlegend=False,
         margin=margins(4, 8, 4, 4),
         xaxis={"visible": False, "fixedrange": True},
@@ -102,7 +103,6 @@ def kernel_positions(side: int, kernel: int, stride: int, padding: int, place: i
     return figure
 
 
-def _cell(figure: go.Figure, x: float, y: float, color: str, opacity: float) -> None:
-    figure.add_shape(
-        type="rect", x0=x + 0.06, x1=x + 0.94, y0=y + 0.06, y1=y + 0.94, fillcolor=color, opacity=opacity, line_width=0
-    )
+def _cell(x: float, y: float, color: str, opacity: float) -> dict[str, object]:
+    edges = {"x0": x + 0.06, "x1": x + 0.94, "y0": y + 0.06, "y1": y + 0.94}
+    return {"type": "rect", **edges, "fillcolor": color, "opacity": opacity, "line": {"width": 0}}
