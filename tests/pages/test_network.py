@@ -105,7 +105,7 @@ def test_a_filter_shows_its_pattern_beside_nine_faces(open_page):
     network_box(app).set_value("seed").run()
     app.number_input(key="network-filter").set_value(7).run()
     check(app)
-    assert "The response climbs from" in words(app)
+    assert "The response rises from" in words(app)
     press(app, "Search all 70 faces")
     finish(app, "network-top")
     assert len(tiles(app)) == 9
@@ -189,7 +189,7 @@ def test_without_its_data_the_faces_are_missing_and_the_pattern_is_not(open_page
     app.segmented_control(key="network-view").set_value("filter").run()
     check(app, errors=1)
     assert "faces.zip" in app.error[0].value
-    assert "The response climbs from" in words(app)
+    assert "The response rises from" in words(app)
 
 
 def test_a_split_may_lack(open_page, monkeypatch):
