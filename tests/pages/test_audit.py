@@ -129,7 +129,7 @@ def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggeste
         probabilities[index] = 0.01
         probabilities[index, (found.labels[index] + 1) % 7] = 0.94
     job = out_of_fold.find(found, workspace=workspace)
-    job.keep(train, probabilities)
+    job.put(train, probabilities)
     app = view(open_page("audit"), "suspects")
     assert sorted(groups(app)[0]) == [5, 50]
     assert next(b for b in app.button if b.label == "Relabel as suggested").disabled
