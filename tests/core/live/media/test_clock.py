@@ -32,17 +32,17 @@ def classifier(tmp_path) -> Classifier:
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("ending", ["mp4", "mov", "m4v"])
 @pytest.mark.parametrize(
-    ("late", "name", "sound", "flash", "beep"),
+    ("late", "name", "sound", "flash", "beep", "ending"),
     [
-        ((0.0, 0.0), "in.mp4", "aac", FLASH, FLASH),
-        ((0.0, 0.6), "in.mp4", "aac", FLASH, FLASH + 0.6),
-        ((0.6, 0.0), "in.mp4", "aac", FLASH + 0.6, FLASH),
-        ((0.6, 0.0), "in.mkv", "libopus", FLASH + 0.6, FLASH),
-        ((100.0, 100.0), "in.ts", "aac", FLASH, FLASH),
-        ((100.6, 100.0), "in.ts", "mp2", FLASH + 0.6, FLASH),
-        ((100.0, 100.6), "in.ts", "mp2", FLASH, FLASH + 0.6),
+        ((0.0, 0.0), "in.mp4", "aac", FLASH, FLASH, "mp4"),
+        ((0.0, 0.6), "in.mp4", "aac", FLASH, FLASH + 0.6, "mp4"),
+        ((0.6, 0.0), "in.mp4", "aac", FLASH + 0.6, FLASH, "mov"),
+        ((0.6, 0.0), "in.mkv", "libopus", FLASH + 0.6, FLASH, "mp4"),
+        ((0.0, 0.6), "in.mkv", "libopus", FLASH, FLASH + 0.6, "m4v"),
+        ((100.0, 100.0), "in.ts", "aac", FLASH, FLASH, "mp4"),
+        ((100.6, 100.0), "in.ts", "mp2", FLASH + 0.6, FLASH, "m4v"),
+        ((100.0, 100.6), "in.ts", "mp2", FLASH, FLASH + 0.6, "mp4"),
     ],
 )
 def test_sound_frames_table_and_copy_share_one_origin(tmp_path, classifier, late, name, sound, flash, beep, ending):
