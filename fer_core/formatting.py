@@ -12,6 +12,8 @@ SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation"
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """Spreadsheets treat text that starts with these as a formula (the apostrophe is the escape character)."""
+CSV_ENCODING: Final = "utf-8-sig"
+"""The encoding of CSV files for people: UTF-8 with a byte order mark, without which Excel garbles names such as 照片.jpg."""
 _BIDI_CONTROLS: Final = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
 
 

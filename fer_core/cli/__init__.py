@@ -13,7 +13,7 @@ import typer
 
 from fer_core import __version__
 from fer_core.cli import bench, data, lessons, models, photos, runs, training, video, workspace
-from fer_core.cli.output import note
+from fer_core.cli.output import accept_any_character, note
 from fer_core.errors import FerError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status; a FerError becomes one line on stderr and status 2."""
+    accept_any_character()
     try:
         app(args=arguments)
     except FerError as error:

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
 
+_PLAIN: Final = {
+    "–": "-", "—": "-", "−": "-", "…": "...", "×": "x", "·": "*", "→": "->", "≤": "<=", "≥": ">=", "±": "+/-", "’": "'", "─": "-",
+}  # fmt: skip
+"""Typographic characters and what a terminal without them shows."""
+
+
+def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that a terminal cannot show: typography by ASCII, all others by their code (``\\u7167``)."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in characters), error.end
+
+
+def accept_any_character() -> None:
+    """Let stdout and stderr take any text, whatever their encoding: cp1252, ASCII, or UTF-8 with undecodable file names."""
+    codecs.register_error("fer_lab", _replace_unencodable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="fer_lab")
+
+
 def emit(value: Any, as_json: bool, text: str) -> None:
     """Print the result as one JSON document or as text."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False) if as_json else text)
+    # JSON stays valid in every encoding: outside UTF-8, characters are escaped as JSON escapes them.
+    escaped = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=escaped, allow_nan=False) if as_json else text)
 
 
 def note(text: str) -> None:

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Final
 
-from fer_core.formatting import csv_cell
+from fer_core.formatting import CSV_ENCODING, csv_cell
 from fer_core.live.media.display import Placement
 from fer_core.live.media.failures import write_error
 from fer_core.live.processor import FrameResult
@@ -33,7 +33,7 @@ class FaceTable:
         self.labels = labels
         make_directory(path.parent)
         try:
-            self._file = path.open("w", newline="", encoding="utf-8")
+            self._file = path.open("w", newline="", encoding=CSV_ENCODING)
         except OSError as error:
             raise write_error(path, error) from error
         self._writer = csv.writer(self._file, lineterminator="\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
@@ -39,7 +40,7 @@ class ResultTable:
 
     Columns: ``file, model, width, height, faces`` (number of faces in this photo), ``face`` (1, 2, … from left to right), ``x, y,
     w, h`` (box in pixels), ``score, label, abstained`` (1 or 0), one probability column per class, ``notes, error``, and the
-    model's ``sensitivity``. UTF-8. Text that spreadsheets would run as a formula is escaped with an apostrophe.
+    model's ``sensitivity``. UTF-8 with a byte order mark. Text that spreadsheets would run as a formula is escaped with an apostrophe.
 
     An existing table is continued; :attr:`done` lists its photos. An incomplete row or photo at the end, as after a power cut, is
     dropped and predicted again. Use it as a context manager around :meth:`write`; nothing on disk changes before that.
@@ -69,9 +70,10 @@ class ResultTable:
         except OSError as error:
             raise ImageError(f"The table '{self.path}' cannot be read ({error.strerror}).") from error
         stored = content
+        content = content.removeprefix(BOM_UTF8)  # tables of earlier versions have none
         header, first = self._encode([self.columns]), self._encode([self.columns[:-1]])
-        if header.startswith(content) or first.startswith(content):  # empty, or truncated within the header
-            return [], content != header
+        if header.startswith(content) or first.startswith(content) or BOM_UTF8.startswith(content):
+            return [], stored != BOM_UTF8 + header  # empty, or truncated within the header
         if content.startswith(first):  # a table of the first version, without sensitivity
             content = self._with_sensitivity(content, len(first))
         if not content.startswith(header):
@@ -91,7 +93,7 @@ class ResultTable:
                     f"'{self.path}' contains results of the model '{from_csv_cell(row[1])}', not of '{self.model}'; "
                     "it was not changed. Choose another name."
                 )
-        return rows, header + self._encode(rows) != stored
+        return rows, BOM_UTF8 + header + self._encode(rows) != stored
 
     def _with_sensitivity(self, content: bytes, header: int) -> bytes:
         """Add the sensitivity column to a table of the first version; its results are those of sensitivity 0."""
@@ -136,7 +138,7 @@ class ResultTable:
         try:
             if self._must_rewrite:
                 with atomic_write(self.path) as file:
-                    file.write(self._encode([self.columns, *self._rows]))
+                    file.write(BOM_UTF8 + self._encode([self.columns, *self._rows]))
             self._file = self.path.open("ab")
         except (OSError, WorkspaceError) as error:
             raise self._cannot_write(error) from error
@@ -199,7 +201,7 @@ def table_bytes(
     """Return the content of the CSV that a :class:`ResultTable` would write for these photos."""
     table = ResultTable(Path(os.devnull), labels, model, sensitivity)
     rows = [row for result in results for row in table._rows_of(result)]
-    return table._encode([table.columns, *rows])
+    return BOM_UTF8 + table._encode([table.columns, *rows])
 
 
 def _count(row: list[str]) -> int:

@@ -59,7 +59,7 @@ def test_a_video_with_its_table_and_timeline(classifier, names, tmp_path):
     processor = LiveProcessor(classifier, FakeDetector([face(20, 30)]), LiveConfig(mirror=False))
     source = make_video(tmp_path / "in.mp4", 4)
     annotate_video(source, tmp_path / "out.mp4", tmp_path / "t.csv", classifier, processor=processor)
-    with (tmp_path / "t.csv").open(newline="") as file:
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8-sig") as file:
         header = next(csv.reader(file))
     assert not any(name.startswith("=") for name in header)
     assert [name.removeprefix("'") for name in header[-len(names) - 1 : -1]] == list(names)

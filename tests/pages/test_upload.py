@@ -364,7 +364,8 @@ def test_each_sensitivity_has_a_folder_table_of_its_own(open_page, tmp_path):
         click(app, "Detect faces")
         finish(app, "folder")
     tables = [
-        list(csv.DictReader(path.read_text().splitlines())) for path in Workspace.default().predictions.glob("*.csv")
+        list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+        for path in Workspace.default().predictions.glob("*.csv")
     ]
     assert sorted(sorted({row["sensitivity"] for row in table}) for table in tables) == [["0.25"], ["0.75"]]
 

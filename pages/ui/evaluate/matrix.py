@@ -16,7 +16,7 @@ from fer_core.evaluation.cells import (
     order_by_recall,
     rank,
 )
-from fer_core.formatting import percent
+from fer_core.formatting import CSV_ENCODING, percent
 from pages.ui.evaluate.faces import wall_of
 from pages.ui.evaluate.state import EvaluateState
 from pages.ui.evaluate.subject import Subject
@@ -112,7 +112,7 @@ def _matrix(subject: Subject) -> None:
         )
         st.download_button(
             "Download counts (CSV)",
-            matrix_csv(confusion, subject.classes),
+            matrix_csv(confusion, subject.classes).encode(CSV_ENCODING),
             f"confusion-{subject.split}.csv",
             "text/csv",
             icon=":material/download:",

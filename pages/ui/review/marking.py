@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from fer_core.data.marks import MarkKind, Marks
+from fer_core.formatting import CSV_ENCODING
 from pages.ui.review.review import KIND_WORDS, Review
 from pages.ui.review.state import MarkingState
 from pages.ui.shell.errors import guarded, show_pending_error
@@ -153,7 +154,7 @@ def marks_list(review: Review, *, key: str) -> None:
         )
         st.download_button(
             "Download marks (CSV)",
-            journal.to_csv(),
+            journal.to_csv().encode(CSV_ENCODING),
             "marks.csv",
             "text/csv",
             icon=":material/download:",

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.faces import FaceDetector
+from fer_core.formatting import CSV_ENCODING
 from fer_core.photos import find_photos, predict_paths
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background, discard
@@ -82,7 +83,7 @@ def _table_of(path: Path, model: Model) -> Path:
 
 def _show_table(table: Path) -> None:
     content = table.read_bytes()
-    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(content.decode(CSV_ENCODING, "replace"), newline="")))
     photos = {row["file"] for row in rows}
     without = sum(1 for row in rows if row["faces"] == "0" and not row["error"])
     faults = sum(1 for row in rows if row["error"])

@@ -87,7 +87,7 @@ def test_a_recording_holds_every_frame_and_every_face(live, workspace):
     assert live.recording is None
     with av.open(str(path)) as container:
         assert len(list(container.decode(video=0))) == 12
-    with path.with_suffix(".csv").open() as file:
+    with path.with_suffix(".csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 12
     assert float(rows[-1]["time"]) == pytest.approx(11 / 25, abs=1e-3)
@@ -103,7 +103,7 @@ def test_a_recording_says_at_which_sensitivity_each_face_was_read(tmp_path, work
     live.frame(frame(1), arrived=101)
     live.stop_recording()
     assert live.sensitivity == 0.75
-    with path.with_suffix(".csv").open() as file:
+    with path.with_suffix(".csv").open(encoding="utf-8-sig") as file:
         assert [row["sensitivity"] for row in csv.DictReader(file)] == ["0.25", "0.75"]
     with av.open(str(path)) as container:
         assert "0.25" in container.metadata["comment"]
@@ -200,7 +200,8 @@ def test_a_model_of_other_classes_begins_its_own_history_and_its_own_table(works
     assert [probabilities.shape for _, probabilities in live.history().values()] == [(1, 2)]
     live.stop_recording()
     headers = [
-        table.read_text().splitlines()[0] for table in (path.with_suffix(".csv"), path.with_name(path.stem + " 2.csv"))
+        table.read_text(encoding="utf-8-sig").splitlines()[0]
+        for table in (path.with_suffix(".csv"), path.with_name(path.stem + " 2.csv"))
     ]
     assert headers[0].endswith("surprise,neutral,sensitivity")
     assert headers[1].endswith("abstained,smile,frown,sensitivity")

@@ -246,7 +246,7 @@ def test_odd_names_are_kept_letter_for_letter(tmp_path, detector, classifier):
     results = list(predict_paths([folder], detector, classifier, csv=table))
     expected = sorted(str(folder / name) for name in ODD_NAMES)
     assert sorted(result.file for result in results) == expected
-    with table.open(encoding="utf-8", newline="") as file:
+    with table.open(encoding="utf-8-sig", newline="") as file:
         assert sorted(row["file"] for row in csv.DictReader(file)) == expected
     assert list(predict_paths([folder], detector, classifier, csv=table)) == []
 

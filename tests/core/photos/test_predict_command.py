@@ -84,7 +84,7 @@ def test_a_second_run_continues_the_table(capsys, folder, checkpoint, tmp_path):
     assert [photo["file"].rsplit("/", 1)[1] for photo in document["photos"]] == ["text.jpg", "two.png", "wall.png"]
     assert document["skipped"] == [str(folder / "one.png")]
     assert "1 of 4 photos were already in" in err
-    with table.open(newline="") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == 5
     code, out, err = run(capsys, folder, "--model", checkpoint, "--csv", table, "--json")
     assert (code, json.loads(out)["photos"], len(json.loads(out)["skipped"])) == (0, [], 4)
@@ -136,6 +136,6 @@ def test_a_model_names_its_own_classes(capsys, folder, tmp_path, names):
     document = json.loads(out)
     assert document["classes"] == list(names)
     assert tuple(document["photos"][0]["faces"][0]["probabilities"]) == names
-    with (tmp_path / "t.csv").open(newline="") as file:
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8-sig") as file:
         columns = csv.DictReader(file).fieldnames
     assert columns[13:-3] == [f"'{name}" if name.startswith("=") else name for name in names]

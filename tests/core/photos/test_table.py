@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF8
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def write_all(path, results=RESULTS, model="m") -> bytes:
 
 
 def read(path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -111,8 +112,8 @@ def test_nothing_is_written_before_the_with_block(tmp_path):
     table = ResultTable(path, LABELS)
     assert not path.parent.exists()
     with table:
-        assert path.read_text().startswith(
-            "file,model,width,height,faces,face,x,y,w,h,score,label,abstained,angry,calm,"
+        assert path.read_text(encoding="utf-8").startswith(
+            "\ufefffile,model,width,height,faces,face,x,y,w,h,score,label,abstained,angry,calm,"
         )
 
 
@@ -196,7 +197,7 @@ def test_a_table_of_the_first_version_is_continued_at_sensitivity_0(tmp_path):
     with ResultTable(whole, LABELS, "m") as table:
         for result in RESULTS:
             table.write(result)
-    with whole.open(newline="") as file:
+    with whole.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([row[:-1] for row in rows])
@@ -207,3 +208,12 @@ def test_a_table_of_the_first_version_is_continued_at_sensitivity_0(tmp_path):
     with table:
         pass
     assert path.read_bytes() == whole.read_bytes()
+
+
+def test_a_table_of_an_earlier_version_without_a_byte_order_mark_is_continued_and_gets_one(tmp_path):
+    path = tmp_path / "t.csv"
+    whole = write_all(path)
+    path.write_bytes(whole.removeprefix(BOM_UTF8))
+    with ResultTable(path, LABELS, "m") as table:
+        assert len(table.done) == len(RESULTS)
+    assert path.read_bytes() == whole
