@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation", "honest": "honest", "test": "test"}
 """Split of a data set or run -> adjective, as in "validation faces"."""
@@ -28,6 +31,20 @@ def percent_with_interval(share: float, interval: Sequence[float] | None, digits
         return percent(share, digits)
     low, high = interval
     return f"{percent(share, digits)} ({100 * low:.{digits}f}–{100 * high:.{digits}f})"
+
+
+def pasted_path(text: str) -> str:
+    """Return the path in ``text`` as a person typed or pasted it: in quotes, as a ``file://`` address, with ``~``.
+
+    All other text is returned unchanged but for spaces around it.
+    """
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    if text.lower().startswith("file://"):
+        address = urlsplit(text)
+        text = url2pathname(address.path) if address.netloc in ("", "localhost") else text
+    return os.path.expanduser(text) if text.startswith("~") else text
 
 
 def csv_cell(text: str) -> str:

@@ -7,6 +7,8 @@ libraries are imported inside the commands.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -15,6 +17,7 @@ from fer_core import __version__
 from fer_core.cli import bench, data, lessons, models, photos, runs, training, video, workspace
 from fer_core.cli.output import accept_any_character, note
 from fer_core.errors import FerError
+from fer_core.formatting import pasted_path
 
 app = typer.Typer(
     name="fer-lab",
@@ -35,11 +38,29 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
+_NOT_PATHS = frozenset(("--set", "--merge", "--drop", "--name", "--emotion", "--class-map"))
+"""Options whose values are not paths, or contain one among other text."""
+
+
+def _with_plain_paths(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with pasted paths as plain ones (``~``, quotes, ``file://``), also after ``--option=``."""
+    plain: list[str] = []
+    for position, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if argument.startswith("--") and equals and option not in _NOT_PATHS:
+            plain.append(f"{option}={pasted_path(value)}")
+        elif argument.startswith("-") or (position and arguments[position - 1] in _NOT_PATHS):
+            plain.append(argument)
+        else:
+            plain.append(pasted_path(argument))
+    return plain
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status; a FerError becomes one line on stderr and status 2."""
     accept_any_character()
     try:
-        app(args=arguments)
+        app(args=_with_plain_paths(sys.argv[1:] if arguments is None else arguments))
     except FerError as error:
         note("error: " + " ".join(str(error).split()))
         return 2

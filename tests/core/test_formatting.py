@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from fer_core.formatting import (
@@ -6,6 +8,7 @@ from fer_core.formatting import (
     duration,
     from_csv_cell,
     joined,
+    pasted_path,
     percent,
     percent_with_interval,
     shortened,
@@ -47,3 +50,23 @@ def test_a_long_text_is_shortened_visibly():
 def test_guarding_can_be_undone(text):
     assert from_csv_cell(csv_cell(text)) == text
     assert not csv_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+@pytest.mark.parametrize(
+    ("pasted", "path"),
+    [
+        ("  /a b/c.mp4 ", "/a b/c.mp4"),
+        ('"/a b/c.mp4"', "/a b/c.mp4"),
+        ("'/a b/c.mp4'", "/a b/c.mp4"),
+        ("file:///a%20b/%E7%85%A7.jpg", "/a b/照.jpg"),
+        ("file://localhost/a/c.mp4", "/a/c.mp4"),
+        ("~/c.mp4", f"{Path.home()}/c.mp4"),
+        ('"~/c.mp4"', f"{Path.home()}/c.mp4"),
+        ("synthetic", "synthetic"),
+        ("", ""),
+        ('"', '"'),
+        ("it's", "it's"),
+    ],
+)
+def test_a_path_is_read_as_people_paste_it(pasted, path):
+    assert pasted_path(pasted) == path

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import threading
 import time
 import zlib
@@ -314,7 +315,9 @@ def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
     finish(app, "video")
     assert "**4** frames" in words(app)
     assert "2 people tracked" in words(app)
-    assert {kept.name for kept in Workspace.default().recordings.iterdir()} == {"film-1-faces.mp4", "film-1-faces.csv"}
+    names = sorted(kept.name for kept in Workspace.default().recordings.iterdir())
+    assert len(names) == 2
+    assert all(re.fullmatch(r"film-1-faces-[0-9a-f]{8}\.(csv|mp4)", name) for name in names)
     assert "Person 1 over time" in words(app)
 
 
@@ -377,3 +380,22 @@ def test_a_model_without_a_prior_has_no_slider_on_the_upload_page(open_page):
     check(app)
     assert slider(app, "Sensitivity") is None
     assert "as if every expression" not in words(app)
+
+
+def test_two_videos_of_one_name_and_names_without_latin_letters_get_files_of_their_own(tmp_path):
+    from pages.ui.upload.photo_cache import Model
+    from pages.ui.upload.video import _download_name, _outputs
+
+    sources = [
+        tmp_path / "a" / "IMG_0001.mp4",
+        tmp_path / "b" / "IMG_0001.mp4",
+        tmp_path / "照片.mp4",
+        tmp_path / "אב.mp4",
+    ]
+    for source in sources:
+        source.parent.mkdir(exist_ok=True)
+        source.touch()
+    models = [Model("compact", 1, 0.0), Model("compact", 1, 0.5), Model("seed", 1, 0.0)]
+    paths = {path for source in sources for model in models for path in _outputs(source, model)}
+    assert len(paths) == 2 * len(sources) * len(models)
+    assert _download_name(_outputs(sources[0], models[0])[0]) == "IMG_0001-faces.mp4"

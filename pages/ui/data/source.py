@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import streamlit as st
 
 from fer_core.data.synthetic import DEFAULT_COUNT, MAX_COUNT, MIN_COUNT, parse_source
+from fer_core.formatting import pasted_path
 from pages.ui.data.state import DataState
 from pages.ui.shell import session
 from pages.ui.shell.formatting import is_built_in
@@ -88,8 +88,8 @@ def _path(recent: list[str]) -> None:
             "format is detected from the content.",
         )
         if st.form_submit_button("Open", icon=":material/folder_open:"):
-            if typed.strip():
-                state_of(DataState).opened = str(Path(typed.strip()).expanduser())
+            if typed := pasted_path(typed):
+                state_of(DataState).opened = typed
                 st.rerun()
             st.info("Enter the path of a file or folder on this machine.")
 

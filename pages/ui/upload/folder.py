@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.faces import FaceDetector
-from fer_core.formatting import CSV_ENCODING
+from fer_core.formatting import CSV_ENCODING, pasted_path
 from fer_core.photos import find_photos, predict_paths
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background, discard
@@ -26,10 +26,12 @@ def folder(model: Model) -> None:
     st.caption(
         "Processes every photo in a folder and its subfolders. The folder stays unchanged; the table is saved in the workspace."
     )
-    typed = st.text_input("Folder or photo on this machine", placeholder="/home/me/pictures", key="folder-path").strip()
+    typed = pasted_path(
+        st.text_input("Folder or photo on this machine", placeholder="/home/me/pictures", key="folder-path")
+    )
     if not typed:
         return
-    path = Path(typed).expanduser()
+    path = Path(typed)
     files = find_photos([path])
     table = _table_of(path, model)
     st.markdown(f"**{len(files):,}** photo{'s' if len(files) != 1 else ''} in {plain(path)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import streamlit as st
 
 from fer_core.charts import timeline
 from fer_core.errors import ImageError
-from fer_core.formatting import duration
+from fer_core.formatting import duration, pasted_path, valid_utf8
 from fer_core.live.video import VideoProgress, VideoResult, annotate_video, read_timeline
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
@@ -25,18 +27,16 @@ def video(model: Model) -> None:
         "Tracks every face and classifies it in each frame. The annotated copy and a csv table are saved in the workspace."
     )
     file = st.file_uploader("A video", label_visibility="collapsed", key="video-file")
-    typed = st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path").strip()
+    typed = pasted_path(st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path"))
     if file is not None:
         source = save_upload(file, file.name, session.workspace())
     elif typed:
-        source = Path(typed).expanduser()
+        source = Path(typed)
         if not source.is_file():
             raise ImageError(f"There is no file '{source}'. Choose a video file.")
     else:
         return
-    folder = session.workspace().recordings
-    name = Path(safe_name(source.name)).stem
-    copy, table = (folder / f"{name}-faces{suffix}" for suffix in (".mp4", ".csv"))
+    copy, table = _outputs(source, model)
 
     def prepare() -> Task:
         classifier = model.classifier
@@ -62,6 +62,21 @@ def video(model: Model) -> None:
         _show(found, copy, table)
 
 
+def _outputs(source: Path, model: Model) -> tuple[Path, Path]:
+    """Return the paths of the annotated copy and of the table, which no other video or model shares."""
+    changed = source.stat().st_mtime_ns
+    identity = json.dumps([valid_utf8(source.resolve()), changed, model.name, model.changed, model.sensitivity])
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    folder = session.workspace().recordings
+    name = Path(safe_name(source.name)).stem
+    return folder / f"{name}-faces-{digest}.mp4", folder / f"{name}-faces-{digest}.csv"
+
+
+def _download_name(path: Path) -> str:
+    """Return the name of a file of :func:`_outputs` without its digest."""
+    return path.stem.rpartition("-")[0] + path.suffix
+
+
 def _preview(work: Work) -> None:
     now: VideoProgress | None = work.seen
     if now is None:
@@ -84,13 +99,18 @@ def _show(result: VideoResult, copy: Path, table: Path) -> None:
         st.download_button(
             "Download annotated video (MP4)",
             copy.read_bytes,
-            copy.name,
+            _download_name(copy),
             "video/mp4",
             icon=":material/movie:",
             on_click="ignore",
         )
         st.download_button(
-            "Download table (CSV)", table.read_bytes, table.name, "text/csv", icon=":material/table:", on_click="ignore"
+            "Download table (CSV)",
+            table.read_bytes,
+            _download_name(table),
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
         )
     lines = read_timeline(table)
     numbers = sorted(lines.tracks)

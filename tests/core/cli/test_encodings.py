@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_core.cli import _with_plain_paths
 from fer_core.cli.output import _replace_unencodable
 from fer_core.images import write_image
 from tests.paths import PROJECT_ROOT
@@ -71,3 +72,23 @@ def test_typography_becomes_ascii_and_other_characters_their_codes():
     assert "".join(
         c if c.isascii() else _replace_unencodable(UnicodeEncodeError("ascii", c, 0, 1, "no"))[0] for c in text
     ) == "0.61-0.64 ... \\u7167"  # fmt: skip
+
+
+def test_paths_are_read_as_people_paste_them_and_other_values_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = [
+        "predict",
+        "'~/a.jpg'",
+        "--csv=~/t.csv",
+        "--csv",
+        "file:///t.csv",
+        "--set",
+        "'x'",
+        "--name='y'",
+        "-o",
+        "~/o",
+    ]
+    home = str(tmp_path)
+    assert _with_plain_paths(given) == [
+        "predict", f"{home}/a.jpg", f"--csv={home}/t.csv", "--csv", "/t.csv", "--set", "'x'", "--name='y'", "-o", f"{home}/o",
+    ]  # fmt: skip
