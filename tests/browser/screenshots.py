@@ -105,7 +105,20 @@ def readme(out: Path) -> None:
         workspace = Workspace(Path(folder) / "workspace")
         write_json(workspace.app_state, {"data": README_DATA})
         subprocess.run(
-            [sys.executable, "-m", "fer_core", "train", "--data", README_DATA, "--epochs", "12", "--name", "First run"],
+            [
+                sys.executable,
+                "-m",
+                "fer_core",
+                "train",
+                "--data",
+                README_DATA,
+                "--preset",
+                "standard",
+                "--epochs",
+                "6",
+                "--name",
+                "First run",
+            ],
             cwd=PROJECT_ROOT,
             env={**os.environ, "FER_HOME": str(workspace.root)},
             check=True,

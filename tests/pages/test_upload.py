@@ -54,7 +54,7 @@ def test_it_opens_with_a_sample_its_faces_and_their_maps(open_page):
     assert "Face 1: happy" in words(app)
     assert "Grad-CAM" in words(app)
     assert "Gradient" in words(app)
-    assert "eyes and mouth hold" in words(app)
+    assert "Eyes and mouth get" in words(app)
 
 
 def test_boxes_and_names_are_drawn_in_one_thread_whichever_thread_the_page_runs_in(open_page, monkeypatch):
@@ -132,7 +132,7 @@ def test_no_face_is_said_and_one_can_be_marked_by_numbers(open_page):
         "fallen-portrait.jpg"
     ).run()
     check(app)
-    assert "No face was found" in words(app)
+    assert "No face was detected" in words(app)
     assert not any(alt.startswith("1 face") for alt in images(app))
     click(app, "Mark")
     check(app)
@@ -186,13 +186,13 @@ def patch_number(app, field):
 
 def test_covering_draws_and_computes_nothing_until_it_is_unfolded(open_page, monkeypatch):
     asked = []
-    real = pages.ui.upload.cover.cover
-    monkeypatch.setattr("pages.ui.upload.cover.cover", lambda *a: asked.append(a) or real(*a))
+    real = pages.ui.upload.cover.occlude
+    monkeypatch.setattr("pages.ui.upload.cover.occlude", lambda *a: asked.append(a) or real(*a))
     app = open_page("upload")
     assert not asked
     assert not app.number_input
     before = charts(app)
-    assert [alt.partition(":")[0].partition(" ")[0] for alt in before] == ["Face", "On"]  # probabilities, regions
+    assert [alt.partition(":")[0].partition(" ")[0] for alt in before] == ["Face", "Eyes"]  # probabilities, regions
     fold_cover(app, out=True)
     assert len(asked) == 1
     assert len(app.number_input) == 4
@@ -251,7 +251,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
     click(app, "Detect faces")
     finish(app, "folder")
     found = {metric.label: metric.value for metric in app.metric}
-    assert found == {"Done": "3", "Faces": "2", "Without a face": "1", "Refused": "1"}
+    assert found == {"Photos": "3", "Faces": "2", "No face": "1", "Unreadable": "1"}
     assert len(list(Workspace.default().predictions.iterdir())) == 1
 
 
@@ -265,10 +265,10 @@ def test_a_folder_that_is_not_there_is_refused_in_a_sentence(open_page, tmp_path
 
 def test_a_face_sent_by_another_page_gets_the_same_probabilities(open_page):
     from fer_core.inference import Classifier, default_model
-    from pages.ui.upload.photo_cache import Model, Upload, encode, look
+    from pages.ui.upload.photo_cache import Model, Upload, analyze, encode
 
     crop = np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
-    looked = look(Upload("face.png", encode(crop, ".png"), ((0, 0, 48, 48),)), Model.of(default_model()))
+    looked = analyze(Upload("face.png", encode(crop, ".png"), ((0, 0, 48, 48),)), Model.of(default_model()))
     (face,) = looked.result.faces
     assert (face.crop == crop).all()
     assert face.probabilities == pytest.approx(Classifier.load(default_model()).probabilities(crop)[0], abs=1e-6)
@@ -338,7 +338,7 @@ def slider(app, label):
 
 
 def test_the_sensitivity_is_chosen_beside_the_photograph_and_counts_for_every_face(open_page):
-    from pages.ui.upload.photo_cache import Model, Upload, look
+    from pages.ui.upload.photo_cache import Model, Upload, analyze
 
     app = open_page("upload")
     assert slider(app, "Sensitivity").value == 0.5
@@ -348,7 +348,7 @@ def test_the_sensitivity_is_chosen_beside_the_photograph_and_counts_for_every_fa
     assert {alt for alt in images(app) if alt.startswith("5 faces")} != before
     at = [Model("compact-people", 0, value) for value in (0.0, 1.0)]
     upload = Upload("photo.jpg", (SAMPLE / "five-portraits.jpg").read_bytes())
-    least, most = (look(upload, model).result.faces[0].probabilities for model in at)
+    least, most = (analyze(upload, model).result.faces[0].probabilities for model in at)
     assert np.abs(least - most).max() > 0.01
     # the same at the Webcam
     app.switch_page("pages/webcam.py").run()
