@@ -1,1 +1,1 @@
-"""Lessons: the mathematics checked live."""
+"""Lessons: live checks of the mathematics, and experiments."""

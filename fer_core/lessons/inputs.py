@@ -1,4 +1,4 @@
-"""Numbers to put into the formulas: a person's own, or those of a real network at work on a real face."""
+"""Inputs of the formulas: entered by the user, or taken from a real network processing a real face."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from fer_core.inference import Classifier
 
 MAX_EDITABLE_SIZE: Final = 16
-"""Inputs with more numbers than this are not for typing in."""
+"""Maximum number of values of an input that users can edit."""
 SIZE_COLUMNS: Final = ("W", "K", "S", "P")
-"""Columns of the input ``sizes``: input side, kernel side, stride, padding."""
+"""Columns of the input ``sizes``: input size, kernel size, stride, padding."""
 
 
 def editable_inputs(formula: Formula) -> tuple[str, ...]:
-    """Inputs a person may type in: short, and not worked out from the others."""
+    """Return the inputs that users can edit: short, and not derived from others."""
     inputs = formula.inputs(np.random.default_rng(0))
     derived = formula.derive(inputs) if formula.derive else {}
     return tuple(
@@ -35,26 +35,27 @@ def editable_inputs(formula: Formula) -> tuple[str, ...]:
 
 
 def complete_inputs(formula: Formula, values: Inputs) -> Inputs:
-    """Check numbers of a person's own and add what follows from them.
+    """Validate values entered by the user and add the derived inputs.
 
     Args:
-        formula: whose inputs these are.
-        values: every input that does not follow from the others, float64.
+        formula: the formula that the inputs belong to.
+        values: every input that is not derived, float64.
 
     Raises:
-        FerError: a number is missing, not finite or out of its limits, a one-hot input is none, or a size is impossible.
+        FerError: a value is missing, not finite or out of range, a one-hot input is not one-hot, or a size is
+            impossible.
     """
     inputs = {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
     for name, value in inputs.items():
         if not value.size or not np.isfinite(value).all():
-            raise FerError(f"{name} needs a number in every place.")
+            raise FerError(f"{name} must have a finite number in every field.")
         low, high = formula.limits.get(name, (-1e6, 1e6))
         if value.min() < low or value.max() > high:
-            raise FerError(f"{name} must lie between {low:g} and {high:g}; it is {_extreme(value, low, high):g}.")
+            raise FerError(f"{name} must be between {low:g} and {high:g}, not {_extreme(value, low, high):g}.")
     if formula.one_hot:
         target = inputs[formula.one_hot]
         if not (np.isin(target, (0, 1)).all() and target.sum() == 1):
-            raise FerError(f"{formula.one_hot} must be one-hot: a single 1, and 0 everywhere else.")
+            raise FerError(f"{formula.one_hot} must be one-hot: exactly one 1, and 0 elsewhere.")
     if "sizes" in inputs:
         _check_sizes(inputs["sizes"], pooling=formula.name == "pool_size")
     if formula.derive:
@@ -68,13 +69,13 @@ def _extreme(value: Array, low: float, high: float) -> float:
 
 def _check_sizes(sizes: Array, *, pooling: bool) -> None:
     if (sizes != np.floor(sizes)).any() or sizes.max() > 4096:
-        raise FerError("Sizes are whole numbers of at most 4096.")
+        raise FerError("Sizes must be whole numbers of at most 4096.")
     for side, kernel, stride, padding in sizes.astype(int):
-        output_side(side, kernel, stride, padding)  # refuses what cannot be
+        output_side(side, kernel, stride, padding)  # raises for impossible sizes
         if pooling and 2 * padding > kernel:
             raise FerError(
-                f"A pooling of {kernel} with padding {padding} would see windows with nothing in them: "
-                f"padding is at most half of the window ({kernel // 2})."
+                f"Padding {padding} is too large for a pooling window of {kernel}, which would lie entirely in the padding. "
+                f"Use at most half of the window ({kernel // 2})."
             )
 
 
@@ -86,18 +87,18 @@ def inputs_from_network(
     index: int,
     seed: int = 0,
 ) -> Inputs:
-    """The inputs of a formula as they occur in a network that looks at a face.
+    """Take the inputs of a formula from a network processing a face.
 
     Args:
-        formula: whose inputs are wanted.
+        formula: the formula.
         classifier: the network.
         faces: uint8 (N, 48, 48).
         labels: int64 (N,).
-        index: which face; the calibration error takes the first 200.
-        seed: for the numbers that a network at work does not have (targets, upstream gradients).
+        index: index of the face; the calibration error uses the first 200 faces.
+        seed: seed for inputs that do not occur in inference (targets, upstream gradients).
 
     Raises:
-        FerError: the network has no such layer, in a sentence.
+        FerError: the network has no such layer.
     """
     maker = _MAKERS.get(formula.name) or next((m for prefix, m in _MAKERS.items() if formula.name.startswith(prefix)))
     drawn = formula.inputs(np.random.default_rng(seed))
@@ -113,7 +114,7 @@ def _logits(classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.ND
 def _single_term(
     classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], index: int
 ) -> Inputs:
-    """The class of the label comes first; its target is the one that label smoothing of 0.1 sets."""
+    """Put the labeled class first, with the target that label smoothing of 0.1 gives it."""
     z = classifier.logits(faces[index])[0].astype(np.float64)
     order = [int(labels[index]), *(k for k in range(len(z)) if k != labels[index])]
     return {"zt": np.array(z[order[0]]), "rest": z[order], "yt": np.array(0.9 + 0.1 / len(z))}
@@ -122,7 +123,7 @@ def _single_term(
 def _batch_norm(
     classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], index: int
 ) -> Inputs:
-    """Six places of the first batch norm's liveliest channel."""
+    """Take six positions of the channel with the largest variance at the first batch norm."""
     import torch
 
     layer, seen = _input_of(classifier, faces[index], torch.nn.BatchNorm2d)
@@ -140,7 +141,7 @@ def _activation(
 
     _, seen = _input_of(classifier, faces[index], torch.nn.LeakyReLU)
     values = seen[0, 0].ravel()
-    values = values[np.abs(values) > 1e-3]  # at 0 the derivative jumps
+    values = values[np.abs(values) > 1e-3]  # the derivative is discontinuous at 0
     return {"x": values[np.linspace(0, len(values) - 1, 8).astype(int)]}
 
 
@@ -153,7 +154,7 @@ def _dropout(classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.N
 
 
 def _adamw(classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], index: int) -> Inputs:
-    """Five weights of the last layer, and their gradients for the face, its mirror image, and the face in half contrast."""
+    """Take five weights of the last layer, and their gradients for the face, mirrored and at half contrast."""
     import torch
 
     face = faces[index].astype(np.float64)
@@ -181,7 +182,7 @@ def _gradcam(classifier: Classifier, faces: npt.NDArray[np.uint8], labels: npt.N
     if model.classifier.in_features != maps.shape[1]:
         raise FerError(
             f"'{classifier.info.architecture}' has more than global average pooling and one linear layer after its maps, "
-            "so the short form of α does not hold for it. Choose the compact network."
+            "so the short form of α does not apply. Choose the compact network."
         )
     return {"A": maps[0].double().cpu().numpy(), "W": model.classifier.weight.detach().double().cpu().numpy()}
 
@@ -196,7 +197,9 @@ def _sizes(kind: str) -> Callable[..., Inputs]:
             kernel, stride, padding = (_first(v) for v in (layer.kernel_size, layer.stride, layer.padding))
             rows.append([seen.shape[-1], kernel, stride or kernel, padding])
         if not rows:
-            raise FerError(f"'{classifier.info.architecture}' has no layer of this kind.")
+            raise FerError(
+                f"'{classifier.info.architecture}' has no layer of this kind. Choose a network that has one."
+            )
         return {"sizes": np.array(rows, dtype=np.float64)}
 
     return run
@@ -217,7 +220,7 @@ def _calibration(
 
 
 def _input_of(classifier: Classifier, face: npt.NDArray[np.uint8], kind: type[Any]) -> tuple[Any, Array]:
-    """The first layer of a kind, and what reaches it."""
+    """Return the first layer of a kind and its input."""
     found = _inputs_of(classifier, face, (kind,))
     if not found:
         raise FerError(f"'{classifier.info.architecture}' has no {kind.__name__}. Choose a network that has one.")
@@ -227,7 +230,7 @@ def _input_of(classifier: Classifier, face: npt.NDArray[np.uint8], kind: type[An
 def _inputs_of(
     classifier: Classifier, face: npt.NDArray[np.uint8], kinds: tuple[type[Any], ...]
 ) -> list[tuple[Any, Array]]:
-    """Layers of some kinds with what reaches each, float64, watched on a private copy of the network."""
+    """Return the layers of some kinds with their inputs, float64, using a private copy of the network."""
     import torch
 
     model = copy.deepcopy(classifier.model).cpu()

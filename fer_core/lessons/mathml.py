@@ -1,7 +1,7 @@
-r"""LaTeX formulas as MathML, which browsers draw by themselves: no script, no font, no network.
+r"""Conversion of LaTeX formulas to MathML, which browsers render without scripts, fonts or network access.
 
-It knows what the formulas of this project use: fractions, roots, hats, sums, sub- and superscripts, Greek letters,
-brackets of all sizes, text, and ``\begin{cases}``. :func:`to_mathml` refuses what it does not know.
+Supports the LaTeX that this project's formulas use: fractions, roots, hats, sums, sub- and superscripts, Greek letters,
+brackets of all sizes, text, and ``\begin{cases}``. :func:`to_mathml` raises an error for anything else.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _UNDER: Final = ("∑", "∏", "max", "min")
 
 
 def to_mathml(latex: str) -> str:
-    """A ``<math>`` element, fractions and sums at full size.
+    """Convert a LaTeX formula to a ``<math>`` element in display style.
 
     Raises:
-        FerError: the formula uses something that is not known here, or does not end where it should.
+        FerError: the formula uses an unsupported command or is malformed.
     """
     reader = _Reader(latex)
     body = reader.row(())
@@ -52,7 +52,7 @@ def to_mathml(latex: str) -> str:
 
 
 class _Reader:
-    """Reads one formula from left to right."""
+    """Recursive-descent parser of one formula."""
 
     def __init__(self, latex: str) -> None:
         self.latex = latex
@@ -60,7 +60,7 @@ class _Reader:
         self.place = 0
 
     def row(self, until: tuple[str, ...]) -> str:
-        """Everything up to one of the tokens ``until``, which stays unread; to the end where there are none."""
+        """Parse up to one of the tokens ``until`` without consuming it, or to the end if there are none."""
         parts: list[str] = []
         while True:
             token = self.peek()
@@ -71,11 +71,11 @@ class _Reader:
             if token in until:
                 return "".join(parts)
             if token == "}":
-                raise self.wrong("a '}' too many")
+                raise self.wrong("unexpected '}'")
             parts.append(self.with_scripts())
 
     def with_scripts(self) -> str:
-        """One atom with what stands below and above it."""
+        """Parse one atom with its subscript, superscript and primes."""
         base = self.atom()
         below, above, primes = "", "", ""
         while (token := self.peek()) in ("_", "^", "'"):
@@ -86,7 +86,9 @@ class _Reader:
                 below = self.argument()
             else:
                 above = self.argument()
-        if primes and base.startswith("<mi>"):  # the sign is high already; as an exponent it would fly away
+        if primes and base.startswith(
+            "<mi>"
+        ):  # the prime glyph is already raised; as a superscript it would sit too high
             base = base.replace("</mi>", f"{primes}</mi>")
         elif primes:
             above = f"<mrow>{above}<mo>{primes}</mo></mrow>"
@@ -103,7 +105,7 @@ class _Reader:
         return base
 
     def atom(self) -> str:
-        """One letter, number, sign, group or command."""
+        """Parse one letter, number, sign, group or command."""
         token = self.take()
         if token == "{":
             inside = self.row(("}",))
@@ -118,7 +120,7 @@ class _Reader:
         return _operator({"-": "−", "*": "∗"}.get(token, token))
 
     def command(self, name: str) -> str:
-        """What a backslash begins."""
+        """Parse the command after a backslash."""
         if name in _LETTERS:
             return f"<mi>{_LETTERS[name]}</mi>"
         if name in _OPERATORS:
@@ -142,7 +144,7 @@ class _Reader:
             return f'<mo movablelimits="false">{"∑" if name == "sum" else "∏"}</mo>'
         if name in ("text", "mathrm", "operatorname", "mathbf"):
             words = escape(self.raw())
-            return f"<mtext>{words.replace(' ', chr(0xA0))}</mtext>"  # plain spaces at the ends would be dropped
+            return f"<mtext>{words.replace(' ', chr(0xA0))}</mtext>"  # browsers drop plain spaces at the ends
         if name == "mathbb":
             letter = re.sub(r"</?m\w+>", "", self.argument())
             return f"<mi>{_DOUBLE.get(letter, letter)}</mi>"
@@ -152,10 +154,10 @@ class _Reader:
             return self.cases()
         if name in "%{}_&#$":
             return _operator(name)
-        raise self.wrong(f"'\\{name}' is not known here")
+        raise self.wrong(f"'\\{name}' is not supported")
 
     def argument(self) -> str:
-        """What belongs to a command or a script: a group, or the next atom alone (``\\frac1m``: digits one by one)."""
+        """Parse the argument of a command or script: a group or a single atom (``\\frac1m`` takes one digit)."""
         self.skip_spaces()
         token = self.peek()
         if token is not None and token[0].isdigit() and len(token) > 1 and "." not in token:
@@ -163,7 +165,7 @@ class _Reader:
         return self.atom()
 
     def fenced(self) -> str:
-        """From \\left to \\right, with brackets as high as what they hold."""
+        """Parse from \\left to \\right, with stretchy brackets."""
         opening = self.bracket()
         inside = self.row(("\\right",))
         self.take()
@@ -172,10 +174,10 @@ class _Reader:
         return f"<mrow>{left}{inside}{right}</mrow>"
 
     def cases(self) -> str:
-        """``\\begin{cases} a & b \\\\ c & d \\end{cases}``."""
+        """Parse ``\\begin{cases} a & b \\\\ c & d \\end{cases}``."""
         kind = self.raw()
         if kind != "cases":
-            raise self.wrong(f"'\\begin{{{kind}}}' is not known here")
+            raise self.wrong(f"'\\begin{{{kind}}}' is not supported")
         rows: list[list[str]] = [[]]
         while True:
             rows[-1].append(f"<mtd>{self.row(('&', chr(92) * 2, chr(92) + 'end'))}</mtd>")
@@ -189,13 +191,13 @@ class _Reader:
         return f'<mrow><mo stretchy="true">{{</mo><mtable columnalign="left">{table}</mtable></mrow>'
 
     def bracket(self) -> str:
-        """The bracket behind \\left, \\right or \\Big."""
+        """Parse the bracket after \\left, \\right or \\Big."""
         self.skip_spaces()
         token = self.take()
         return _OPERATORS.get(token[1:], token[1:]) if token.startswith("\\") else token
 
     def raw(self) -> str:
-        """The characters of a group, as they stand."""
+        """Return the characters of a group verbatim."""
         self.skip_spaces()
         if self.take() != "{":
             raise self.wrong("a '{' is missing")
@@ -222,12 +224,12 @@ class _Reader:
     def take(self) -> str:
         token = self.peek()
         if token is None:
-            raise self.wrong("it ends too early")
+            raise self.wrong("unexpected end")
         self.place += 1
         return token
 
     def wrong(self, what: str) -> FerError:
-        return FerError(f"The formula '{self.latex}' cannot be drawn: {what}.")
+        return FerError(f"Cannot render the formula '{self.latex}': {what}.")
 
 
 def _operator(sign: str) -> str:

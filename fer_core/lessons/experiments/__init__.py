@@ -1,4 +1,4 @@
-"""Experiments that teach: predict, run, read why. A new one is one short file here that defines ``EXPERIMENT``."""
+"""Teaching experiments: predict the outcome, run, read the explanation. Each module here defines an ``EXPERIMENT``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIRST = ("leak", "shuffled", "augmentation")
 
 
 def experiments() -> dict[str, Experiment]:
-    """All experiments by name: those of the lab report first, then whatever other files there are."""
+    """Return all experiments by name: those of the lab report first, then the others by name."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         experiment = getattr(importlib.import_module(f"{__name__}.{module.name}"), "EXPERIMENT", None)
@@ -26,12 +26,12 @@ def experiments() -> dict[str, Experiment]:
 
 
 def find(name: str) -> Experiment:
-    """An experiment by its name.
+    """Return an experiment by name.
 
     Raises:
-        FerError: there is none; the message lists the names.
+        FerError: it does not exist; the message lists the names.
     """
     known = experiments()
     if name not in known:
-        raise FerError(f"There is no experiment '{name}'. Known: {', '.join(known)}.")
+        raise FerError(f"Unknown experiment '{name}'. Choose one of {', '.join(known)}.")
     return known[name]

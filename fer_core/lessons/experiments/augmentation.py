@@ -1,4 +1,4 @@
-"""The same training with and without augmentation: what random changes to the faces are good for."""
+"""Training with and without augmentation: how random changes of the faces affect generalization."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core.presets import PRESETS
 
 
 def _difference(arms: Sequence[ArmResult]) -> tuple[float, float]:
-    """Accuracy with augmentation less that without, and its standard error for independent faces."""
+    """Return the accuracy difference (with − without augmentation) and its standard error for independent faces."""
     without, with_it = (arm.last.valid_accuracy for arm in arms)
     n = arms[0].n_valid
     return with_it - without, math.sqrt((without * (1 - without) + with_it * (1 - with_it)) / n)
@@ -28,23 +28,23 @@ def _explain(arms: Sequence[ArmResult]) -> str:
     difference, error = _difference(arms)
     gaps = [abs(arm.last.train_accuracy - arm.last.valid_accuracy) for arm in arms]
     lead = (
-        f"Without augmentation the network ends at {percent(without.last.train_accuracy, 0)} on its {without.n_train:,} training "
-        f"faces and {percent(without.last.valid_accuracy, 0)} on {without.n_valid:,} it never saw, {100 * gaps[0]:.0f} points "
-        f"apart. With mirrored, shifted, scaled and rotated faces it is {percent(with_it.last.train_accuracy, 0)} and "
-        f"{percent(with_it.last.valid_accuracy, 0)}, {100 * gaps[1]:.0f} points apart: it hardly meets the same picture twice, "
-        "so learning by heart does not pay."
+        f"Without augmentation the network reaches {percent(without.last.train_accuracy, 0)} on its {without.n_train:,} training "
+        f"faces and {percent(without.last.valid_accuracy, 0)} on {without.n_valid:,} unseen faces, a gap of "
+        f"{100 * gaps[0]:.0f} points. With mirrored, shifted, scaled and rotated faces it reaches "
+        f"{percent(with_it.last.train_accuracy, 0)} and {percent(with_it.last.valid_accuracy, 0)}, a gap of "
+        f"{100 * gaps[1]:.0f} points: it rarely sees the same image twice, so memorizing does not pay."
     )
     if abs(difference) <= 2 * error:
         end = (
-            f" The validation accuracies differ by {100 * difference:+.1f} points, within what chance gives "
-            f"(± {200 * error:.1f}): augmentation also needs longer to learn, and {len(without.records)} epochs are few."
+            f" The validation accuracies differ by {100 * difference:+.1f} points, which is within chance "
+            f"(±{200 * error:.1f}). Augmentation also slows down training, and {len(without.records)} epochs are few."
         )
     elif difference > 0:
-        end = f" On faces never seen that is worth {100 * difference:.1f} points, more than chance gives (± {200 * error:.1f})."
+        end = f" On unseen faces it gains {100 * difference:.1f} points, more than chance (±{200 * error:.1f})."
     else:
         end = (
-            f" Here it costs {-100 * difference:.1f} points on faces never seen: {len(without.records)} epochs are too few "
-            "for the harder task. Give it more, and the order turns."
+            f" Here it costs {-100 * difference:.1f} points on unseen faces: {len(without.records)} epochs are too few "
+            "for the harder task. With more epochs, augmentation usually wins."
         )
     return lead + end
 
@@ -53,12 +53,12 @@ _PLAIN = PRESETS["report"].values
 
 EXPERIMENT = Experiment(
     name="augmentation",
-    title="Leave out augmentation",
+    title="Train without augmentation",
     story=(
-        "Augmentation shows the network each face mirrored, shifted, scaled or rotated a little, differently every time. "
-        "The same network trains on the same few faces once without it and once with it."
+        "Augmentation randomly mirrors, shifts, scales and rotates each face every time the network sees it. "
+        "The same network trains on the same few faces, once without and once with augmentation."
     ),
-    question="After the same number of epochs, which of the two is better on faces it never saw?",
+    question="After the same number of epochs, which network is better on unseen faces?",
     choices=("without augmentation", "no difference beyond chance", "with augmentation"),
     faces=2500,
     settings={**_PLAIN, "epochs": 24},

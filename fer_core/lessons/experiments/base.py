@@ -1,4 +1,4 @@
-"""An experiment that teaches: two small trainings that differ in one thing, a prediction before, an explanation after."""
+"""Teaching experiments: two small training runs that differ in one setting, with a question and an explanation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from fer_core.errors import DataError
 from fer_core.training.runs import EpochRecord
 
 Progress = Callable[[int, int], None]
-"""Called with (epochs done, epochs in all)."""
+"""Called with (epochs done, total epochs)."""
 
-LARGEST_VALID: Final = 1500
-SMALLEST_TRAIN: Final = 140
-_HELD_OUT: Final = 0.2  # of the training faces, where there is no validation split
+MAX_VALID: Final = 1500
+MIN_TRAIN: Final = 140
+_HELD_OUT: Final = 0.2  # of the training faces, if there is no validation split
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the trainings that are compared.
+    """One of the two training runs compared.
 
     Attributes:
-        name: what it is called in curves and sentences.
-        settings: fields of :class:`fer_core.config.TrainConfig` that differ from the experiment's.
-        change: changes the faces before they are trained on; None leaves them.
+        name: display name in curves and sentences.
+        settings: fields of :class:`fer_core.config.TrainConfig` that differ from the experiment's settings.
+        change: transforms the data set before training; None for no change.
     """
 
     name: str
@@ -39,23 +39,23 @@ class Arm:
 
 
 class ArmResult(Config):
-    """What one arm did."""
+    """Result of one arm."""
 
     name: str
     n_train: int
     n_valid: int
     n_honest: int | None
-    classes: int = 7  # as many as there were when the first results were kept
+    classes: int = 7  # default for results stored before this field existed
     records: tuple[EpochRecord, ...]
 
     @property
     def last(self) -> EpochRecord:
-        """Its last epoch."""
+        """Record of the last epoch."""
         return self.records[-1]
 
 
 class Result(Config):
-    """An experiment that was run; all that its page shows."""
+    """Result of an experiment; everything its page shows."""
 
     experiment: str
     data_name: str
@@ -66,19 +66,19 @@ class Result(Config):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything about one experiment. A new one is a file in this folder that defines ``EXPERIMENT``.
+    """Definition of one experiment. To add one, add a module to this package that defines ``EXPERIMENT``.
 
     Attributes:
-        name: for programs and addresses.
-        title: for people.
-        story: what is done and why, in two or three sentences.
-        question: what is to be predicted.
-        choices: the possible answers.
-        faces: training faces at most, taken evenly from the classes.
+        name: identifier, also used in URLs.
+        title: display name.
+        story: what the experiment does and why, in two or three sentences.
+        question: the question whose answer users predict.
+        choices: possible answers.
+        faces: maximum number of training faces.
         settings: fields of TrainConfig that both arms share.
-        arms: the two trainings.
-        answer: which choice came true, from the result's own numbers.
-        explain: a paragraph that explains the curves with the result's own numbers.
+        arms: the two training runs.
+        answer: returns the index of the correct choice for a result.
+        explain: returns a paragraph that explains a result with its own numbers.
     """
 
     name: str
@@ -93,18 +93,18 @@ class Experiment:
     explain: Callable[[Sequence[ArmResult]], str]
 
     def configs(self) -> list[TrainConfig]:
-        """The settings of each arm."""
+        """Return the settings of each arm."""
         return [TrainConfig.parse({"model": "seed", **self.settings, **arm.settings}) for arm in self.arms]
 
 
 def experiment_subset(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDataset:
-    """A part of a data set: at most ``faces`` that train, and validation faces without a copy among them.
+    """Select at most ``faces`` training faces, and validation faces without a duplicate among them.
 
-    Where the set has no validation split, training faces that are left over validate; where persons or sessions are
-    known, those of a part of them.
+    Without a validation split, the remaining training faces validate; if persons or sessions are known, faces of held-out
+    persons or sessions.
 
     Raises:
-        DataError: too few faces.
+        DataError: the data set has too few faces.
     """
     rng = np.random.default_rng(seed)
     train = rng.permutation(dataset.indices("train"))
@@ -118,11 +118,11 @@ def experiment_subset(dataset: FaceDataset, faces: int, seed: int = 0) -> FaceDa
         kept = min(faces, round((1 - _HELD_OUT) * len(train)))
         train, valid = train[:kept], train[kept:]
     groups = pixel_groups(dataset.images)
-    valid = valid[~has_duplicate(groups, valid, train)][:LARGEST_VALID]
-    if len(train) < SMALLEST_TRAIN or len(valid) < SMALLEST_TRAIN // 2:
+    valid = valid[~has_duplicate(groups, valid, train)][:MAX_VALID]
+    if len(train) < MIN_TRAIN or len(valid) < MIN_TRAIN // 2:
         raise DataError(
-            f"{dataset.name} has too few faces for an experiment ({dataset.counts_text()}): at least {SMALLEST_TRAIN} "
-            f"that train and {SMALLEST_TRAIN // 2} others that validate are needed. Use the built-in faces."
+            f"{dataset.name} has too few faces for an experiment ({dataset.counts_text()}): it needs at least {MIN_TRAIN} "
+            f"for training and {MIN_TRAIN // 2} others for validation. Use the built-in faces."
         )
     chosen = np.concatenate([train, valid])
     split = np.array(["train"] * len(train) + ["valid"] * len(valid))
@@ -144,12 +144,12 @@ def run(
     epochs: int | None = None,
     on_progress: Progress | None = None,
 ) -> Result:
-    """Train both arms, one after the other, in this process.
+    """Train both arms one after the other in this process.
 
     Args:
-        experiment: what to do.
-        dataset: where its faces are taken from.
-        epochs: fewer or more than the experiment's own number.
+        experiment: the experiment to run.
+        dataset: the source of its faces.
+        epochs: number of epochs; the experiment's own if None.
         on_progress: called after each epoch.
 
     Raises:
@@ -196,10 +196,10 @@ def run(
 
 
 def replace_epochs(config: TrainConfig, epochs: int | None) -> TrainConfig:
-    """The same settings for another number of epochs."""
+    """Return the settings with another number of epochs."""
     return config if epochs is None else TrainConfig.parse({**config.to_dict(), "epochs": epochs})
 
 
 def with_labels(dataset: FaceDataset, labels: Any) -> FaceDataset:
-    """The same faces with other labels; another content, hence another fingerprint."""
+    """Return the faces with other labels; resets the fingerprint, since the content differs."""
     return replace(dataset, labels=np.asarray(labels, dtype=np.int64), as_labeled=None, fingerprint="")

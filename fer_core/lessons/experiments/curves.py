@@ -1,4 +1,4 @@
-"""The learning curves of an experiment's two trainings in one figure."""
+"""Learning curves of both arms of an experiment in one figure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def experiment_figure(arms: Sequence[ArmResult], quantity: Quantity) -> go.Figure:
-    """Loss or accuracy of both arms over the epochs: dotted on training faces, solid on validation faces, dashed honest.
+    """Plot loss or accuracy of both arms over the epochs: dotted for training, solid for validation, dashed for leak-free.
 
     Args:
-        arms: as :func:`fer_core.lessons.experiments.run` gives them.
+        arms: results from :func:`fer_core.lessons.experiments.run`.
         quantity: ``loss`` or ``accuracy``.
     """
     curves = []

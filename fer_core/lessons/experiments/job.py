@@ -1,4 +1,4 @@
-"""An experiment as a job in a process of its own: the page that shows it stays responsive and can cancel it."""
+"""Runs an experiment in a subprocess, so the page stays responsive and can cancel it."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from fer_core.jobs import Job, JobStatus
 from fer_core.lessons.experiments.base import Progress, Result
 from fer_core.workspace import Workspace, write_json
 
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 class ExperimentStatus(JobStatus):
-    """What ``status.json`` of this job says."""
+    """Content of the job's ``status.json``."""
 
-    done: int = Field(0, ge=0, description="Epochs done, over both trainings.")
+    done: int = Field(0, ge=0, description="Epochs done, over both arms.")
     total: int = Field(0, ge=0)
 
 
 class ExperimentJob(Job):
-    """The directory of one experiment at work; ``result.json`` holds what came of it."""
+    """Directory of one running experiment; ``result.json`` contains the result."""
 
     status_type = ExperimentStatus
 
     @property
     def status(self) -> ExperimentStatus:
-        """What was last written; a blank status where there is none."""
+        """The last status written, or a blank one."""
         found = super().status
         assert isinstance(found, ExperimentStatus)  # as status_type says
         return found
 
     def report(self, done: int, total: int) -> None:
-        """Say how many epochs are done."""
+        """Write the number of epochs done."""
         self.write_status(ExperimentStatus(state="running", done=done, total=total, heartbeat=time.time()))
 
     def finish(self, result: Result) -> None:
-        """Write the result, then say that it is there."""
+        """Write the result, then mark the job as finished."""
         write_json(self.path / "result.json", result.to_dict())
         self.write_status(ExperimentStatus(state="finished", heartbeat=time.time()))
 
     def fail(self, message: str) -> None:
-        """Say in a sentence what went wrong."""
+        """Mark the job as failed with an error message."""
         self.write_status(ExperimentStatus(state="failed", error=message, heartbeat=time.time()))
 
     def result(self) -> Result:
-        """What came of it."""
+        """Read the result."""
         return Result.parse((self.path / "result.json").read_bytes())
 
 
@@ -63,33 +63,33 @@ def run_in_subprocess(
     workspace: Workspace,
     reading: Reading | None = None,
 ) -> Result | None:
-    """Run ``python -m fer_core experiment`` and wait for its result; None when stopped.
+    """Run ``python -m fer_core experiment`` and wait for its result; return None if stopped.
 
     Args:
-        name: of the experiment.
-        source: of the faces.
-        on_progress: called with (epochs done, epochs in all).
-        should_stop: asked a few times a second; the process ends within a moment.
-        workspace: where the result is kept.
-        reading: how the faces are read; the defaults when None.
+        name: name of the experiment.
+        source: source of the faces.
+        on_progress: called with (epochs done, total epochs).
+        should_stop: checked several times a second; stopping kills the process.
+        workspace: the workspace that stores the result.
+        reading: how to read the faces; defaults if None.
 
     Raises:
-        FerError: what the process says went wrong, in its own sentence.
+        FerError: the process reported an error.
     """
     with tempfile.TemporaryDirectory(prefix="fer-experiment-", ignore_cleanup_errors=True) as folder:
         job = ExperimentJob(Path(folder))
         arguments = ["experiment", name, "--data", source, "--job", folder, *(reading or Reading()).arguments()]
         process = job.start(arguments, workspace, ExperimentStatus())
         try:
-            told = 0
+            reported = 0
             while process.poll() is None:
                 if should_stop():
                     return None
                 status = job.status
-                if status.done > told:
-                    told = status.done
+                if status.done > reported:
+                    reported = status.done
                     on_progress(status.done, status.total)
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -98,6 +98,6 @@ def run_in_subprocess(
         if status.error is not None:
             raise FerError(status.error)
         if status.state != "finished":
-            said = (job.path / "console.txt").read_text(errors="replace").splitlines()[-20:]
-            raise RuntimeError(f"the experiment ended with status {process.returncode}: {' '.join(said)}")
+            output = (job.path / "console.txt").read_text(errors="replace").splitlines()[-20:]
+            raise RuntimeError(f"the experiment exited with status {process.returncode}: {' '.join(output)}")
         return job.result()

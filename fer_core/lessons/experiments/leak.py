@@ -1,4 +1,4 @@
-"""Validation faces that were also trained on: how the lab report came to its 0.967."""
+"""Validation faces that were also used for training: how the lab report arrived at 0.967."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def _explain(arms: Sequence[ArmResult]) -> str:
     leaky, clean = arms
     honest = leaky.last.honest_accuracy or 0.0
     text = (
-        f"The leaky training reports {percent(leaky.last.valid_accuracy, 0)} on {leaky.n_valid:,} “validation” faces. The same "
-        f"weights reach {percent(honest, 0)} on {leaky.n_honest or 0:,} faces they never saw: "
-        f"{100 * _gap(arms):.0f} points less. Nothing in the network differs; the “validation” faces were simply among those "
-        f"it was trained on, so their accuracy follows the training accuracy ({percent(leaky.last.train_accuracy, 0)}) and "
-        f"measures memory. The clean training, with the same settings, says {percent(clean.last.valid_accuracy, 0)}: "
-        "less flattering, and true."
+        f"The leaky run reports {percent(leaky.last.valid_accuracy, 0)} on {leaky.n_valid:,} “validation” faces. The same "
+        f"weights reach {percent(honest, 0)} on {leaky.n_honest or 0:,} unseen faces, "
+        f"{100 * _gap(arms):.0f} points less. The network is the same; the “validation” faces were also training faces, "
+        f"so their accuracy tracks the training accuracy ({percent(leaky.last.train_accuracy, 0)}) and measures "
+        f"memorization. The clean run, with the same settings, reports {percent(clean.last.valid_accuracy, 0)}: "
+        "less flattering, but true."
     )
     if _gap(arms) < 0.05:
         text += (
-            " On these faces the gap is small, because faces never seen are almost as easy as those learnt by heart. "
+            " On these faces the gap is small because unseen faces are almost as easy as memorized ones. "
             "Try it on FER2013."
         )
     return text
@@ -41,14 +41,14 @@ def _explain(arms: Sequence[ArmResult]) -> str:
 
 EXPERIMENT = Experiment(
     name="leak",
-    title="Validate on faces that were trained on",
+    title="Validate on training faces",
     story=(
-        "The lab report drew its validation faces from the training faces, and trained on them too. It reports a "
-        "validation accuracy of 0.967. Here the same mistake is made on purpose, beside a clean training with the same "
+        "The lab report drew its validation faces from the training faces but still trained on them. It reports a "
+        "validation accuracy of 0.967. This experiment repeats the mistake on purpose, next to a clean run with the same "
         "settings."
     ),
-    question="How much better does the leaky “validation” look than faces the network never saw?",
-    choices=("about the same (less than 5 points)", "5 to 20 points better", "more than 20 points better"),
+    question="How much higher is the leaky “validation” accuracy than the accuracy on unseen faces?",
+    choices=("about the same (less than 5 points)", "5 to 20 points higher", "more than 20 points higher"),
     faces=3000,
     settings={**PRESETS["report"].values, "epochs": 14},
     arms=(Arm("leaky", {"protocol": "leaky"}), Arm("clean", {"protocol": "official"})),

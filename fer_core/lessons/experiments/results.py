@@ -1,4 +1,4 @@
-"""Results of experiments in the store, by data and settings."""
+"""Stored results of experiments, keyed by data and settings."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from fer_core.workspace import Workspace
 
 
 def get(experiment: Experiment, dataset: FaceDataset, workspace: Workspace) -> Result | None:
-    """The kept result for this data and these settings; None where there is none."""
+    """Return the stored result for this data and these settings, or None."""
     key = _key(experiment, dataset)
     return Store(workspace).get("experiments", key, lambda entry: Result.parse(entry.values["result"]))
 
 
 def put(result: Result, experiment: Experiment, dataset: FaceDataset, workspace: Workspace) -> None:
-    """Keep a result for this data and these settings."""
+    """Store a result for this data and these settings."""
     Store(workspace).put("experiments", _key(experiment, dataset), result=result.to_dict())
 
 
 def delete(experiment: Experiment, dataset: FaceDataset, workspace: Workspace) -> None:
-    """Delete the kept result, so that the experiment can be run again."""
+    """Delete the stored result, so the experiment can run again."""
     Store(workspace).remove("experiments", _key(experiment, dataset))
 
 

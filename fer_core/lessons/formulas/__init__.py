@@ -1,8 +1,8 @@
-"""The mathematics behind the network, each formula checked live: closed form against central differences and autograd.
+"""Formulas behind the network, each checked live against central differences and autograd.
 
-A :class:`Formula` holds a derivative in closed form (NumPy, float64), the function it is the derivative of, and the
-same derivative as PyTorch's autograd gives it through the layer the networks really use. :func:`check` compares them.
-Where the lab report states a formula, it stands beside ours as ``report``, and the same check decides.
+A :class:`Formula` contains a derivative in closed form (NumPy, float64), the function it differentiates, and the same
+derivative computed by PyTorch's autograd through the layer that the networks use. :func:`check` compares the three.
+If the lab report states the formula, ``report`` contains its version, subject to the same check.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _BY_TOPIC: Final[dict[str, tuple[Formula, ...]]] = {
     "Batch norm": batch_norm.FORMULAS,
     "Softmax and loss": softmax.FORMULAS,
     "Layers": layers.FORMULAS,
-    "Optimiser": optimizer.FORMULAS,
-    "Explanation and trust": trust.FORMULAS,
+    "Optimizer": optimizer.FORMULAS,
+    "Explanation and calibration": trust.FORMULAS,
 }
 
 FORMULAS: Final[dict[str, Formula]] = {formula.name: formula for part in _BY_TOPIC.values() for formula in part}
@@ -55,7 +55,7 @@ FORMULAS: Final[dict[str, Formula]] = {formula.name: formula for part in _BY_TOP
 TOPICS: Final[dict[str, tuple[str, ...]]] = {
     topic: tuple(formula.name for formula in part) for topic, part in _BY_TOPIC.items()
 }
-"""The formulas in the order of a lecture: heading -> names."""
+"""Names of the formulas by heading, in teaching order."""
 
 
 def check_all(seed: int = 0) -> list[CheckResult]:

@@ -62,7 +62,7 @@ def _d_x_upstream(i: Inputs) -> Array:
 
 
 def _bn_layer(gamma: float, beta: float) -> Any:
-    """The layer the networks use, for one channel, in float64 and training mode."""
+    """Return the networks' batch norm layer for one channel, in float64 and training mode."""
     import torch
 
     layer = torch.nn.BatchNorm1d(1, eps=EPS).double().train()
@@ -73,7 +73,7 @@ def _bn_layer(gamma: float, beta: float) -> Any:
 
 
 def _bn_autograd(variable: str) -> Callable[[Inputs], Array]:
-    """Autograd through the real layer for x, γ, β; through the written-out graph for what lies inside the layer."""
+    """Differentiate through the real layer for x, γ, β, and through an explicit graph for quantities inside the layer."""
 
     def run(i: Inputs) -> Array:
         import torch
@@ -119,7 +119,7 @@ _BN_SYMBOLS: Final = {
 
 
 def _report_d_xhat(i: Inputs) -> Array:
-    """With the stray sum: −(2γ/m) Σ_j (y_j − γ x̂_j − β), the same for every i."""
+    """Compute the report's version with the extra sum: −(2γ/m) Σ_j (y_j − γ x̂_j − β), the same for every i."""
     value = -2 * i["gamma"] / len(i["x"]) * np.sum(i["y"] - i["gamma"] * i["xhat"] - i["beta"])
     return np.full_like(i["xhat"], value)
 
@@ -129,7 +129,7 @@ def _report_d_x(i: Inputs) -> Array:
 
 
 def _at(name: str) -> Callable[[Inputs], float]:
-    """The report's loss as a function of one inner quantity, the others held."""
+    """Return the report's loss as a function of one inner quantity, with the others fixed."""
 
     def function(i: Inputs) -> float:
         if name == "mu":
@@ -151,13 +151,13 @@ FORMULAS: Final = (
         statement=r"\frac{\partial L}{\partial \hat x_i} = -\frac{2\gamma}{m}\,(y_i - \gamma \hat x_i - \beta)",
         steps=(
             r"L = \frac1m \sum_j (y_j - \gamma \hat x_j - \beta)^2",
-            r"\text{Only the term } j = i \text{ holds } \hat x_i, \text{ so no sum is left:}",
+            r"\text{Only the term } j = i \text{ depends on } \hat x_i, \text{ so the sum disappears:}",
             r"\frac{\partial L}{\partial \hat x_i} = \frac1m \cdot 2\,(y_i - \gamma \hat x_i - \beta) \cdot (-\gamma)",
         ),
         variable="xhat", closed=_d_xhat, function=_at("xhat"), autograd=_bn_autograd("xhat"),
         report=_report_d_xhat,
         report_statement=r"\frac{\partial L}{\partial \hat x_i} = -\frac{2\gamma}{m} \sum_j (y_j - \gamma \hat x_j - \beta)",
-        report_remark="The report keeps a sum that only one term of survives the differentiation.", **_COMMON,
+        report_remark="The report keeps the sum, but only one of its terms depends on x̂ᵢ.", **_COMMON,
     ),
     Formula(
         name="bn_d_var", title="Batch norm: ∂L/∂σ²",
@@ -176,9 +176,9 @@ FORMULAS: Final = (
         name="bn_d_mu", title="Batch norm: ∂L/∂μ",
         statement=r"\frac{\partial L}{\partial \mu} = -\frac{1}{\sqrt{\sigma^2 + \varepsilon}} \sum_i \frac{\partial L}{\partial \hat x_i} + \frac{\partial L}{\partial \sigma^2} \cdot \frac{-2}{m} \sum_i (x_i - \mu)",
         steps=(
-            r"\mu \text{ acts on every } \hat x_i \text{ directly, and through } \sigma^2 = \tfrac1m \sum_i (x_i - \mu)^2.",
+            r"\mu \text{ affects every } \hat x_i \text{ directly and through } \sigma^2 = \tfrac1m \sum_i (x_i - \mu)^2.",
             r"\frac{\partial \hat x_i}{\partial \mu} = -(\sigma^2 + \varepsilon)^{-1/2}, \qquad \frac{\partial \sigma^2}{\partial \mu} = -\frac2m \sum_i (x_i - \mu)",
-            r"\text{The second is } 0 \text{ at the batch's own mean, so that path adds nothing.}",
+            r"\text{The second is } 0 \text{ at the batch mean, so that path contributes nothing.}",
         ),
         variable="mu", closed=_d_mu, function=_at("mu"), autograd=_bn_autograd("mu"),
         report=_d_mu,
@@ -189,19 +189,19 @@ FORMULAS: Final = (
         name="bn_d_x", title="Batch norm: ∂L/∂xᵢ",
         statement=r"\frac{\partial L}{\partial x_i} = \frac{\partial L}{\partial \hat x_i} \frac{1}{\sqrt{\sigma^2 + \varepsilon}} + \frac{\partial L}{\partial \sigma^2} \frac{2 (x_i - \mu)}{m} + \frac{\partial L}{\partial \mu} \frac1m",
         steps=(
-            r"x_i \text{ reaches } L \text{ on three paths: through } \hat x_i, \text{ through } \sigma^2, \text{ through } \mu.",
+            r"x_i \text{ affects } L \text{ along three paths: through } \hat x_i, \text{ through } \sigma^2, \text{ through } \mu.",
             r"\frac{\partial \hat x_i}{\partial x_i} = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}, \quad \frac{\partial \sigma^2}{\partial x_i} = \frac{2 (x_i - \mu)}{m}, \quad \frac{\partial \mu}{\partial x_i} = \frac1m",
             r"\text{The chain rule adds the three.}",
         ),
         variable="x", closed=_d_x, function=_loss_of_x, autograd=_bn_autograd("x"),
         report=_report_d_x,
         report_statement=r"\frac{\partial L}{\partial x_i} = -\frac{2\gamma}{m \sqrt{\sigma^2 + \varepsilon}} \sum_j (y_j - \gamma \hat x_j - \beta)",
-        report_remark="The report keeps the stray sum and drops the paths through μ and σ².", **_COMMON,
+        report_remark="The report keeps the extra sum and omits the paths through μ and σ².", **_COMMON,
     ),
     Formula(
         name="bn_d_gamma", title="Batch norm: ∂L/∂γ",
         statement=r"\frac{\partial L}{\partial \gamma} = -\frac2m \sum_i (y_i - \gamma \hat x_i - \beta)\, \hat x_i",
-        steps=(r"\gamma \text{ stands in every term: } \frac{\partial}{\partial \gamma} (y_i - \gamma \hat x_i - \beta)^2 = -2 (y_i - \gamma \hat x_i - \beta)\, \hat x_i",),
+        steps=(r"\gamma \text{ occurs in every term: } \frac{\partial}{\partial \gamma} (y_i - \gamma \hat x_i - \beta)^2 = -2 (y_i - \gamma \hat x_i - \beta)\, \hat x_i",),
         variable="gamma",
         closed=lambda i: np.asarray(-2 * np.mean((i["y"] - i["gamma"] * i["xhat"] - i["beta"]) * i["xhat"])),
         function=_loss_of_x, autograd=_bn_autograd("gamma"),
@@ -212,7 +212,7 @@ FORMULAS: Final = (
     Formula(
         name="bn_d_beta", title="Batch norm: ∂L/∂β",
         statement=r"\frac{\partial L}{\partial \beta} = -\frac2m \sum_i (y_i - \gamma \hat x_i - \beta)",
-        steps=(r"\beta \text{ stands in every term: } \frac{\partial}{\partial \beta} (y_i - \gamma \hat x_i - \beta)^2 = -2 (y_i - \gamma \hat x_i - \beta)",),
+        steps=(r"\beta \text{ occurs in every term: } \frac{\partial}{\partial \beta} (y_i - \gamma \hat x_i - \beta)^2 = -2 (y_i - \gamma \hat x_i - \beta)",),
         variable="beta",
         closed=lambda i: np.asarray(-2 * np.mean(i["y"] - i["gamma"] * i["xhat"] - i["beta"])),
         function=_loss_of_x, autograd=_bn_autograd("beta"),
@@ -226,7 +226,7 @@ FORMULAS: Final = (
         symbols={**_BN_SYMBOLS, "g_i": "upstream gradient ∂L/∂(γ x̂ᵢ + β)"},
         steps=(
             r"\frac{\partial L}{\partial \hat x_i} = \gamma g_i",
-            r"\text{Put } \partial L / \partial \sigma^2 \text{ and } \partial L / \partial \mu \text{ into the three paths and use } x_i - \mu = \hat x_i \sqrt{\sigma^2 + \varepsilon}:",
+            r"\text{Substitute } \partial L / \partial \sigma^2 \text{ and } \partial L / \partial \mu \text{ into the three paths and use } x_i - \mu = \hat x_i \sqrt{\sigma^2 + \varepsilon}:",
             r"\frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}} \Big( g_i - \tfrac1m \sum_j g_j - \hat x_i \tfrac1m \sum_j g_j \hat x_j \Big)",
         ),
         variable="x", inputs=without(_bn_inputs, "y"), derive=_bn_derived, closed=_d_x_upstream,

@@ -1,4 +1,4 @@
-"""A formula of the network's mathematics, and the check of it: closed form against central differences and autograd."""
+"""Formulas, and the check of their closed form against central differences and autograd."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fer_core.errors import FerError
 Array = npt.NDArray[np.float64]
 Inputs = dict[str, Array]
 STEP: Final = 1e-5
-"""Half-width of the central differences; the error of (f(x+h) - f(x-h)) / 2h is of order h², rounding of order ε/h."""
+"""Step h of the central differences (f(x+h) − f(x−h)) / 2h; truncation error is O(h²), rounding error O(ε/h)."""
 TOLERANCE: Final = 1e-6
 
 
@@ -23,22 +23,22 @@ class Formula:
     """One formula with everything needed to check it.
 
     Attributes:
-        name: for programs.
-        title: for people.
-        statement: the closed form in LaTeX.
-        symbols: what each symbol means, in words.
-        steps: the derivation in LaTeX, one step after the other.
-        variable: which input the derivative is by.
+        name: identifier.
+        title: display name.
+        statement: closed form in LaTeX.
+        symbols: meaning of each symbol.
+        steps: derivation in LaTeX, step by step.
+        variable: name of the input to differentiate by.
         inputs: draws inputs from a random generator.
-        closed: the closed form: inputs -> derivative, the shape of ``inputs[variable]``.
-        function: the scalar function of the inputs that is differentiated; None where the formula is no derivative.
-        autograd: the same value through PyTorch's real layer or optimiser.
-        report: the lab report's closed form, where it states one.
-        report_statement: that in LaTeX.
-        report_remark: what is right or wrong about it; the check, not this sentence, decides.
-        derive: works out the inputs that follow from the others (the mean of a batch); None where none does.
-        one_hot: name of the input that must be a single 1 among zeros, if there is one.
-        limits: smallest and largest value of inputs that cannot be just any number; both are allowed.
+        closed: closed form: inputs -> derivative with the shape of ``inputs[variable]``.
+        function: scalar function to differentiate; None if the formula is not a derivative.
+        autograd: computes the same value with PyTorch's layer or optimizer.
+        report: the lab report's closed form, if it states one.
+        report_statement: the lab report's version in LaTeX.
+        report_remark: comment on the lab report's version; the verdict comes from the check.
+        derive: computes inputs that depend on others (such as a batch mean); None if there are none.
+        one_hot: name of the one-hot input, or empty.
+        limits: inclusive minimum and maximum of inputs with a restricted range.
     """
 
     name: str
@@ -61,15 +61,15 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How far the closed form lies from the truth.
+    """Result of a formula check.
 
     Attributes:
-        name: of the formula.
-        passed: both errors are at most ``tolerance``.
-        error: the larger of the two.
-        tolerance: relative to the largest value, or absolute where that is below 1.
-        numeric_error: against central differences; None where the formula is no derivative.
-        autograd_error: against autograd through the real layer.
+        name: name of the formula.
+        passed: True if both errors are at most ``tolerance``.
+        error: the larger error.
+        tolerance: relative to the largest value, or absolute if that is below 1.
+        numeric_error: error against central differences; None if the formula is not a derivative.
+        autograd_error: error against autograd through the real layer.
     """
 
     name: str
@@ -87,7 +87,7 @@ class CheckResult:
 def central_differences(
     function: Callable[[Inputs], float], inputs: Inputs, variable: str, step: float = STEP
 ) -> Array:
-    """(f(x + h) − f(x − h)) / 2h for every entry of ``inputs[variable]``."""
+    """Compute (f(x + h) − f(x − h)) / 2h for every entry of ``inputs[variable]``."""
     x = inputs[variable]
     result = np.empty_like(x)
     for place in np.ndindex(x.shape):
@@ -99,7 +99,7 @@ def central_differences(
 
 
 def difference(a: Array, b: Array) -> float:
-    """Largest difference, relative to the largest value where that is above 1; infinite for NaN or other shapes."""
+    """Return the largest difference, relative to the largest value if that exceeds 1; infinite for NaN or shape mismatch."""
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return float("inf")
     scale = max(1.0, float(np.abs(b).max(initial=0.0)))
@@ -114,7 +114,7 @@ def check(
     seed: int = 0,
     step: float = STEP,
 ) -> CheckResult:
-    """Compare a closed form (the formula's own if none is given) with central differences and with autograd."""
+    """Compare a closed form (default: the formula's own) with central differences and autograd."""
     inputs = inputs if inputs is not None else formula.inputs(np.random.default_rng(seed))
     value = (closed or formula.closed)(inputs)
     numeric = None
@@ -126,24 +126,24 @@ def check(
 
 
 def check_report(formula: Formula, seed: int = 0) -> CheckResult | None:
-    """Check the lab report's version; None where it states none."""
+    """Check the lab report's version; return None if it states none."""
     return check(formula, closed=formula.report, seed=seed) if formula.report else None
 
 
 def error_by_step(formula: Formula, inputs: Inputs | None = None, seed: int = 0) -> tuple[Array, Array]:
-    """Step sizes and the error of the central differences at each: the plot that shows truncation against rounding.
+    """Return step sizes and the error of central differences at each, to plot truncation against rounding error.
 
-    Steps so large that the function is not defined there (a variance below zero) are left out.
+    Excludes steps too large for the function's domain (a negative variance).
 
     Raises:
-        FerError: the formula is no derivative.
+        FerError: the formula is not a derivative.
     """
     if formula.function is None:
-        raise FerError(f"'{formula.title}' is no derivative, so it has no step size.")
+        raise FerError(f"'{formula.title}' is not a derivative, so it has no step size.")
     inputs = inputs if inputs is not None else formula.inputs(np.random.default_rng(seed))
     steps = np.logspace(-1, -12, 34)
     exact = formula.closed(inputs)
-    # A step larger than a variance leaves where the function is defined.
+    # a step larger than the variance leaves the function's domain
     with np.errstate(invalid="ignore", divide="ignore"):
         errors = np.array(
             [
@@ -156,12 +156,12 @@ def error_by_step(formula: Formula, inputs: Inputs | None = None, seed: int = 0)
 
 
 def as_tensors(i: Inputs) -> dict[str, Any]:
-    """The inputs as float64 tensors that autograd differentiates by."""
+    """Convert the inputs to float64 tensors that require gradients."""
     import torch
 
     return {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in i.items()}
 
 
 def without(draw: Callable[[np.random.Generator], Inputs], *names: str) -> Callable[[np.random.Generator], Inputs]:
-    """The same inputs less those that a formula does not use."""
+    """Return a generator of inputs without those that a formula does not use."""
     return lambda rng: {name: value for name, value in draw(rng).items() if name not in names}

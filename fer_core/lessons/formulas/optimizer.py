@@ -1,4 +1,4 @@
-"""The optimizer's step."""
+"""Formula of the optimizer step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_core.lessons.formulas.formula import Array, Formula, Inputs
 
 
 def _adam_step(i: Inputs) -> Array:
-    """Three steps of AdamW by hand; the weights after them."""
+    """Return the weights after three AdamW steps, computed explicitly."""
     w, m, v = i["w"].copy(), np.zeros_like(i["w"]), np.zeros_like(i["w"])
     rate, b1, b2, eps, decay = 0.01, 0.9, 0.999, 1e-8, 0.05
     for t, g in enumerate(i["gradients"], start=1):
@@ -37,13 +37,13 @@ FORMULAS: Final = (
         name="adamw", title="AdamW's step",
         statement=r"w \leftarrow (1 - \eta\lambda)\, w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}",
         symbols={
-            r"m \leftarrow \beta_1 m + (1 - \beta_1) g": "running mean of the gradients",
-            r"v \leftarrow \beta_2 v + (1 - \beta_2) g^2": "running mean of their squares",
-            r"\eta, \lambda": "learning rate and weight decay", "t": "number of the step, from 1",
+            r"m \leftarrow \beta_1 m + (1 - \beta_1) g": "moving average of the gradients",
+            r"v \leftarrow \beta_2 v + (1 - \beta_2) g^2": "moving average of their squares",
+            r"\eta, \lambda": "learning rate and weight decay", "t": "step number, starting at 1",
         },
         steps=(
-            r"\text{Both means start at 0, so after } t \text{ steps they hold only a share } 1 - \beta^t \text{ of the truth; dividing undoes that.}",
-            r"\text{The decay acts on the weight itself, not through } m \text{ and } v \text{ (Loshchilov & Hutter 2019).}",
+            r"\text{Both averages start at 0, so after } t \text{ steps they are biased by a factor } 1 - \beta^t; \text{ dividing corrects that.}",
+            r"\text{Weight decay acts on the weight directly, not through } m \text{ and } v \text{ (Loshchilov & Hutter 2019).}",
         ),
         variable="w", inputs=lambda rng: {"w": rng.normal(size=5), "gradients": rng.normal(size=(3, 5))},
         closed=_adam_step, function=None, autograd=_adam_torch,

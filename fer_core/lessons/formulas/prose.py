@@ -1,4 +1,4 @@
-"""Steps of a derivation that are sentences."""
+"""Conversion of prose steps of a derivation to Markdown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _PROSE: Final = re.compile(r"\\text\{([^{}]*)\}")
 
 
 def as_prose(step: str) -> str | None:
-    """A step that is a sentence, as Markdown with its formulas between dollars, so that it can wrap; None for a formula."""
+    """Convert a prose step to Markdown with inline formulas, so it can wrap; return None for a pure formula."""
     if r"\text{" not in step:
         return None
     shown = []
-    for odd, part in enumerate(_PROSE.split(step)):  # formula, words, formula, words, …
+    for odd, part in enumerate(_PROSE.split(step)):  # formula, text, formula, text, …
         core = part.strip(" ,.:;")
         if odd % 2 or not core:
             shown.append(part.replace(r"\%", "%"))

@@ -1,4 +1,4 @@
-"""Output sizes of convolutions and poolings."""
+"""Formulas of the output sizes of convolution and pooling."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ FORMULAS: Final = (
     Formula(
         name="conv_size", title="Output size of a convolution",
         statement=r"W' = \left\lfloor \frac{W + 2P - K}{S} \right\rfloor + 1",
-        symbols={"W": "side of the input", "K": "side of the kernel", "P": "padding on each side", "S": "stride"},
+        symbols={"W": "input size", "K": "kernel size", "P": "padding on each side", "S": "stride"},
         steps=(
             r"\text{With padding the input is } W + 2P \text{ wide.}",
-            r"\text{A kernel of side } K \text{ has its first place at } 0 \text{ and its last at most at } W + 2P - K.",
-            r"\text{Steps of } S \text{ give places } 0, S, 2S, \dots \le W + 2P - K, \text{ that is } \lfloor (W + 2P - K) / S \rfloor + 1.",
+            r"\text{A kernel of size } K \text{ starts at position } 0 \text{ and at most at } W + 2P - K.",
+            r"\text{With stride } S \text{ the positions are } 0, S, 2S, \dots \le W + 2P - K, \text{ a total of } \lfloor (W + 2P - K) / S \rfloor + 1.",
         ),
         variable="sizes", inputs=lambda rng: {"sizes": _SIZES[_SIZES[:, 1] <= _SIZES[:, 0] + 2 * _SIZES[:, 3]]},
         closed=_conv_sizes, function=None, autograd=_layer_sizes("conv"),
     ),
     Formula(
-        name="pool_size", title="Output size of a pooling",
+        name="pool_size", title="Output size of pooling",
         statement=r"W' = \left\lfloor \frac{W + 2P - K}{S} \right\rfloor + 1, \qquad \text{usually } S = K, P = 0",
-        symbols={"W": "side of the input", "K": "side of the window", "P": "padding on each side", "S": "stride"},
-        steps=(r"\text{The window moves like a kernel, so the same count of places holds.}",),
+        symbols={"W": "input size", "K": "window size", "P": "padding on each side", "S": "stride"},
+        steps=(r"\text{The window moves like a kernel, so the same count applies.}",),
         variable="sizes", inputs=lambda rng: {"sizes": _SIZES[_SIZES[:, 1] <= _SIZES[:, 0] + 2 * _SIZES[:, 3]]},
         closed=_conv_sizes, function=None, autograd=_layer_sizes("pool"),
     ),

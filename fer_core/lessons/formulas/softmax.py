@@ -1,4 +1,4 @@
-"""Softmax, cross-entropy, label smoothing and temperature."""
+"""Formulas of softmax, cross-entropy, label smoothing and temperature."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _ce_autograd(i: Inputs, smoothing: float = 0.0) -> Array:
 
 
 def _single_term(i: Inputs) -> float:
-    """−y_t ln ŷ_t as a function of z_t alone, with y_t a number, not one of a one-hot vector."""
+    """Compute −y_t ln ŷ_t as a function of z_t alone, for any scalar y_t (not necessarily one-hot)."""
     z = i["rest"].copy()
     z[0] = float(i["zt"])
     return float(-i["yt"] * np.log(_softmax(z)[0]))
@@ -86,10 +86,10 @@ FORMULAS: Final = (
         function=_ce, autograd=_ce_autograd,
         report=lambda i: np.asarray(_softmax(i["z"]) - i["y"]),
         report_statement=r"\frac{\partial L}{\partial z_t} = \hat y_t - y_t",
-        report_remark="Right for the loss summed over classes; the report derives it from a single term (see the next formula).",
+        report_remark="Correct for the loss summed over classes, but the report derives it from a single term (see the next formula).",
     ),
     Formula(
-        name="softmax_single_term", title="One term of the cross-entropy alone",
+        name="softmax_single_term", title="Single term of the cross-entropy",
         statement=r"\frac{\partial L_t}{\partial z_t} = y_t (\hat y_t - 1), \qquad L_t = -y_t \ln \hat y_t",
         symbols={r"L_t": "the term of class t alone", r"y_t": "its target", r"\hat y_t": "its probability"},
         steps=(
@@ -101,15 +101,15 @@ FORMULAS: Final = (
         function=_single_term, autograd=_single_autograd,
         report=lambda i: np.asarray(_single_probability(i) - i["yt"]),
         report_statement=r"\frac{\partial L_t}{\partial z_t} = \hat y_t - y_t",
-        report_remark="The report differentiates this term but states the result of the sum; they agree only where yₜ = 1.",
+        report_remark="The report differentiates this term but states the result for the sum; they agree only if yₜ = 1.",
     ),
     Formula(
         name="label_smoothing", title="Label smoothing",
         statement=r"\frac{\partial L}{\partial z_t} = \hat y_t - \Big( (1 - \alpha) y_t + \frac{\alpha}{C} \Big)",
-        symbols={r"\alpha": "share of the target spread evenly", "C": "number of classes"},
+        symbols={r"\alpha": "share of the target distributed evenly", "C": "number of classes"},
         steps=(
             r"\text{Smoothing only changes the target: } y_t' = (1 - \alpha) y_t + \alpha / C, \text{ which still sums to 1.}",
-            r"\text{So } \hat y_t - y_t' \text{ as before.}",
+            r"\text{So the derivative is } \hat y_t - y_t' \text{ as before.}",
         ),
         variable="z", inputs=without(_one_hot_inputs, "T"), one_hot="y", limits={"a": (0.0, 1.0)}, closed=lambda i: np.asarray(_softmax(i["z"]) - _smoothed(i)),
         function=lambda i: float(-np.sum(_smoothed(i) * np.log(_softmax(i["z"])))),

@@ -1,4 +1,4 @@
-"""What explanations and confidence rest on: Grad-CAM's weights and the expected calibration error."""
+"""Formulas of Grad-CAM's weights and the expected calibration error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_core.lessons.formulas.formula import Array, Formula, Inputs
 
 
 def _gradcam_autograd(i: Inputs) -> Array:
-    """α_k through the real head of ``compact``: global average pooling and one linear layer."""
+    """Compute α_k through the real head of ``compact``: global average pooling and one linear layer."""
     import torch
 
     from fer_core.models import build
@@ -52,7 +52,7 @@ FORMULAS: Final = (
         symbols={"A_k": "feature map k of size h × w", "W": "weights of the last linear layer", "z_c": "logit of class c"},
         steps=(
             r"\text{With global average pooling } z_c = \sum_k W_{ck} \frac1{hw} \sum_{i,j} A_k^{ij} + b_c.",
-            r"\frac{\partial z_c}{\partial A_k^{ij}} = \frac{W_{ck}}{hw} \text{ at every place, and so is the mean.}",
+            r"\frac{\partial z_c}{\partial A_k^{ij}} = \frac{W_{ck}}{hw} \text{ at every position, and so is the mean.}",
         ),
         variable="A", inputs=lambda rng: {"A": rng.uniform(0, 1, (16, 6, 6)), "W": rng.normal(size=(7, 16))},
         closed=lambda i: np.asarray(i["W"][2] / (i["A"].shape[1] * i["A"].shape[2])), function=None,
@@ -61,8 +61,8 @@ FORMULAS: Final = (
     Formula(
         name="ece", title="Expected calibration error",
         statement=r"\mathrm{ECE} = \sum_b \frac{n_b}{N}\, |\mathrm{acc}_b - \mathrm{conf}_b|",
-        symbols={"b": "one of 15 equal bins of the top probability", "n_b": "faces in it"},
-        steps=(r"\text{In a calibrated model, of the faces answered with 70 \% confidence 70 \% are right.}",),
+        symbols={"b": "one of 15 equal bins of the top probability", "n_b": "number of faces in bin b"},
+        steps=(r"\text{A calibrated model is correct on 70\% of the faces that it predicts with 70\% confidence.}",),
         variable="p", inputs=_ece_inputs, closed=_ece_by_hand, function=None, autograd=_ece_metric,
     ),
 )  # fmt: skip

@@ -72,7 +72,7 @@ def test_no_face_is_said_and_never_guessed(classifier, photo):
 
 
 def test_an_unknown_method_is_refused_before_the_photograph_is_read(classifier):
-    with pytest.raises(FerError, match="no method"):
+    with pytest.raises(FerError, match="Unknown method"):
         explain_photo("missing.jpg", classifier, "xray")
 
 

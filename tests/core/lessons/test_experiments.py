@@ -162,7 +162,7 @@ def test_the_command_lists_runs_and_refuses(capsys, tmp_path):
     assert main(["experiment", "--json"]) == 0
     assert [e["name"] for e in json.loads(capsys.readouterr().out)] == ["leak", "shuffled", "augmentation"]
     assert main(["experiment", "magic"]) == 2
-    assert "no experiment 'magic'" in capsys.readouterr().err
+    assert "Unknown experiment 'magic'" in capsys.readouterr().err
     assert main(["experiment", "shuffled", "--data", "synthetic:700", "--epochs", "1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [arm["name"] for arm in document["arms"]] == ["true labels", "shuffled labels"]

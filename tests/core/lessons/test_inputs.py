@@ -90,15 +90,15 @@ def drawn(name: str, **changes):
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("bn_d_x", {"x": [1.0, np.nan]}, "x needs a number"),
-        ("temperature", {"T": 0.0}, "T must lie between"),
-        ("dropout", {"p": 1.0}, "p must lie between 0 and 0.9; it is 1"),
+        ("bn_d_x", {"x": [1.0, np.nan]}, "x must have a finite number"),
+        ("temperature", {"T": 0.0}, "T must be between"),
+        ("dropout", {"p": 1.0}, "p must be between 0 and 0.9, not 1"),
         ("softmax_cross_entropy", {"y": [1.0, 1, 0, 0, 0, 0, 0]}, "one-hot"),
         ("conv_size", {"sizes": [[3, 5, 1, 0]]}, "does not fit"),
         ("conv_size", {"sizes": [[5, 3, 0, 0]]}, "Stride 0"),
         ("conv_size", {"sizes": [[5.5, 3, 1, 0]]}, "whole numbers"),
         ("pool_size", {"sizes": [[5, 2, 2, 2]]}, "nothing in them"),
-        ("leaky_relu", {"x": [1e9]}, "x must lie between"),
+        ("leaky_relu", {"x": [1e9]}, "x must be between"),
     ],
 )
 def test_impossible_numbers_are_refused_in_a_sentence(name, changes, words):
