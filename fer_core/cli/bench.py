@@ -1,4 +1,4 @@
-"""``bench``: measurements of speed."""
+"""``bench``: speed benchmarks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fer_core.cli.output import emit, note, table
 commands = typer.Typer()
 
 
-bench_app = typer.Typer(help="Measure speed against a plain way of doing the same.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure speed against a plain baseline.", no_args_is_help=True)
 commands.add_typer(bench_app, name="bench")
 
 
 @bench_app.command("train")
 def bench_train(
     model: Annotated[str, setting("model", "--model")] = "seed",
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each loop takes its turn.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of rounds for each loop.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Images per second of training: ours, a DataLoader in our precision, and the plain way."""
+    """Measure training throughput: ours, a DataLoader with our precision, and a plain DataLoader."""
     from fer_core.bench import bench_train as measure
 
     r = measure(model, rounds=rounds, note=note, workspace=workspace())
@@ -45,12 +45,12 @@ def bench_train(
 @bench_app.command("infer")
 def bench_infer(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Models to measure; all shipped ones if none is named.")
+        list[str] | None, typer.Argument(help="Models to measure; all shipped models if not given.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each engine takes its turn.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of rounds for each engine.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Milliseconds for one face and faces per second, for PyTorch and ONNX Runtime on one thread."""
+    """Measure latency of one face and throughput with PyTorch and ONNX Runtime on one thread."""
     from fer_core.bench import bench_infer as measure
     from fer_core.inference import shipped_models
 
@@ -69,14 +69,16 @@ def bench_infer(
 
 @bench_app.command("live")
 def bench_live(
-    photos: Annotated[str, typer.Argument(help="A folder of photographs to make the clip of.")],
-    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a file.")] = None,
+    photos: Annotated[str, typer.Argument(help="A folder of photos to build the clip from.")],
+    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
     faces: Annotated[int, typer.Option(min=1, max=6, help="Faces in the clip.")] = 1,
-    detect_every: Annotated[int | None, typer.Option(min=1, max=30, help="Frames from one search to the next.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often the clip is run through.")] = 3,
+    detect_every: Annotated[
+        int | None, typer.Option(min=1, max=30, help="Run the face detector every this many frames.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Number of passes over the clip.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Milliseconds per frame of the live path at 640×480, and of a plain way of doing the same."""
+    """Measure milliseconds per frame of live processing at 640×480, against a plain baseline."""
     from fer_core.bench import bench_live as measure
     from fer_core.bench import clip_of_photos
     from fer_core.inference import default_model, limit_torch_threads
@@ -89,7 +91,7 @@ def bench_live(
     rows = [
         f"{r['device']}, {r['model']}, {r['size'][0]}×{r['size'][1]}, {r['faces']:.1f} faces, {r['frames']} frames",
         f"ours    mean {r['mean_ms']:.1f} ms, median {r['median_ms']:.1f}, p95 {r['p95_ms']:.1f} ({stages})",
-        f"        a search every {r['detect_every']} frames; frames with one take {r['detect_frame_ms']:.1f} ms",
+        f"        detection every {r['detect_every']} frames; these frames take {r['detect_frame_ms']:.1f} ms",
         f"plain   mean {r['plain_mean_ms']:.1f} ms",
         f"plain / ours: {r['ratio']:.2f}",
     ]

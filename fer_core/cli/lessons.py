@@ -36,22 +36,24 @@ def check_math(as_json: JsonOption = False) -> None:
 
 
 def _checks_table(checks: Sequence[tuple[str, CheckResult]]) -> str:
-    rows = [["right" if found.passed else "WRONG", title, f"{found.error:.1e}"] for title, found in checks]
+    rows = [["correct" if found.passed else "WRONG", title, f"{found.error:.1e}"] for title, found in checks]
     return table(["", "formula", "error"], rows, left=2)
 
 
 @commands.command()
 @reads_faces
 def experiment(
-    name: Annotated[str | None, typer.Argument(help="Which one; without it all are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the experiment; without it, all are listed.")] = None,
     data: Annotated[str, setting("data", "--data")] = "synthetic",
-    epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Instead of the experiment's own number.")] = None,
-    job: Annotated[Path | None, typer.Option(hidden=True, help="Work as the job of this directory.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Number of epochs; the experiment's own if not given.")
+    ] = None,
+    job: Annotated[Path | None, typer.Option(hidden=True, help="Run as the job of this directory.")] = None,
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
 ) -> None:
-    """Break something on purpose: two small trainings that differ in one thing, and a paragraph on what came of it."""
+    """Run a teaching experiment: two small training runs that differ in one setting, and an explanation of the result."""
     from fer_core.errors import FerError
     from fer_core.lessons.experiments import experiments, find
     from fer_core.lessons.experiments.job import ExperimentJob
@@ -61,7 +63,7 @@ def experiment(
         emit(
             [{"name": e.name, "title": e.title, "question": e.question} for e in known.values()],
             as_json,
-            table(["name", "what it is"], [[e.name, e.title] for e in known.values()], left=2),
+            table(["name", "experiment"], [[e.name, e.title] for e in known.values()], left=2),
         )
         return
     if job is None:
@@ -85,18 +87,18 @@ def experiment(
 def _run(
     experiment: Experiment, data: str, epochs: int | None, faces: FaceOptions, report: Progress
 ) -> tuple[Result, list[str]]:
-    """Run an experiment, with its progress on the terminal and to whoever watches; keep its result."""
+    """Run an experiment, report progress to the terminal and to ``report``, and store the result."""
     from fer_core.lessons.experiments import results, run
 
-    with progress("Reading faces") as on_progress:
+    with progress("Loading faces") as on_progress:
         dataset = faces.load(data, on_progress)
     with progress("Training") as show:
 
-        def told(done: int, total: int) -> None:
+        def update(done: int, total: int) -> None:
             show(done, total)
             report(done, total)
 
-        result = run(experiment, dataset, epochs=epochs, on_progress=told)
+        result = run(experiment, dataset, epochs=epochs, on_progress=update)
     if epochs is None:
         results.put(result, experiment, dataset, workspace())
     return result, list(dataset.warnings)

@@ -1,4 +1,4 @@
-"""``evaluate``, ``export`` and ``filters``: figures, files and filters of a model."""
+"""``evaluate``, ``export`` and ``filters``: metrics, ONNX files and filters of a model."""
 
 from __future__ import annotations
 
@@ -33,14 +33,18 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
     data: Annotated[str, setting("data", "--data")] = "synthetic",
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
-    tta: Annotated[str, typer.Option(help="none, or flip: average each face with its mirror image.")] = "none",
+    tta: Annotated[
+        str, typer.Option(help="none, or flip: average the logits of each face and its mirror image.")
+    ] = "none",
     extra_classes: Annotated[
         str,
-        typer.Option(help="Classes of the model that the data lack: count their predictions, or mask them."),
+        typer.Option(help="Model classes that the data lack: count their predictions, or mask them."),
     ] = "count",
     sensitivity: Annotated[
         float | None,
-        typer.Option(help="From 0 (as people judge) to 1 (every class as likely); the model's own if not given."),
+        typer.Option(
+            help="From 0 (class frequencies of the training data) to 1 (all classes equally likely); the model's own if not given."
+        ),
     ] = None,
     drop_duplicates: DropDuplicates = False,
     drop_blank: DropBlank = False,
@@ -111,7 +115,7 @@ def _vote_lines(votes: VoteMetrics) -> list[str]:
         low, high = votes.agreement.ci95["model"]
         lines.append(
             f"rater agreement {votes.agreement.model:.4f} (95% interval {low:.4f}–{high:.4f}, n = {votes.agreement.n:,}); "
-            f"the best possible is {votes.agreement.ceiling:.4f}"
+            f"best possible: {votes.agreement.ceiling:.4f}"
         )
     if votes.cross_entropy is not None:
         lines.append(f"cross-entropy with the votes {votes.cross_entropy:.4f} (n = {votes.cross_entropy_n:,})")
@@ -120,15 +124,17 @@ def _vote_lines(votes: VoteMetrics) -> list[str]:
 
 @commands.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a file.")],
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
     onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
     sensitivity: Sensitivity = None,
-    keep: Annotated[bool, typer.Option("--keep", hidden=True, help="Keep it in the store, for our own use.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", hidden=True, help="Store it in the workspace for internal use.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a network as ONNX: grey bytes in, logits and probabilities out; checked against PyTorch.
+    """Export a network to ONNX (gray bytes in, logits and probabilities out), verified against PyTorch.
 
-    The file's probabilities are those of the sensitivity given; its logits stay raw.
+    The probabilities include the given sensitivity; the logits are raw.
     """
     from fer_core.errors import ConfigError
     from fer_core.inference import Classifier
@@ -139,11 +145,11 @@ def export(
         keep_onnx(Classifier.load(model, workspace=workspace()), workspace())
         return
     if onnx is None:
-        raise ConfigError("Name the file to write: --onnx FILE.onnx")
+        raise ConfigError("No output file given. Add --onnx FILE.onnx.")
     result = export_onnx(Classifier.load(model, workspace=workspace(), sensitivity=sensitivity), onnx)
     text = (
-        f"Wrote {result.path} ({result.bytes / 1e6:.1f} MB, opset {result.opset}). Largest difference of a probability "
-        f"from PyTorch: {result.max_probability_difference:.1e} over {result.faces_compared} faces."
+        f"Wrote {result.path} ({result.bytes / 1e6:.1f} MB, opset {result.opset}). Largest probability "
+        f"difference from PyTorch: {result.max_probability_difference:.1e} over {result.faces_compared} faces."
     )
     emit(result.to_dict(), as_json, text)
 
@@ -152,25 +158,28 @@ def export(
 @reads_faces
 def filters(
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", help="Write the sheet to this image file.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Write the contact sheet to this image file.")
+    ] = None,
     layer: Annotated[
-        str | None, typer.Option(help="A convolution by its name, e.g. block2.0; the last one if not given.")
+        str | None, typer.Option(help="Label of a convolution, for example block2.0; the last one if not given.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Also name the nine faces of this data that excite each filter most.")
+        str | None,
+        typer.Option(help="Also list the nine faces of this data set with the largest response to each filter."),
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: train, valid or test.")] = "valid",
     as_json: JsonOption = False,
     *,
     faces: FaceOptions,
 ) -> None:
-    """Find the pattern that each filter of a layer looks for, and the faces that excite it most."""
+    """Find the pattern that maximizes each filter's response, and the faces with the largest responses."""
     from fer_core.explanation.filter_cache import cached_patterns, cached_top_faces
     from fer_core.images import check_image_name, write_image
     from fer_core.inference import Classifier, limit_torch_threads
 
     if output:
-        check_image_name(output)  # before the work, not after it
+        check_image_name(output)  # fail before the computation, not after
     limit_torch_threads()
     classifier = Classifier.load(model, workspace=workspace())
     dataset = None
@@ -179,14 +188,14 @@ def filters(
             dataset = faces.load(data, on_load)
         dataset.indices(split)
     started = time.perf_counter()
-    with progress("Climbing") as on_progress:
+    with progress("Maximizing activations") as on_progress:
         patterns = cached_patterns(classifier, layer, on_progress=on_progress, workspace=workspace())
     seconds = time.perf_counter() - started
     if output:
         write_image(output, patterns.sheet())
     record: dict[str, Any] = {"model": model, "output": output, "seconds": round(seconds, 3), **patterns.to_dict()}
     if dataset is not None:
-        with progress("Looking at faces") as on_progress:
+        with progress("Searching faces") as on_progress:
             tops = cached_top_faces(classifier, dataset, split, layer, on_progress=on_progress, workspace=workspace())
         record |= {"data": dataset.name, "split": split, "n": tops.n, "warnings": list(dataset.warnings)}
         for entry in record["filters"]:
@@ -195,7 +204,7 @@ def filters(
 
 
 def _filters_text(record: dict[str, Any], sentence: str) -> str:
-    """The filters in a table: what each responds to its pattern, the face that excites it most, and remarks."""
+    """Format the filters as a table: response to the pattern, top face, and note."""
     rows = []
     for entry in record["filters"]:
         best = entry["faces"][0] if "faces" in entry else None
@@ -205,4 +214,4 @@ def _filters_text(record: dict[str, Any], sentence: str) -> str:
         )
     header = ["filter", "response", "top face (response)", "note"]
     lines = [sentence, table(header, rows, left=0)]
-    return "\n".join(lines + ([f"The sheet is in {record['output']}."] if record["output"] else []))
+    return "\n".join(lines + ([f"Wrote the contact sheet to {record['output']}."] if record["output"] else []))

@@ -1,4 +1,4 @@
-"""``runs`` and ``report``: training runs listed, compared, and written down."""
+"""``runs`` and ``report``: list, show, compare and report training runs."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def runs(context: typer.Context, as_json: JsonOption = False) -> None:
         ]
         for r in records
     ]  # fmt: skip
-    emit(records, as_json, table(["run", "state", "epochs", "best valid accuracy", "at epoch"], rows, left=2))
+    emit(records, as_json, table(["run", "state", "epochs", "best validation accuracy", "at epoch"], rows, left=2))
 
 
 @runs_app.command("show")
 def runs_show(run: str, as_json: JsonOption = False) -> None:
-    """Settings, machine, epochs and state of one run."""
+    """Show settings, machine, epochs and state of a run."""
     from fer_core.training.runs import open_run
 
     found = open_run(run, workspace())
@@ -76,7 +76,7 @@ def runs_compare(
     split: Annotated[str, typer.Option(help="Which predictions of the two runs: valid, honest or test.")] = "valid",
     as_json: JsonOption = False,
 ) -> None:
-    """Which faces two runs answer differently, and whether the difference is more than chance."""
+    """Compare the predictions of two runs face by face, with McNemar's test."""
     from fer_core.evaluation import Predictions
     from fer_core.evaluation.compare import compare
     from fer_core.training.runs import open_run
@@ -86,7 +86,7 @@ def runs_compare(
     names = f"'{a.label.name}'", f"'{b.label.name}'"
     text = [
         f"{result.n:,} faces of {split}: {names[0]} {result.accuracies[0]:.4f}, {names[1]} {result.accuracies[1]:.4f}.",
-        f"{len(result.gained):,} faces gained, {len(result.lost):,} lost, {len(result.changed):,} answered differently.",
+        f"{len(result.gained):,} faces gained, {len(result.lost):,} lost, {len(result.changed):,} predicted differently.",
         result.test.sentence(*names),
     ]
     emit({"first": a.id, "second": b.id, "split": split, **result.to_dict()}, as_json, "\n".join(text))
@@ -97,11 +97,11 @@ def report(
     run: Annotated[str, typer.Argument(help="A run's id, its name, or its folder.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Write the report to this file.")] = "report.html",
     data: Annotated[
-        str | None, typer.Option(help="Where the run's faces lie now; the place in its settings if not given.")
+        str | None, typer.Option(help="Current location of the run's faces; the location in its settings if not given.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a run's lab report: one HTML file, to be read or printed anywhere."""
+    """Create a run's lab report as one self-contained HTML file."""
 
     from fer_core.errors import ConfigError
     from fer_core.inference import limit_torch_threads
@@ -110,15 +110,15 @@ def report(
     from fer_core.workspace import atomic_write
 
     if Path(output).suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"'{output}' does not end like a web page. Use .html; any browser prints it to PDF.")
+        raise ConfigError(f"'{output}' must end in .html. Any browser can print it to PDF.")
     found = open_run(run, workspace())
     limit_torch_threads()
-    with progress("Making the report") as on_progress:
+    with progress("Creating the report") as on_progress:
         made = make_report(found, data, on_progress=on_progress, workspace=workspace())
     with atomic_write(Path(output)) as file:
         file.write(made.html.encode())
     accuracy = made.accuracy
-    lines = [f"The report of '{made.name}' is in {output} ({len(made.html) / 1e6:.1f} MB, {made.seconds:.0f} s)."]
+    lines = [f"Wrote the report of '{made.name}' to {output} ({len(made.html) / 1e6:.1f} MB, {made.seconds:.0f} s)."]
     if accuracy:
         low, high = accuracy["accuracy_ci95"]
         lines.append(

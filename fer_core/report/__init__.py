@@ -1,1 +1,1 @@
-"""Reports as HTML files: the lab report of a run, and the findings of an audit."""
+"""HTML reports: the lab report of a run and the audit of a data set."""

@@ -1,4 +1,4 @@
-"""The findings of an audit as one self-contained HTML page with pictures; no network is needed to read it."""
+"""Audit report of a data set: one self-contained HTML page with images."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fer_core.data import FaceDataset
 from fer_core.evaluation.audit import ExactAudit, NearDuplicates, SuspectLabels
 from fer_core.report.rendering import render
 
-_MOST: Final = 60  # pictures or pairs shown for each finding
+_MAX_SHOWN: Final = 60  # maximum number of images or pairs per finding
 
 
 def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearDuplicates, suspects: SuspectLabels | None) -> str:
-    """The page as text."""
-    conflicting = [int(i) for group in exact.conflict_groups[: _MOST // 4] for i in group]
+    """Return the HTML page."""
+    conflicting = [int(i) for group in exact.conflict_groups[: _MAX_SHOWN // 4] for i in group]
     page = render(
         "audit.html",
         dataset=dataset,
         labels=dataset.classes,
         exact=exact,
         conflicts=[_face(dataset, i) for i in conflicting],
-        blanks=[_face(dataset, int(i)) for i in exact.blank[:_MOST]],
+        blanks=[_face(dataset, int(i)) for i in exact.blank[:_MAX_SHOWN]],
         near=near,
         pairs=_pairs(dataset, near),
         suspects=suspects,
@@ -30,13 +30,13 @@ def audit_html(dataset: FaceDataset, exact: ExactAudit, near: NearDuplicates, su
 
 
 def _face(dataset: FaceDataset, index: int, more: str = "") -> dict[str, Any]:
-    """A face with its caption, as the template takes it."""
+    """Return a face with its caption for the template."""
     caption = f"{dataset.ids[index]}: {dataset.label_name(index)}{more}"
     return {"pixels": dataset.images[index], "caption": caption}
 
 
 def _pairs(dataset: FaceDataset, near: NearDuplicates) -> list[dict[str, Any]]:
-    found = zip(near.first[:_MOST], near.second[:_MOST], near.distance[:_MOST], strict=True)
+    found = zip(near.first[:_MAX_SHOWN], near.second[:_MAX_SHOWN], near.distance[:_MAX_SHOWN], strict=True)
     return [
         {
             "first": dataset.images[a],
@@ -48,8 +48,10 @@ def _pairs(dataset: FaceDataset, near: NearDuplicates) -> list[dict[str, Any]]:
 
 
 def _suspects(dataset: FaceDataset, suspects: SuspectLabels) -> list[dict[str, Any]]:
-    found = zip(suspects.positions[:_MOST], suspects.suggested[:_MOST], suspects.quality[:_MOST], strict=True)
+    found = zip(
+        suspects.positions[:_MAX_SHOWN], suspects.suggested[:_MAX_SHOWN], suspects.quality[:_MAX_SHOWN], strict=True
+    )
     return [
-        _face(dataset, int(i), f" → {dataset.classes[int(suggested)]}? (label given {quality:.0%})")
+        _face(dataset, int(i), f" → {dataset.classes[int(suggested)]}? (given label: {quality:.0%})")
         for i, suggested, quality in found
     ]

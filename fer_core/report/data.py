@@ -1,4 +1,4 @@
-"""What a lab report is made from: a run's settings, epochs, weights, faces and predictions, as far as they are there."""
+"""Data of a lab report: a run's settings, epochs, weights, faces and predictions, as far as available."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ Ints = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
 EVALUATED = ("valid", "honest", "test")
-"""What a trainer may have left predictions of."""
+"""Splits that a run may have stored predictions for."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """Everything at hand; what is missing is None, and ``gaps`` says why.
+    """Everything available about a run; missing parts are None, and ``gaps`` explains why.
 
     Attributes:
-        run, config, state, records: what the run directory says.
-        network: with the best weights, or with random ones where there are none yet.
-        classifier: the best weights, ready to use.
-        dataset: with the labels the run was trained on.
-        split: the run's own choice of faces.
-        predictions: of the best weights, by name of the split.
-        evaluated_now: whether the predictions were made for this report.
-        gaps: why something is missing, by its name: ``weights``, ``data``, ``predictions``.
-        workspace: whose cache keeps what is computed for the report.
+        run, config, state, records: contents of the run directory.
+        network: network with the best weights, or random weights if there are none yet.
+        classifier: classifier with the best weights.
+        dataset: data set with the labels that the run was trained on.
+        split: training and validation faces of the run.
+        predictions: predictions of the best weights, by split.
+        evaluated_now: True if the predictions were computed for this report.
+        gaps: reasons for missing parts, by name: ``weights``, ``data``, ``predictions``.
+        workspace: workspace with the cache.
     """
 
     run: Run
@@ -65,35 +65,35 @@ class ReportData:
 
     @property
     def leaky(self) -> bool:
-        """Whether the validation faces were trained on."""
+        """True if the validation faces were also used for training."""
         return self.config.protocol == "leaky"
 
     @property
     def headline(self) -> str | None:
-        """The split whose figure counts: test where it was evaluated, else honest, else validation."""
+        """The split of the headline accuracy: test if evaluated, otherwise leak-free or validation."""
         order = ("test", "honest") if self.leaky else ("test", "valid")
         return next((name for name in order if name in self.predictions), None)
 
     def evaluation(self, name: str) -> Evaluation:
-        """The figures on one split."""
+        """Compute the metrics on one split."""
         return Evaluation.of(self.predictions[name], name)
 
     def positions(self, name: str) -> Ints | None:
-        """Where a split's faces stand in the data set; None where the predictions are of other faces."""
+        """Return the positions of a split's faces in the data set; None if the predictions belong to other faces."""
         if self.dataset is None or self.split is None:
             return None
         places = split_positions(self.dataset, self.split, name)
-        if places is not None and self.config.targets != "labels":  # of the test split those that have a majority
+        if places is not None and self.config.targets != "labels":  # keep only faces with a majority of votes
             places = places[np.isin(self.dataset.ids[places], self.predictions[name].ids)]
         if places is None or not np.array_equal(self.dataset.ids[places], self.predictions[name].ids):
             return None
         return places
 
     def require_faces(self) -> tuple[Classifier, FaceDataset]:
-        """The weights and the data set.
+        """Return the classifier and the data set.
 
         Raises:
-            FerError: one of them is missing; the sentence says why.
+            FerError: one of them is missing; the message says why.
         """
         classifier = self.require_weights()
         if self.dataset is None:
@@ -101,10 +101,10 @@ class ReportData:
         return classifier, self.dataset
 
     def require_weights(self) -> Classifier:
-        """The best weights.
+        """Return the classifier.
 
         Raises:
-            FerError: there are none yet.
+            FerError: the run has no weights yet.
         """
         if self.classifier is None:
             raise FerError(self.gaps["weights"])
@@ -118,17 +118,17 @@ def collect(
     workspace: Workspace,
     on_progress: Progress | None = None,
 ) -> ReportData:
-    """Read what a run left, load its faces, and evaluate its weights where that was not done.
+    """Read a run, load its faces, and evaluate its weights if no predictions are stored.
 
     Args:
-        run: any run that can be opened, also one that is still training.
-        data: where its faces lie now; the place in its settings when None.
-        workspace: for the cache of parsed data.
-        on_progress: called with (done, total) faces while they load.
+        run: any run, including one that is still training.
+        data: current location of its faces; the location in its settings if None.
+        workspace: workspace with the cache of parsed data.
+        on_progress: called with (done, total) faces while loading.
 
     Raises:
-        RunError: the run's settings cannot be read.
-        ModelError: its architecture is unknown here.
+        RunError: the run's settings are unreadable.
+        ModelError: its architecture is unknown.
     """
     from fer_core.models import build
 
@@ -138,13 +138,15 @@ def collect(
         classifier = Classifier.load(run.path, workspace=workspace)
     except FerError as error:
         missing = not (run.path / "best.safetensors").is_file()
-        gaps["weights"] = "The run has no weights yet: its first epoch is not finished." if missing else str(error)
+        gaps["weights"] = (
+            "The run has no weights yet because its first epoch is not finished." if missing else str(error)
+        )
     network = classifier.model if classifier else build(config.model, **config.model_args)
     dataset, split = None, None
     try:
         dataset, split = _faces(config, classifier, data, workspace, on_progress)
     except FerError as error:
-        gaps["data"] = f"The faces are missing: {error}"
+        gaps["data"] = f"The faces could not be loaded: {error}"
     predictions = {}
     for name in EVALUATED:
         try:
@@ -159,7 +161,7 @@ def collect(
         except FerError as error:
             gaps["predictions"] = str(error)
     if not predictions:
-        gaps.setdefault("predictions", gaps.get("weights") or gaps.get("data") or "The run was not evaluated.")
+        gaps.setdefault("predictions", gaps.get("weights") or gaps.get("data") or "The run has not been evaluated.")
     return ReportData(
         run,
         config,
@@ -188,8 +190,8 @@ def _faces(
     expected = classifier.info.data_fingerprint if classifier else ""
     if expected and dataset.fingerprint != expected:
         raise DataError(
-            f"{dataset.name} is not the data this run was trained on (content {dataset.fingerprint[:12]}…, "
-            f"expected {expected[:12]}…). Give the right one with --data."
+            f"{dataset.name} is not the data set this run was trained on (fingerprint {dataset.fingerprint[:12]}…, "
+            f"expected {expected[:12]}…). Choose the original one with --data."
         )
     split = make_split(dataset, config.protocol, config.holdout_share, config.seed)
     cleaning = Cleaning(config.drop_duplicates, config.drop_blank, config.use_marks)
@@ -199,23 +201,23 @@ def _faces(
 
 
 def _by_votes(dataset: FaceDataset, split: ProtocolSplit, config: TrainConfig) -> tuple[FaceDataset, ProtocolSplit]:
-    """The faces as the output for people's votes is judged on them: with the majority for a label."""
+    """Return the faces labeled by majority vote, as used to validate the votes output."""
     outputs = make_outputs(dataset, "votes")
     split, _ = split_for_targets(dataset, split, outputs, config)
-    # faces without a majority have no label; they train, and none of them is shown
+    # faces without a majority have no label: they are used for training but never shown
     labels = np.maximum(outputs[0].truth, 0)
     return replace(dataset, classes=outputs[0].classes, labels=labels, truth="votes", as_labeled=dataset), split
 
 
 def split_positions(dataset: FaceDataset, split: ProtocolSplit, name: str) -> Ints | None:
-    """The faces a trainer evaluates under this name; None where the protocol has none."""
+    """Return the faces that training evaluates under this name; None if the protocol has none."""
     if name == "test":
         return np.flatnonzero(dataset.split == "test")
     return split.leak_free if name == "honest" else split.valid
 
 
 def _predict(classifier: Classifier, dataset: FaceDataset, split: ProtocolSplit) -> dict[str, Predictions]:
-    """As at the end of a training, but for the test split: that is read only when somebody asked for it."""
+    """Predict all splits except test, which is evaluated only on request."""
     parts = {name: split_positions(dataset, split, name) for name in ("valid", "honest")}
     return {
         name: predict_indices(classifier, dataset, places) for name, places in parts.items() if places is not None
@@ -223,11 +225,11 @@ def _predict(classifier: Classifier, dataset: FaceDataset, split: ProtocolSplit)
 
 
 def repeat_command(config: TrainConfig) -> str:
-    """The command that trains with these settings again; of the data only the name, since places differ."""
+    """Return the command that repeats the training; names the data without a path, since paths differ by machine."""
     source = config.data if config.data.partition(":")[0] == "synthetic" else Path(config.data).name
     words = ["--data", source, "--model", config.model, "--epochs", str(config.epochs), "--protocol", config.protocol]
     preset = default_preset(config.protocol)
-    words += ["--preset", preset]  # without it the number of faces would choose one
+    words += ["--preset", preset]  # the default preset would depend on the number of faces
     base = make_train_config(preset, protocol=config.protocol).to_dict()
     values = config.to_dict()
     flags = ("evaluate_test", "drop_duplicates", "drop_blank", "use_marks")

@@ -1,6 +1,6 @@
-"""A run as a lab report: one HTML file with the report's six parts, how they were measured, and how to repeat them.
+"""Lab report of a run: one HTML file with results, protocol, and the command to repeat the run.
 
-``python -m fer_core report RUN -o report.html``. The file loads nothing; print it to PDF from any browser.
+``python -m fer_core report RUN -o report.html``. The file is self-contained; print it to PDF from any browser.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fer_core.workspace import Workspace
 Stop = Callable[[], bool]
 
 _SHARES: Final = {"faces": 10, "saliency": 20, "filters": 60, "rest": 10}
-"""How the work divides, in hundredths, for the progress bar."""
+"""Share of the work per stage in percent, for the progress bar."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Part:
     """One part of the report.
 
     Attributes:
-        name, title: for programs and for people.
-        html: its content; a sentence in its place where it could not be made.
-        gap: that sentence, else None.
+        name, title: identifier and heading.
+        html: content, or an explanation if the part is missing.
+        gap: why the part is missing; None if it is not.
     """
 
     name: str
@@ -55,12 +55,12 @@ class LabReport:
     """A finished report.
 
     Attributes:
-        run, name: of the run.
+        run, name: id and name of the run.
         html: the whole file.
-        parts: in their order.
-        accuracy: the figure that counts, with split, n and 95% interval; None where there is none.
-        leaky_accuracy: under the leaky protocol, the figure that does not count.
-        seconds: how long it took.
+        parts: parts in order.
+        accuracy: headline accuracy with split, n and 95% interval; None if not evaluated.
+        leaky_accuracy: leaky validation accuracy under the leaky protocol, otherwise None.
+        seconds: time to create the report.
     """
 
     run: str
@@ -73,11 +73,11 @@ class LabReport:
 
     @property
     def gaps(self) -> list[str]:
-        """Which parts could not be made, and why."""
+        """Missing parts with their reasons."""
         return [f"{part.title}: {part.gap}" for part in self.parts if part.gap]
 
     def to_dict(self) -> dict[str, Any]:
-        """The command line's JSON document."""
+        """Return the command line's JSON document."""
         record: dict[str, Any] = {
             "run": self.run,
             "name": self.name,
@@ -99,28 +99,28 @@ def make_report(
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
 ) -> LabReport:
-    """Make the report of a run, finished or not.
+    """Create the lab report of a run, finished or not.
 
-    A part that cannot be made (no weights yet, the faces are missing) says so in a sentence.
+    Parts that lack their data (no weights yet, faces not found) contain an explanation instead.
 
     Args:
-        run: any run that can be opened.
-        data: where its faces lie now; the place in its settings when None.
-        workspace: for caches.
+        run: any run.
+        data: current location of its faces; the location in its settings if None.
+        workspace: workspace with the caches.
         on_progress: called with (done, 100).
-        should_stop: asked between steps.
+        should_stop: checked between steps.
 
     Raises:
-        RunError: the run's settings cannot be read.
-        ModelError: its architecture is unknown here.
-        FerError: it was stopped.
+        RunError: the run's settings are unreadable.
+        ModelError: its architecture is unknown.
+        FerError: the caller stopped it.
     """
     started = time.perf_counter()
     stop = should_stop or (lambda: False)
     before = 0
 
     def stage(name: str) -> Progress:
-        """Progress of one stage as progress of the whole."""
+        """Map the progress of one stage to overall progress."""
         nonlocal before
         start, share = before, _SHARES[name]
         before += share
@@ -142,8 +142,8 @@ def make_report(
         ("saliency", "Saliency", lambda: saliency(found, to_saliency, stop)),
         ("filters", "Filters", lambda: filters(found, to_filters, stop)),
         ("mathematics", "Mathematics", mathematics),
-        ("honesty", "Protocol and honesty", lambda: honesty(found)),
-        ("environment", "Environment and repetition", lambda: environment(found)),
+        ("honesty", "Protocol and caveats", lambda: honesty(found)),
+        ("environment", "Environment and reproduction", lambda: environment(found)),
     ]
     parts = []
     for name, title, make in makers:
@@ -159,7 +159,7 @@ def make_report(
 
 
 def _headline(found: ReportData) -> dict[str, Any] | None:
-    """The figure that counts, as a record."""
+    """Return the headline accuracy as a record."""
     if found.headline is None:
         return None
     evaluation = found.evaluation(found.headline)
@@ -183,14 +183,14 @@ def _part(name: str, title: str, make: Callable[[], str]) -> Part:
 
 
 def _opening(found: ReportData) -> dict[str, object]:
-    """What stands above the parts: the figures that matter, the leaky one struck through, and the notes somebody typed."""
+    """Return the template values of the header: key metrics (a leaky one is struck through) and the user's notes."""
     data = found.dataset.name if found.dataset else found.config.data.replace("\\", "/").rpartition("/")[2]
     config, epochs = found.config, len(found.records)
     return {
-        "about": f"{config.model} on {data}, protocol {config.protocol}, {epochs} epochs. Made {datetime.now(UTC):%d %B %Y}.",
+        "about": f"{config.model} on {data}, protocol {config.protocol}, {epochs} epochs. Created on {datetime.now(UTC):%B %d, %Y}.",
         "figures": _figures(found),
         "leak": _leak(found) if found.leaky else "",
-        "still_training": f"This run is still training; the report shows it after epoch {epochs} of {config.epochs}."
+        "still_training": f"This run is still training; the report shows its state after epoch {epochs} of {config.epochs}."
         if found.state in ACTIVE
         else "",
         "notes": found.run.label.notes.strip(),
@@ -210,15 +210,17 @@ def _figures(found: ReportData) -> list[dict[str, object]]:
         figures.append((percent(evaluation.accuracy), interval, False))
     figures.append((f"{count_parameters(found.network):,}", "parameters", False))
     figures.append((f"{len(found.records)} of {found.config.epochs}", "epochs", False))
-    return [{"value": value, "words": words, "warn": warn} for value, words, warn in figures]
+    return [{"value": value, "caption": words, "warn": warn} for value, words, warn in figures]
 
 
 def _leak(found: ReportData) -> str:
-    """The leaky figure with the honest one beside it, in a sentence."""
+    """Return a warning that compares the leaky accuracy with the leak-free one."""
     if "valid" not in found.predictions or "honest" not in found.predictions:
-        return "This run validates on faces it was trained on: its validation accuracy measures memory, not skill."
+        return (
+            "This run validates on training faces: its validation accuracy measures memorization, not generalization."
+        )
     leaky, honest = found.evaluation("valid"), found.evaluation("honest")
     return (
-        f"The {percent(leaky.accuracy)} were reached on faces the network was trained on: that is memory. "
-        f"On faces it never saw it reaches {accuracy(honest)}."
+        f"The accuracy of {percent(leaky.accuracy)} was measured on training faces, so it reflects memorization. "
+        f"On unseen faces it is {accuracy(honest)}."
     )

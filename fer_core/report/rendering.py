@@ -1,4 +1,4 @@
-"""The templates of the reports. Everything put into them is escaped unless it is Markup."""
+"""Rendering of the report templates. All values are escaped unless they are Markup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_core.images import png
 
 
 def render(template: str, **context: object) -> Markup:
-    """A template of this package's ``templates`` folder, filled in; can be put into another one."""
+    """Render a template from this package's ``templates`` folder; the result can be embedded in another template."""
     return Markup(_environment().get_template(template).render(context))
 
 
@@ -35,16 +35,16 @@ def _environment() -> Environment:
 
 
 def _data_uri(pixels: npt.NDArray[np.uint8]) -> str:
-    """Gray or RGB pixels as the address of an inline image."""
+    """Encode gray or RGB pixels as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
 
 
 def accuracy_with_n(value: float, interval: Sequence[float], n: int) -> str:
-    """``58.7% (95% interval 57.1–60.3, n = 3,589)``."""
+    """Format an accuracy, for example ``58.7% (95% interval 57.1–60.3, n = 3,589)``."""
     low, high = interval
     return f"{percent(value)} (95% interval {100 * low:.1f}–{100 * high:.1f}, n = {n:,})"
 
 
 def accuracy(found: Evaluation) -> str:
-    """The accuracy of an evaluation with its interval and n."""
+    """Format the accuracy of an evaluation with its interval and n."""
     return accuracy_with_n(found.accuracy, found.accuracy_ci95, found.n)

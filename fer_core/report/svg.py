@@ -1,7 +1,7 @@
-"""The lab report's charts as SVG.
+"""Static SVG charts of the lab report.
 
-The pages draw the same charts with Plotly. A printed report runs no script, and Plotly turns a figure into a static
-picture only with the help of a browser, so these three are drawn here; colors and dashes are those of the charts.
+The pages draw the same charts with Plotly. A printed report cannot run scripts, and Plotly needs a browser to export a
+static image, so this module draws the three charts itself with the same colors and dashes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from fer_core.charts.theme import ROLE_COLORS, ROLE_DASHES
 from fer_core.formatting import percent, shortened
 
 _DASHES: Final = {"solid": "", "dot": "2 4", "dash": "7 4"}
-"""Plotly's names of dashes -> those of SVG."""
+"""Dash patterns: Plotly name -> SVG stroke-dasharray."""
 
-_MOST_WRITTEN: Final = 12
-"""Classes of a matrix whose cells have numbers."""
-_LONGEST_NAME: Final = 16
-"""Characters of a name beside a matrix."""
+_MAX_WITH_NUMBERS: Final = 12
+"""Maximum number of classes for a matrix with numbers in its cells."""
+_MAX_NAME_LENGTH: Final = 16
+"""Maximum number of characters of a class name on an axis."""
 
-# Of the report's page: see templates/lab_report.css.
+# colors of the page, as in templates/lab_report.css
 _INK: Final = "#1d2333"
 _SOFT: Final = "#5b6275"
 _ACCENT: Final = "#4b4fb5"
@@ -36,7 +36,7 @@ _GRID: Final = "#e3e6ee"
 
 
 def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Markup:
-    """Curves over epochs, from epoch 1: names at their ends, round numbers on the axis."""
+    """Draw curves over epochs, starting at epoch 1, labeled at their ends."""
     accuracy = quantity == "accuracy"
     width, height, left, right, top, bottom = 460, 262, 46, 88, 10, 36
     values = [v for line in lines for v in line.values]
@@ -59,7 +59,7 @@ def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Mar
     step = max(1, math.ceil(epochs / 8))
     parts += [_label(x(epoch), height - bottom + 16, str(epoch), "middle") for epoch in range(1, epochs + 1, step)]
     parts.append(_label((left + width - right) / 2, height - 4, "Epoch", "middle"))
-    ends = _apart([(y(line.values[-1]), i) for i, line in enumerate(lines) if len(line.values)], 13)
+    ends = _spread([(y(line.values[-1]), i) for i, line in enumerate(lines) if len(line.values)], 13)
     for i, line in enumerate(lines):
         if not len(line.values):
             continue
@@ -74,25 +74,25 @@ def line_chart(lines: Sequence[Curve], quantity: Quantity, *, title: str) -> Mar
 
 
 def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: str) -> Markup:
-    """A confusion matrix (C, C): each row's shares as shades, with the counts beneath.
+    """Draw a confusion matrix (C, C), shaded by the share of each row, with counts.
 
-    With more than twelve classes the cells are shades alone, and tell their numbers when they are pointed at.
+    With more than twelve classes, the numbers appear only as tooltips.
     """
     n = len(names)
-    written = n <= _MOST_WRITTEN
+    written = n <= _MAX_WITH_NUMBERS
     cell, tall = (min(62, 560 // n), 38) if written else (max(10, 560 // n), max(10, 560 // n))
-    shown = [shortened(name, _LONGEST_NAME) for name in names]
+    shown = [shortened(name, _MAX_NAME_LENGTH) for name in names]
     side = 16 + 6.2 * max(map(len, shown), default=0)
-    upright = cell < 7 * max(map(len, shown), default=0)  # no room for the names side by side
+    upright = cell < 7 * max(map(len, shown), default=0)  # not enough width for horizontal names
     left, top = max(86, side), 24 + side if upright else 40
     width, height = left + n * cell + 4, top + n * tall + 24
-    parts = [_label(left + n * cell / 2, 12, "answered", "middle", _SOFT)]
+    parts = [_label(left + n * cell / 2, 12, "Predicted label", "middle", _SOFT)]
     for i, name in enumerate(names):
         x, y = left + (i + 0.5) * cell, top - 8
         parts.append(_upright_label(x + 4, y, shown[i]) if upright else _label(x, y, shown[i], "middle"))
         parts.append(_label(left - 8, top + (i + 0.5) * tall + 4, shown[i], "end"))
         total = int(counts[i].sum())
-        for j, answer in enumerate(names):
+        for j, predicted in enumerate(names):
             share = counts[i, j] / total if total else 0.0
             shade = _mix(_ACCENT if i == j else _WRONG, float(share) ** 0.8)
             ink = "#ffffff" if share > 0.55 else _INK
@@ -101,17 +101,17 @@ def matrix_chart(counts: npt.NDArray[np.int64], names: Sequence[str], *, title: 
                 _label(px + cell / 2 - 1, py + tall / 2 - 1, percent(share, 0), "middle", ink, 600, 12.5)
                 + _label(px + cell / 2 - 1, py + tall / 2 + 13, f"{int(counts[i, j]):,}", "middle", ink, 400, 9.5)
             )  # fmt: skip
-            hint = f"<title>{escape(f'{name}, answered {answer}: {int(counts[i, j]):,} ({percent(share, 0)})')}</title>"
+            hint = f"<title>{escape(f'{name}, predicted as {predicted}: {int(counts[i, j]):,} ({percent(share, 0)})')}</title>"
             parts.append(
                 f'<rect x="{px:g}" y="{py:g}" width="{cell - 2}" height="{tall - 2}" rx="3" fill="{shade}">{hint}</rect>'
                 + (numbers if written else "")
             )
-    parts.append(_label(8, height - 6, "Rows: label. Each row's shares add up to 100%.", "start", _SOFT))
+    parts.append(_label(8, height - 6, "Rows: true label. The shares of each row add up to 100%.", "start", _SOFT))
     return _svg(width, height, title, parts)
 
 
 def share_chart(shares: Mapping[str, float], areas: Mapping[str, float], *, title: str) -> Markup:
-    """Shares of the attribution in each region beside the share of the area, as bars."""
+    """Draw bars of each region's share of the attribution and of the area."""
     row, left, width = 34, 70, 460
     scale = (width - left - 60) / max([*shares.values(), *areas.values(), 0.01])
     parts = []
@@ -126,7 +126,7 @@ def share_chart(shares: Mapping[str, float], areas: Mapping[str, float], *, titl
         )
         parts.append(_label(left + shares[name] * scale + 6, top + 11, percent(shares[name]), "start", weight=600))
     foot = 8 + len(shares) * row + 14
-    parts.append(_label(left, foot, "Blue: share of the attribution. Grey: share of the area.", "start", _SOFT))
+    parts.append(_label(left, foot, "Blue: share of the attribution. Gray: share of the area.", "start", _SOFT))
     return _svg(width, foot + 8, title, parts)
 
 
@@ -146,7 +146,7 @@ def _label(x: float, y: float, words: str, anchor: str, color: str = _INK, weigh
 
 
 def _upright_label(x: float, y: float, words: str) -> str:
-    """A text that is read from below upwards."""
+    """Return a label rotated to read upward."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{_INK}" font-size="11" transform="rotate(-90 {x:.1f} {y:.1f})">'
         f"{escape(words)}</text>"
@@ -154,7 +154,7 @@ def _upright_label(x: float, y: float, words: str) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers that span a range."""
+    """Return four to seven round tick values that span a range."""
     span = max(high - low, 1e-9)
     power = 10 ** math.floor(math.log10(span / 4))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if span / (power * m) <= 6)
@@ -162,8 +162,8 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(k * step, 10) for k in range(first, last + 1)]
 
 
-def _apart(places: list[tuple[float, int]], gap: float) -> dict[int, float]:
-    """Heights of labels moved apart where they would lie over each other."""
+def _spread(places: list[tuple[float, int]], gap: float) -> dict[int, float]:
+    """Return label heights, moved apart to avoid overlap."""
     result: dict[int, float] = {}
     last = -math.inf
     for height, index in sorted(places):
@@ -173,6 +173,6 @@ def _apart(places: list[tuple[float, int]], gap: float) -> dict[int, float]:
 
 
 def _mix(color: str, share: float) -> str:
-    """A color laid on white with this strength, 0…1."""
+    """Blend a color with white; ``share`` in 0…1 is the weight of the color."""
     rgb = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(255 + (v - 255) * min(1.0, share)):02x}" for v in rgb)

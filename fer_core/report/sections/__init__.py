@@ -1,4 +1,4 @@
-"""The parts of a lab report, one file each: report data in, HTML out; its words stand in the template of its name.
+"""Parts of the lab report, one module each: report data in, HTML out; the text is in the template of the same name.
 
-A part that cannot be made raises a :class:`fer_core.errors.FerError` whose sentence stands in its place.
+A part that lacks its data raises a :class:`fer_core.errors.FerError`; the report shows the message instead.
 """

@@ -1,4 +1,4 @@
-"""Part 3: the confusion matrix, the sentences made of it, and each class's figures."""
+"""Part 3: confusion matrix with findings, and metrics by class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_core.report.svg import matrix_chart
 
 
 def confusion(data: ReportData) -> str:
-    """The matrix, the sentences made of it, and each class's figures.
+    """Render the confusion matrix, findings, and metrics by class.
 
     Raises:
         FerError: there are no predictions.
@@ -21,7 +21,7 @@ def confusion(data: ReportData) -> str:
         raise FerError(data.gaps["predictions"])
     found = data.evaluation(name)
     claims = [fear_sentence(found)] if found.classes.all_emotions else []
-    faces = "faces that were never trained on" if name == "honest" else f"{SPLIT_NAMES[name]} faces"
+    faces = "faces not used for training" if name == "honest" else f"{SPLIT_NAMES[name]} faces"
     return render(
         "sections/confusion.html",
         found=found,

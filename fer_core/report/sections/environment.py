@@ -1,4 +1,4 @@
-"""Part 8: machine, versions, and the command that repeats the run."""
+"""Part 8: machine, versions, and the command to repeat the run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ _TITLES: Final = {
 
 
 def environment(data: ReportData) -> str:
-    """Machine, versions, and the command that repeats the run."""
+    """Render machine, versions, and the command to repeat the run."""
     found = data.run.environment()
     rows = [[title, str(found[key])] for key, title in _TITLES.items() if key in found]
     versions = found.get("versions")
     if isinstance(versions, dict):
         rows.append(["Versions", ", ".join(f"{name} {number}" for name, number in versions.items())])
     if data.classifier is not None and data.classifier.has_sensitivity:
-        rows.append(["Sensitivity", f"{data.classifier.sensitivity:g}, in 0…1: where 0 judges as the training data do"])
+        rows.append(
+            [
+                "Sensitivity",
+                f"{data.classifier.sensitivity:g} (0 follows the class frequencies of the training data, 1 treats all classes as equally likely)",
+            ]
+        )
     rows.append(["Run", data.run.id])
     return render("sections/environment.html", rows=rows, command=repeat_command(data.config))

@@ -1,4 +1,4 @@
-"""Part 5: first weights, the last convolution's patterns on one sheet, and a few filters beside their faces."""
+"""Part 5: kernels of the first convolution, activation maximization of the last one, and top faces of some filters."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fer_core.images import enlarge
 from fer_core.report.data import ReportData
 from fer_core.report.rendering import render
 
-_SHOWN: Final = 6  # filters with their faces
-_SIDE: Final = 144  # pixels of a pattern
+_SHOWN: Final = 6  # number of filters with their top faces
+_SIDE: Final = 144  # pixels per side of a pattern
 
 
 def filters(data: ReportData, step: Callable[[int, int], None], stop: Callable[[], bool]) -> str:
-    """First weights, the last convolution's patterns on one sheet, and a few filters beside their faces.
+    """Render kernels, patterns and top faces.
 
     Raises:
-        FerError: there are no weights, the network has no convolution, or it was stopped.
+        FerError: there are no weights, the network has no convolution, or the caller stopped it.
     """
     classifier = data.require_weights()
     first = convolutions(classifier.model)[0]
@@ -53,13 +53,13 @@ def filters(data: ReportData, step: Callable[[int, int], None], stop: Callable[[
 
 
 def _strongest(patterns: Patterns, tops: TopFaces) -> list[int]:
-    """Numbers of the filters that respond most to their best faces, dead ones left out."""
+    """Return the numbers of the filters with the largest responses, without dead ones."""
     order = np.argsort(-tops.responses[:, 0], kind="stable")
     return sorted(int(number) for number in order[~patterns.dead[order]][:_SHOWN])
 
 
 def _beside_faces(patterns: Patterns, tops: TopFaces, dataset: FaceDataset, number: int) -> dict[str, Any]:
-    """A filter's pattern and its faces, as the template takes them."""
+    """Return a filter's pattern and top faces for the template."""
     positions = tops.positions[number]
     labels = [dataset.label_name(int(position)) for position in positions]
     most = max(set(labels), key=labels.count)
@@ -67,5 +67,5 @@ def _beside_faces(patterns: Patterns, tops: TopFaces, dataset: FaceDataset, numb
         "number": number,
         "pattern": enlarge(patterns.only(number).cropped()[0], _SIDE),
         "faces": list(zip(labels, dataset.images[positions], strict=True)),
-        "caption": f"Filter {number}; {labels.count(most)} of {len(labels)} labelled {most}.",
+        "caption": f"Filter {number}; {labels.count(most)} of {len(labels)} faces labeled {most}.",
     }

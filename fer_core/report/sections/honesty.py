@@ -1,4 +1,4 @@
-"""Part 7: the protocol, and what stands between these figures and the truth: leaks, duplicates, chance, choice."""
+"""Part 7: protocol and caveats (leaks, duplicates, chance, model selection), and settings."""
 
 from __future__ import annotations
 
@@ -22,26 +22,28 @@ _ALWAYS_LISTED: Final = (
     "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule", "label_smoothing", "mixup",
     "ema_decay", "seed",
 )  # fmt: skip
-"""Settings that are always listed; the others where they are not the default."""
+"""Settings that are always listed; others are listed if they differ from the default."""
 
 
 def honesty(data: ReportData) -> str:
-    """The protocol, cautions, the figures on every split, and the settings."""
+    """Render protocol, caveats, accuracies on every split, and settings."""
     c = data.config
     protocol = {
-        "official": "official: the data set's own train, validation and test faces",
-        "holdout": f"holdout: {percent(c.holdout_share, 0)} of the training faces validate, exact copies kept on one side",
-        "leaky": f"leaky: {percent(c.holdout_share, 0)} of the training faces validate and are trained on as well",
+        "official": "official: the data set's own training, validation and test split",
+        "holdout": f"holdout: {percent(c.holdout_share, 0)} of the training faces are held out for validation, with exact duplicates on the same side",
+        "leaky": f"leaky: {percent(c.holdout_share, 0)} of the training faces are used for validation as well as for training",
     }[c.protocol]
     if c.protocol == "official" and data.dataset is not None and not data.dataset.counts()["valid"]:
-        protocol = f"official; the data set has no validation faces, so {percent(c.holdout_share, 0)} of its training faces validate"
+        protocol = f"official; the data set has no validation split, so {percent(c.holdout_share, 0)} of its training faces are held out"
     sentences = [f"The protocol is {protocol}."]
     if data.split is not None and data.dataset is not None:
-        counts = f"{len(data.split.train):,} faces trained, {len(data.split.valid):,} validated"
-        honest = f", {len(data.split.leak_free):,} gave the honest figure" if data.split.leak_free is not None else ""
-        sentences.append(f"Of {data.dataset.name} {counts}{honest}; content {data.dataset.fingerprint[:16]}….")
+        counts = f"{len(data.split.train):,} faces for training, {len(data.split.valid):,} for validation"
+        honest = f", {len(data.split.leak_free):,} for the leak-free accuracy" if data.split.leak_free is not None else ""
+        sentences.append(
+            f"Faces from {data.dataset.name}: {counts}{honest}. Dataset fingerprint {data.dataset.fingerprint[:16]}…."
+        )
     if data.config.class_map:
-        sentences.append(f"The classes are made from those of the data: {describe(data.config.class_map)}.")
+        sentences.append(f"A class map changes the data's classes: {describe(data.config.class_map)}.")
     return render(
         "sections/honesty.html",
         sentences=sentences,
@@ -63,35 +65,39 @@ def _cautions(data: ReportData) -> list[str]:
         audit = audit_exact(data.dataset)
         groups = audit.groups
         if not data.leaky and not data.split.warning:
-            copies = int(has_duplicate(groups, data.split.valid, data.split.train).sum())
+            duplicates = int(has_duplicate(groups, data.split.valid, data.split.train).sum())
             found.append(
-                f"{copies:,} of the {len(data.split.valid):,} validation faces have an exact copy among the training faces."
+                f"{duplicates:,} of {len(data.split.valid):,} validation faces are exact duplicates of training faces."
             )
         test = np.flatnonzero(data.dataset.split == "test")
         if "test" in data.predictions and len(test):
-            copies = int(has_duplicate(groups, test, np.union1d(data.split.train, data.split.valid)).sum())
+            duplicates = int(has_duplicate(groups, test, np.union1d(data.split.train, data.split.valid)).sum())
             found.append(
-                f"{copies:,} of the {len(test):,} test faces have an exact copy among the training or validation faces; "
-                "the deduplicated figure leaves them out."
+                f"{duplicates:,} of {len(test):,} test faces are exact duplicates of training or validation faces; "
+                "the deduplicated accuracy excludes them."
             )
         found.append(
-            f"In the whole data set {audit.duplicates:,} images are redundant copies, {len(audit.conflict_groups):,} groups "
-            f"of copies carry different labels, and {len(audit.blank):,} images are blank."
+            f"The whole data set has {audit.duplicates:,} duplicates, {len(audit.conflict_groups):,} groups of duplicates "
+            f"with conflicting labels, and {len(audit.blank):,} blank images."
         )
     else:
-        found.append(f"Leaks and duplicates were not counted. {data.gaps['data']}")
+        found.append(f"Leaks and duplicates could not be counted. {data.gaps['data']}")
     if data.headline:
         found.append(_chance(data.evaluation(data.headline)))
     if "test" in data.predictions:
-        found.append("The weights were chosen on the validation faces; the test faces were read once, at the end.")
+        found.append(
+            "The weights were selected on the validation faces; the test faces were evaluated once, at the end."
+        )
     elif not data.leaky:
         found.append(
-            "The epoch was chosen on the same validation faces that give the figure, so it is a little too good; "
+            "The epoch was selected on the same validation faces, so the accuracy is slightly optimistic. "
             "the test faces were not touched."
         )
     if data.state not in ("finished", *ACTIVE) and len(data.records) < data.config.epochs:
-        found.append(f"The training was {data.state} after {len(data.records)} of {data.config.epochs} epochs.")
-    found.append("One seed: another one gives another figure. Compare models on several seeds and with a paired test.")
+        found.append(f"Training was {data.state} after {len(data.records)} of {data.config.epochs} epochs.")
+    found.append(
+        "This is a single seed; another seed gives another accuracy. Compare models over several seeds and with a paired test."
+    )
     return found
 
 
@@ -99,8 +105,8 @@ def _chance(found: Evaluation) -> str:
     half = 100 * (found.accuracy_ci95[1] - found.accuracy_ci95[0]) / 2
     sigma = 100 * math.sqrt(found.accuracy * (1 - found.accuracy) / found.n)
     return (
-        f"On {found.n:,} faces chance alone moves an accuracy by {sigma:.1f} points (one standard deviation); the 95% "
-        f"interval is ±{half:.1f} points wide. Smaller differences mean nothing."
+        f"With {found.n:,} faces the accuracy has a standard deviation of {sigma:.1f} points from sampling alone; the 95% "
+        f"interval is ±{half:.1f} points. Smaller differences are not meaningful."
     )
 
 
@@ -109,11 +115,13 @@ def _accuracies(data: ReportData) -> list[list[str]]:
     for name in data.predictions:
         found = data.evaluation(name)
         title = {
-            "valid": "“Validation” (trained on)" if data.leaky else "Validation",
-            "honest": "Honest",
+            "valid": "“Validation” (training faces)" if data.leaky else "Validation",
+            "honest": "Leak-free",
             "test": "Test",
         }[name]
-        rows.append([title, accuracy(found), "" if name != "valid" or not data.leaky else "memory, not skill"])
+        rows.append(
+            [title, accuracy(found), "" if name != "valid" or not data.leaky else "memorization, not generalization"]
+        )
         places = data.positions(name)
         if name != "honest" and not data.leaky and places is not None and data.dataset is not None:
             alone = np.isin(places, deduplicated(data.dataset, places))

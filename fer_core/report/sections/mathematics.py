@@ -1,4 +1,4 @@
-"""Part 6: every formula with its check, and the lab report's own versions beside."""
+"""Part 6: check of every formula, and of the lab report's versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_core.report.rendering import render
 
 
 def mathematics() -> str:
-    """Every formula with its check, and the lab report's own versions beside."""
+    """Render the check of every formula, and of the lab report's versions."""
     ours, reported = [], []
     for formula in FORMULAS.values():
         ours.append(_checked(formula.title, formula.statement, check(formula)))
@@ -25,18 +25,18 @@ def mathematics() -> str:
 
 
 def _checked(title: str, latex: str, result: CheckResult) -> dict[str, Any]:
-    """A row of the table, as the template takes it."""
+    """Return a table row for the template."""
     return {
         "title": title,
-        "formula": _drawn(latex),
+        "formula": _rendered(latex),
         "error": result.error,
         "passed": result.passed,
         "remark": "",
     }
 
 
-def _drawn(latex: str) -> Markup:
+def _rendered(latex: str) -> Markup:
     try:
         return Markup(to_mathml(latex))
-    except FerError:  # a formula that uses something new is shown as it was written
+    except FerError:  # fall back to the LaTeX source
         return Markup("<pre>{}</pre>").format(latex)

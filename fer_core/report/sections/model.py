@@ -1,4 +1,4 @@
-"""Part 1: architecture and layer table, every side derived."""
+"""Part 1: architecture and layer table with derived sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_core.report.rendering import render
 
 
 def model(data: ReportData) -> str:
-    """Architecture and layer table."""
+    """Render architecture and layer table."""
     layers = describe(data.network)
     return render(
         "sections/model.html",

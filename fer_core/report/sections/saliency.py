@@ -1,4 +1,4 @@
-"""Part 4: one face of each class with two saliency maps, and the regions of the face they fall on."""
+"""Part 4: saliency maps of one face per class, and attribution shares by region."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from fer_core.report.data import ReportData
 from fer_core.report.rendering import render
 from fer_core.report.svg import share_chart
 
-_STUDIED: Final = 1000  # faces of the region study
-_SIDE: Final = 144  # pixels of an overlay
+_STUDIED: Final = 1000  # maximum number of faces in the region study
+_SIDE: Final = 144  # pixels per side of an overlay
 _METHODS: Final = ("gradient", "gradcam")
 
 
 def saliency(data: ReportData, step: Callable[[int, int], None], stop: Callable[[], bool]) -> str:
-    """One face of each class with two maps and the region shares, and the shares over many faces.
+    """Render two saliency maps of one face per class, and region shares over many faces.
 
     Raises:
-        FerError: weights or faces are missing, or it was stopped.
+        FerError: weights or faces are missing, or the caller stopped it.
     """
     classifier, dataset = data.require_faces()
     name = data.headline
     places = data.positions(name) if name else None
     if name is None or places is None:
-        raise FerError("The evaluated faces are not those of this data set, so none can be shown.")
+        raise FerError("The predictions belong to other faces than this data set, so no face can be shown.")
     rng = np.random.default_rng(0)
     studied = places if len(places) <= _STUDIED else np.sort(rng.choice(places, _STUDIED, replace=False))
     cases = _cases(data, name, places)
@@ -45,26 +45,26 @@ def saliency(data: ReportData, step: Callable[[int, int], None], stop: Callable[
         study=study,
         chart=share_chart(study.mean, study.area, title="Share of the attribution by region"),
         rows=[
-            [region, percent(study.mean[region]), f"{percent(low)} – {percent(high)}", percent(study.area[region])]
+            [region, percent(study.mean[region]), f"{percent(low)}–{percent(high)}", percent(study.area[region])]
             for region, (low, high) in intervals.items()
         ],
     )
 
 
 def _cases(data: ReportData, name: str, places: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
-    """A face of each class with its maps, as the template takes it."""
+    """Return one face per class with its maps for the template."""
     classifier, dataset = data.require_faces()
     chosen = _examples(data, name, places)
     faces = dataset.images[[position for position, _ in chosen]]
-    answers = [data.predictions[name].classes[predicted] for _, predicted in chosen]
-    targets = np.array([classifier.classes.position(answer) for answer in answers], dtype=np.int64)
+    names = [data.predictions[name].classes[predicted] for _, predicted in chosen]
+    targets = np.array([classifier.classes.position(name) for name in names], dtype=np.int64)
     maps = {method: explain_batch(classifier, faces, method, targets) for method in _METHODS}
     probabilities = classifier.probabilities(faces)
     cases = []
     for i, (position, _) in enumerate(chosen):
-        label, predicted = dataset.label_name(position), answers[i]
+        label, predicted = dataset.label_name(position), names[i]
         found = {m: make_saliency(m, int(targets[i]), predicted, values[i]) for m, values in maps.items()}
-        verdict = "right" if label == predicted else f"wrong: labelled {label}"
+        verdict = "correct" if label == predicted else f"misclassified, true label {label}"
         probability = percent(float(probabilities[i, targets[i]]), 0)
         cases.append(
             {
@@ -79,7 +79,7 @@ def _cases(data: ReportData, name: str, places: npt.NDArray[np.int64]) -> list[d
 
 
 def _regions(found: Saliency) -> str:
-    """How a map is spread over the regions, or why there is nothing to spread."""
+    """Format the region shares of a map, or return why it is empty."""
     part = shares(found.positive, region_masks())
     if part:
         return ", ".join(f"{region} {percent(share, 0)}" for region, share in part.items())
@@ -87,15 +87,15 @@ def _regions(found: Saliency) -> str:
 
 
 def _examples(data: ReportData, name: str, places: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-    """For each class with faces: position of one, and its prediction; the surest correct one, else the surest."""
+    """Return position and prediction of one face per class: the most confident correct one, or the most confident one."""
     predictions = data.predictions[name]
-    answers, sure = predictions.predicted, predictions.probabilities.max(axis=1)
+    predicted, confidence = predictions.predicted, predictions.probabilities.max(axis=1)
     found = []
     for label in np.unique(predictions.labels):
         mine = np.flatnonzero(predictions.labels == label)
-        right = mine[answers[mine] == label]
+        right = mine[predicted[mine] == label]
         pool = right if len(right) else mine
         if len(pool):
-            best = pool[int(sure[pool].argmax())]
-            found.append((int(places[best]), int(answers[best])))
+            best = pool[int(confidence[pool].argmax())]
+            found.append((int(places[best]), int(predicted[best])))
     return found

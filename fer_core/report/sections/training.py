@@ -1,4 +1,4 @@
-"""Part 2: learning curves and log."""
+"""Part 2: learning curves and training log."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fer_core.report.data import ReportData
 from fer_core.report.rendering import render
 from fer_core.report.svg import line_chart
 
-_LOG: Final = 96  # lines of the log
+_LOG: Final = 96  # maximum number of log lines
 
 
 def training(data: ReportData) -> str:
-    """Learning curves and log.
+    """Render learning curves and training log.
 
     Raises:
         FerError: no epoch is finished.
@@ -60,4 +60,4 @@ def _curves(data: ReportData, quantity: Quantity) -> list[Curve]:
         Curve(_valid_name(data), "valid", epochs, [getattr(r, f"valid_{quantity}") for r in data.records]),
     ]
     honest = [value for r in data.records if (value := getattr(r, f"honest_{quantity}")) is not None]
-    return [*curves, Curve("honest", "honest", epochs[: len(honest)], honest)] if honest else curves
+    return [*curves, Curve("leak-free", "honest", epochs[: len(honest)], honest)] if honest else curves

@@ -49,7 +49,7 @@ def test_evaluate_tells_how_often_the_model_agrees_with_a_person(source, model, 
     text = capsys.readouterr().out
     assert f"rater agreement {agreement['model']:.4f}" in text
     assert "The model agrees with a random human rater" in text
-    assert "the data's own label 46% (n = 8)." in text
+    assert "the data's own label: 46%; n = 8)." in text
 
 
 def test_evaluate_takes_a_sensitivity(source, model, capsys):

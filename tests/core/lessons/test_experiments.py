@@ -54,7 +54,7 @@ def test_the_answer_and_the_paragraph_follow_from_the_numbers(name, arms, answer
 
 def test_better_on_faces_never_seen_is_no_negative_distance():
     text = EXPERIMENTS["augmentation"].explain([trained(1, 0.95), trained(0.97, 0.99)])
-    assert "97% and 99%, 2 points apart" in text
+    assert "97% and 99%, a gap of 2 points" in text
 
 
 def test_a_leak_shows_as_a_gap_between_memory_and_skill():

@@ -68,7 +68,7 @@ def test_the_error_falls_with_the_step_and_rises_again_with_rounding(name):
 
 
 def test_a_formula_that_is_no_derivative_has_no_step_size():
-    with pytest.raises(FerError, match="no derivative"):
+    with pytest.raises(FerError, match="not a derivative"):
         error_by_step(FORMULAS["ece"])
 
 

@@ -51,5 +51,5 @@ def test_a_sum_has_its_index_below_and_cases_have_rows():
 
 @pytest.mark.parametrize("latex", [r"\foo x", r"\frac{1}", "{a", "a}", r"\left( a", r"\begin{matrix} a \end{matrix}"])
 def test_what_is_not_known_is_refused_by_name(latex):
-    with pytest.raises(FerError, match="cannot be drawn"):
+    with pytest.raises(FerError, match="Cannot render"):
         to_mathml(latex)

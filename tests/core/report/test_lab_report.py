@@ -136,9 +136,9 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
     words = plain(made.html)
     assert "Read this first" in words
     assert "validation” accuracy, leaky" in words
-    assert f"{100 * made.leaky_accuracy:.1f}% were reached on faces the network was trained on" in words
+    assert f"{100 * made.leaky_accuracy:.1f}% was measured on training faces" in words
     assert f"{100 * made.accuracy['accuracy']:.1f}% honest accuracy" in words
-    assert "memory, not skill" in words
+    assert "memorization, not generalization" in words
 
 
 def test_a_run_on_data_without_validation_faces_says_how_it_validated(monkeypatch):
@@ -146,7 +146,7 @@ def test_a_run_on_data_without_validation_faces_says_how_it_validated(monkeypatc
     monkeypatch.setattr(report_data, "load_training_data", lambda config, **options: small)
     run = train(tiny_config(epochs=1), name="held out", dataset=small).run
     words = plain(make_report(run, workspace=Workspace.default()).html)
-    assert "official; the data set has no validation faces, so 10% of its training faces validate" in words
+    assert "official; the data set has no validation split, so 10% of its training faces are held out" in words
     assert "two splits.zip has no validation faces of its own, so 14 of the 140 training faces validate." in words
 
 
@@ -163,7 +163,7 @@ def test_a_run_without_evaluation_is_evaluated_for_the_report(dataset):
     made = make_report(run, workspace=Workspace.default())
     assert made.gaps == []
     words = plain(made.html)
-    assert "had not been evaluated; this was done for the report" in words
+    assert "had no stored predictions; it was evaluated for this report" in words
     assert "was stopped after 2 of 9 epochs" in words
     assert not list(run.path.glob("predictions-*"))  # the trainer is the run's only writer
 
@@ -198,7 +198,7 @@ def test_other_faces_than_those_trained_on_are_refused(dataset):
 
     update_info(run.path / "best.safetensors", data_fingerprint="0" * 64)
     gaps = make_report(run, workspace=Workspace.default()).gaps
-    assert any("is not the data this run was trained on" in gap for gap in gaps)
+    assert any("is not the data set this run was trained on" in gap for gap in gaps)
 
 
 @pytest.mark.parametrize("targets", ["votes", "both"])

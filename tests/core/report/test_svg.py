@@ -74,5 +74,5 @@ def test_a_matrix_of_any_size_fits_on_a_page_and_tells_every_number(count):
     svg = charts.matrix_chart(np.arange(count * count).reshape(count, count), names, title="m")
     assert svg.count("<rect") == count * count
     assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 760
-    assert f"{names[0]}, answered {names[-1]}: {count - 1} (" in svg
+    assert f"{names[0]}, predicted as {names[-1]}: {count - 1} (" in svg
     assert (f">{count * count - 1:,}</text>" in svg) == (count <= 12), "numbers do not lie over each other"
