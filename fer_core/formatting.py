@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation", "honest": "honest", "test": "test"}
+SPLIT_NAMES: Final[dict[str, str]] = {"train": "training", "valid": "validation", "honest": "leak-free", "test": "test"}
 """Split of a data set or run -> adjective, as in "validation faces"."""
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")

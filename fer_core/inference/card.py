@@ -9,8 +9,8 @@ from typing import Final
 
 from fer_core.resources import asset
 
-_HEADER: Final = re.compile(r"^\| *(?P<split>\w+) \(n = (?P<n>[\d,]+)\) *\| *agreement with a person *\|", re.MULTILINE)
-_PERSON: Final = "another person"
+_HEADER: Final = re.compile(r"^\| *(?P<split>\w+) \(n = (?P<n>[\d,]+)\) *\| *rater agreement *\|", re.MULTILINE)
+_PERSON: Final = "another rater"
 _SENSITIVITY: Final = re.compile(r"sensitivity ([\d.]+)")
 
 

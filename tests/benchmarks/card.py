@@ -52,9 +52,9 @@ def _splits(info: CheckpointInfo, report: Reports) -> list[str]:
     assert alone.accuracy is not None
     assert alone.accuracy_ci95 is not None
     rows = [
-        _row("PublicTest (chosen on)", report("valid", 0.0, "none")),
+        _row("PublicTest (used for selection)", report("valid", 0.0, "none")),
         _row("PrivateTest", test),
-        _row("PrivateTest, mirror image averaged in", report("test", 0.0, "flip")),
+        _row("PrivateTest, averaged with mirror image", report("test", 0.0, "flip")),
         f"| PrivateTest, deduplicated | {alone.n:,} | {alone.accuracy:.3f} "
         f"| {alone.accuracy_ci95[0]:.3f}–{alone.accuracy_ci95[1]:.3f} | | |",
     ]
@@ -88,7 +88,7 @@ def _sensitivities(info: CheckpointInfo, report: Reports) -> list[str]:
             f"| {tau:g} | {valid.evaluation.accuracy:.3f} | {test.evaluation.accuracy:.3f} "
             f"| {test.agreement.model:.3f} | {fitted} |"
         )
-    header = "| sensitivity | PublicTest | PrivateTest | agreement with a person | temperature | threshold |"
+    header = "| sensitivity | PublicTest | PrivateTest | rater agreement | temperature | threshold |"
     return _table(header, rows)
 
 
@@ -101,10 +101,10 @@ def _people(model: str, info: CheckpointInfo, report: Reports) -> list[str]:
         assert agreement is not None
         low, high = agreement.ci95["model"]
         rows.append(f"| `{model}`, sensitivity {tau:g} | {agreement.model:.3f} | {low:.3f}–{high:.3f} |")
-    for name, words in (("human", "another person"), ("label", "FER2013's label"), ("ceiling", "the best possible")):
+    for name, words in (("human", "another rater"), ("label", "FER2013's label"), ("ceiling", "best possible")):
         low, high = found.ci95[name]
         rows.append(f"| {words} | {getattr(found, name):.3f} | {low:.3f}–{high:.3f} |")
-    return _table(f"| PrivateTest (n = {found.n:,}) | agreement with a person | 95% interval |", rows)
+    return _table(f"| PrivateTest (n = {found.n:,}) | rater agreement | 95% interval |", rows)
 
 
 def _failures(info: CheckpointInfo, report: Reports) -> list[str]:

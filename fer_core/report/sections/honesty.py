@@ -91,7 +91,7 @@ def _cautions(data: ReportData) -> list[str]:
     elif not data.leaky:
         found.append(
             "The epoch was selected on the same validation faces, so the accuracy is slightly optimistic. "
-            "the test faces were not touched."
+            "The test faces were not used."
         )
     if data.state not in ("finished", *ACTIVE) and len(data.records) < data.config.epochs:
         found.append(f"Training was {data.state} after {len(data.records)} of {data.config.epochs} epochs.")

@@ -95,9 +95,9 @@ def drawn(name: str, **changes):
         ("dropout", {"p": 1.0}, "p must be between 0 and 0.9, not 1"),
         ("softmax_cross_entropy", {"y": [1.0, 1, 0, 0, 0, 0, 0]}, "one-hot"),
         ("conv_size", {"sizes": [[3, 5, 1, 0]]}, "does not fit"),
-        ("conv_size", {"sizes": [[5, 3, 0, 0]]}, "Stride 0"),
+        ("conv_size", {"sizes": [[5, 3, 0, 0]]}, "stride must be at least 1"),
         ("conv_size", {"sizes": [[5.5, 3, 1, 0]]}, "whole numbers"),
-        ("pool_size", {"sizes": [[5, 2, 2, 2]]}, "nothing in them"),
+        ("pool_size", {"sizes": [[5, 2, 2, 2]]}, "entirely in the padding"),
         ("leaky_relu", {"x": [1e9]}, "x must be between"),
     ],
 )

@@ -108,15 +108,15 @@ def test_every_part_is_there_from_a_real_run(finished):
         "Epoch: 2, valid Loss",
         f"n = {made.accuracy['n']}",
         "Fear is the easiest to confuse".replace("'", "&#x27;"),
-        "Eyes and mouth hold",
+        "Eyes and mouth receive",
         "128 filters of block4.0, none is dead.",
         "formulas pass",
         "3 of 8 fail the same check",
-        "have an exact copy among the training",
+        "are exact duplicates of training or validation faces",
         "standard deviation",
         "python -m fer_core train --data synthetic --model seed --epochs 2 --protocol official",
         "--evaluate-test",
-        "0, in 0…1: where 0 judges as the training data do",
+        "0 (0 follows the class frequencies of the training data, 1 treats all classes as equally likely)",
     ):
         assert expected in words, expected
     assert made.html.count("<svg") == 4
@@ -137,7 +137,7 @@ def test_a_leaky_run_is_shown_as_leaky_with_the_honest_figure_beside(dataset):
     assert "Read this first" in words
     assert "validation” accuracy, leaky" in words
     assert f"{100 * made.leaky_accuracy:.1f}% was measured on training faces" in words
-    assert f"{100 * made.accuracy['accuracy']:.1f}% honest accuracy" in words
+    assert f"{100 * made.accuracy['accuracy']:.1f}% leak-free accuracy" in words
     assert "memorization, not generalization" in words
 
 
