@@ -56,7 +56,7 @@ def test_sizes_of_ones_own_are_drawn_and_impossible_ones_answered_in_a_sentence(
     app.number_input(key="derive-conv_size-K").set_value(3).run()
     app.number_input(key="derive-conv_size-S").set_value(0).run()
     check(app, 1)
-    assert "Stride 0 makes no sense" in app.error[0].value
+    assert "stride must be at least 1 pixel" in app.error[0].value
 
 
 def test_a_draw_gives_other_numbers(open_page):

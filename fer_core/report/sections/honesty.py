@@ -38,7 +38,9 @@ def honesty(data: ReportData) -> str:
     sentences = [f"The protocol is {protocol}."]
     if data.split is not None and data.dataset is not None:
         counts = f"{len(data.split.train):,} faces for training, {len(data.split.valid):,} for validation"
-        honest = f", {len(data.split.leak_free):,} for the leak-free accuracy" if data.split.leak_free is not None else ""
+        honest = (
+            f", {len(data.split.leak_free):,} for the leak-free accuracy" if data.split.leak_free is not None else ""
+        )
         sentences.append(
             f"Faces from {data.dataset.name}: {counts}{honest}. Dataset fingerprint {data.dataset.fingerprint[:16]}…."
         )

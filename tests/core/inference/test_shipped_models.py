@@ -81,7 +81,9 @@ def test_the_default_sensitivity_costs_what_the_card_says(name, fer2013):
 def test_the_record_in_the_file_agrees_with_the_card(name):
     info = read_info(resolve_model(name, Workspace.default()))
     assert info.protocol == "official"
-    assert promised(name, "PublicTest (used for selection)") == pytest.approx(info.metrics["valid"]["accuracy"], abs=ROUNDING)
+    assert promised(name, "PublicTest (used for selection)") == pytest.approx(
+        info.metrics["valid"]["accuracy"], abs=ROUNDING
+    )
     assert f"{info.temperature:.2f}" in card(name)
     assert f"{info.abstain_below:.2f}" in card(name)
     assert info.config["data"] == "fer2013.zip", "a path of one machine stands in the record"
