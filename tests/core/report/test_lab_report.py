@@ -188,7 +188,7 @@ def test_without_its_data_the_parts_that_need_faces_say_so(dataset):
     assert set(gaps) == {"confusion", "saliency"}
     assert "gone.zip" in gaps["saliency"]
     assert "cannot be shown" in made.parts[4].html
-    assert "were not counted" in plain(made.parts[6].html)
+    assert "could not be counted" in plain(made.parts[6].html)
     assert make_report(run, "tiny.zip", workspace=Workspace.default()).gaps == []
 
 
@@ -282,7 +282,7 @@ def test_the_command_writes_the_file_and_one_document(finished, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["nobody"], "There is no run 'nobody'"), (["nobody", "-o", "x.pdf"], "Use .html")]
+    ("arguments", "words"), [(["nobody"], "There is no run 'nobody'"), (["nobody", "-o", "x.pdf"], "must end in .html")]
 )
 def test_bad_input_is_one_sentence_and_status_two(arguments, words, capsys):
     assert main(["report", *arguments]) == 2

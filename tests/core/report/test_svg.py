@@ -44,7 +44,7 @@ def test_the_matrix_shows_the_shares_of_its_rows():
 
 
 def test_labels_that_would_lie_over_each_other_move_apart():
-    places = charts._apart([(100.0, 0), (101.0, 1), (150.0, 2)], 13)
+    places = charts._spread([(100.0, 0), (101.0, 1), (150.0, 2)], 13)
     assert places[1] - places[0] >= 13
     assert places[2] == 150
 
