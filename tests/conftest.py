@@ -18,7 +18,7 @@ os.environ["FER_EXPORT_ONNX"] = "0"  # no test's model is exported behind it; th
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="run the slow tests as well")
+    parser.addoption("--slow", action="store_true", help="run everything: slow tests and browser tests as well")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     skip = pytest.mark.skip(reason="slow; give --slow to run it")
     for item in items:
-        if "slow" in item.keywords:
+        if item.get_closest_marker("slow") or item.get_closest_marker("browser"):
             item.add_marker(skip)
 
 
