@@ -332,7 +332,7 @@ def _read_config(path: Path) -> TrainConfig:
         record = json.loads((path / "config.json").read_bytes())
     except FileNotFoundError as error:
         raise RunError(f"{path} is not a run directory (it has no config.json).") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: config.json is damaged. The run cannot be used; delete it.") from error
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise RunError(f"{path} is not a FER Lab run directory (config.json has a different structure).")

@@ -150,3 +150,10 @@ def test_any_name_gives_a_harmless_directory(name, workspace):
     run = create_run(tiny_config(), name, workspace=workspace)
     assert run.path.parent == workspace.runs
     assert len(run.id) < 80
+
+
+def test_settings_nested_too_deeply_to_be_parsed_are_damaged(workspace):
+    run = create_run(tiny_config(), "deep", workspace=workspace)
+    (run.path / "config.json").write_text('{"config": ' + "[" * 100_000)
+    with pytest.raises(RunError, match=r"config\.json is damaged"):
+        _ = open_run(run.id, workspace).config
