@@ -1,15 +1,15 @@
 """FER Lab: ``streamlit run app.py``.
 
-This file is read twice: by the server before it listens, which finds ``app`` here (Streamlit looks for it in the text),
-and as the script of every browser window, which Streamlit runs as ``__main__``.
+This file is loaded twice: by the server at startup, for ``app`` (Streamlit searches the text for it), and as the script
+of every browser window, which Streamlit runs as ``__main__``.
 """
 
 import streamlit as st
 
 
 def draw() -> None:
-    """Draw the page that the browser is at."""
-    import pandas  # noqa: F401 (loaded whole before any page: Plotly takes a pandas that another window is only just loading)
+    """Draw the current page."""
+    import pandas  # noqa: F401 (before any page: Plotly fails on a pandas that another thread is still importing)
 
     from fer_core.resources import asset
     from pages.ui.shell.cache import warm_up
@@ -18,7 +18,7 @@ def draw() -> None:
     from pages.ui.shell.sidebar import sidebar
 
     page = navigation()
-    # A picture of our own, set after the navigation: for a Material icon the browser would ask a server of Google's.
+    # Our own favicon, set after the navigation: for a Material icon the browser would ask a Google server.
     st.set_page_config(
         page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide", initial_sidebar_state=256
     )

@@ -1,4 +1,4 @@
-"""What marking remembers for a browser window."""
+"""State of marking in a browser window."""
 
 from __future__ import annotations
 

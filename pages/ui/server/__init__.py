@@ -1,1 +1,1 @@
-"""The server under the app: which requests it answers, and how it ends."""
+"""The web server: access control and shutdown."""

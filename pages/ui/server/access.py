@@ -1,4 +1,4 @@
-"""Which requests the server answers: only those that name it by an allowed host, and connections from its own pages."""
+"""Access control: allowed hosts only, and websockets only from pages of this server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOGGER = logging.getLogger(__name__)
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "0.0.0.0"})
-"""What Streamlit accepts in an Origin without asking anyone; a name more here would reach its look-up."""
+"""Origins that Streamlit accepts without a lookup of its external address; other names would trigger the lookup."""
 _POLICY_VIOLATION = 1008
 
 
@@ -54,7 +54,7 @@ class OwnOriginsOnly:
 
 
 def is_own_origin(origin: str | None, host: str | None) -> bool:
-    """Whether a websocket with these two headers may open."""
+    """Whether a websocket with these headers is allowed."""
     if origin is None or not st.get_option("server.enableCORS"):
         return True
     try:
@@ -67,10 +67,10 @@ def is_own_origin(origin: str | None, host: str | None) -> bool:
 
 
 def _hostname(address: str) -> str | None:
-    """The name in an address with or without scheme, port and path."""
+    """Return the host name of an address with or without scheme, port and path."""
     address = address.strip()
     return urlsplit(address if "://" in address else f"http://{address}").hostname
 
 
 MIDDLEWARE: Final = (Middleware(allowed_hosts_only), Middleware(OwnOriginsOnly))
-"""For ``st.App``: asked before anything of Streamlit's, from the first request on."""
+"""Middleware for ``st.App``; runs before Streamlit's own."""

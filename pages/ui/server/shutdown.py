@@ -1,4 +1,4 @@
-"""How the server ends: on Ctrl+C and SIGTERM it closes its connections, cleans up and ends with status 0."""
+"""Shutdown: on Ctrl+C and SIGTERM, the server closes its connections, cleans up and exits with status 0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """For ``st.App``: begins before the server listens, and goes on when its connections are closed."""
+    """Lifespan for ``st.App``: starts before the server listens, and resumes after its connections are closed."""
     take_over_signals()
     yield
     typer.secho("  Stopping...", fg="blue")
@@ -41,7 +41,7 @@ def take_over_signals() -> None:
 def _end(
     server: Any, uvicorn_handler: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None
 ) -> None:
-    """Ask the server to shut down; a second Ctrl+C is left to uvicorn, which then waits for nobody."""
+    """Request a shutdown; uvicorn handles a second Ctrl+C and then exits without waiting."""
     if server.should_exit and number == signal.SIGINT:
         uvicorn_handler(number, frame)
     server.should_exit = True

@@ -1,1 +1,1 @@
-"""What every page uses: session state, errors, caches, background work, forms, navigation and sidebar."""
+"""Shared by all pages: session state, errors, caches, background tasks, forms, navigation and sidebar."""

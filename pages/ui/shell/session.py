@@ -98,7 +98,7 @@ def remember_source(source: str) -> None:
 
 
 def skips_unreadable(source: str) -> bool:
-    """Whether somebody asked to leave out the faces of this source that cannot be read."""
+    """Whether unreadable images of this source are skipped."""
     return source in _get(_SKIP, _sources_to_skip_in)
 
 

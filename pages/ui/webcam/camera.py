@@ -21,7 +21,7 @@ from pages.ui.webcam.state import WebcamState
 
 _KEY: Final = "camera"  # key of the video
 CAMERA_CONSTRAINTS: Final = {"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False}
-"""What the page asks of the camera. A height would set an aspect ratio, and browsers crop the camera's image to it."""
+"""Requested camera settings. With a height, browsers would crop the image to that aspect ratio."""
 _SAMPLE: Final = "two-portraits.jpg"
 _READ_EVERY: Final = 0.7  # seconds between two polls
 
