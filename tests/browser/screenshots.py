@@ -19,6 +19,7 @@ from filelock import FileLock
 from PIL import Image
 
 from fer_core.resources import asset
+from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell.navigation import pages
 from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server, chromium, serve
@@ -100,41 +101,38 @@ def all_pages(out: Path) -> None:
 
 def readme(out: Path) -> None:
     """Take the screenshots of the README: a short training on drawn faces, and drawn faces at the camera."""
-    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "workspace")
-        write_json(workspace.app_state, {"data": README_DATA})
+        command = ["train", "--data", README_DATA, "--preset", "standard", "--epochs", "6", "--name", "First run"]
         subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "fer_core",
-                "train",
-                "--data",
-                README_DATA,
-                "--preset",
-                "standard",
-                "--epochs",
-                "6",
-                "--name",
-                "First run",
-            ],
+            [sys.executable, "-m", "fer_core", *command],
             cwd=PROJECT_ROOT,
             env={**os.environ, "FER_HOME": str(workspace.root)},
             check=True,
         )
-        (run,) = (path.name for path in workspace.runs.iterdir())
-        with serve(workspace.root) as server, browser_with_camera(Path(folder)) as browser:
-            width, height = SIZES["wide"]
+        shoot_readme(workspace, out)
+
+
+def shoot_readme(workspace: Workspace, out: Path) -> None:
+    """Take the screenshots of the README from a workspace with a finished run on :data:`README_DATA`."""
+    out.mkdir(parents=True, exist_ok=True)
+    width, height = SIZES["wide"]
+    run = list_runs(workspace)[0].id
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(workspace.root) as server,
+        browser_with_camera(Path(folder)) as browser,
+    ):
+        for name in README_PAGES:
+            write_json(workspace.app_state, {"data": README_DATA, "model": run if name == "evaluate" else None})
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
             page = context.new_page()
-            for name in README_PAGES:
-                write_json(workspace.app_state, {"data": README_DATA, "model": run if name == "evaluate" else None})
-                page.goto(server.page(name))
-                settle(page)
-                if name == "webcam":
-                    watch(page)
-                save_small(page.screenshot(), out / f"{name}.png")
+            page.goto(server.page(name))
+            settle(page)
+            if name == "webcam":
+                watch(page)
+            page.get_by_text("Workspace:").evaluate("e => e.remove()")  # the path of a temporary folder
+            save_small(page.screenshot(), out / f"{name}.png")
             context.close()
 
 
