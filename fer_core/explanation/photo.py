@@ -67,7 +67,10 @@ class PhotoExplanation:
 
 def landmarks_in_crop(face: Face, square: Square) -> npt.NDArray[np.float64]:
     """Return the detector's five landmarks in pixels of the 48×48 crop, float64 (5, 2)."""
-    return (face.landmarks.astype(np.float64) - [square.x, square.y]) * (FACE_SIZE / square.side)
+    points = (face.landmarks.astype(np.float64) - [square.x, square.y]) * (FACE_SIZE / square.side)
+    for _ in range(square.turns):  # turned back counterclockwise, as the crop is
+        points = np.stack([points[:, 1], FACE_SIZE - points[:, 0]], axis=1)
+    return points
 
 
 def overlay(

@@ -24,12 +24,18 @@ LONGEST_SIDE: Final = 320
 """Longest side of the image during detection; YuNet misses faces that fill a larger frame."""
 THRESHOLD: Final = 0.6
 """Lowest score of a face; at OpenCV's default of 0.9 most real faces are missed."""
+UPRIGHT_SCORE: Final = 0.9
+"""A face with a lower score may be turned: YuNet finds half of the turned faces, with upright landmarks and a lower score."""
 
 _FINE = 4  # the longest side for small faces is four times as long
 _LARGEST_ENLARGEMENT = 4.0  # a face of 48 pixels is enlarged to 192
 _LONGEST_STRIP = 4096  # pixels; the longest side of a panorama during detection
 _SMALLEST_SIDE = 10  # pixels after scaling; YuNet finds no smaller face
 _SMALLEST_INPUT = 64  # pixels; OpenCV 4.10 reports false faces if the coarsest feature map (stride 32) has a single row
+_TURNED_SIDE = 64  # pixels; longest side of a face while its surroundings are searched turned
+_TURNED_REACH = 0.75  # the surroundings reach this far from the face's center, in units of its longest side
+_TURNED_MARGIN = 0.02  # a turned face must have a score higher by this than the upright one
+_TURNED_SCORE = 0.8  # lowest score of a turned face; at THRESHOLD, three more searches would find more false faces
 _NMS_IOU = 0.3
 _NMS_CONTAINED = 0.6
 
@@ -91,9 +97,13 @@ class FaceDetector:
         The image is searched at ``longest_side``; at half of it if that finds nothing (faces that fill the frame); and at four times
         ``longest_side``, if the image is large enough, for small faces. Non-maximum suppression merges the results.
 
+        YuNet gives turned faces the landmarks of an upright face. If a face has a score below :data:`UPRIGHT_SCORE`, or none is found,
+        the image is therefore also searched turned by 90, 180 and 270 degrees, and the best detection replaces the face.
+
         Args:
             image: uint8, gray (H, W) or RGB (H, W, 3), of any size.
-            fast: skip the search for small faces, which takes most of the time; for live use.
+            fast: skip the search for small faces, which takes most of the time, and search turned only around the largest doubtful
+                face; for live use.
 
         Raises:
             ImageError: the array is not such an image.
@@ -107,7 +117,50 @@ class FaceDetector:
         fine = min(scale * _FINE, 1.0)
         if not fast and fine > scale * 1.5:
             found += self._search(pixels, fine)
-        return tuple(sorted(_suppress(found), key=lambda face: face.centre))
+        faces = _suppress(found)
+        doubtful = [face for face in faces if face.score < UPRIGHT_SCORE]
+        if fast:
+            doubtful = sorted(doubtful, key=lambda face: face.box[2] * face.box[3])[-1:]
+        elif not faces:
+            faces = _suppress(self._search_turned(pixels, scale) or self._search_turned(pixels, scale / 2))
+        if doubtful:
+            turned = [] if fast else self._search_turned(pixels, scale)
+            best = {face: _better(face, turned) or self._search_around(pixels, face, scale) for face in doubtful}
+            faces = _suppress([best.get(face, face) for face in faces])
+        return tuple(sorted(faces, key=lambda face: face.centre))
+
+    def _search_around(self, image: npt.NDArray[np.uint8], face: Face, scale: float) -> Face:
+        """Return the best detection of ``face`` in its surroundings turned by 90, 180 and 270 degrees, or ``face`` itself.
+
+        If it is turned, the image is searched in that orientation at ``scale``, where landmarks are more precise.
+        """
+        side = max(face.box[2:])
+        x, y = face.centre
+        reach = _TURNED_REACH * side
+        left, top = max(0, int(x - reach)), max(0, int(y - reach))
+        part = image[top : int(y + reach) + 1, left : int(x + reach) + 1]
+        coarse = min(_LARGEST_ENLARGEMENT, _TURNED_SIDE / side)
+        best, best_turns = face, 0
+        for turns in (1, 2, 3):
+            found = [_shift(other, left, top) for other in self._search_turned(part, coarse, (turns,))]
+            better = _better(face, found)
+            if better and better.score > best.score:
+                best, best_turns = better, turns
+        if best_turns:
+            return _better(face, self._search_turned(image, scale, (best_turns,))) or best
+        return face
+
+    def _search_turned(
+        self, image: npt.NDArray[np.uint8], scale: float, all_turns: tuple[int, ...] = (1, 2, 3)
+    ) -> list[Face]:
+        """Return the faces found in the image turned by these quarter turns, in coordinates of the image."""
+        height, width = image.shape[:2]
+        return [
+            _turn_back(face, turns, width, height)
+            for turns in all_turns
+            for face in self._search(np.ascontiguousarray(np.rot90(image, turns)), scale)
+            if face.score >= _TURNED_SCORE
+        ]
 
     def _scale(self, height: int, width: int) -> float:
         """Return the factor that scales the image to ``longest_side``; a panorama counts as three times as long as high."""
@@ -152,6 +205,33 @@ def _face(row: npt.NDArray[np.float64], score: float) -> Face:
     landmarks.setflags(write=False)
     (x, y), (width, height) = row[:2]
     return Face((float(x), float(y), float(width), float(height)), float(min(score, 1.0)), landmarks)
+
+
+def _better(face: Face, others: list[Face]) -> Face | None:
+    """Return the best of the detections of the same face that have a clearly higher score, or None."""
+    better = [other for other in others if other.score > face.score + _TURNED_MARGIN and _same(face, other)]
+    return max(better, key=lambda other: other.score, default=None)
+
+
+def _turn_back(face: Face, turns: int, width: int, height: int) -> Face:
+    """Return a face of ``np.rot90(image, turns)`` in coordinates of the image, which has this width and height."""
+
+    def back(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        x, y = points[..., 0], points[..., 1]
+        return np.stack(((width - y, x), (width - x, height - y), (y, height - x))[turns - 1], axis=-1)
+
+    left, top, w, h = face.box
+    corners = back(np.array([(left, top), (left + w, top + h)]))
+    corner = corners.min(axis=0)
+    row = np.vstack([corner, corners.max(axis=0) - corner, back(face.landmarks.astype(np.float64))])
+    return _face(row, face.score)
+
+
+def _shift(face: Face, x: int, y: int) -> Face:
+    """Return the face moved by whole pixels."""
+    left, top, width, height = face.box
+    row = np.vstack([(left + x, top + y), (width, height), face.landmarks.astype(np.float64) + np.array([x, y])])
+    return _face(row, face.score)
 
 
 def _is_sane(row: npt.NDArray[np.float64], score: float, width: int, height: int) -> bool:

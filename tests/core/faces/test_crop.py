@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer_core.errors import ImageError
+from fer_core.explanation.photo import landmarks_in_crop
 from fer_core.faces import (
     Face,
     Square,
@@ -206,3 +207,25 @@ def test_real_photographs_are_cropped_to_the_frame_of_fer2013(detector, photos):
     assert framing.found >= 57
     for name, expected in FER2013.items():
         assert framing.measures[name].median == pytest.approx(expected, abs=0.025), name
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_face_turned_by_quarters_gives_the_same_crop(turns):
+    image = np.random.default_rng(0).integers(0, 256, (400, 500), dtype=np.uint8)
+    upright = median_face(171.3, 92.7, 203.4)
+    height, width = image.shape
+    x, y = upright.landmarks.T.astype(np.float64)
+    points = [(x, y), (height - y, x), (width - x, height - y), (y, width - x)][turns]  # clockwise
+    turned, turned_face = np.rot90(image, -turns), face(np.stack(points, axis=1))
+    square = crop_box(turned_face)
+    assert square.turns == turns
+    assert square.side == crop_box(upright).side
+    assert np.array_equal(crop_face(turned, turned_face), crop_face(image, upright))
+    assert np.allclose(landmarks_in_crop(turned_face, square), landmarks_in_crop(upright, crop_box(upright)), atol=0.01)
+
+
+@pytest.mark.parametrize(("degrees", "turns"), [(-44, 0), (44, 0), (46, 1), (134, 1), (136, 2), (-136, 2), (-46, 3)])
+def test_a_tilted_face_is_turned_to_the_nearest_quarter(degrees, turns):
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    tilted = median_face().landmarks @ np.array([[c, s], [-s, c]])
+    assert crop_box(face(tilted)).turns == turns

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fer_core.errors import ImageError, ModelError
-from fer_core.faces import Face, FaceDetector, largest
-from fer_core.faces.detector import YUNET, _suppress
+from fer_core.faces import Face, FaceDetector, crop_box, crop_face, largest
+from fer_core.faces.detector import UPRIGHT_SCORE, YUNET, _suppress, _turn_back
 from fer_core.images import read_photo
 from fer_core.resources import asset
 from tests.core.faces.conftest import drawn, scene
@@ -255,3 +255,48 @@ def test_a_face_is_found_in_the_real_photographs(detector, photos):
     assert sum(count >= 1 for count in counts) >= 57
     assert sum(counts) <= 63
     assert sum(len(detector.detect(read_photo(path).rgb, fast=True)) >= 1 for path in photos) >= 57
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_turned_photographs_show_the_face_turned(detector, photos, turns):
+    for path in photos[:5]:
+        rgb = read_photo(path).rgb
+        before, after = largest(detector.detect(rgb)), largest(detector.detect(np.rot90(rgb, -turns)))
+        assert before is not None
+        assert after is not None
+        assert crop_box(before).turns == 0
+        assert crop_box(after).turns == turns
+        assert after.score >= UPRIGHT_SCORE
+        crops = [crop_face(rgb, before), crop_face(np.rot90(rgb, -turns), after)]
+        assert np.corrcoef(crops[0].ravel(), crops[1].ravel())[0, 1] > 0.95
+
+
+def test_in_live_use_only_the_largest_doubtful_face_is_searched_turned(detector, monkeypatch):
+    searched = []
+    doubtful = [face(0, 0, 50, 50, 0.7), face(100, 0, 90, 90, 0.8), face(300, 0, 95, 95, 0.95)]
+    monkeypatch.setattr(detector, "_search", lambda *_: list(doubtful))
+    monkeypatch.setattr(detector, "_search_around", lambda _, one, __: searched.append(one) or one)
+    assert len(detector.detect(scene(), fast=True)) == 3
+    assert searched == [doubtful[1]]
+
+
+def test_an_upright_face_without_doubt_costs_no_further_search(detector, monkeypatch):
+    monkeypatch.setattr(detector, "_search", lambda *_: [face(100, 0, 90, 90, 0.95)])
+    monkeypatch.setattr(detector, "_search_turned", lambda *_: pytest.fail("searched turned"))
+    assert len(detector.detect(scene())) == 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_detection_is_mapped_back_to_the_image(turns):
+    width, height = 500, 400
+    one = Face((20.0, 30.0, 100.0, 60.0), 0.9, np.array([(25, 35)] * 5, np.float32))
+    back = _turn_back(one, turns, width, height)
+    pixels = np.zeros((height, width), np.uint8)
+    turned = np.rot90(pixels, turns)  # a view: what is drawn there is drawn in the image
+    turned[30:90, 20:120] = 1
+    left, top, w, h = map(int, back.box)
+    assert pixels[top : top + h, left : left + w].all()
+    assert pixels.sum() == w * h
+    x, y = back.landmarks[0]
+    corners = [(left, top), (left + w, top), (left, top + h), (left + w, top + h)]
+    assert min(abs(x - a) + abs(y - b) for a, b in corners) == 10
