@@ -96,9 +96,9 @@ def to_tensor(faces: npt.NDArray[np.generic] | torch.Tensor, config: PreprocessC
     import torch
 
     pixels = torch.from_numpy(np.array(as_faces(faces), order="C")) if not isinstance(faces, torch.Tensor) else faces
-    return normalise(pixels.unsqueeze(1).float(), config)  # (N, 1, 48, 48)
+    return normalize(pixels.unsqueeze(1).float(), config)  # (N, 1, 48, 48)
 
 
-def normalise(pixels: torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
+def normalize(pixels: torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
     """Normalize float pixels in 0…255, of any shape: (x / 255 - mean) / std."""
     return (pixels * (1 / 255) - config.mean) / config.std

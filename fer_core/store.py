@@ -129,7 +129,7 @@ class Store:
         return found
 
     def put(self, kind: Kind, key: str, arrays: Arrays | None = None, **values: Any) -> str | None:
-        """Store a result under a key that covers all its inputs; least recently used entries make room.
+        """Store a result under a key that covers all its inputs; the least recently used entries are deleted.
 
         Args:
             kind: the kind of entry.

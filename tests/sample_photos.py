@@ -26,11 +26,11 @@ PICTURES: dict[str, tuple[tuple[int, int], list[tuple[str, int, int, int, int]]]
 }
 
 
-def skin(grey: Picture) -> Picture:
-    """A grey drawing (H, W) as a warm photograph, RGB (H, W, 3)."""
+def skin(gray: Picture) -> Picture:
+    """A gray drawing (H, W) as a warm photograph, RGB (H, W, 3)."""
     tones = np.array([[28, 18, 22], [150, 105, 88], [232, 193, 170], [255, 244, 234]], dtype=np.float64)
     places = [0, 110, 190, 255]
-    return np.stack([np.interp(grey, places, tones[:, c]) for c in range(3)], axis=-1).astype(np.uint8)
+    return np.stack([np.interp(gray, places, tones[:, c]) for c in range(3)], axis=-1).astype(np.uint8)
 
 
 def wall(width: int, height: int) -> Picture:

@@ -18,7 +18,7 @@ Row = tuple[object, str, str]
 
 
 def face(seed: int, size: tuple[int, int] = (48, 48)) -> np.ndarray:
-    """A grey image unlike that of any other seed, smooth enough to survive JPEG."""
+    """A gray image unlike that of any other seed, smooth enough to survive JPEG."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6)).astype(np.uint8))
     return np.asarray(coarse.resize((size[1], size[0]), Image.Resampling.BILINEAR))

@@ -20,7 +20,7 @@ _NAME_COLOR: Final = (255, 255, 255)
 MAX_BARS: Final = 8
 """Most bars per face; with more classes, only the most probable get one."""
 _BARS_INSIDE: Final = 3
-"""Most bars over a face without room next to it."""
+"""Most bars over a face without space next to it."""
 
 
 def rgb(color: str) -> tuple[int, int, int]:
@@ -83,7 +83,7 @@ def _caption(
 
 def _bars(image: npt.NDArray[np.uint8], mark: Mark, others: list[Mark], unit: int) -> None:
     """Draw named bars on a dark panel: right of the box, left of it or below it, wherever the edge and the other faces
-    leave room; without room, the three most probable classes over the lower part of the box."""
+    leave space; otherwise the three most probable classes over the lower part of the box."""
     x, y, w, h = (round(v) for v in mark.box)
     panel = _Panel.of(mark, _most_probable(mark, MAX_BARS), unit)
     beside = min(max(y, 0), max(0, image.shape[0] - panel.height))

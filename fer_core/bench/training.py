@@ -138,10 +138,10 @@ class _PilFaces:
         factor = 1 / rng.uniform(1 - change.scale, 1 + change.scale)
         side = self.images.shape[1]
         dx, dy = rng.uniform(-change.shift, change.shift, 2) * side
-        cos, sin, centre = np.cos(angle) * factor, np.sin(angle) * factor, side / 2
+        cos, sin, center = np.cos(angle) * factor, np.sin(angle) * factor, side / 2
         matrix = (
-            cos, -sin, centre - cos * centre + sin * centre + dx,
-            sin, cos, centre - sin * centre - cos * centre + dy,
+            cos, -sin, center - cos * center + sin * center + dx,
+            sin, cos, center - sin * center - cos * center + dy,
         )  # fmt: skip
         face = face.transform(face.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BILINEAR)
         pixels = torch.from_numpy(np.asarray(face, dtype=np.float32) / 255).unsqueeze(0)

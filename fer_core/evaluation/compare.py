@@ -67,7 +67,7 @@ class Comparison:
         classes: the second's classes, then those that only the first can predict; C in total.
         matrix_difference: confusion matrix of the second minus the first, int64 (C, C).
         test: result of McNemar's test.
-        relabelled: number of faces whose label differs between the two (only one used marks).
+        relabeled: number of faces whose label differs between the two (only one used marks).
         ids, labels, first, second: ids, labels and the two predictions of the faces compared, (n,) each.
     """
 
@@ -79,7 +79,7 @@ class Comparison:
     classes: ClassList
     matrix_difference: Ints
     test: McNemar
-    relabelled: int
+    relabeled: int
     ids: npt.NDArray[np.str_]
     labels: Ints
     first: Ints
@@ -93,7 +93,8 @@ class Comparison:
             "gained": self.ids[self.gained].tolist(),
             "lost": self.ids[self.lost].tolist(),
             "changed": len(self.changed),
-            "relabelled": self.relabelled,
+            "relabelled": self.relabeled,
+            "relabeled": self.relabeled,
             "classes": list(self.classes),
             "matrix_difference": self.matrix_difference.tolist(),
             "mcnemar": {
@@ -134,7 +135,7 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
         classes=classes,
         matrix_difference=confusion_matrix(labels, b, len(classes)) - confusion_matrix(labels, a, len(classes)),
         test=mcnemar(a_right, b_right),
-        relabelled=int((first_labels != labels).sum()),
+        relabeled=int((first_labels != labels).sum()),
         ids=second.ids[at_second],
         labels=labels,
         first=a,

@@ -12,7 +12,7 @@ from tests.paths import PROJECT_ROOT
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
-_LABELLED: Final = {"button": 0, "download_button": 0, "form_submit_button": 0, "popover": 0, "background": 2}
+_LABELED: Final = {"button": 0, "download_button": 0, "form_submit_button": 0, "popover": 0, "background": 2}
 """What draws a button, and which of its arguments is the label."""
 
 _LISTEN = """
@@ -42,7 +42,7 @@ def declared() -> list[Button]:
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            place = _LABELLED.get(name)
+            place = _LABELED.get(name)
             if place is not None and len(node.args) > place:
                 at = f"{path.relative_to(PROJECT_ROOT)}:{node.lineno}"
                 found += [Button(at, re.compile(label)) for label in _patterns(node.args[place])]

@@ -36,7 +36,7 @@ def camera_flags(clip: Path) -> list[str]:
 
 
 def numbered(frame: np.ndarray, number: int) -> np.ndarray:
-    """A copy of a grey frame (480, 640) with its number written into the upper edge."""
+    """A copy of a gray frame (480, 640) with its number written into the upper edge."""
     blocks = [1, *(number >> bit & 1 for bit in reversed(range(BITS))), 0]
     copy = frame.copy()
     copy[:STRIPE] = np.repeat(np.array(blocks, np.uint8), BLOCK) * 219 + 16

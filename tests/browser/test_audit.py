@@ -15,7 +15,7 @@ PLANTED = 25
 
 
 @pytest.fixture(scope="module")
-def mislabelled(browser, tmp_path_factory):
+def mislabeled(browser, tmp_path_factory):
     """The app on a folder in which some happy faces lie among the sad ones."""
     folder = image_folder(tmp_path_factory.mktemp("audit") / "faces", per_class=150)
     for path in sorted((folder / "train" / "happy").iterdir())[:PLANTED]:
@@ -27,8 +27,8 @@ def mislabelled(browser, tmp_path_factory):
 
 
 @pytest.mark.timeout(400)
-def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled, page):
-    server, workspace, dataset = mislabelled
+def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabeled, page):
+    server, workspace, dataset = mislabeled
     marks = marks_for(dataset, workspace)
     page.goto(server.page("audit"))
     settled(page)
@@ -38,7 +38,7 @@ def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabelled,
 
     page.get_by_text("Suspect labels", exact=True).click()
     page.get_by_role("button", name="Find suspect labels").click()
-    page.get_by_text("the most doubtful first").wait_for(timeout=300_000)
+    page.get_by_text("most suspect first").wait_for(timeout=300_000)
     settled(page)
     first = page.locator(".fer-gallery button[data-face]").first
     face = int(first.get_attribute("data-face") or "-1")

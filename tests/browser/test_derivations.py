@@ -71,7 +71,7 @@ def test_sizes_of_ones_own_are_drawn_and_impossible_ones_answered_in_a_sentence(
     page.get_by_text(re.compile("does not fit")).wait_for()
     type_over(page, "Kernel size", "3")
     type_over(page, "Stride", "0")
-    page.get_by_text(re.compile("Stride 0 makes no sense")).wait_for()
+    page.get_by_text(re.compile("The stride must be at least 1 pixel")).wait_for()
     assert page.locator("[data-testid=stException]").count() == 0
     type_over(page, "Stride", "1")
     page.get_by_text("12 positions per side").wait_for()

@@ -122,7 +122,9 @@ def walk_into(page, setup, true: str, predicted: str) -> tuple[list[int], object
     choose_split(page, "Test")
     test = dataset.indices("test")
     copies = len(test) - len(deduplicated(dataset, test))
-    page.get_by_text(f"{len(test):,} faces, {copies:,} of them with a copy").wait_for()  # no longer those of validation
+    page.get_by_text(
+        f"{len(test):,} faces, {copies:,} of them with a duplicate in another split"
+    ).wait_for()  # no longer those of validation
     settled(page)
     predictions = cached_predictions(run, dataset, "test", workspace=workspace)
     cell = cell_faces(predictions, SEVEN.index(true), SEVEN.index(predicted))

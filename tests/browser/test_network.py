@@ -29,7 +29,7 @@ def test_a_sheet_is_made_and_a_filter_of_it_is_opened(server, page):
     assert downloaded(page, "Download patterns (PNG)")[1][:8] == b"\x89PNG\r\n\x1a\n"
     page.get_by_role("button", name="Open Filter 17").click()
     page.get_by_role("heading", name="Pattern of filter 17").wait_for()
-    page.get_by_role("img", name=re.compile("pattern that activates filter 17")).wait_for()
+    page.get_by_role("img", name=re.compile("maximizes filter 17")).wait_for()
     page.get_by_role("button", name=re.compile("^Search all")).click()
-    page.get_by_text("The response stands beneath each face").wait_for(timeout=120_000)
+    page.get_by_text("Below each face: its response").wait_for(timeout=120_000)
     settled(page)

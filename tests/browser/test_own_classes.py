@@ -44,7 +44,7 @@ def test_a_folder_of_own_classes_is_loaded_trained_evaluated_and_named(own, page
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Use this data").click()
     page.locator(".stMarkdownBadge", has_text="In use").wait_for()
-    page.get_by_text("There is no validation split.").wait_for()
+    page.get_by_text("No validation split.").wait_for()
 
     page.goto(own.page("train"))
     settled(page)

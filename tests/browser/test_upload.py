@@ -176,7 +176,7 @@ def test_a_face_that_was_not_found_is_marked_by_dragging_or_in_numbers(server, p
     settled(page)
     photograph = page.get_by_role("figure", name="The photo, to drag a rectangle in")
     drag(page, photograph.locator(".nsewdrag").first, (0.3, 0.2), (0.7, 0.8))
-    page.get_by_text("It was marked by hand").wait_for()
+    page.get_by_text("Marked by hand.").wait_for()
     page.get_by_role("img", name=re.compile("^1 face")).wait_for()
 
 

@@ -142,7 +142,7 @@ def test_the_camera_is_started_watched_left_and_started_again(server, camera_pag
     page = camera_page
     frame = watch(page, server)
 
-    # labelled faces, and a rate
+    # labeled faces, and a rate
     page.get_by_text("2 faces", exact=True).wait_for()
     page.get_by_role("heading", name=re.compile(r"^Face \d+: (happy|surprise), \d+%")).first.wait_for()
     wait_until(lambda: shown_rate(page) > wanted_rate(), seconds=90)

@@ -68,6 +68,7 @@ OTHER = sorted(
     path
     for pattern in ("fer_core/**/*.html", "pages/**/*.js", "docs/*.md", "assets/**/*.md", "*.md", ".github/**/*.md")
     for path in PROJECT_ROOT.glob(pattern)
+    if path.name != "LICENSES.md"  # the words of others
 )
 
 

@@ -121,7 +121,7 @@ def test_the_search_for_suspect_labels_starts_shows_progress_is_cancelled_and_re
     assert "was canceled" in words(app)
 
 
-def test_suspect_labels_are_shown_most_doubtful_first_and_relabelled_as_suggested(open_page, found, workspace):
+def test_suspect_labels_are_shown_most_doubtful_first_and_relabeled_as_suggested(open_page, found, workspace):
     train = found.indices("train")
     probabilities = np.full((len(train), 7), 0.01, np.float32)
     probabilities[np.arange(len(train)), found.labels[train]] = 0.94

@@ -135,7 +135,7 @@ def test_a_cell_without_faces_says_so(open_page, run):
     assert any(text.value.startswith(f"No {DATA.classes[true]} face of this split") for text in app.info)
 
 
-def test_the_matrix_can_be_sorted_normalised_and_freed_of_its_diagonal(open_page, run):
+def test_the_matrix_can_be_sorted_normalized_and_freed_of_its_diagonal(open_page, run):
     app = open_page("evaluate")
     for change in (
         lambda: app.segmented_control(key="matrix-view").set_value("columns"),

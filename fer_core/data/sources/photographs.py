@@ -121,7 +121,7 @@ class PhotographCheck:
         """Whether the sample needs no more images."""
         return self._examined >= _SAMPLE
 
-    def examine(self, image: npt.NDArray[np.uint8]) -> None:
+    def add(self, image: npt.NDArray[np.uint8]) -> None:
         """Add an image, gray (H, W) or RGB (H, W, 3), to the sample."""
         self._examined += 1
         height, width = image.shape[:2]
@@ -160,7 +160,7 @@ class _CheckedDecoder:
 
     def __call__(self, data: bytes) -> npt.NDArray[np.uint8]:
         if not self.check.is_full:
-            self.check.examine(read_photo(data, limits=FACE_LIMITS).rgb)
+            self.check.add(read_photo(data, limits=FACE_LIMITS).rgb)
             if self.check.is_full:
                 self.check.conclude()
         return decode_face(data)
@@ -202,7 +202,7 @@ def refuse_photographs(container: Container, images: Sequence[str], where: str) 
     check = PhotographCheck(where)
     for position in sorted({round(at) for at in np.linspace(0, len(images) - 1, _SAMPLE)}) if images else ():
         try:
-            check.examine(read_photo(container.read(images[position], FACE_LIMITS.max_bytes), limits=FACE_LIMITS).rgb)
+            check.add(read_photo(container.read(images[position], FACE_LIMITS.max_bytes), limits=FACE_LIMITS).rgb)
         except (ImageError, UnreadableFile):
             continue  # reading reports it
     check.conclude()

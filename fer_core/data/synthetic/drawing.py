@@ -139,8 +139,8 @@ class _Person:
 
 def _sample_person(rng: np.random.Generator) -> _Person:
     skin = rng.uniform(95, 215)
-    grey_hair = rng.random() < 0.12
-    hair = rng.uniform(150, 220) if grey_hair else rng.uniform(12, 110)
+    gray_hair = rng.random() < 0.12
+    hair = rng.uniform(150, 220) if gray_hair else rng.uniform(12, 110)
     angle = rng.uniform(0, 2 * np.pi)
     style = int(rng.choice(5, p=(0.3, 0.25, 0.2, 0.15, 0.1)))
     return _Person(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from fer_core.config import PreprocessConfig
-from fer_core.preprocess import normalise
+from fer_core.preprocess import normalize
 
 
 def step_seed(seed: int, stream: int, step: int) -> int:
@@ -18,4 +18,4 @@ def step_seed(seed: int, stream: int, step: int) -> int:
 
 def network_input(pixels: torch.Tensor, config: PreprocessConfig) -> torch.Tensor:
     """Normalize gray values in 0…255, float (N, 1, H, W), and convert them to channels-last memory format."""
-    return normalise(pixels, config).contiguous(memory_format=torch.channels_last)
+    return normalize(pixels, config).contiguous(memory_format=torch.channels_last)

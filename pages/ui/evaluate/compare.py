@@ -87,9 +87,9 @@ def _outcome(first: Subject, second: Subject, found: Comparison) -> None:
             interval = who.report.evaluation.accuracy_ci95
             st.metric(who.name, percent_with_interval(accuracy, interval))
         st.write(plain(found.test.sentence(f"“{first.name}”", f"“{second.name}”")))
-        if found.relabelled:
+        if found.relabeled:
             st.caption(
-                f"The two use different labels for {found.relabelled:,} faces; the labels of the model at the top count."
+                f"The two use different labels for {found.relabeled:,} faces; the labels of the model at the top count."
             )
         st.caption(
             "Each cell shows how many more (+) or fewer (−) faces it has. On the diagonal, more is better; elsewhere, fewer."

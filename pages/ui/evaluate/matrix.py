@@ -61,16 +61,16 @@ def matrix_and_faces(subject: Subject) -> None:
 
 
 def _score_rows(subject: Subject) -> list[dict[str, Any]]:
-    def shown(value: float | None) -> str:
+    def decimal(value: float | None) -> str:
         return "—" if value is None else f"{value:.3f}"
 
     return [
         {
             "emotion": name,
             "faces": score.n,
-            "precision": shown(score.precision),
-            "recall": shown(score.recall),
-            "F1": shown(score.f1),
+            "precision": decimal(score.precision),
+            "recall": decimal(score.recall),
+            "F1": decimal(score.f1),
         }
         for name, score in subject.report.evaluation.per_class.items()
     ]

@@ -181,9 +181,9 @@ def _show_faces(found: TopFaces, dataset: FaceDataset, number: int) -> None:
 def ringed(face: npt.NDArray[np.uint8], x: float, y: float) -> npt.NDArray[np.uint8]:
     """Draw a white ring on a face at a position relative to its sides."""
     marked = face.copy()
-    centre = round(x * FACE_SIZE), round(y * FACE_SIZE)
-    cv2.circle(marked, centre, _RING + 1, 0, 1, cv2.LINE_AA)
-    cv2.circle(marked, centre, _RING, 255, 1, cv2.LINE_AA)
+    center = round(x * FACE_SIZE), round(y * FACE_SIZE)
+    cv2.circle(marked, center, _RING + 1, 0, 1, cv2.LINE_AA)
+    cv2.circle(marked, center, _RING, 255, 1, cv2.LINE_AA)
     return marked
 
 

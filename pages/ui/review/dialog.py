@@ -105,7 +105,7 @@ def face_dialog(
         _copies(dataset, index)
     if model is not None:
         with error_boundary("finding similar training faces"):
-            _neighbours(dataset, index, model)
+            _neighbors(dataset, index, model)
 
 
 def _picture(review: Review, index: int, model: str | None) -> None:
@@ -149,7 +149,7 @@ def _copies(dataset: FaceDataset, index: int) -> None:
     gallery([Group(tiles, "Duplicates", note)], key=f"copies-{index}", size=72)
 
 
-def _neighbours(dataset: FaceDataset, index: int, model: str) -> None:
+def _neighbors(dataset: FaceDataset, index: int, model: str) -> None:
     from fer_core.evaluation.cache import nearest_training_faces, training_features
     from fer_core.inference import read_info, resolve_model
     from fer_core.inference.engines import weights_key

@@ -103,7 +103,7 @@ def undo_marking(journal: Marks, acts: list[str] | None) -> None:
     """Remove these marks, or the last ones made in this window."""
     acts = state_of(MarkingState).last if acts is None else acts
     journal.undo(acts)
-    state_of(MarkingState).forget(acts)
+    state_of(MarkingState).drop_undone(acts)
     st.toast(f"{len(acts):,} mark{'s' if len(acts) != 1 else ''} removed.", icon=":material/undo:")
 
 

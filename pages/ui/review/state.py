@@ -28,8 +28,8 @@ class MarkingState:
         self.batches.append(list(marks))
         self.round += 1
 
-    def forget(self, marks: Sequence[str]) -> None:
-        """Marks that were undone cannot be undone again."""
+    def drop_undone(self, marks: Sequence[str]) -> None:
+        """Remove marks that were undone from the undo history."""
         left = [[mark for mark in batch if mark not in marks] for batch in self.batches]
         self.batches = [batch for batch in left if batch]
         self.round += 1

@@ -161,8 +161,8 @@ def _interval(figures: object) -> tuple[float, float] | None:
 
 def state_badge(state: State) -> None:
     """Draw the state as a colored badge."""
-    word, colour, icon = _BADGES[state]
-    st.badge(word, icon=icon, color=colour)
+    word, color, icon = _BADGES[state]
+    st.badge(word, icon=icon, color=color)
 
 
 def state_word(state: State) -> str:
@@ -220,19 +220,19 @@ def progress_text(run: Run, state: State) -> tuple[float, str]:
 
 
 def curves(
-    records: Sequence[EpochRecord], quantity: Quantity, *, name: str = "", colour: str | None = None, key: str = ""
+    records: Sequence[EpochRecord], quantity: Quantity, *, name: str = "", color: str | None = None, key: str = ""
 ) -> list[Curve]:
     """Return the curves of a run: training, validation and, for a leaky run, leak-free."""
     epochs = [record.epoch for record in records]
     before = f"{name}: " if name else ""
     found = [
-        Curve(f"{before}train", "train", epochs, [getattr(r, f"train_{quantity}") for r in records], colour, f"{key}t"),
+        Curve(f"{before}train", "train", epochs, [getattr(r, f"train_{quantity}") for r in records], color, f"{key}t"),
         Curve(
             f"{before}validation",
             "valid",
             epochs,
             [getattr(r, f"valid_{quantity}") for r in records],
-            colour,
+            color,
             f"{key}v",
         ),
     ]
@@ -245,7 +245,7 @@ def curves(
                 "honest",
                 [e for e, _ in honest],
                 [v for _, v in honest],
-                colour,
+                color,
                 f"{key}h",
             )
         )
@@ -261,7 +261,7 @@ def started(run: Run) -> str:
     return when.astimezone().strftime("%d %b %Y, %H:%M")
 
 
-def run_colour(position: int) -> str:
+def run_color(position: int) -> str:
     """Color of the run at this position of an overlay."""
     return RUN_COLORS[position % len(RUN_COLORS)]
 

@@ -16,7 +16,7 @@ from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import distinct, plain
 from pages.ui.shell.forms import Form
-from pages.ui.shell.runs import curves, run_colour, started, summary
+from pages.ui.shell.runs import curves, run_color, started, summary
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 from pages.ui.train.form import copy_settings
 from pages.ui.train.state import TrainState
@@ -51,7 +51,7 @@ def compare(runs: Sequence[Run]) -> None:
             line
             for position, run in enumerate(runs)
             for line in curves(
-                run.records(), quantity, name=names[run.id], colour=run_colour(position), key=f"{run.id}-{quantity}"
+                run.records(), quantity, name=names[run.id], color=run_color(position), key=f"{run.id}-{quantity}"
             )
         ]
         title = (

@@ -33,13 +33,13 @@ def test_every_cell_of_the_matrix_can_be_clicked_and_names_its_classes_whatever_
     assert figure["layout"]["title"]["text"] == "Most confused: 33% of fear faces are misclassified as sad"
 
 
-def test_a_small_cell_is_coloured_well_apart_from_an_empty_one():
+def test_a_small_cell_is_colored_well_apart_from_an_empty_one():
     heat = charts.confusion_matrix(CONFUSION, SEVEN, "rows").data[0]
     assert heat.z[0][6] / heat.zmax > 0.15  # 4% of its row
     assert heat.z[0][1] == 0
 
 
-def test_hiding_the_diagonal_leaves_the_colours_to_the_errors():
+def test_hiding_the_diagonal_leaves_the_colors_to_the_errors():
     heat = charts.confusion_matrix(CONFUSION, SEVEN, "rows", hide_diagonal=True).data[0]
     assert heat.zmax == pytest.approx((20 / 60) ** 0.5)
     assert heat.text[0][0] == ""
@@ -55,26 +55,26 @@ def test_every_number_stands_on_its_cell_in_the_ink_that_is_easier_to_read(dark)
         assert {(note.x, note.y) for note in notes} == {(x, y) for x in range(7) for y in range(7)}
         for note in notes:
             depth = (heat.z[note.y][note.x] - heat.zmin) / (heat.zmax - heat.zmin)
-            assert contrast(note.font.color, colour_at(heat.colorscale, depth)) > 4.2
+            assert contrast(note.font.color, color_at(heat.colorscale, depth)) > 4.2
 
 
-def colour_at(scale, depth: float) -> list[float]:
-    """The colour of a cell, as plotly mixes it: red, green and blue in 0…1."""
+def color_at(scale, depth: float) -> list[float]:
+    """The color of a cell, as plotly mixes it: red, green and blue in 0…1."""
     above = next(i for i, (stop, _) in enumerate(scale) if stop >= depth)
     (low, first), (high, second) = scale[max(0, above - 1)], scale[above]
     part = (depth - low) / (high - low) if high > low else 1.0
     return [a + part * (b - a) for a, b in zip(channels(first), channels(second), strict=True)]
 
 
-def channels(colour: str) -> list[float]:
-    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def channels(color: str) -> list[float]:
+    return [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
 
 
 def contrast(ink: str, ground: list[float]) -> float:
     """Contrast by WCAG 2.1, 1…21."""
 
-    def luminance(colour: list[float]) -> float:
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    def luminance(color: list[float]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     one, other = sorted((luminance(channels(ink)), luminance(ground)))

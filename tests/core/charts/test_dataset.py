@@ -12,7 +12,7 @@ def table(**counts):
     return {split: {name: n[i] for i, name in enumerate(SEVEN)} for split, n in counts.items()}
 
 
-def test_class_counts_use_the_colour_of_each_emotion_and_add_up():
+def test_class_counts_use_the_color_of_each_emotion_and_add_up():
     per_class = table(train=[5, 1, 2, 9, 4, 3, 6], valid=[1, 1, 1, 2, 1, 1, 1], test=[0] * 7)
     figure = charts.class_counts(per_class, SEVEN)
     bars = [trace for trace in figure.data if trace.type == "bar" and trace.y[0] is not None]

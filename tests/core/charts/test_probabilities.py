@@ -8,13 +8,13 @@ from fer_core.classes import ClassList
 SEVEN = ClassList.fer2013()
 
 
-def test_probabilities_carry_the_colours_of_the_emotions():
+def test_probabilities_carry_the_colors_of_the_emotions():
     bars = probability_bars(SEVEN, np.full(7, 1 / 7), "found", digits=1).data[0]
     assert list(bars.marker.color) == [SEVEN.color(name) for name in SEVEN]
     assert bars.text[0] == "14.3%"
 
 
-def test_bars_have_the_emotions_colours_and_the_second_set_is_hollow():
+def test_bars_have_the_emotions_colors_and_the_second_set_is_hollow():
     figure = probability_bars(ClassList(("sad", "happy")), np.array([0.25, 0.75]), "t", other=np.array([1.0, 0.0]))
     before, now = figure.data
     assert list(now.x) == [0.25, 0.75]

@@ -91,7 +91,7 @@ def test_the_export_cannot_be_run_as_a_formula(marks):
     assert marks.to_csv() == "face,kind,label\n'=cmd(),wrong_label,sad\n"
 
 
-def test_relabelling_leaves_the_source_as_it_is(dataset, marks):
+def test_relabeling_leaves_the_source_as_it_is(dataset, marks):
     marks.add(["face 3"], "wrong_label", "neutral")
     labels = relabeled(dataset, positions(dataset, marks.current()))
     assert labels[3] == SEVEN.index("neutral")

@@ -52,7 +52,7 @@ def test_faces_are_matched_by_id_and_judged_by_the_second_labels():
     result = compare(first, second)
     assert result.ids.tolist() == ["c", "b"]
     assert result.n == 2
-    assert result.relabelled == 2
+    assert result.relabeled == 2
     assert result.accuracies == (1.0, 1.0)
 
 

@@ -74,8 +74,8 @@ def test_an_empty_split_is_refused_with_the_counts(classifier):
 
 
 def test_a_split_without_labels_is_refused_and_the_images_left_out_are_named(classifier, tmp_path):
-    unlabelled = {f"test/to be sorted/{i}.png": png(90 + i) for i in range(7)}
-    source = write_folder(tmp_path / "faces", {**tree(splits=("train", "valid")), **unlabelled})
+    unlabeled = {f"test/to be sorted/{i}.png": png(90 + i) for i in range(7)}
+    source = write_folder(tmp_path / "faces", {**tree(splits=("train", "valid")), **unlabeled})
     with pytest.raises(
         DataError,
         match=r"no faces in its test split.*Excluded 7 images in folders that name no emotion: 'test/to be sorted'",
@@ -84,8 +84,8 @@ def test_a_split_without_labels_is_refused_and_the_images_left_out_are_named(cla
 
 
 def test_a_csv_without_labels_in_one_split_is_refused_by_its_rows_and_skipped_only_when_asked(tmp_path, capsys):
-    unlabelled = [("", pixels, "PrivateTest") for _, pixels, _ in rows(3)]
-    source = str(write_csv(tmp_path / "challenge.csv", [*rows(7), *unlabelled]))
+    unlabeled = [("", pixels, "PrivateTest") for _, pixels, _ in rows(3)]
+    source = str(write_csv(tmp_path / "challenge.csv", [*rows(7), *unlabeled]))
     model = str(untrained_checkpoint(tmp_path / "m.safetensors"))
     assert main(["evaluate", model, "--data", source]) == 2
     assert "3 of 10 faces cannot be read: row 7 (line 9) has the label ''" in capsys.readouterr().err

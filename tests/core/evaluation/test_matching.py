@@ -137,7 +137,7 @@ def test_two_models_are_compared_on_the_faces_both_know(seven, tmp_path):
     assert found.classes.names == ("Surprise", "joy", "calm", "angry", "disgust", "fear", "sad", "neutral")
     assert found.matrix_difference.shape == (8, 8)
     assert found.matrix_difference.sum() == 0
-    assert found.relabelled == 0
+    assert found.relabeled == 0
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 40])

@@ -19,7 +19,7 @@ def face():
     return np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
 
 
-def test_the_patch_and_nothing_else_becomes_the_mean_grey(classifier, face):
+def test_the_patch_and_nothing_else_becomes_the_mean_gray(classifier, face):
     kept = face.copy()
     covered = occlude(classifier, face, 10, 20, 5, 7)
     by_hand = kept.copy()

@@ -77,11 +77,11 @@ def test_integrated_gradients_of_a_linear_network_are_weight_times_pixel_and_sum
 
 
 def test_integrated_gradients_are_complete_on_a_real_network(seed_classifier, face):
-    """Their sum is the logit of the face minus that of plain grey (Sundararajan et al. 2017, axiom of completeness)."""
+    """Their sum is the logit of the face minus that of plain gray (Sundararajan et al. 2017, axiom of completeness)."""
     found = explain_batch(seed_classifier, face, "integrated_gradients", np.array([1]))[0]
     with torch.no_grad():
-        grey = seed_classifier.model(torch.zeros(1, 1, 48, 48))[0, 1].item()
-    assert found.sum() == pytest.approx(float(seed_classifier.logits(face)[0, 1]) - grey, abs=0.02)
+        gray = seed_classifier.model(torch.zeros(1, 1, 48, 48))[0, 1].item()
+    assert found.sum() == pytest.approx(float(seed_classifier.logits(face)[0, 1]) - gray, abs=0.02)
 
 
 def test_gradcam_by_hand():

@@ -143,7 +143,7 @@ def test_mixed_loss_is_the_cross_entropy_with_the_mixed_target():
     )
 
 
-def test_seeds_of_neighbouring_steps_and_streams_differ():
+def test_seeds_of_neighboring_steps_and_streams_differ():
     seeds = {step_seed(seed, stream, step) for seed in range(5) for stream in range(5) for step in range(200)}
     assert len(seeds) == 5 * 5 * 200
     assert all(0 <= s < 2**63 for s in seeds)

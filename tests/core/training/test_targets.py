@@ -131,7 +131,7 @@ def test_either_output_teaches_its_like(both, voted, workspace):
         assert torch.allclose(teacher(x), torch.cat([network(x) for network in networks], 1), atol=1e-6)
     named = load_teacher(f"{both.run.id}:labels", make_outputs(voted, "labels"), workspace).eval()
     assert torch.allclose(named(x), labels(x), atol=1e-6)
-    with pytest.raises(FerError, match="does not know contempt"):
+    with pytest.raises(FerError, match="it lacks contempt"):
         load_teacher(f"{both.run.id}:labels", make_outputs(voted, "votes"), workspace)
     taught = train(tiny_config(targets="both", epochs=1, teachers=(both.run.id,), cached_views=1), dataset=voted)
     assert taught.state == "finished"
@@ -182,7 +182,7 @@ def test_a_training_starts_from_the_output_that_learned_the_same(both, voted, ta
 def test_both_start_from_labels_with_a_new_last_layer(voted, workspace, tmp_path):
     start = str(untrained_checkpoint(tmp_path / "start.safetensors", seed=5))
     result = train(tiny_config(targets="both", epochs=1, init_from=start, freeze_epochs=1), dataset=voted)
-    assert "except the last" in result.run.log_tail()[0]
+    assert "all layers but the last" in result.run.log_tail()[0]
     before = load_checkpoint(tmp_path / "start.safetensors")[0].state_dict()
     after = load_checkpoint(result.run.path / "best-labels.safetensors")[0].state_dict()
     assert torch.equal(before["fc.weight"], after["fc.weight"])

@@ -241,7 +241,7 @@ def test_weights_for_other_classes_bring_all_layers_but_the_last(workspace, tmp_
     trunk = [name for name in before if not name.startswith("classifier.")]
     assert all(torch.equal(before[name], after[name]) for name in trunk)
     assert after["classifier.weight"].shape == (3, 256)
-    assert "except the last" in frozen.run.log_tail()[0]
+    assert "all layers but the last" in frozen.run.log_tail()[0]
     thawed = train(tiny_config(init_from=start, freeze_epochs=1), dataset=dataset)
     assert not any(torch.equal(before[name], final_weights(thawed.run)[name]) for name in trunk)
 

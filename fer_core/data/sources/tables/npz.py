@@ -202,7 +202,7 @@ def _read_pair(
                     scale = _scale(pixels)
                 image = _to_8_bit(pixels, scale or 1.0)
                 if check is not None and not check.is_full:
-                    check.examine(_photo(image))
+                    check.add(_photo(image))
                 face = to_face(image) if cropper is None else cropper.crop(_photo(image))
                 label = _label(values[i], names)
                 of_row = split or (find_split(splits[i]) if splits is not None else "train")

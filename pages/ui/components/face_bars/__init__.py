@@ -62,7 +62,7 @@ def faces_data(classes: ClassList, faces: tuple[LiveFace, ...], history: History
                 "number": face.number,
                 "title": f"Face {face.number}: {answer}, {percent(face.probability, 0)}",
                 "labels": [classes[i] for i in chosen],
-                "colours": [classes.colors[i] for i in chosen],
+                "colors": [classes.colors[i] for i in chosen],
                 "bars": [round(100 * float(p)) for p in face.probabilities[chosen]],
                 "times": [round(float(t), 2) for t in times[picked]],
                 "lines": (100 * probabilities[picked][:, chosen]).round().astype(int).tolist(),

@@ -1,4 +1,4 @@
-function card(labels, colours, span) {
+function card(labels, colors, span) {
   const section = document.createElement("section");
   const heading = document.createElement("h4");
   const bars = document.createElement("div");
@@ -9,7 +9,7 @@ function card(labels, colours, span) {
     name.textContent = name.title = label;
     name.dir = "auto";
     track.className = "track";
-    fill.style.background = colours[i];
+    fill.style.background = colors[i];
     track.append(fill);
     bars.append(name, track, value);
     return {fill, value};
@@ -33,7 +33,7 @@ function card(labels, colours, span) {
   return {section, heading, send, rows, canvas};
 }
 
-function line(canvas, face, colours, span) {
+function line(canvas, face, colors, span) {
   const scale = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
@@ -47,8 +47,8 @@ function line(canvas, face, colours, span) {
   }
   pen.lineWidth = 2 * scale;
   pen.lineJoin = "round";
-  colours.forEach((colour, i) => {
-    pen.strokeStyle = colour;
+  colors.forEach((color, i) => {
+    pen.strokeStyle = color;
     pen.beginPath();
     face.times.forEach((t, k) => {
       const x = width * (1 + t / span), y = scale + (1 - face.lines[k][i] / 100) * (height - 2 * scale);
@@ -73,7 +73,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     const classes = JSON.stringify(face.labels);
     if (!made || made.classes !== classes) {  // another model, or other classes among the most probable
       if (made) made.section.remove();
-      made = card(face.labels, face.colours, data.span);
+      made = card(face.labels, face.colors, data.span);
       made.classes = classes;
       known.set(face.number, made);
     }
@@ -85,6 +85,6 @@ export default function ({data, parentElement, setTriggerValue}) {
       made.rows[i].value.textContent = `${percent}%`;
     });
     made.canvas.setAttribute("aria-label", `${face.title}; probabilities over the last ${data.span} seconds`);
-    line(made.canvas, face, face.colours, data.span);
+    line(made.canvas, face, face.colors, data.span);
   }
 }

@@ -42,7 +42,7 @@ def board_data(scene: GameState, *, coming: bool) -> dict[str, Any]:
         "what": "Show" if playing else "Get ready to show",
         "asked": scene.target,
         "hint": re.sub(r" \(AU[^)]*\)", "", emotion.action_units) if emotion else "",
-        "colour": scene.classes.color(scene.target),
+        "color": scene.classes.color(scene.target),
         "left": round(scene.left / scene.length, 3),
         "now": round(100 * scene.now),
         "best": round(100 * scene.best),

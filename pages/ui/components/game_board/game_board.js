@@ -31,7 +31,7 @@ export default function ({data, parentElement}) {
   const root = parentElement.querySelector(".fer-game");
   if (!boards.has(root)) boards.set(root, board(root));
   const shown = boards.get(root);
-  root.style.setProperty("--colour", data.colour);
+  root.style.setProperty("--color", data.color);
   say(shown.round, data.round);
   say(shown.clock, data.clock);
   say(shown.what, data.what);

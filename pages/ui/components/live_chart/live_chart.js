@@ -1,7 +1,7 @@
 const CONFIG = {responsive: true, displaylogo: false, scrollZoom: false,
                 modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"]};
 
-// Colours and font of the page around the chart; Streamlit puts them into custom properties.
+// Colors and font of the page around the chart; Streamlit puts them into custom properties.
 function themed(layout, element) {
   const style = getComputedStyle(element);
   const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;

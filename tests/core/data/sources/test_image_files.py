@@ -92,7 +92,7 @@ def test_a_folder_and_a_zip_of_it_are_the_same_data_set(tmp_path):
     assert folder.counts() == {"train": 14, "valid": 14, "test": 14}
 
 
-def test_colour_images_of_any_size_become_faces(tmp_path):
+def test_color_images_of_any_size_become_faces(tmp_path):
     picture = np.stack([face(i, (130, 90)) for i in range(3)], axis=2)
     dataset = load(
         write_folder(tmp_path / "faces", {"joy/big.png": encode(picture), "sad/small.png": encode(face(1, (20, 24)))})

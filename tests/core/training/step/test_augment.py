@@ -31,7 +31,7 @@ def test_mirroring_flips_about_half_of_the_faces_exactly(pixels):
     assert 16 <= int(mirrored.sum()) <= 48
 
 
-def centre_of_mass(image):
+def center_of_mass(image):
     y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
     total = image.sum(dim=(1, 2, 3))
     return (image[:, 0] * x).sum((1, 2)) / total, (image[:, 0] * y).sum((1, 2)) / total
@@ -40,16 +40,16 @@ def centre_of_mass(image):
 def test_shifts_stay_within_their_share_of_the_side():
     spot = torch.zeros(200, 1, 48, 48)
     spot[:, :, 22:26, 22:26] = 255
-    x, y = centre_of_mass(run(spot, shift=0.125))
+    x, y = center_of_mass(run(spot, shift=0.125))
     assert ((x - 23.5).abs() <= 6 + 1e-3).all()
     assert (x - 23.5).abs().max() > 5  # the range is used
     assert (y - 23.5).abs().max() > 5
 
 
-def test_rotation_keeps_the_distance_from_the_centre_and_turns_at_most_as_far_as_told():
+def test_rotation_keeps_the_distance_from_the_center_and_turns_at_most_as_far_as_told():
     spot = torch.zeros(200, 1, 48, 48)
-    spot[:, :, 22:26, 40:44] = 255  # 18 pixels to the right of the centre
-    x, y = centre_of_mass(run(spot, rotation=20))
+    spot[:, :, 22:26, 40:44] = 255  # 18 pixels to the right of the center
+    x, y = center_of_mass(run(spot, rotation=20))
     radius = ((x - 23.5) ** 2 + (y - 23.5) ** 2).sqrt()
     assert torch.allclose(radius, torch.full_like(radius, 18.0), atol=0.2)
     angles = torch.rad2deg(torch.atan2(y - 23.5, x - 23.5))
