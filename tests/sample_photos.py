@@ -64,7 +64,7 @@ def main() -> None:
             hang(picture, skin(draw_face(emotion, np.random.default_rng(seed), side)), left, top)
         save(name, picture)
 
-    fallen = wall(640, 480)  # a face on its side, which the detector does not find
+    fallen = wall(640, 480)  # a face on its side
     turned = np.rot90(skin(draw_face("happy", np.random.default_rng(6), 300)), 3)
     hang(fallen, np.ascontiguousarray(turned), 170, 90)
     save("fallen-portrait.jpg", fallen)

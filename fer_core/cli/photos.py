@@ -62,7 +62,7 @@ def _photo_text(record: dict[str, Any]) -> str:
 
     faces = [
         ("not sure, perhaps " if face["abstained"] else "")
-        + f"{face['label']} {max(face['probabilities'].values()):.0%}"
+        + f"{face['label']} {max(face['probabilities'].values()):.0%} (detector {face['score']:.0%})"
         for face in record["faces"]
     ]
     numbered = [f"{number} {face}" for number, face in enumerate(faces, start=1)] if len(faces) > 1 else faces

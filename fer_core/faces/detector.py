@@ -27,6 +27,9 @@ THRESHOLD: Final = 0.6
 UPRIGHT_SCORE: Final = 0.9
 """A face with a lower score may be turned: YuNet finds half of the turned faces, with upright landmarks and a lower score."""
 
+DOUBTFUL_SCORE: Final = 0.8
+"""A prediction for a face with a lower score is "not sure", because it may not be a face; measured in ``docs/benchmarks.md``."""
+
 _FINE = 4  # the longest side for small faces is four times as long
 _LARGEST_ENLARGEMENT = 4.0  # a face of 48 pixels is enlarged to 192
 _LONGEST_STRIP = 4096  # pixels; the longest side of a panorama during detection
@@ -54,6 +57,11 @@ class Face:
     landmarks: npt.NDArray[np.float32]
     """(5, 2), x and y, read-only: the person's right eye (left in the image), left eye, nose tip,
     right mouth corner, left mouth corner."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the score is so low that this may not be a face."""
+        return self.score < DOUBTFUL_SCORE
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -31,7 +31,7 @@ class LiveFace:
         box: left, top, width, height in pixels of the frame.
         label: name of the predicted class after smoothing and hysteresis.
         probability: smoothed probability of that class.
-        abstained: whether that probability is below the threshold, so the prediction is "not sure".
+        abstained: whether the prediction is "not sure": that probability is below the threshold, or the face is doubtful.
         probabilities: (C,), smoothed and corrected by the neutral baseline, if there is one.
         raw_probabilities: (C,), of this frame alone; equal to Upload's for the same frame and box.
         crop: uint8 (48, 48), input of the network.
@@ -270,7 +270,7 @@ class LiveProcessor:
             box=face.box,
             label=classifier.classes[label],
             probability=float(probabilities[label]),
-            abstained=bool(probabilities[label] < threshold),
+            abstained=bool(probabilities[label] < threshold) or face.is_doubtful,
             probabilities=probabilities,
             raw_probabilities=softmax(classifier.adjust(logits), classifier.temperature),
             crop=crop,

@@ -41,7 +41,14 @@ def predict_squares(
     probabilities = classifier.probabilities(crops)
     sources = faces if faces is not None else [None] * len(squares)
     return tuple(
-        FacePrediction(square, crop, classifier.classes, row, bool(row.max() < classifier.abstain_below), face)
+        FacePrediction(
+            square,
+            crop,
+            classifier.classes,
+            row,
+            bool(row.max() < classifier.abstain_below or (face and face.is_doubtful)),
+            face,
+        )
         for square, crop, row, face in zip(squares, crops, probabilities, sources, strict=True)
     )
 

@@ -31,7 +31,7 @@ class FacePrediction:
     probabilities: npt.NDArray[np.float32]
     """float32 (C,), sums to 1."""
     abstained: bool
-    """Whether the highest probability is below the model's threshold, so that the prediction is "not sure"."""
+    """Whether the prediction is "not sure": its probability is below the model's threshold, or the detector doubts the face."""
     face: Face | None = None
     """The detected face; None for a box marked by hand."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.charts import probability_bars
+from fer_core.faces.detector import DOUBTFUL_SCORE
 from fer_core.formatting import percent
 from fer_core.images import enlarge
 from fer_core.photos import FacePrediction
@@ -42,6 +43,8 @@ def show_face(face: FacePrediction, number: int, model: Model) -> None:
     if face.abstained:
         title = f"Face {number + 1}: not sure"
         words = f"The top class, {face.label}, has {percent(face.probability, 0)}; below {percent(threshold, 0)} this model abstains."
+        if face.face and face.face.is_doubtful:
+            words = f"The face detector is only {percent(face.face.score, 0)} confident that this is a face; below {percent(DOUBTFUL_SCORE, 0)} the prediction is not sure."
     else:
         title = f"Face {number + 1}: {face.label}, {percent(face.probability, 0)}"
         words = ""
@@ -67,7 +70,7 @@ def words_of(face: FacePrediction) -> str:
 def no_face() -> None:
     """Say that the detector found no face."""
     st.info(
-        "No face was detected in this photo. Faces should be upright, frontal and not too small. You can also mark one "
+        "No face was detected in this photo. Faces should be frontal and not too small. You can also mark one "
         "yourself below.",
         icon=":material/search_off:",
     )

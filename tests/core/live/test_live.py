@@ -172,6 +172,12 @@ def test_settings_change_from_the_next_frame_on(classifier):
     assert found.number == 1  # nothing was forgotten
 
 
+@pytest.mark.parametrize(("score", "abstained"), [(0.76, True), (0.94, False)])
+def test_a_face_that_the_detector_doubts_is_not_sure(classifier, score, abstained):
+    processor = LiveProcessor(classifier, FakeDetector([face(20, 30, score=score)]), LiveConfig(abstain_below=0.0))
+    assert processor.process(frame(), 0).faces[0].abstained is abstained
+
+
 def test_another_model_takes_over_and_faces_keep_their_numbers(classifier, tmp_path):
     other = Classifier.load(untrained_checkpoint(tmp_path / "other.safetensors", seed=5))
     processor = LiveProcessor(classifier, FakeDetector([face(20, 30)]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -277,3 +278,12 @@ def test_all_sixty_photographs_go_through_and_nearly_all_show_a_face(photos, det
     assert len(results) == 60
     assert [result.error for result in results] == [None] * 60
     assert sum(len(result.faces) >= 1 for result in results) >= 57
+
+
+@pytest.mark.parametrize(("score", "abstained"), [(0.76, True), (0.79, True), (0.81, False), (0.94, False)])
+def test_a_face_that_the_detector_doubts_is_not_sure(detector, classifier, score, abstained):
+    info = CheckpointInfo.parse({**classifier.info.to_dict(), "abstain_below": 0.0})
+    (found,) = detector.detect(scene(ONE))
+    face = replace(found, score=score)
+    (prediction,) = predict_squares(scene(ONE), [crop_box(face)], Classifier(classifier.model, info), [face])
+    assert prediction.abstained is abstained

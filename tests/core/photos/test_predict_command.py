@@ -72,6 +72,7 @@ def test_text_for_people_has_one_line_for_each_photograph(capsys, folder, checkp
     assert "text file" in text
     assert two.split(": ")[1].startswith("1 ")
     assert ", 2 " in two
+    assert two.count("(detector ") == 2
     assert wall.endswith("no face found")
 
 
