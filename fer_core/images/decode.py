@@ -22,6 +22,7 @@ from fer_core.preprocess import to_face
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_JPEG_END: Final = b"\xff\xd9"
 _BACKGROUND: Final = (128, 128, 128)  # the background behind transparent pixels
 
 
@@ -113,12 +114,42 @@ def read_photo(source: str | Path | bytes, name: str | None = None, limits: Limi
         data, name = _read(path, limits), name or path.name
     limits.check_bytes(len(data))
     refuse_other_files(data)
+    try:
+        return _read_photo(data, name or "", limits)
+    except UnreadableImage:
+        whole = _complete_jpeg(data, limits)
+        if whole is None:
+            raise
+    photo = _read_photo(whole, name or "", limits)
+    return Photo(photo.rgb, (*photo.notes, "the end of the file is missing, but no pixels"))
+
+
+def _read_photo(data: bytes, name: str, limits: Limits) -> Photo:
     with _opened(data, limits) as image:
-        notes = _describe(image, name or "")
+        notes = _describe(image, name)
         upright, turned = _load_upright(image, limits)
         rgb = _to_rgb(upright)
     rgb.setflags(write=False)
     return Photo(rgb, notes + turned)
+
+
+def _complete_jpeg(data: bytes, limits: Limits) -> bytes | None:
+    """Return a JPEG with the end marker it lacks, or None if pixels are missing too, or it is damaged in another way.
+
+    A decoder replaces missing pixels without an error. They are missing if what follows the data changes the pixels.
+    """
+    if jpeg_size(data) is None:
+        return None
+    begun = data.removesuffix(b"\xff")
+    try:
+        pixels = []
+        for filler in (b"", b"\x55" * 64, b"\xaa" * 64):
+            with _opened(begun + filler + _JPEG_END, limits) as image:
+                pixels.append(np.asarray(image.convert("RGB")))
+    except UnreadableImage:
+        return None
+    same = all(np.array_equal(pixels[0], other) for other in pixels[1:])
+    return begun + _JPEG_END if same else None
 
 
 def decode_face(data: bytes, limits: Limits = FACE_LIMITS) -> npt.NDArray[np.uint8]:
@@ -133,7 +164,7 @@ def decode_face(data: bytes, limits: Limits = FACE_LIMITS) -> npt.NDArray[np.uin
     size = jpeg_size(data)
     # A whole JPEG is what FER2013 is made of: OpenCV decodes it three times as fast as Pillow. Some of its versions
     # decode truncated ones to a half-gray face; those go to Pillow, which rejects them.
-    if size is not None and data.endswith(b"\xff\xd9"):
+    if size is not None and data.endswith(_JPEG_END):
         limits.check_size(*size)
         return to_face(_decode_whole_jpeg(data))
     refuse_other_files(data)
@@ -269,10 +300,8 @@ def _to_rgb(image: Image) -> npt.NDArray[np.uint8]:
 
 
 def _to_gray_or_color(image: Image) -> npt.NDArray[np.generic]:
-    """(H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, as :func:`to_face` takes it."""
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode in ("I", "F"):
+    """(H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, as :func:`to_face` takes it."""
+    if image.mode == "F" or image.mode.startswith("I"):
         return _deep_to_8_bit(np.asarray(image))
     if image.mode not in ("L", "RGB", "RGBA"):
         image = image.convert("RGBA" if _is_transparent(image) else "L" if image.mode == "1" else "RGB")
@@ -285,6 +314,18 @@ def _deep_to_8_bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     top = float(numbers.max())
     if values.dtype.kind == "f" and top <= 1:
         numbers = numbers * 255
-    elif values.dtype == np.uint16 or top > 255:
-        numbers = numbers / (257 if top <= 65535 else top / 255)
+    elif values.dtype.itemsize == 2 or top > 255:
+        numbers = numbers / (_full_scale(values, top) / 255)
     return np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
+
+
+def _full_scale(values: npt.NDArray[np.generic], top: float) -> float:
+    """Return the value that is white: that of a sensor of 10, 12 or 14 bits if the image uses no more, else of 16 bits.
+
+    Sensors store their values in the low bits. Values of 8 bits scaled to 16 are multiples of 257; such an image is only dark.
+    """
+    if top > 65535:
+        return top
+    if top <= 255 or not (np.asarray(values, dtype=np.int64) % 257).any():
+        return 65535
+    return next(white for white in (1023, 4095, 16383, 65535) if top <= white)

@@ -145,6 +145,7 @@ def test_the_fallen_portrait_is_read_upright(open_page):
     ).run()
     check(app)
     assert "Face 1: happy" in words(app)
+    assert "Face detector: 91% confident." in words(app)
 
 
 def test_the_map_is_tested_when_asked(open_page):

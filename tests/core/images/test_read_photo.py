@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from fer_core.errors import ImageError
-from fer_core.images import PHOTO_LIMITS, read_photo
+from fer_core.images import PHOTO_LIMITS, decode_face, read_photo
 from fer_core.images.formats import FORMATS, webp_size
 from tests.source_factory import encode
 
@@ -263,3 +263,35 @@ def test_a_file_of_too_many_bytes_is_refused_without_reading_it_all(tmp_path):
     for source in (path, path.read_bytes()):
         with pytest.raises(ImageError, match="larger than the 1 MB"):
             read_photo(source, limits=small)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sensors_of_fewer_bits_in_a_16_bit_file_are_scaled_by_their_range(bits, kind):
+    white = 2**bits - 1
+    ramp = np.rint(np.linspace(0, white, 96 * 128)).astype(np.uint16).reshape(96, 128)
+    data = pillow_bytes(Image.fromarray(ramp), kind)
+    assert np.array_equal(read_photo(data).rgb[..., 0], np.rint(ramp / (white / 255)).astype(np.uint8))
+    assert np.abs(decode_face(data).mean() - 127.5) < 1
+
+
+def test_a_dark_image_of_8_bits_scaled_to_16_stays_dark():
+    dark = RNG.integers(0, 15, (96, 128)).astype(np.uint8)
+    photo = read_photo(pillow_bytes(Image.fromarray(dark.astype(np.uint16) * 257), "PNG"))
+    assert np.array_equal(photo.rgb[..., 0], dark)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_that_lacks_only_its_end_is_read_with_a_note(missing):
+    data = encode(BLOCKS, "JPEG")
+    photo = read_photo(data[:-missing])
+    assert np.array_equal(photo.rgb, read_photo(data).rgb)
+    assert photo.notes == ("the end of the file is missing, but no pixels",)
+    with pytest.raises(ImageError):
+        decode_face(data[:-missing])
+
+
+@pytest.mark.parametrize("missing", [8, 20, 200])
+def test_a_jpeg_that_lacks_pixels_is_refused(missing):
+    with pytest.raises(ImageError, match="truncated"):
+        read_photo(encode(RNG.integers(0, 256, (96, 128, 3)).astype(np.uint8), "JPEG")[:-missing])
