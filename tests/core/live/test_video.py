@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import itertools
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from fer_core.inference import Classifier
 from fer_core.live import LiveProcessor
 from fer_core.live import video as module
 from fer_core.live.video import annotate_video, read_timeline
+from tests.core.live.media.clips import frames_of, rows_of, times_of
 from tests.core.live.test_live import FakeDetector, face
 from tests.factories import untrained_checkpoint
 
@@ -60,21 +60,6 @@ def make_video(
         for s in filter(None, (stream, audio)):
             container.mux(s.encode(None))
     return path
-
-
-def frames_of(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def times_of(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [frame.time for frame in container.decode(video=0)]
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_video_gives_an_annotated_copy_and_a_row_for_each_face(tmp_path, classifier, processor):
