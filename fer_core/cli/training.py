@@ -42,7 +42,7 @@ def train(
     drop_blank: Annotated[bool | None, setting("drop_blank", "--drop-blank")] = None,
     use_marks: Annotated[bool | None, setting("use_marks", "--use-marks")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
-    resume: Annotated[str | None, typer.Option(help="Resume this run.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Resume this run; with --data if its data was moved.")] = None,
     run: Annotated[str | None, typer.Option(help="Train in this existing run directory.", hidden=True)] = None,
     as_json: JsonOption = False,
     *,
@@ -53,19 +53,21 @@ def train(
     from fer_core.training.runs import open_run
 
     existing = dataset = None
+    moved_to: str | None = None
     given = {
         "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from,
         "evaluate_test": evaluate_test, "drop_duplicates": drop_duplicates, "drop_blank": drop_blank, "use_marks": use_marks,
     }  # fmt: skip
     overrides = {key: value for key, value in given.items() if value is not None}
     if resume or run:
+        moved_to = str(overrides.pop("data")) if resume and "data" in overrides else None
         if overrides or settings or preset or faces.given:
-            raise ConfigError("A run keeps its settings: use --resume or --run without other settings.")
+            raise ConfigError("A run keeps its settings: use --resume or --run without other settings but --data.")
         existing = open_run(resume or run or "", workspace())
         config = existing.config
     else:
         config, dataset = _new_training(preset, _parse_settings(settings or [], overrides), faces)
-    result = _train_with_progress(config, name, existing, resume is not None, dataset)
+    result = _train_with_progress(config, name, existing, resume is not None, dataset, moved_to)
     emit(result.to_dict(), as_json, _train_summary(result))
 
 
@@ -115,7 +117,7 @@ def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str,
 
 
 def _train_with_progress(
-    config: TrainConfig, name: str | None, run: Any, resuming: bool, dataset: FaceDataset | None
+    config: TrainConfig, name: str | None, run: Any, resuming: bool, dataset: FaceDataset | None, data: str | None
 ) -> Any:
     """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
     from fer_core.errors import RunError
@@ -125,7 +127,7 @@ def _train_with_progress(
     if run is not None and resuming and run.state not in RESUMABLE:
         raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
     with _training_hooks() as hooks:
-        return train(config, name=name, run=run, dataset=dataset, hooks=hooks, workspace=workspace())
+        return train(config, name=name, run=run, data=data, dataset=dataset, hooks=hooks, workspace=workspace())
 
 
 @contextmanager

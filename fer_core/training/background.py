@@ -33,6 +33,7 @@ def resume(run: Run, workspace: Workspace) -> Run:
     state = run.state
     if state not in RESUMABLE:
         raise RunError(f"The run '{run.label.name}' is {state}; only a stopped, failed or lost run can be resumed.")
-    status = Status(epoch=run.status.epoch, epochs=run.config.epochs)
+    before = run.status
+    status = Status(epoch=before.epoch, epochs=run.config.epochs, previous=before.state)
     run.start(["train", "--run", str(run.path)], workspace, status)
     return run

@@ -32,11 +32,13 @@ class RunWriter:
     """Writes every file of one run except ``config.json`` and ``label.json``; the process holds the run's lock."""
 
     def __init__(self, run: Run, config: TrainConfig) -> None:
+        """Create the writer; nothing is written before :meth:`start` or :meth:`fail`."""
         self.run = run
         self.status = Status(state="running", epochs=config.epochs, heartbeat=time.time())
+        self._before = run.status
+        self._started = False
         self._last_write = 0.0
         self._last_checkpoint = -math.inf
-        self.write_status(force=True)
 
     def write_status(self, force: bool = False, **changes: Any) -> None:
         """Change fields of the status and write it, at most twice a second unless ``force`` is set."""
@@ -47,7 +49,17 @@ class RunWriter:
             self._last_write = now
 
     def fail(self, message: str, state: str = "failed") -> None:
-        """Record why the run ended, if the disk allows; otherwise its free lock marks the run as lost."""
+        """Record why the run ended, if the disk allows; otherwise its free lock marks the run as lost.
+
+        A run that could not be resumed keeps the state it had, with the reason beside it.
+        """
+        if not self._started and (self.run.path / "last.ckpt").exists():
+            if self._before.state == "starting":
+                state = self._before.previous or "failed"
+                restored = self._before.model_copy(update={"state": state, "previous": None, "error": message})
+                with contextlib.suppress(FerError, OSError):
+                    self.run.write_status(restored)
+            return
         with contextlib.suppress(FerError, OSError):
             self.write_status(force=True, state=state, error=message)
         with contextlib.suppress(FerError, OSError):
@@ -69,8 +81,8 @@ class RunWriter:
         for line in record.log_lines():
             self.log(line)
 
-    def restore(self, training: Training, notes: Sequence[str]) -> None:
-        """Restore a training from ``last.ckpt`` if it exists, and rewrite metrics and log to match it.
+    def start(self, training: Training, notes: Sequence[str]) -> None:
+        """Restore a training from ``last.ckpt`` if it exists, rewrite metrics and log to match it, and set the state.
 
         Args:
             training: a new training with the run's settings.
@@ -80,7 +92,11 @@ class RunWriter:
             RunError: the checkpoint is damaged, from a newer version, or belongs to other data or classes.
         """
         if (self.run.path / "last.ckpt").exists():
-            self._load(training)
+            self._load(training)  # raises before anything is written
+        self._started = True
+        self.write_status(force=True)
+        if training.config.data != self.run.config.data:
+            self.run.move_data(training.config.data)
         self._rewrite(training.records(), notes)
 
     def checkpoint(self, training: Training, force: bool = True) -> None:

@@ -37,7 +37,8 @@ from pydantic import Field, ValidationError
 
 from fer_core.config import Config, TrainConfig
 from fer_core.errors import BusyError, ConfigError, RunError
-from fer_core.jobs import ACTIVE, Job, JobState, JobStatus, held
+from fer_core.jobs import ACTIVE, Job, JobState, JobStatus, WrittenState, held
+from fer_core.resources import asset
 from fer_core.workspace import Workspace, make_directory, write_json
 
 SCHEMA = 1
@@ -58,6 +59,7 @@ class Status(JobStatus):
     learning_rate: float | None = None
     train_loss: float | None = Field(None, description="Mean over the running epoch so far.")
     train_accuracy: float | None = None
+    previous: WrittenState | None = Field(None, description="The state before an attempt to resume.")
 
 
 class OutputRecord(Config):
@@ -179,6 +181,11 @@ class Run(Job):
             return {}
         return found if isinstance(found, dict) else {}
 
+    def move_data(self, data: str) -> None:
+        """Record that the run's data is now at ``data``."""
+        config = self.config.model_copy(update={"data": data})
+        write_json(self.path / "config.json", {"schema_version": SCHEMA, "config": config.to_dict()})
+
     def best(self) -> EpochRecord | None:
         """Return the record of the best epoch, whose weights are in ``best.safetensors``."""
         return best_record(self.records())
@@ -224,8 +231,30 @@ def create_run(config: TrainConfig, name: str | None = None, *, workspace: Works
     run = Run(path)
     run.write_status(Status(heartbeat=time.time(), epochs=config.epochs))
     # Written last: without it, the directory is not a run yet.
-    write_json(path / "config.json", {"schema_version": SCHEMA, "config": config.to_dict()})
+    write_json(path / "config.json", {"schema_version": SCHEMA, "config": with_absolute_paths(config).to_dict()})
     return run
+
+
+def absolute_source(source: str) -> str:
+    """Return the absolute path of a data source or model, so that a run finds it from any folder.
+
+    Names that are not existing paths (``synthetic``, shipped models, runs) are returned unchanged.
+    """
+    path = Path(source).expanduser()
+    is_name = path.name == source and path.suffix != ".safetensors"
+    shipped = is_name and asset("models", f"{source}.safetensors").is_file()
+    return source if shipped or source.partition(":")[0] == "synthetic" or not path.exists() else str(path.absolute())
+
+
+def with_absolute_paths(config: TrainConfig) -> TrainConfig:
+    """Return the settings with absolute paths of data, votes and models."""
+    changes: dict[str, Any] = {"data": absolute_source(config.data)}
+    if config.votes is not None:
+        changes["votes"] = absolute_source(config.votes)
+    if config.init_from is not None:
+        changes["init_from"] = absolute_source(config.init_from)
+    changes["teachers"] = tuple(map(absolute_source, config.teachers))
+    return config.model_copy(update=changes)
 
 
 def open_run(run: str | Path, workspace: Workspace) -> Run:

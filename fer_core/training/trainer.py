@@ -20,7 +20,17 @@ from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.outputs import make_outputs
 from fer_core.training.pretrained import initial_weights, load_teachers
 from fer_core.training.run_writer import RunWriter
-from fer_core.training.runs import EpochRecord, Run, Status, best_record, create_run, only_training, refuse_if_busy
+from fer_core.training.runs import (
+    EpochRecord,
+    Run,
+    Status,
+    absolute_source,
+    best_record,
+    create_run,
+    only_training,
+    refuse_if_busy,
+    with_absolute_paths,
+)
 from fer_core.training.step.distillation import ViewCache
 from fer_core.workspace import Workspace, script_workspace
 
@@ -108,6 +118,7 @@ def train(
     *,
     name: str | None = None,
     run: Run | None = None,
+    data: str | None = None,
     dataset: FaceDataset | None = None,
     workspace: Workspace | None = None,
     hooks: Hooks | None = None,
@@ -119,6 +130,7 @@ def train(
         config: the settings; an existing run keeps its own.
         name: the name of the run.
         run: a run from :func:`fer_core.training.runs.create_run` to train or resume; None creates one.
+        data: where the data of ``run`` is now, if it was moved; its fingerprint must be the same.
         dataset: the faces, if they are already loaded; otherwise ``config.data`` is loaded. Its class map becomes part
             of a new run's settings.
         workspace: where to write; None uses :func:`script_workspace`.
@@ -137,23 +149,20 @@ def train(
         refuse_if_busy(workspace)
         if dataset is not None:
             config = TrainConfig.parse({**config.to_dict(), "truth": dataset.truth, "class_map": dataset.class_map})
+        config = with_absolute_paths(config)
         prepared = _prepare(
             config, dataset, workspace, hooks, threads=0, views=views
         )  # raises before anything is written
         run = create_run(config, name, workspace=workspace)
     else:
-        config = run.config
+        config = run.config if data is None else run.config.model_copy(update={"data": absolute_source(data)})
         prepared = None
     with only_training(workspace, run, f"The run '{run.label.name}'"):
         writer = RunWriter(run, config)
         try:
-            return _train(
-                run,
-                config,
-                prepared or _prepare(config, dataset, workspace, hooks, _threads_before(run), views),
-                writer,
-                hooks,
-            )
+            prepared = prepared or _prepare(config, dataset, workspace, hooks, _threads_before(run), views)
+            writer.start(prepared.training, prepared.notes)
+            return _train(run, config, prepared, writer, hooks)
         except FerError as error:
             writer.fail(str(error))
             raise
@@ -243,7 +252,6 @@ def _threads_before(run: Run) -> int:
 def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter, hooks: Hooks) -> TrainResult:
     dataset, training = prepared.dataset, prepared.training
     compute, split = training.compute, training.split
-    writer.restore(training, prepared.notes)
     environment = {
         **compute.to_dict(),
         "versions": library_versions(),

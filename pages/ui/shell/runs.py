@@ -184,6 +184,8 @@ def explain_state(run: Run, state: State) -> str | None:
             f"The run has {kept}; resume continues from there."
         )
     if state == "stopped":
+        if status.error:
+            return f"{plain(status.error)} The run has {kept}; resume continues from there."
         return f"Stopped on request with {kept}. Resume continues exactly where it stopped."
     if state == "damaged":
         try:

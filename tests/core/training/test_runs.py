@@ -79,8 +79,8 @@ def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_comes
     [
         (b"", "damaged"),
         (b"{", "damaged"),
-        (b"[]", "another form"),
-        (b'{"config": 3, "schema_version": 1}', "another form"),
+        (b"[]", "different structure"),
+        (b'{"config": 3, "schema_version": 1}', "different structure"),
         (json.dumps({"schema_version": 99, "config": {}}).encode(), "newer"),
         (json.dumps({"schema_version": 1, "config": {"epochs": 0}}).encode(), "epochs"),
     ],

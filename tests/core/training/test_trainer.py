@@ -22,7 +22,7 @@ from fer_core.evaluation import Predictions
 from fer_core.inference import Classifier, load_checkpoint, read_info
 from fer_core.training import Hooks, background, list_runs, train
 from fer_core.training.run_writer import RunWriter
-from fer_core.training.runs import create_run, open_run
+from fer_core.training.runs import Status, create_run, open_run
 from fer_core.training.trainer import _prepare
 from fer_core.workspace import Workspace
 from tests.factories import make_dataset, tiny_config, untrained_checkpoint
@@ -199,6 +199,41 @@ def test_other_data_under_the_same_name_cannot_be_resumed(workspace):
     stopped = train(tiny_config(), dataset=make_dataset(), hooks=Hooks(should_stop=stop_after(2)))
     with pytest.raises(RunError, match="has changed since the run"):
         train(tiny_config(), run=stopped.run, dataset=make_dataset(seed=1))
+
+
+def test_a_failed_attempt_to_resume_leaves_the_run_as_it_was(workspace):
+    stopped = train(tiny_config(), dataset=make_dataset(), hooks=Hooks(should_stop=stop_after(2))).run
+    before = {path.name: path.read_bytes() for path in stopped.path.iterdir()}
+    with pytest.raises(RunError, match="has changed since the run"):
+        train(tiny_config(), run=stopped, dataset=make_dataset(seed=1))
+    assert {path.name: path.read_bytes() for path in stopped.path.iterdir()} == before
+    stopped.write_status(
+        Status(state="starting", epochs=3, previous="stopped", heartbeat=time.time())
+    )  # as a page does
+    with pytest.raises(RunError):
+        train(tiny_config(), run=stopped, dataset=make_dataset(seed=1))
+    assert stopped.state == "stopped"
+    assert "has changed since the run" in str(stopped.status.error)
+    assert train(tiny_config(), run=stopped, dataset=make_dataset()).state == "finished"
+    assert stopped.status.error is None
+
+
+def test_a_run_remembers_absolute_paths_and_resumes_with_moved_data(workspace, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    faces = make_dataset()
+    for index, (image, label, split) in enumerate(zip(faces.images, faces.labels, faces.split, strict=True)):
+        folder = tmp_path / "faces" / split / faces.classes[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index}.png")
+    stopped = train(tiny_config(data="faces"), hooks=Hooks(should_stop=stop_after(2))).run
+    assert stopped.config.data == str(tmp_path / "faces")
+    (tmp_path / "faces").rename(tmp_path / "moved")
+    assert main(["train", "--resume", stopped.id]) == 2
+    assert stopped.state == "stopped"
+    assert main(["train", "--resume", stopped.id, "--data", "moved"]) == 0
+    assert (stopped.state, stopped.config.data) == ("finished", str(tmp_path / "moved"))
+    assert main(["train", "--resume", stopped.id, "--data", "moved", "--epochs", "9"]) == 2
+    assert "keeps its settings" in capsys.readouterr().err
 
 
 def test_a_damaged_resume_file_is_refused_with_what_to_do(workspace):
