@@ -27,6 +27,9 @@ THRESHOLD: Final = 0.6
 UPRIGHT_SCORE: Final = 0.9
 """A face with a lower score may be turned: YuNet finds half of the turned faces, with upright landmarks and a lower score."""
 
+LIVE_UPRIGHT_SCORE: Final = 0.87
+"""The same bound for live use, where the search for turned faces costs frames; no upright portrait had a lower score."""
+
 DOUBTFUL_SCORE: Final = 0.8
 """A prediction for a face with a lower score is "not sure", because it may not be a face; measured in ``docs/benchmarks.md``."""
 
@@ -37,6 +40,7 @@ _SMALLEST_SIDE = 10  # pixels after scaling; YuNet finds no smaller face
 _SMALLEST_INPUT = 64  # pixels; OpenCV 4.10 reports false faces if the coarsest feature map (stride 32) has a single row
 _TURNED_SIDE = 64  # pixels; longest side of a face while its surroundings are searched turned
 _TURNED_REACH = 0.75  # the surroundings reach this far from the face's center, in units of its longest side
+_TURNED_INPUT = 128  # pixels; the fixed input of that search: OpenCV rebuilds a network whenever its input size changes
 _TURNED_MARGIN = 0.02  # a turned face must have a score higher by this than the upright one
 _TURNED_SCORE = 0.8  # lowest score of a turned face; at THRESHOLD, three more searches would find more false faces
 _NMS_IOU = 0.3
@@ -96,7 +100,9 @@ class FaceDetector:
             raise ValueError(f"longest_side must be in 64…{_LONGEST_STRIP} and threshold in 0…1.")
         self.longest_side = longest_side
         self.threshold = threshold
-        self._net = _load(Path(weights or asset(YUNET)), threshold)
+        path = Path(weights or asset(YUNET))
+        self._net = _load(path, threshold)
+        self._small_net = _load(path, threshold, _TURNED_INPUT)
         self._lock = threading.Lock()
 
     def detect(self, image: npt.NDArray[np.generic], fast: bool = False) -> tuple[Face, ...]:
@@ -126,7 +132,7 @@ class FaceDetector:
         if not fast and fine > scale * 1.5:
             found += self._search(pixels, fine)
         faces = _suppress(found)
-        doubtful = [face for face in faces if face.score < UPRIGHT_SCORE]
+        doubtful = [face for face in faces if face.score < (LIVE_UPRIGHT_SCORE if fast else UPRIGHT_SCORE)]
         if fast:
             doubtful = sorted(doubtful, key=lambda face: face.box[2] * face.box[3])[-1:]
         elif not faces:
@@ -147,10 +153,12 @@ class FaceDetector:
         reach = _TURNED_REACH * side
         left, top = max(0, int(x - reach)), max(0, int(y - reach))
         part = image[top : int(y + reach) + 1, left : int(x + reach) + 1]
-        coarse = min(_LARGEST_ENLARGEMENT, _TURNED_SIDE / side)
+        small = _resize(part, min(_LARGEST_ENLARGEMENT, _TURNED_SIDE / side))  # once, before it is turned
+        factors = part.shape[1] / small.shape[1], part.shape[0] / small.shape[0]
         best, best_turns = face, 0
         for turns in (1, 2, 3):
-            found = [_shift(other, left, top) for other in self._search_turned(part, coarse, (turns,))]
+            turned = self._search_turned(small, 1.0, (turns,), small=True)
+            found = [_moved(other, factors, (left, top)) for other in turned]
             better = _better(face, found)
             if better and better.score > best.score:
                 best, best_turns = better, turns
@@ -159,14 +167,14 @@ class FaceDetector:
         return face
 
     def _search_turned(
-        self, image: npt.NDArray[np.uint8], scale: float, all_turns: tuple[int, ...] = (1, 2, 3)
+        self, image: npt.NDArray[np.uint8], scale: float, all_turns: tuple[int, ...] = (1, 2, 3), small: bool = False
     ) -> list[Face]:
         """Return the faces found in the image turned by these quarter turns, in coordinates of the image."""
         height, width = image.shape[:2]
         return [
             _turn_back(face, turns, width, height)
             for turns in all_turns
-            for face in self._search(np.ascontiguousarray(np.rot90(image, turns)), scale)
+            for face in self._search(np.ascontiguousarray(np.rot90(image, turns)), scale, small)
             if face.score >= _TURNED_SCORE
         ]
 
@@ -176,22 +184,25 @@ class FaceDetector:
         scale = self.longest_side / min(longest, 3 * shortest)
         return min(scale, _LARGEST_ENLARGEMENT, _LONGEST_STRIP / longest)
 
-    def _search(self, image: npt.NDArray[np.uint8], scale: float) -> list[Face]:
+    def _search(self, image: npt.NDArray[np.uint8], scale: float, small: bool = False) -> list[Face]:
+        """Return the faces at one scale; ``small`` uses the network of fixed size, which the scaled image must fit."""
         import cv2
 
         height, width = image.shape[:2]
-        size = max(1, round(width * scale)), max(1, round(height * scale))
+        resized = _resize(image, scale)
+        size = resized.shape[1], resized.shape[0]
         if min(size) < _SMALLEST_SIDE:
             return []
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        resized = image if size == (width, height) else cv2.resize(image, size, interpolation=method)
         bgr = cv2.cvtColor(resized, cv2.COLOR_GRAY2BGR if resized.ndim == 2 else cv2.COLOR_RGB2BGR)
-        right, below = (max(0, _SMALLEST_INPUT - side) for side in size)
+        right, below = (max(0, (_TURNED_INPUT if small else _SMALLEST_INPUT) - side) for side in size)
         if right or below:
             bgr = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT)
         with self._lock:
-            self._net.setInputSize((bgr.shape[1], bgr.shape[0]))
-            _, rows = self._net.detect(bgr)
+            if small:
+                _, rows = self._small_net.detect(bgr)
+            else:
+                self._net.setInputSize((bgr.shape[1], bgr.shape[0]))
+                _, rows = self._net.detect(bgr)
         if rows is None:
             return []
         # Each axis was rounded to whole pixels separately, so each has its own inverse factor.
@@ -235,11 +246,24 @@ def _turn_back(face: Face, turns: int, width: int, height: int) -> Face:
     return _face(row, face.score)
 
 
-def _shift(face: Face, x: int, y: int) -> Face:
-    """Return the face moved by whole pixels."""
+def _moved(face: Face, factors: tuple[float, float], offset: tuple[int, int]) -> Face:
+    """Return the face scaled by the factors of both axes, then moved by whole pixels."""
     left, top, width, height = face.box
-    row = np.vstack([(left + x, top + y), (width, height), face.landmarks.astype(np.float64) + np.array([x, y])])
-    return _face(row, face.score)
+    scale, move = np.array(factors), np.array(offset)
+    points = np.vstack([(left, top), face.landmarks.astype(np.float64)]) * scale + move
+    return _face(np.vstack([points[0], np.array([width, height]) * scale, points[1:]]), face.score)
+
+
+def _resize(image: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
+    """Return the image scaled to whole pixels."""
+    import cv2
+
+    height, width = image.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (width, height):
+        return image
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
 
 
 def _is_sane(row: npt.NDArray[np.float64], score: float, width: int, height: int) -> bool:
@@ -279,7 +303,7 @@ def _as_image(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(array)
 
 
-def _load(path: Path, threshold: float) -> Any:
+def _load(path: Path, threshold: float, side: int = LONGEST_SIDE) -> Any:
     import cv2
 
     try:
@@ -297,7 +321,7 @@ def _load(path: Path, threshold: float) -> Any:
     # Loaded from memory, so that the verified bytes are the ones in use, and the path may contain any character.
     with _quiet_opencv():
         return cv2.FaceDetectorYN.create(
-            "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), (320, 320), threshold, _NMS_IOU, 5000
+            "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), (side, side), threshold, _NMS_IOU, 5000
         )
 
 
