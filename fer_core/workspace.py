@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from fer_core.errors import WorkspaceError
 from fer_core.resources import checkout
@@ -117,6 +118,27 @@ def make_directory(path: Path) -> Path:
     return path
 
 
+_WRITE_ADVICE: Final[dict[int, str]] = {
+    errno.ENOSPC: "Free some space and try again.",
+    errno.EDQUOT: "Free some space and try again.",
+    errno.EFBIG: "The file is too large for this disk; choose a folder on another one.",
+    errno.EACCES: "Choose a folder you may write to.",
+    errno.EPERM: "Choose a folder you may write to.",
+    errno.EROFS: "Choose a folder you may write to.",
+    errno.ENOENT: "Choose an existing folder.",
+    errno.ENOTDIR: "Choose an existing folder.",
+    errno.EISDIR: "Choose a file name, not a folder.",
+    errno.ENAMETOOLONG: "Choose a shorter file name.",
+    errno.EIO: "Check the disk, or choose a folder on another one.",
+}
+"""What to do about an error of the file system, by its number."""
+
+
+def write_advice(error: BaseException) -> str | None:
+    """Return what to do about a failure to write; None if the error does not come from the file system."""
+    return _WRITE_ADVICE.get(getattr(error, "errno", None) or 0)
+
+
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file next to ``path`` that replaces it when the block ends without an error.
@@ -135,10 +157,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise WorkspaceError(
-            f"{path} cannot be written ({error.strerror or error}). "
-            "Free some space, or choose another folder with FER_HOME."
-        ) from error
+        advice = write_advice(error) or "Choose another folder with FER_HOME."
+        raise WorkspaceError(f"{path} cannot be written ({error.strerror or error}). {advice}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -34,9 +34,12 @@ def predict(
     from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
-    from fer_core.photos import find_photos, predict_document, predict_paths
+    from fer_core.photos import look_for_photos, predict_document, predict_paths
 
-    files = find_photos(paths)
+    found = look_for_photos(paths)
+    files = found.files
+    for sentence in found.notes:
+        note(f"warning: {sentence}")
     name = model or default_model()
     classifier, detector = (
         Classifier.load(name, workspace=workspace(), sensitivity=sensitivity, threads=1),
@@ -44,11 +47,12 @@ def predict(
     )
     export_behind(classifier, workspace())
     with progress("Photographs") as on_progress:
-        results = predict_paths(paths, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
+        results = predict_paths(files, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
         document = predict_document(results, name, classifier)
     records = document["photos"]
     done = {record["file"] for record in records}
     document["skipped"] = skipped = [file for file in map(valid_utf8, files) if file not in done]
+    document["not_read"] = [{"file": one.name, "reason": one.reason} for one in found.skipped]
     if skipped:
         note(f"{len(skipped)} of {len(files)} photos were already in {csv} and were skipped.")
     emit(document, as_json, "\n".join(_photo_text(record) for record in records))

@@ -20,6 +20,8 @@ SkipReason = Literal[
     "linked folders that contain the folder itself",
     "special files (pipes, sockets or devices)",
     "links in the archive",
+    "files without a file extension",
+    "files that are not images",
     "special files in the archive",
 ]
 """Why a file or folder is not read, in the plural, for :func:`describe_skipped`."""

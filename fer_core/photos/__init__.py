@@ -5,7 +5,9 @@ result = predict_image(photo, FaceDetector(), Classifier.load("compact"))
 """
 
 from fer_core.photos.predict import (
+    FoundPhotos,
     find_photos,
+    look_for_photos,
     predict_file,
     predict_image,
     predict_paths,
@@ -15,8 +17,10 @@ from fer_core.photos.result import FacePrediction, PhotoResult, predict_document
 
 __all__ = [
     "FacePrediction",
+    "FoundPhotos",
     "PhotoResult",
     "find_photos",
+    "look_for_photos",
     "predict_document",
     "predict_file",
     "predict_image",

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_core.errors import FerError, ImageError
+from fer_core.errors import DataError, FerError, ImageError
 from fer_core.faces.crop import Square, crop_box, crop_squares
 from fer_core.faces.detector import Face, FaceDetector
 from fer_core.formatting import display_safe, valid_utf8
 from fer_core.images import PHOTO_SUFFIXES, Photo, read_photo
+from fer_core.images.walk import Skipped, SkipReason, describe_skipped, walk_folder
 from fer_core.inference import Classifier
 from fer_core.photos.result import FacePrediction, PhotoResult
 from fer_core.photos.table import ResultTable
+
+_MOST_FILES: Final = 5_000_000  # in one folder
 
 
 def predict_squares(
@@ -132,24 +137,56 @@ def _predict_files(
             yield result
 
 
-def find_photos(paths: Iterable[str | Path]) -> list[Path]:
-    """List the files in ``paths``, each once: files as given, and from folders and subfolders, sorted, the files with
-    an image file extension (:data:`fer_core.images.PHOTO_SUFFIXES`), without hidden ones.
+@dataclass(frozen=True)
+class FoundPhotos:
+    """The photos in files and folders.
+
+    Attributes:
+        files: the photos, each once.
+        skipped: everything else in the folders, by its path, with the reason.
+    """
+
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each reason, with the number and the first names."""
+        return describe_skipped(self.skipped)
+
+
+def look_for_photos(paths: Iterable[str | Path]) -> FoundPhotos:
+    """Find the files as given, and from folders and subfolders, sorted, those with an image file extension.
+
+    The extensions are :data:`fer_core.images.PHOTO_SUFFIXES`. Hidden files are skipped. Linked folders are read once.
 
     Raises:
         ImageError: a path does not exist, a folder cannot be read, or there is no image at all.
     """
     given = [Path(path) for path in paths]
     found: dict[str, Path] = {}
+    skipped: list[Skipped] = []
     for path in given:
         if not _exists(path):
             raise ImageError(f"There is no file or folder '{display_safe(path)}'. Give photos, or folders of photos.")
-        for file in _walk(path) if path.is_dir() else [path]:
+        for file in _walk(path, skipped) if path.is_dir() else [path]:
             found.setdefault(os.path.abspath(file), file)
     if not found:
         places = ", ".join(f"'{display_safe(path)}'" for path in given) or "nothing"
-        raise ImageError(f"There is no image in {places}; expected {', '.join(sorted(PHOTO_SUFFIXES))}.")
-    return list(found.values())
+        others = " ".join(describe_skipped(skipped))
+        raise ImageError(
+            f"There is no image in {places}; expected {', '.join(sorted(PHOTO_SUFFIXES))}. {others}".strip()
+        )
+    return FoundPhotos(tuple(found.values()), tuple(skipped))
+
+
+def find_photos(paths: Iterable[str | Path]) -> list[Path]:
+    """Return the files of :func:`look_for_photos`.
+
+    Raises:
+        ImageError: as :func:`look_for_photos`.
+    """
+    return list(look_for_photos(paths).files)
 
 
 def _exists(path: Path) -> bool:
@@ -159,13 +196,20 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        place = display_safe(error.filename or folder)
-        raise ImageError(f"The folder '{place}' cannot be read ({error.strerror}).") from error
-
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
-                yield Path(place, name)
+def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
+    """Yield the photos in a folder, and add everything else to ``skipped``."""
+    try:
+        walked = walk_folder(folder, _MOST_FILES)
+    except DataError as error:
+        raise ImageError(str(error)) from error
+    linked = [one.name for one in walked.skipped if one.reason == "links to files outside the folder"]
+    skipped += [
+        Skipped(valid_utf8(folder / one.name), one.reason) for one in walked.skipped if one.name not in set(linked)
+    ]
+    for name in [*walked.files, *linked]:
+        suffix = Path(name).suffix.lower()
+        if suffix in PHOTO_SUFFIXES:
+            yield folder / name
+        else:
+            reason: SkipReason = "files that are not images" if suffix else "files without a file extension"
+            skipped.append(Skipped(valid_utf8(folder / name), reason))

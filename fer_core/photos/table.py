@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Final, Self
 
 from fer_core.errors import ImageError, WorkspaceError
 from fer_core.formatting import csv_cell, from_csv_cell
-from fer_core.workspace import atomic_write
+from fer_core.workspace import atomic_write, write_advice
 
 if TYPE_CHECKING:
     from fer_core.photos.result import FacePrediction, PhotoResult
@@ -184,8 +184,8 @@ class ResultTable:
         cause = error if isinstance(error, OSError) else error.__cause__
         reason = getattr(cause, "strerror", None) or str(error)
         return WorkspaceError(
-            f"The table '{self.path}' cannot be written ({reason}). Its content is unchanged; "
-            "free some space or choose another name, and start again to continue."
+            f"The table '{self.path}' cannot be written ({reason}). The photos it contains are kept. "
+            f"{write_advice(cause) if cause else ''} Start again to continue."
         )
 
     @staticmethod

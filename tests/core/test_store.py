@@ -269,7 +269,7 @@ def test_the_limit_comes_from_the_environment(monkeypatch, workspace):
     monkeypatch.setenv("FER_CACHE_LIMIT", "2MB")
     assert Store(workspace).limit == 2_000_000
     monkeypatch.setenv("FER_CACHE_LIMIT", "plenty")
-    with pytest.raises(ConfigError, match=r"FER_CACHE_LIMIT must be a size .* 'plenty' is none"):
+    with pytest.raises(ConfigError, match=r"FER_CACHE_LIMIT must be a size .* got 'plenty'"):
         Store(workspace)
 
 

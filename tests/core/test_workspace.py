@@ -123,6 +123,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         make_directory(tmp_path / "file" / "below")
 
 
+def test_the_disk_is_blamed_only_when_it_is_full(tmp_path):
+    with (
+        pytest.raises(WorkspaceError, match="Choose a folder you may write to") as caught,
+        atomic_write(tmp_path / "x"),
+    ):
+        raise PermissionError(13, "Permission denied")
+    assert "space" not in str(caught.value)
+
+
 def test_a_full_disk_is_said_in_a_sentence(tmp_path):
     with pytest.raises(WorkspaceError, match=r"No space left.*Free some space"), atomic_write(tmp_path / "x"):
         raise OSError(28, "No space left on device")

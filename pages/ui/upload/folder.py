@@ -12,7 +12,7 @@ import streamlit as st
 
 from fer_core.faces import FaceDetector
 from fer_core.formatting import CSV_ENCODING, pasted_path
-from fer_core.photos import find_photos, predict_paths
+from fer_core.photos import look_for_photos, predict_paths
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background, discard
 from pages.ui.shell.formatting import plain
@@ -32,9 +32,12 @@ def folder(model: Model) -> None:
     if not typed:
         return
     path = Path(typed)
-    files = find_photos([path])
+    found = look_for_photos([path])
+    files = found.files
     table = _table_of(path, model)
     st.markdown(f"**{len(files):,}** photo{'s' if len(files) != 1 else ''} in {plain(path)}")
+    for sentence in found.notes:
+        st.caption(plain(sentence))
     kept = table.is_file()
     if kept and st.button("Delete earlier results", icon=":material/delete:", type="tertiary"):
         discard("folder")
@@ -46,7 +49,7 @@ def folder(model: Model) -> None:
 
         def task(report: Report, stop: Stop) -> bool:
             for _ in predict_paths(
-                [path],
+                files,
                 FaceDetector(),
                 classifier,
                 csv=table,

@@ -4,16 +4,19 @@ import csv
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_core.classes import ClassList
+from fer_core.cli import main
 from fer_core.errors import ImageError
 from fer_core.faces import Square, crop_box, crop_face, square_around
 from fer_core.images import read_photo
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.photos import find_photos, predict_file, predict_image, predict_paths, predict_squares
+from fer_core.photos import find_photos, look_for_photos, predict_file, predict_image, predict_paths, predict_squares
 from tests.core.faces.conftest import encode, scene
 
 SEVEN = ClassList.fer2013()
@@ -131,6 +134,33 @@ def test_folders_are_searched_to_the_bottom_in_order_without_hidden_files(tmp_pa
         path.write_bytes(b"")
     found = [str(path.relative_to(tmp_path)) for path in find_photos([tmp_path])]
     assert found == ["a.png", "d.svg", "b/10.jpg", "b/2.JPG", "b/c/x.webp"]
+
+
+def test_what_a_folder_prediction_passes_over_is_counted_and_named_and_linked_folders_are_read_once(tmp_path, capsys):
+    folder, elsewhere = tmp_path / "album", tmp_path / "elsewhere"
+    for path in (folder / "a.png", elsewhere / "b.png", elsewhere / "c.png"):
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(scene(ONE)).save(path)
+    for name in ("notes.txt", "IMG_0001", ".hidden.png", "film.mp4"):
+        (folder / name).write_bytes(b"x")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "again").symlink_to(elsewhere)
+    (folder / "loop").symlink_to(folder)
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (folder / "one.png").symlink_to(elsewhere / "c.png")
+    found = look_for_photos([folder])
+    names = [str(path.relative_to(folder)) for path in found.files]
+    assert sorted(names) == sorted(["a.png", "again/b.png", "again/c.png", "one.png"])
+    assert {(one.reason, Path(one.name).name) for one in found.skipped} == {
+        ("files that are not images", "notes.txt"), ("files that are not images", "film.mp4"),
+        ("files without a file extension", "IMG_0001"), ("hidden files", ".hidden.png"),
+        ("links to nowhere", "gone.png"), ("linked folders that were already read", "linked"),
+        ("linked folders that were already read", "loop"),
+    }  # fmt: skip
+    assert main(["predict", str(folder), "--model", "seed", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "warning: Not read: 2 files that are not images" in said.err
+    assert len(json.loads(said.out)["not_read"]) == 7
 
 
 def test_each_file_is_taken_once_and_a_file_given_by_name_whatever_its_ending(tmp_path):

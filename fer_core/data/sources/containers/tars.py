@@ -20,6 +20,7 @@ from fer_core.data.parsed import UnreadableFile
 from fer_core.data.sources.containers import base
 from fer_core.errors import DataError
 from fer_core.images.walk import Skipped
+from fer_core.workspace import write_advice
 
 COMPRESSION_ERRORS: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, OSError, ValueError)
 """Exceptions raised when decompressing a damaged file (bz2 raises OSError)."""
@@ -180,7 +181,7 @@ def _decompress(path: Path, stream: IO[bytes], target: IO[bytes]) -> None:
         except OSError as error:
             raise DataError(
                 f"{path.name} cannot be unpacked into the temporary folder {tempfile.gettempdir()} "
-                f"({error.strerror or error}). Free some space, or unpack it and give the folder."
+                f"({error.strerror or error}). {write_advice(error) or ''} Or unpack it and give the folder."
             ) from error
     target.seek(0)
 
