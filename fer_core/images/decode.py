@@ -34,6 +34,8 @@ class Limits:
     max_pixels: int
     max_side: int
     min_side: int = 1
+    max_reduced_pixels: int = 0
+    """JPEG files with more than ``max_pixels`` but no more than this are decoded reduced."""
 
     def check_bytes(self, count: int) -> None:
         """Raise an error if a file of ``count`` bytes is too large.
@@ -65,8 +67,10 @@ class Limits:
         )
 
 
-PHOTO_LIMITS: Final = Limits(max_bytes=200 * 2**20, max_pixels=80_000_000, max_side=65_500)
-"""For photos; those of phones have 12 to 50 million pixels."""
+PHOTO_LIMITS: Final = Limits(
+    max_bytes=200 * 2**20, max_pixels=80_000_000, max_side=65_500, max_reduced_pixels=250_000_000
+)
+"""For photos; those of phones have 12 to 200 million pixels, the largest of which are decoded reduced."""
 FACE_LIMITS: Final = Limits(max_bytes=64 * 2**20, max_pixels=50_000_000, max_side=16_384, min_side=8)
 """For images of a data set, one face each; below eight pixels nothing of a face is left."""
 
@@ -114,6 +118,9 @@ def read_photo(source: str | Path | bytes, name: str | None = None, limits: Limi
         data, name = _read(path, limits), name or path.name
     limits.check_bytes(len(data))
     refuse_other_files(data)
+    size = jpeg_size(data)
+    if size is not None and limits.max_pixels < size[0] * size[1] <= limits.max_reduced_pixels:
+        return _read_reduced(data, size, limits)
     try:
         return _read_photo(data, name or "", limits)
     except UnreadableImage:
@@ -131,6 +138,24 @@ def _read_photo(data: bytes, name: str, limits: Limits) -> Photo:
         rgb = _to_rgb(upright)
     rgb.setflags(write=False)
     return Photo(rgb, notes + turned)
+
+
+def _read_reduced(data: bytes, size: tuple[int, int], limits: Limits) -> Photo:
+    """Decode a large JPEG at a half, a quarter or an eighth of its size, without decoding all pixels first."""
+    import cv2
+
+    width, height = size
+    reductions = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+    factor = next((f for f in reductions if width * height <= limits.max_pixels * f**2), max(reductions))
+    limits.check_size(width // factor, height // factor)
+    # OpenCV decodes a truncated JPEG to a half-gray image without an error.
+    whole = data.rstrip(b"\0").endswith(_JPEG_END)
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), reductions[factor]) if whole else None
+    if bgr is None:
+        raise UnreadableImage("is damaged or truncated")
+    rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    rgb.setflags(write=False)
+    return Photo(rgb, (f"decoded at 1/{factor} of its {width:,}×{height:,} pixels",))
 
 
 def _complete_jpeg(data: bytes, limits: Limits) -> bytes | None:

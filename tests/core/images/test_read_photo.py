@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from fer_core.errors import ImageError
-from fer_core.images import PHOTO_LIMITS, decode_face, read_photo
+from fer_core.errors import ImageError, UnreadableImage
+from fer_core.images import PHOTO_LIMITS, Limits, decode_face, read_photo
 from fer_core.images.formats import FORMATS, webp_size
 from tests.source_factory import encode
 
@@ -295,3 +295,32 @@ def test_a_jpeg_that_lacks_only_its_end_is_read_with_a_note(missing):
 def test_a_jpeg_that_lacks_pixels_is_refused(missing):
     with pytest.raises(ImageError, match="truncated"):
         read_photo(encode(RNG.integers(0, 256, (96, 128, 3)).astype(np.uint8), "JPEG")[:-missing])
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_with_too_many_pixels_is_decoded_reduced_and_upright(orientation):
+    ramp = np.tile(np.linspace(0, 255, 400, dtype=np.uint8), (200, 1))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(np.stack([ramp, 255 - ramp, ramp], axis=2)).save(file, "JPEG", quality=95, exif=exif)
+    limits = Limits(max_bytes=10**6, max_pixels=10_000, max_side=1000, max_reduced_pixels=100_000)
+    photo = read_photo(file.getvalue(), limits=limits)
+    whole = read_photo(file.getvalue())
+    assert (photo.width, photo.height) == (whole.width // 4, whole.height // 4)
+    assert photo.notes == ("decoded at 1/4 of its 400×200 pixels",)
+    reduced = np.asarray(Image.fromarray(whole.rgb).reduce(4)).astype(int)
+    assert np.abs(photo.rgb.astype(int) - reduced).mean() < 2
+    with pytest.raises(UnreadableImage, match="damaged or truncated"):
+        read_photo(file.getvalue()[:-200], limits=limits)
+    with pytest.raises(UnreadableImage, match="reduce it first"):
+        read_photo(file.getvalue(), limits=Limits(10**6, 10_000, 1000, max_reduced_pixels=50_000))
+
+
+@pytest.mark.slow
+def test_a_photo_of_108_megapixels_is_read():
+    import cv2
+
+    photo = read_photo(cv2.imencode(".jpg", np.full((9000, 12_000), 90, np.uint8))[1].tobytes())
+    assert (photo.width, photo.height) == (6000, 4500)
+    assert int(photo.rgb[100, 100, 0]) == pytest.approx(90, abs=1)
