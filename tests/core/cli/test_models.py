@@ -71,7 +71,7 @@ def test_a_model_without_a_prior_has_no_sensitivity(source, tmp_path, capsys):
     plain = str(untrained_checkpoint(tmp_path / "plain.safetensors", labels=NAMES))
     assert main(["evaluate", plain, "--data", source, "--sensitivity", "0.5"]) == 2
     message = capsys.readouterr().err
-    assert "how frequent each class was in its training" in message
+    assert "how frequent each class was in training" in message
     assert "Traceback" not in message
 
 

@@ -105,7 +105,7 @@ def test_other_classes_have_a_family_of_their_own(workspace):
 
 
 def test_a_stop_ends_the_whole_and_the_next_call_goes_on(workspace):
-    with pytest.raises(TrainingError, match="Teacher, timed ended as stopped"):
+    with pytest.raises(TrainingError, match="Teacher, timed was stopped"):
         family(workspace, Hooks(should_stop=lambda: True))
     assert [run.state for run in list_runs(workspace)] == ["stopped"]
     stopped = list_runs(workspace)[0].id

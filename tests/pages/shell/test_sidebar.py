@@ -62,4 +62,4 @@ def test_a_full_disk_is_told_of_until_there_is_room_again(open_page, workspace, 
 def test_a_limit_that_is_no_size_is_a_sentence_in_the_sidebar(open_page, monkeypatch):
     monkeypatch.setenv("FER_CACHE_LIMIT", "plenty")
     app = open_page(errors=1)
-    assert "'plenty' is none" in app.sidebar.error[0].value
+    assert "got 'plenty'" in app.sidebar.error[0].value
