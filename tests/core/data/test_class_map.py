@@ -54,10 +54,10 @@ def test_a_map_that_changes_nothing_is_no_map():
         ([("a", ["happy"]), ("b", ["joy"])], [], "'happy' is merged twice"),
         ([("a", ["happy"])], ["happy"], "both merged and dropped"),
         ([("neutral", ["happy"])], [], "A class 'neutral' already exists"),
-        ([("Neutral", ["happy"])], [], "but for case"),
+        ([("Neutral", ["happy"])], [], "only in case"),
         ([("all", SEVEN)], [], "Only one class, 'all'"),
         ([], SEVEN[1:], "Only one class, 'angry'"),
-        ([(" ", ["happy"])], [], "empty name"),
+        ([(" ", ["happy"])], [], "name is empty"),
         ([("x" * 200, ["happy"])], [], "200 characters"),
     ],
 )

@@ -148,7 +148,7 @@ def test_compact_stays_within_what_a_webcam_can_afford():
 @pytest.mark.parametrize("name", NAMES)
 def test_cards_and_log_say_what_a_reader_needs(name):
     text = card(name)
-    for word in ("Use.", "Data and protocol.", "Recipe.", "Figures", "Calibration.", "Known failures.", "License."):
+    for word in ("Use.", "Data and protocol.", "Recipe.", "Metrics", "Calibration.", "Known failures.", "License."):
         assert word in text
     assert "python -m fer_core train" in text
     assert f"`{name}`" in (PROJECT_ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
