@@ -202,10 +202,9 @@ def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
         walked = walk_folder(folder, _MOST_FILES)
     except DataError as error:
         raise ImageError(str(error)) from error
-    linked = [one.name for one in walked.skipped if one.reason == "links to files outside the folder"]
-    skipped += [
-        Skipped(valid_utf8(folder / one.name), one.reason) for one in walked.skipped if one.name not in set(linked)
-    ]
+    outside: SkipReason = "links to files outside the folder"  # refused in data sets, but photos may be anywhere
+    linked = [one.name for one in walked.skipped if one.reason == outside]
+    skipped += [Skipped(valid_utf8(folder / one.name), one.reason) for one in walked.skipped if one.reason != outside]
     for name in [*walked.files, *linked]:
         suffix = Path(name).suffix.lower()
         if suffix in PHOTO_SUFFIXES:

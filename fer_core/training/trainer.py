@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,7 +31,7 @@ from fer_core.training.runs import (
     with_absolute_paths,
 )
 from fer_core.training.step.distillation import ViewCache
-from fer_core.workspace import Workspace, script_workspace
+from fer_core.workspace import Workspace, script_workspace, write_advice
 
 
 @dataclass(frozen=True)
@@ -170,9 +169,8 @@ def train(
             writer.fail("Interrupted from the keyboard; at most the current epoch is lost.", state="stopped")
             raise
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            advice = "Free some space, then resume the run." if full else "Fix the cause, then resume the run."
-            message = f"Writing to the run failed ({error.strerror or error}). {advice}"
+            advice = write_advice(error) or "Fix the cause."
+            message = f"Writing to the run failed ({error.strerror or error}). {advice} Then resume the run."
             writer.fail(message)
             raise TrainingError(message) from error
         except BaseException as error:
