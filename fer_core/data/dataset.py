@@ -133,6 +133,11 @@ class FaceDataset:
         """Return the counts as text: ``train 28,709 · valid 3,589 · test 3,589``."""
         return " · ".join(f"{s} {n:,}" for s, n in self.counts().items())
 
+    def class_counts(self) -> dict[str, int]:
+        """Return the number of faces of each class."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return {name: int(n) for name, n in zip(self.classes, counts, strict=True)}
+
     def per_class(self) -> dict[str, dict[str, int]]:
         """Return the number of faces of each class, by split."""
         tables = {s: np.bincount(self.labels[self.split == s], minlength=len(self.classes)) for s in SPLITS}

@@ -106,7 +106,6 @@ def _data() -> None:
     dataset = cache.dataset(source)
     st.markdown(f"**{plain(source_name(source))}**, {len(dataset):,} faces")
     st.caption(dataset.counts_text())
-    counts = {name: int((dataset.labels == index).sum()) for index, name in enumerate(dataset.classes)}
-    figure = class_shares(counts, dataset.classes, title="")
+    figure = class_shares(dataset.class_counts(), dataset.classes, title="")
     chart(figure, key="overview-shares", height=_HEIGHT, alt="Share of each class")
     st.page_link("pages/data.py", label="Explore the faces", icon=":material/arrow_forward:")
