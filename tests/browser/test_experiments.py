@@ -26,7 +26,7 @@ def test_an_experiment_is_predicted_run_explained_kept_and_run_again(server, pag
     verdict = page.get_by_text(re.compile("^(As you predicted|You predicted)"))
     verdict.wait_for(timeout=240_000)
     page.locator(".js-plotly-plot").nth(1).wait_for()
-    page.get_by_text(f"python -m fer_core experiment {experiment.name}").wait_for()
+    page.get_by_text(f"fer-lab experiment {experiment.name}").wait_for()
     said = page.get_by_test_id("stMain").inner_text()
     assert said.count("%") >= 2  # the paragraph speaks in the run's own numbers
 

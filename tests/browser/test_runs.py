@@ -97,7 +97,7 @@ def test_a_report_is_made_with_notes_and_opens_without_a_network(own, workspace_
     reader.goto(path.as_uri())
     reader.get_by_text("Typed by the teacher.").wait_for()
     headings = " ".join(reader.locator("h2").all_inner_texts()).lower()
-    for part in ("model", "training", "confusion", "saliency", "filters", "mathematics", "honesty", "environment"):
+    for part in ("model", "training", "confusion", "saliency", "filters", "mathematics", "caveats", "environment"):
         assert part in headings, (part, headings)
     assert [url for url in asked if url != path.as_uri() and leaves(url)] == []
     pictures = reader.locator("img").evaluate_all("all => all.map((e) => e.naturalWidth)")

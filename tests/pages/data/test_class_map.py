@@ -204,7 +204,7 @@ def test_classes_that_the_data_lack_count_or_are_masked(open_page, monkeypatch):
     untrained_checkpoint(run.path / "best.safetensors")
     write_json(Workspace.default().app_state, {"model": run.id})
     app = open_page("evaluate")
-    assert "left out: 24 grumpy" in words(app)
+    assert "lacks are excluded: 24 grumpy" in words(app)
     assert len(app.selectbox(key="cell-predicted").options) == 7
     app.segmented_control(key="evaluate-extra").set_value("mask").run()
     check(app)

@@ -58,9 +58,9 @@ def test_an_undone_marking_is_forgotten_also_from_the_middle():
     marking = MarkingState()
     marking.remember(["a", "b"])
     marking.remember(["c"])
-    marking.forget(["a"])
+    marking.drop_undone(["a"])
     assert (marking.last, marking.round) == (["c"], 3)
-    marking.forget(["c"])
+    marking.drop_undone(["c"])
     assert marking.last == ["b"]
-    marking.forget(["b"])
+    marking.drop_undone(["b"])
     assert marking.last == []
