@@ -3,11 +3,11 @@
 import streamlit as st
 
 from pages.ui.shell.errors import error_boundary
-from pages.ui.shell.navigation import UploadWay, require_app
+from pages.ui.shell.navigation import UploadSource, require_app
 from pages.ui.upload.analysis import photographs
 from pages.ui.upload.folder import folder
+from pages.ui.upload.source import choose_sensitivity, choose_source, model_or_none
 from pages.ui.upload.video import video
-from pages.ui.upload.ways import choose_sensitivity, choose_way, model_or_none
 
 require_app()
 st.title("Upload")
@@ -16,7 +16,7 @@ st.write(
     "the map."
 )
 
-way = choose_way()
+source = choose_source()
 model = None
 with error_boundary("loading the model"):
     model = model_or_none()
@@ -25,11 +25,11 @@ with error_boundary("loading the model"):
 
 if model is None:
     pass
-elif way == UploadWay.FOLDER:
+elif source == UploadSource.FOLDER:
     with error_boundary("processing the folder"):
         folder(model)
-elif way == UploadWay.VIDEO:
+elif source == UploadSource.VIDEO:
     with error_boundary("processing the video"):
         video(model)
 else:
-    photographs(way, model)
+    photographs(source, model)

@@ -17,7 +17,7 @@ _ROWS: Final = {
 
 
 def agreement_bars(agreement: RaterAgreement, title: str) -> go.Figure:
-    """Plot the agreement with a randomly chosen person: four bars with 95% intervals, the model on top."""
+    """Plot the agreement with a random rater: four bars with 95% intervals, the model on top."""
     import plotly.graph_objects as go
 
     names = list(_ROWS.values())
@@ -48,7 +48,7 @@ def agreement_bars(agreement: RaterAgreement, title: str) -> go.Figure:
     figure.update_layout(
         title={"text": title},
         margin=margins(name_margin(names), 8, 16, 44),
-        xaxis={"title": {"text": "Agreement with a randomly chosen person"}, "tickformat": ".0%", "range": [0, 1]},
+        xaxis={"title": {"text": "Agreement with a random rater"}, "tickformat": ".0%", "range": [0, 1]},
         yaxis={"type": "category", "categoryorder": "array", "categoryarray": names, "autorange": "reversed"},
     )
     return figure

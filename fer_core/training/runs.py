@@ -181,6 +181,14 @@ class Run(Job):
             return {}
         return found if isinstance(found, dict) else {}
 
+    def evaluation(self, split: str) -> dict[str, Any] | None:
+        """Return the record of ``evaluation-<split>.json``; None if it is missing or damaged."""
+        try:
+            found = json.loads((self.path / f"evaluation-{split}.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
     def move_data(self, data: str) -> None:
         """Record that the run's data is now at ``data``."""
         config = self.config.model_copy(update={"data": data})

@@ -67,7 +67,7 @@ def test_the_figures_and_every_wall_are_those_of_the_audit(open_page, found):
     assert metric(app, "Duplicates") == str(exact.duplicates) == "2"
     assert metric(app, "Conflicting groups") == "1"
     assert groups(app) == [[141, 1]]
-    assert sorted(groups(view(app, "copies"))) == [[1, 141], [2, 9]]
+    assert sorted(groups(view(app, "duplicates"))) == [[1, 141], [2, 9]]
     assert groups(view(app, "conflicts")) == [[2, 9]]
     assert groups(view(app, "blanks")) == [[20]]
     assert "138 of 140 training faces remain" in words(view(app, "clean"))
@@ -85,7 +85,7 @@ def test_moving_the_threshold_shows_other_pairs(open_page, found):
 def test_a_clean_set_is_called_clean_in_every_view(open_page):
     app = open_page("audit")
     assert metric(app, "Duplicates") == "0"
-    for name in ("leaks", "copies", "conflicts", "blanks"):
+    for name in ("leaks", "duplicates", "conflicts", "blanks"):
         assert view(app, name).success, name
     assert "No marks yet" in words(view(app, "marks"))
     view(app, "balance")

@@ -95,5 +95,5 @@ def test_an_address_asks_for_a_way_into_upload(open_page, asked, way):
     app.query_params["way"] = asked
     app.switch_page("pages/upload.py").run()
     check(app)
-    control = app.segmented_control(key="upload-way")
+    control = app.segmented_control(key="upload-source")
     assert control.formatted_values[0].endswith(f" {way}")

@@ -30,7 +30,7 @@ def test_the_usage_notice_names_whom_it_must_not_judge(open_page):
 def test_the_agreement_with_people_comes_from_the_model_card(open_page):
     found = card_agreement("compact-people", 0.5)
     text = words(open_page())
-    assert f"agrees with a randomly chosen person {percent(found.model)} of the time" in text
+    assert f"agrees with a random rater {percent(found.model)} of the time" in text
     assert f"another person does {percent(found.person)}" in text
 
 

@@ -10,12 +10,12 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-import pages.ui.upload.cover
+import pages.ui.upload.occlusion
 import pages.ui.upload.photo_cache
 from fer_core.resources import asset
 from fer_core.workspace import Workspace
-from pages.ui.shell.navigation import UploadWay
-from pages.ui.upload.ways import SAMPLES
+from pages.ui.shell.navigation import UploadSource
+from pages.ui.upload.source import SAMPLES
 from tests.pages.conftest import check, wait_for_work, words
 from tests.run_factory import make_run
 from tests.source_factory import heic
@@ -194,8 +194,8 @@ def patch_number(app, field):
 
 def test_covering_draws_and_computes_nothing_until_it_is_unfolded(open_page, monkeypatch):
     asked = []
-    real = pages.ui.upload.cover.occlude
-    monkeypatch.setattr("pages.ui.upload.cover.occlude", lambda *a: asked.append(a) or real(*a))
+    real = pages.ui.upload.occlusion.occlude
+    monkeypatch.setattr("pages.ui.upload.occlusion.occlude", lambda *a: asked.append(a) or real(*a))
     app = open_page("upload")
     assert not asked
     assert not app.number_input
@@ -254,7 +254,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
     (tmp_path / "b.jpg").write_bytes(picture(320, 240, "JPEG"))
     (tmp_path / "c.jpg").write_text("no picture")
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
+    app.segmented_control(key="upload-source").set_value(UploadSource.FOLDER).run()
     app.text_input(key="folder-path").input(str(tmp_path)).run()
     click(app, "Detect faces")
     finish(app, "folder")
@@ -265,7 +265,7 @@ def test_a_folder_becomes_a_table(open_page, tmp_path):
 
 def test_a_folder_that_is_not_there_is_refused_in_a_sentence(open_page, tmp_path):
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
+    app.segmented_control(key="upload-source").set_value(UploadSource.FOLDER).run()
     app.text_input(key="folder-path").input(str(tmp_path / "nowhere")).run()
     check(app, errors=1)
     assert "nowhere" in app.error[0].value
@@ -317,7 +317,7 @@ def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value(UploadWay.VIDEO).run()
+    app.segmented_control(key="upload-source").set_value(UploadSource.VIDEO).run()
     app.text_input(key="video-path").input(str(path)).run()
     click(app, "Track faces")
     finish(app, "video")
@@ -332,7 +332,7 @@ def test_a_video_is_followed_and_its_timeline_drawn(open_page, tmp_path):
 def test_a_text_file_is_no_video(open_page, tmp_path):
     (tmp_path / "film.mp4").write_text("no film")
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value(UploadWay.VIDEO).run()
+    app.segmented_control(key="upload-source").set_value(UploadSource.VIDEO).run()
     app.text_input(key="video-path").input(str(tmp_path / "film.mp4")).run()
     click(app, "Track faces")
     wait_for_work(app, "video", 60)
@@ -368,7 +368,7 @@ def test_each_sensitivity_has_a_folder_table_of_its_own(open_page, tmp_path):
     folder.mkdir()
     (folder / "two.jpg").write_bytes((SAMPLE / "two-portraits.jpg").read_bytes())
     app = open_page("upload")
-    app.segmented_control(key="upload-way").set_value(UploadWay.FOLDER).run()
+    app.segmented_control(key="upload-source").set_value(UploadSource.FOLDER).run()
     for value in (0.25, 0.75):
         slider(app, "Sensitivity").set_value(value).run()
         app.text_input(key="folder-path").input(str(folder)).run()

@@ -97,7 +97,7 @@ def show_leaks(dataset: FaceDataset, found: ExactAudit) -> None:
         wall_of(review, shown, key=f"leak-{pair}-{page.start}")
 
 
-def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
+def show_duplicates(dataset: FaceDataset, found: ExactAudit) -> None:
     """Draw groups of exact duplicates, largest first."""
     with error_boundary("showing the duplicates"):
         order = np.argsort(found.groups, kind="stable")
@@ -107,7 +107,7 @@ def show_copies(dataset: FaceDataset, found: ExactAudit) -> None:
             st.success("The data have no duplicates.", icon=":material/check_circle:")
             return
         st.markdown(f"**{len(members):,} groups of exact duplicates**, largest first")
-        _group_wall(dataset, members, key="copies")
+        _group_wall(dataset, members, key="duplicates")
 
 
 def show_conflicts(dataset: FaceDataset, found: ExactAudit) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from fer_core import charts
 from fer_core.evaluation.audit import ExactAudit
 from fer_core.jobs import ACTIVE
-from pages.ui.audit.grids import show_blanks, show_conflicts, show_copies, show_leaks, show_near_duplicates
+from pages.ui.audit.grids import show_blanks, show_conflicts, show_duplicates, show_leaks, show_near_duplicates
 from pages.ui.audit.suspects import search_of, show_suspects
 from pages.ui.review.marking import marks_list
 from pages.ui.review.review import read_review
@@ -31,7 +31,7 @@ def show(dataset: FaceDataset, found: ExactAudit) -> None:
     """Draw the selected view; each reruns without the rest of the page."""
     views: dict[str, tuple[str, Callable[..., None]]] = {
         "leaks": ("Leaks", show_leaks),
-        "copies": ("Duplicates", show_copies),
+        "duplicates": ("Duplicates", show_duplicates),
         "conflicts": ("Conflicts", show_conflicts),
         "blanks": ("Blanks", show_blanks),
         "near": ("Near-duplicates", show_near_duplicates),

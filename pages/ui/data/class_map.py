@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import streamlit as st
 
 from fer_core.classes import MAX_NAME, ClassList
@@ -65,8 +64,7 @@ def arrange_classes(own: FaceDataset, mapped: FaceDataset) -> None:
 
 def _before_and_after(own: FaceDataset, mapped: FaceDataset) -> list[dict[str, Any]]:
     """Return a row per class of the source, in the order of the new classes; dropped classes come last."""
-    before = np.bincount(own.labels, minlength=len(own.classes))
-    after = np.bincount(mapped.labels, minlength=len(mapped.classes))
+    before, after = own.class_counts(), mapped.class_counts()
     target = own.classes if not mapped.class_map else mapped.classes
     sources = [(name,) for name in own.classes] if not mapped.class_map else [one.sources for one in mapped.class_map]
     rows: list[dict[str, Any]] = []
@@ -75,12 +73,12 @@ def _before_and_after(own: FaceDataset, mapped: FaceDataset) -> list[dict[str, A
         for name in names:
             position = own.classes.position(name)
             gone.discard(position)
-            rows.append(_row(own.classes[position], before[position], target[new], after[new]))
-    return rows + [_row(own.classes[i], before[i], "dropped", 0) for i in sorted(gone)]
+            rows.append(_row(own.classes[position], before[own.classes[position]], target[new], after[target[new]]))
+    return rows + [_row(own.classes[i], before[own.classes[i]], "dropped", 0) for i in sorted(gone)]
 
 
 def _row(source: str, before: int, target: str, after: int) -> dict[str, Any]:
-    return {"Original class": source, "Faces": int(before), "New class": target, "Faces in new class": int(after)}
+    return {"Original class": source, "Faces": before, "New class": target, "Faces in new class": after}
 
 
 def _merge(own: FaceDataset, mapped: FaceDataset, saved: SavedClassMap, key: str) -> None:
@@ -154,8 +152,10 @@ def _preview(own: FaceDataset, change: ClassMap | str | None) -> None:
     if isinstance(change, str):
         st.caption(f":material/error: {plain(change)}")
     elif change:
-        counts = np.bincount(own.labels, minlength=len(own.classes))
-        faces = {one.name: sum(int(counts[own.classes.position(name)]) for name in one.sources) for one in change}
+        counts = own.class_counts()
+        faces = {
+            one.name: sum(counts[own.classes[own.classes.position(name)]] for name in one.sources) for one in change
+        }
         after = " · ".join(f"{plain(name)} {n:,}" for name, n in faces.items())
         st.caption(f"Result: {len(change)} classes with {sum(faces.values()):,} of {len(own):,} faces: {after}")
 

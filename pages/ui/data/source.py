@@ -14,7 +14,7 @@ from pages.ui.shell.formatting import is_built_in
 from pages.ui.shell.session import state_of
 from pages.ui.shell.uploads import save_upload
 
-_WAYS: Final = {"built_in": "Built-in faces", "path": "On this machine", "upload": "Upload"}
+_SOURCES: Final = {"built_in": "Built-in faces", "path": "On this machine", "upload": "Upload"}
 
 
 def choose_source() -> None:
@@ -23,8 +23,8 @@ def choose_source() -> None:
     with st.container(border=True):
         way = st.segmented_control(
             "Source",
-            list(_WAYS),
-            format_func=_WAYS.__getitem__,
+            list(_SOURCES),
+            format_func=_SOURCES.__getitem__,
             default="built_in" if is_built_in(state_of(DataState).viewed) else "path",
             key="data-way",
         )

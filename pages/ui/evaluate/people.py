@@ -109,7 +109,7 @@ def people(subject: Subject) -> None:
 
 
 def _agreement(subject: Subject) -> None:
-    """Draw how often the model agrees with a randomly chosen person, and the faces where it does not."""
+    """Draw how often the model agrees with a random rater, and the faces where it does not."""
     rated, agreement = subject.report.rated, subject.report.agreement
     if rated is None or agreement is None:
         st.info("No face has five votes for expressions, so the agreement cannot be measured.", icon=":material/info:")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -87,13 +86,13 @@ def _most_confused(runs: list[Run]) -> None:
 def _confusion(run: Run) -> tuple[str, str, np.ndarray[Any, np.dtype[np.int64]], list[str]] | None:
     """Name, split, matrix and classes of a run's evaluation, on faces it was not trained on; None without one."""
     for split, name in (("test", "test"), ("honest", "never trained on"), ("valid", "validation")):
+        record = run.evaluation(split)
+        if record is None or (split == "valid" and summary(run).leaky):
+            continue
         try:
-            record = json.loads((run.path / f"evaluation-{split}.json").read_bytes())
             matrix = np.asarray(record["confusion"], np.int64)
             classes = list(map(str, record["per_class"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if split == "valid" and summary(run).leaky:
+        except (ValueError, KeyError, TypeError):
             continue
         if matrix.shape == (len(classes), len(classes)) and matrix.sum():
             return summary(run).name, name, matrix, classes

@@ -66,9 +66,9 @@ def _reliability() -> None:
     found = card_agreement(model, sensitivity) or card_agreement(model, info.sensitivity)
     if found is not None:
         st.caption(
-            f"**{plain(model)}**, the network for photos and the webcam, agrees with a randomly chosen person "
+            f"**{plain(model)}**, the network for photos and the webcam, agrees with a random rater "
             f"{percent(found.model)} of the time; another person does {percent(found.person)}.",
-            help=f"Measured on {found.n:,} faces of FER2013's {found.split} set, each labeled by ten people (FER+). The "
+            help=f"Measured on {found.n:,} faces of FER2013's {found.split} set, each labeled by ten people, its raters (FER+). The "
             f"model card, assets/models/{plain(model)}.md, has the details.",
         )
         return

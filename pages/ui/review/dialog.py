@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _QUICK = 6000  # training faces; features of more are computed on request
 _WAYS_WITHOUT_MODEL: Final = {"face": "Face", "pixels": "Pixels"}
-_WAYS: Final = {**_WAYS_WITHOUT_MODEL, "gradcam": "Grad-CAM"}
+_SOURCES: Final = {**_WAYS_WITHOUT_MODEL, "gradcam": "Grad-CAM"}
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -111,7 +111,7 @@ def face_dialog(
 def _picture(review: Review, index: int, model: str | None) -> None:
     dataset = review.dataset
     label = dataset.label_name(index)
-    way = one_of("Show", _WAYS if model else _WAYS_WITHOUT_MODEL, key="face-way")
+    way = one_of("Show", _SOURCES if model else _WAYS_WITHOUT_MODEL, key="face-way")
     picture, note = dataset.images[index], None
     if way == "gradcam" and model:
         from fer_core.explanation import explain
@@ -146,7 +146,7 @@ def _copies(dataset: FaceDataset, index: int) -> None:
         return
     tiles = [face_tile(dataset, i, f"{dataset.split[i]}: {dataset.label_name(int(i))}") for i in others[:12]]
     note = f"{len(others):,} images with the same pixels"
-    gallery([Group(tiles, "Duplicates", note)], key=f"copies-{index}", size=72)
+    gallery([Group(tiles, "Duplicates", note)], key=f"duplicates-{index}", size=72)
 
 
 def _neighbors(dataset: FaceDataset, index: int, model: str) -> None:

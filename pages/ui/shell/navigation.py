@@ -102,7 +102,7 @@ PAGES: Final[tuple[Page, ...]] = (
 )
 
 
-class UploadWay(StrEnum):
+class UploadSource(StrEnum):
     """A source of faces on the Upload page; its value is part of addresses: ``/upload?way=video``."""
 
     PHOTOS = "photos"
@@ -147,15 +147,15 @@ def menu() -> None:
                 st.page_link(page.file, label=page.title, icon=page.icon, width="stretch", help=page.purpose)
 
 
-def upload_link(way: UploadWay, label: str, icon: str) -> None:
+def upload_link(source: UploadSource, label: str, icon: str) -> None:
     """Draw a link to the Upload page with a source preselected."""
-    st.page_link("pages/upload.py", label=label, icon=icon, query_params={_WAY: way.value})
+    st.page_link("pages/upload.py", label=label, icon=icon, query_params={_WAY: source.value})
 
 
-def requested_upload_way() -> UploadWay:
+def requested_upload_source() -> UploadSource:
     """Return the source that the address requests; photos by default."""
     requested = st.query_params.get(_WAY)
-    return UploadWay(requested) if requested in set(UploadWay) else UploadWay.PHOTOS
+    return UploadSource(requested) if requested in set(UploadSource) else UploadSource.PHOTOS
 
 
 def run_page(page: StreamlitPage) -> None:

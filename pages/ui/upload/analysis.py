@@ -6,24 +6,24 @@ import streamlit as st
 
 from pages.ui.shell import session
 from pages.ui.shell.errors import error_boundary
-from pages.ui.shell.navigation import UploadWay
-from pages.ui.upload.by_hand import mark_by_hand
+from pages.ui.shell.navigation import UploadSource
 from pages.ui.upload.explain import explain_face
 from pages.ui.upload.face import choose_face, no_face, show_face
+from pages.ui.upload.manual_box import mark_manually
 from pages.ui.upload.photo_cache import AnalyzedPhoto, Model
 from pages.ui.upload.photos import analyze_uploads, choose_photo, no_photo, show_photo, show_refused
-from pages.ui.upload.ways import choose_photos
+from pages.ui.upload.source import choose_photos
 
 
-def photographs(way: UploadWay, model: Model) -> None:
+def photographs(source: UploadSource, model: Model) -> None:
     """Detect faces in the photos, show one photo, and explain one of its faces."""
     photo, face = None, None
     with error_boundary("detecting faces"):
-        photos = analyze_uploads(choose_photos(way), model)
+        photos = analyze_uploads(choose_photos(source), model)
         show_refused(photos)
         photo = choose_photo(photos, model.classifier.labels, model)
         if not photos:
-            no_photo(way)
+            no_photo(source)
     if photo is not None:
         picture, about = st.columns([3, 2], gap="large")
         with picture, error_boundary("showing the photo"):
@@ -41,10 +41,10 @@ def photographs(way: UploadWay, model: Model) -> None:
 def _photo(photo: AnalyzedPhoto, model: Model) -> None:
     if not photo.result.faces:
         no_face()
-        mark_by_hand(photo)
+        mark_manually(photo)
         return
     show_photo(photo, model.classifier.labels, model)
     more = st.expander("Face missing? Mark it yourself", icon=":material/crop_free:", key="mark", on_change="rerun")
     if more.open:
         with more:
-            mark_by_hand(photo)
+            mark_manually(photo)

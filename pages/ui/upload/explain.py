@@ -21,7 +21,7 @@ from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain, source_name
-from pages.ui.upload.cover import cover_by_hand
+from pages.ui.upload.occlusion import occlude_manually
 from pages.ui.upload.photo_cache import Model, saliency
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def explain_face(face: FacePrediction, model: Model) -> None:
     with right, error_boundary("measuring the regions"):
         _regions(case, maps[method])
     with error_boundary("covering a part of the face"):
-        st.fragment(cover_by_hand)(face, model)
+        st.fragment(occlude_manually)(face, model)
 
 
 def _maps(case: Case, opacity: float) -> dict[str, Saliency]:

@@ -11,7 +11,7 @@ from fer_core.formatting import display_safe
 from fer_core.photos import predict_document
 from fer_core.photos.table import table_bytes
 from pages.ui.shell.formatting import plain
-from pages.ui.shell.navigation import UploadWay
+from pages.ui.shell.navigation import UploadSource
 from pages.ui.shell.session import state_of
 from pages.ui.upload.face import words_of
 from pages.ui.upload.photo_cache import AnalyzedPhoto, Model, Upload, analyze
@@ -138,9 +138,9 @@ def _faces(count: int) -> str:
     return "no face" if not count else "1 face" if count == 1 else f"{count:,} faces"
 
 
-def no_photo(way: UploadWay) -> None:
+def no_photo(source: UploadSource) -> None:
     """Draw a hint if there are no photos."""
-    if way == UploadWay.SNAPSHOT:
+    if source == UploadSource.SNAPSHOT:
         st.caption("Take a snapshot to see its faces here.")
     else:
         st.caption("Drop photos above, or choose a sample.")

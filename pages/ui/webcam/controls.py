@@ -123,12 +123,14 @@ def _baseline(live: LiveSession) -> None:
         "Neutral baseline",
         icon=":material/face:",
         help=_BASELINE,
-        key="live_calibrate",
+        key="live_neutral_baseline",
         on_click=guarded(live.record_neutral_baseline),
         disabled=now.running,
     )
     if now.result is not None and not now.running:
-        st.button("Reset", icon=":material/undo:", key="live_calibration_reset", on_click=live.clear_neutral_baseline)
+        st.button(
+            "Reset", icon=":material/undo:", key="live_neutral_baseline_reset", on_click=live.clear_neutral_baseline
+        )
 
 
 def _messages(live: LiveSession) -> None:
@@ -155,6 +157,6 @@ def _baseline_progress(live: LiveSession) -> None:
     st.progress(now.share, text="Look into the camera with a relaxed face…")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Cancel", icon=":material/close:", key="live_calibration_cancel", on_click=live.cancel_neutral_baseline
+            "Cancel", icon=":material/close:", key="live_neutral_baseline_cancel", on_click=live.cancel_neutral_baseline
         )
         st.caption(plain(now.note))

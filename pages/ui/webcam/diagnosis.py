@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.live import FrameStats, LiveSession
 from pages.ui.shell.formatting import plain
-from pages.ui.shell.navigation import UploadWay, upload_link
+from pages.ui.shell.navigation import UploadSource, upload_link
 from pages.ui.shell.session import state_of
 from pages.ui.webcam.state import Camera, WebcamState
 
@@ -60,5 +60,5 @@ def fallbacks() -> None:
     """Draw links to alternatives. Links, because the browser stops polling before it follows one; the next poll would
     override a page switch from the script."""
     with st.container(horizontal=True, gap="small"):
-        upload_link(UploadWay.SNAPSHOT, "Take a snapshot", ":material/photo_camera:")
-        upload_link(UploadWay.VIDEO, "Use a video file", ":material/movie:")
+        upload_link(UploadSource.SNAPSHOT, "Take a snapshot", ":material/photo_camera:")
+        upload_link(UploadSource.VIDEO, "Use a video file", ":material/movie:")

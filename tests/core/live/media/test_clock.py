@@ -8,7 +8,6 @@ import av
 import numpy as np
 import pytest
 
-from fer_core.inference import Classifier
 from fer_core.live.media.clock import SharedClock
 from tests.core.live.media.clips import (
     FLASH,
@@ -23,12 +22,6 @@ from tests.core.live.media.clips import (
     times_of,
     write,
 )  # fmt: skip
-from tests.factories import untrained_checkpoint
-
-
-@pytest.fixture
-def classifier(tmp_path) -> Classifier:
-    return Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
 
 
 @needs_ffmpeg

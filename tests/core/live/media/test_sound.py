@@ -4,7 +4,6 @@ import av
 import numpy as np
 import pytest
 
-from fer_core.inference import Classifier
 from tests.core.live.media.clips import (
     FLASH,
     annotate,
@@ -17,12 +16,6 @@ from tests.core.live.media.clips import (
     spot,
     write,
 )  # fmt: skip
-from tests.factories import untrained_checkpoint
-
-
-@pytest.fixture
-def classifier(tmp_path) -> Classifier:
-    return Classifier.load(untrained_checkpoint(tmp_path / "m.safetensors"))
 
 
 def sound_of(path) -> str | None:

@@ -11,17 +11,17 @@ from fer_core.resources import asset
 from pages.ui.model.question import question
 from pages.ui.model.sensitivity import sensitivity_slider
 from pages.ui.shell import cache, session
-from pages.ui.shell.navigation import UploadWay, requested_upload_way
+from pages.ui.shell.navigation import UploadSource, requested_upload_source
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
 from pages.ui.upload.photo_cache import Model, Upload
 from pages.ui.upload.state import UploadState
 
-_WAYS: Final = {
-    UploadWay.PHOTOS: ":material/add_photo_alternate: Photos",
-    UploadWay.SNAPSHOT: ":material/photo_camera: Snapshot",
-    UploadWay.FOLDER: ":material/folder: Folder",
-    UploadWay.VIDEO: ":material/movie: Video",
+_SOURCES: Final = {
+    UploadSource.PHOTOS: ":material/add_photo_alternate: Photos",
+    UploadSource.SNAPSHOT: ":material/photo_camera: Snapshot",
+    UploadSource.FOLDER: ":material/folder: Folder",
+    UploadSource.VIDEO: ":material/movie: Video",
 }
 SAMPLES: Final = {
     "five-portraits.jpg": "Five portraits",
@@ -31,19 +31,19 @@ SAMPLES: Final = {
 _AT_ONCE = 500  # files; use a folder for more
 
 
-def choose_way() -> UploadWay:
+def choose_source() -> UploadSource:
     """Draw the choice of the source; a link may preselect it."""
-    return one_of("Source of the faces", _WAYS, default=requested_upload_way(), key="upload-way")
+    return one_of("Source of the faces", _SOURCES, default=requested_upload_source(), key="upload-source")
 
 
-def choose_photos(way: UploadWay) -> list[Upload]:
+def choose_photos(source: UploadSource) -> list[Upload]:
     """Draw the inputs of a source and return its files; a sample by default."""
     state = state_of(UploadState)
     face = session.sent_face()
     if face is not None:
         box = (0.0, 0.0, float(face.shape[1]), float(face.shape[0]))
         state.sent = Upload("face from the webcam.png", png(face, fast=True), (box,))
-    if way == UploadWay.SNAPSHOT:
+    if source == UploadSource.SNAPSHOT:
         state.sent = None
         taken = st.camera_input("Take a snapshot", help="The image stays on this machine.", width=520)
         return [Upload("snapshot.jpg", taken.getvalue())] if taken else []

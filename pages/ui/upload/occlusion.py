@@ -15,7 +15,7 @@ from fer_core.photos import FacePrediction
 from fer_core.preprocess import FACE_SIZE
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
-from pages.ui.upload.by_hand import selected_box
+from pages.ui.upload.manual_box import selected_box
 from pages.ui.upload.photo_cache import Model
 from pages.ui.upload.state import UploadState
 
@@ -23,7 +23,7 @@ _COVERED: Final = "cover"
 _MOUTH: Final = (14, 32, 20, 10)  # left, top, width, height in a face cropped as in FER2013
 
 
-def cover_by_hand(face: FacePrediction, model: Model) -> None:
+def occlude_manually(face: FacePrediction, model: Model) -> None:
     """Draw an expander that occludes a patch of the face with gray; computes nothing while it is closed."""
     more = st.expander("Cover a part of the face", icon=":material/visibility_off:", key=_COVERED, on_change="rerun")
     if more.open:
@@ -34,7 +34,7 @@ def cover_by_hand(face: FacePrediction, model: Model) -> None:
 def _patch(face: FacePrediction, model: Model) -> None:
     """Draw the face to drag a rectangle in, the occluded face, and both predictions."""
     state = session.state_of(UploadState)
-    key = f"cover-{model.name}-{hash(face.crop.tobytes())}"
+    key = f"occlusion-{model.name}-{hash(face.crop.tobytes())}"
     names = [f"{key}-{field}" for field in ("left", "top", "width", "height")]
 
     def dragged() -> None:

@@ -15,7 +15,7 @@ from pages.ui.upload.state import UploadState
 _FIELDS: Final = ("Left", "Top", "Width", "Height")
 
 
-def mark_by_hand(photo: AnalyzedPhoto) -> None:
+def mark_manually(photo: AnalyzedPhoto) -> None:
     """Draw the photo to drag a rectangle in, and four number inputs."""
     result = photo.result
     key = f"mark-{photo.digest[:12]}"
