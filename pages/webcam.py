@@ -3,13 +3,16 @@
 import streamlit as st
 
 from pages.ui.components.full_screen import full_screen_button
+from pages.ui.live.camera import camera, live_session
+from pages.ui.live.controls import controls
 from pages.ui.model.question import question
 from pages.ui.shell import cache
 from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.navigation import require_app
-from pages.ui.webcam.camera import beside, camera, live_session
-from pages.ui.webcam.controls import controls
+from pages.ui.shell.session import state_of
 from pages.ui.webcam.game import choose_view
+from pages.ui.webcam.state import WebcamState
+from pages.ui.webcam.views import beside, invitation
 
 require_app()
 model = cache.photo_model()
@@ -25,11 +28,12 @@ with st.container(key="webcam"):
         st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
     else:
         with error_boundary("starting the live view"):
-            live = live_session(model)
+            state = state_of(WebcamState)
+            live = live_session(state, model)
             video, side = st.columns([5, 2], gap="medium")
             with video:
-                camera(live)
-                controls(live)
+                camera(live, state, invitation)
+                controls(live, state)
             with side:
                 choose_view(live)
                 beside(live)

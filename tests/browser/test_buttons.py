@@ -21,6 +21,6 @@ def test_every_button_of_every_page_was_pressed(request, pressed):
 
 def test_a_button_that_was_not_pressed_is_told_by_its_place():
     left = never_pressed({"Snapshot"})
-    assert any(line.endswith(": Record") and line.startswith("pages/ui/webcam/controls.py:") for line in left)
+    assert any(line.endswith(": Record") and line.startswith("pages/ui/live/controls.py:") for line in left)
     assert not any(line.endswith(": Snapshot") for line in left)
     assert never_pressed({*("".join(button.label.pattern.split("\\")) for button in declared())}) == []

@@ -13,10 +13,11 @@ from fer_core.inference import read_info, resolve_model, shipped_models
 from fer_core.live import FrameStats, LiveFace
 from fer_core.workspace import Workspace, write_json
 from pages.ui.components.face_bars import MOST_FACES, faces_data
+from pages.ui.live.camera import ice_servers
+from pages.ui.live.diagnosis import CONNECTING_SECONDS, diagnosis
+from pages.ui.live.state import Camera
 from pages.ui.shell import cache
-from pages.ui.webcam.camera import ice_servers
-from pages.ui.webcam.diagnosis import CONNECTING_SECONDS, diagnosis
-from pages.ui.webcam.state import Camera, WebcamState
+from pages.ui.webcam.state import WebcamState
 from tests.pages.conftest import check, state_in, words
 from tests.run_factory import make_run
 

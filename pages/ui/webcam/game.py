@@ -14,16 +14,16 @@ from fer_core.images import png
 from fer_core.live import GameState, LiveSession, photo_strip
 from fer_core.live.game import MAX_ROUNDS, unplayable_reason
 from pages.ui.components.game_board import game_board
+from pages.ui.live.diagnosis import doctor
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
-from pages.ui.shell.session import widget_value
-from pages.ui.webcam.diagnosis import doctor
+from pages.ui.shell.session import state_of, widget_value
+from pages.ui.webcam.state import WebcamState
 
 FACES, MIRROR = "faces", "mirror"
 _VIEWS: Final = {FACES: "Faces", MIRROR: "Expression mirror"}
-CONTROLS: Final = "live-controls"
 BESIDE: Final = "live-beside"
-"""Keys of the two parts of the page that are redrawn on their own."""
+"""Key of the side panel, which is redrawn on its own."""
 _VIEW: Final = "live_view"
 _LOOK_EVERY: Final = 0.3  # seconds between two polls of a running game
 
@@ -116,7 +116,7 @@ def _running(live: LiveSession) -> None:
     if current is None or current.over:
         st.rerun()
     rates = live.stats()
-    doctor(live, rates)
+    doctor(live, state_of(WebcamState), rates)
     scene = current.state()
     game_board(scene, coming=rates.shown > 0)
     with st.container(horizontal=True, gap="small"):

@@ -1,13 +1,13 @@
-"""What the Webcam page remembers of the camera's connection."""
+"""What a live view remembers of the camera's connection."""
 
 from __future__ import annotations
 
-from pages.ui.webcam import state
-from pages.ui.webcam.state import Camera, WebcamState
+from pages.ui.live import state
+from pages.ui.live.state import Camera, LiveState
 
 
 def test_an_attempt_without_a_frame_has_failed_unless_it_was_given_up_at_once(monkeypatch):
-    window, now = WebcamState(), [100.0]
+    window, now = LiveState(), [100.0]
     monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
     window.note_camera(playing=False, busy=False, frames=0)
     assert window.camera == Camera()

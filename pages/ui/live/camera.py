@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 import streamlit as st
@@ -10,19 +11,14 @@ import streamlit as st
 from fer_core.live import FrameStats, LiveSession, frames_callback
 from pages.ui.components.camera_check import camera_check
 from pages.ui.components.face_bars import face_bars
-from pages.ui.model.sample import annotated_sample
+from pages.ui.live.diagnosis import doctor, fallbacks
+from pages.ui.live.state import LiveState
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import session
 from pages.ui.shell.errors import error_boundary
-from pages.ui.shell.session import state_of
-from pages.ui.webcam.diagnosis import doctor, fallbacks
-from pages.ui.webcam.game import BESIDE, game, shows_game
-from pages.ui.webcam.state import WebcamState
 
-_KEY: Final = "camera"  # key of the video
 CAMERA_CONSTRAINTS: Final = {"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False}
 """Requested camera settings. With a height, browsers would crop the image to that aspect ratio."""
-_SAMPLE: Final = "two-portraits.jpg"
 _READ_EVERY: Final = 0.7  # seconds between two polls
 
 
@@ -38,10 +34,9 @@ def ice_servers() -> list[dict[str, Any]]:
     return [dict(server) for server in found]
 
 
-def live_session(model: str) -> LiveSession:
-    """Return the live session of this browser window with the model in use."""
+def live_session(state: LiveState, model: str) -> LiveSession:
+    """Return the live session of a page in this browser window, with a model."""
     classifier = sensitive_classifier(model)
-    state = state_of(WebcamState)
     state.model = model
     if state.live is None:
         state.live = LiveSession(classifier)
@@ -51,38 +46,38 @@ def live_session(model: str) -> LiveSession:
 
 
 @st.fragment
-def camera(live: LiveSession) -> None:
-    """Draw the video and the camera check.
+def camera(live: LiveSession, state: LiveState, invite: Callable[[], None]) -> None:
+    """Draw the video and the camera check; ``invite`` draws what is shown while the camera is off.
 
     A fragment, because each step of the connection triggers a rerun. One fragment for both components, because the
     browser attributes simultaneous reports of several components to one fragment and drops the other.
     """
-    from pages.ui.webcam.patches import close_stale_connection, freeze_loaded_objects, install_patches
+    from pages.ui.live.patches import close_stale_connection, freeze_loaded_objects, install_patches
 
     install_patches()
     freeze_loaded_objects()
-    close_stale_connection(_KEY)
+    close_stale_connection(state.KEY)
     invitation = st.empty()  # always there, so that the video below keeps its place on the page
     with st.container(key="webcam-video"):
-        context = _streamer(live)
+        context = _streamer(live, state.KEY)
     playing = context.state.playing
     busy = playing or context.state.signalling
-    state_of(WebcamState).note_camera(playing=playing, busy=busy, frames=live.frames)
+    state.note_camera(playing=playing, busy=busy, frames=live.frames)
     if not busy:
         with invitation.container(key="webcam-invitation"), error_boundary("drawing the sample"):
-            _invite()
+            invite()
     advice = camera_check(playing=playing)
     if advice and not playing:
         st.warning(advice, icon=":material/videocam_off:")
         fallbacks()
 
 
-def _streamer(live: LiveSession) -> Any:
+def _streamer(live: LiveSession, key: str) -> Any:
     """The video library's element; returns its context."""
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
     return webrtc_streamer(
-        key=_KEY,
+        key=key,
         mode=WebRtcMode.SENDRECV,
         # Always set: by default, the library contacts public STUN servers.
         rtc_configuration={"iceServers": ice_servers()},
@@ -102,32 +97,13 @@ def _streamer(live: LiveSession) -> Any:
     )
 
 
-def _invite() -> None:
-    """Draw a sample of the live view and how to start, while the camera is off."""
-    sample = annotated_sample(_SAMPLE, state_of(WebcamState).model, bars=True)
-    st.image(sample.image, alt=sample.description, width="stretch")
-    st.markdown(
-        "**Press START to see your own expression.** The browser asks once for permission to use the camera. "
-        "Every face gets a number, a label and its probabilities, as in this sample."
-    )
-
-
-@st.fragment(key=BESIDE)
-def beside(live: LiveSession) -> None:
-    """Draw the side panel: statistics and faces, or the game."""
-    if shows_game():
-        game(live)
-    else:
-        read_out(live)
-
-
 @st.fragment(run_every=_READ_EVERY)
-def read_out(live: LiveSession) -> None:
+def read_out(live: LiveSession, state: LiveState) -> None:
     """Draw warnings, statistics and faces; refreshes every 0.7 seconds."""
     if session.face_is_pending():  # a poll overtook the page switch below: retry
         st.switch_page("pages/upload.py")
     stats = live.stats()
-    doctor(live, stats)
+    doctor(live, state, stats)
     _chips(live, stats)
     with error_boundary("drawing the faces"):
         faces(live)

@@ -8,10 +8,9 @@ from typing import Final
 import streamlit as st
 
 from fer_core.live import FrameStats, LiveSession
+from pages.ui.live.state import Camera, LiveState
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.navigation import UploadSource, upload_link
-from pages.ui.shell.session import state_of
-from pages.ui.webcam.state import Camera, WebcamState
 
 CONNECTING_SECONDS: Final = 10.0
 """Seconds after which a connection without frames is reported."""
@@ -44,9 +43,9 @@ def diagnosis(camera: Camera, frames: int, stats: FrameStats, now: float) -> str
     return None
 
 
-def doctor(live: LiveSession, stats: FrameStats) -> None:
+def doctor(live: LiveSession, state: LiveState, stats: FrameStats) -> None:
     """Draw warnings about the connection, if any."""
-    found = diagnosis(state_of(WebcamState).camera, live.frames, stats, time.monotonic())
+    found = diagnosis(state.camera, live.frames, stats, time.monotonic())
     if found:
         st.warning(found, icon=":material/signal_disconnected:")
         fallbacks()

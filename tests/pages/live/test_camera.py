@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pages.ui.webcam.camera import CAMERA_CONSTRAINTS
+from pages.ui.live.camera import CAMERA_CONSTRAINTS
 
 
 def test_nothing_the_page_asks_for_sets_the_shape_of_the_video():

@@ -6,13 +6,11 @@ import streamlit as st
 
 from fer_core.config import LiveConfig
 from fer_core.live import LiveSession
+from pages.ui.live.state import LiveState
 from pages.ui.model.sensitivity import sensitive_classifier, sensitivity_slider
 from pages.ui.shell import session
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
-from pages.ui.shell.session import state_of
-from pages.ui.webcam.game import CONTROLS
-from pages.ui.webcam.state import WebcamState
 
 _BASELINE = (
     "Some resting faces score as sad or angry. Look into the camera alone with a relaxed face for two seconds: FER Lab "
@@ -23,31 +21,30 @@ _STEP = 0.01  # of the threshold; the model's own value follows the model
 _LOOK_EVERY = 0.25  # seconds between two polls of the neutral baseline
 
 
-@st.fragment(key=CONTROLS)
-def controls(live: LiveSession) -> None:
+@st.fragment(key="live-controls")
+def controls(live: LiveSession, state: LiveState) -> None:
     """Draw one row under the video: actions, sensitivity and settings."""
     show_pending_error()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="webcam-controls"):
         saved = _snapshot(live)
         _recording(live)
         _baseline(live)
-        _sensitivity(live)
+        _sensitivity(live, state)
         with st.popover("Settings", icon=":material/tune:"):
-            _settings(live)
+            _settings(live, state)
     if saved:
         st.success(saved, icon=":material/check:")
     _messages(live)
 
 
-def _sensitivity(live: LiveSession) -> None:
+def _sensitivity(live: LiveSession, state: LiveState) -> None:
     """Draw the slider; no separate fragment, because a change moves the threshold and removes a neutral baseline."""
-    model = state_of(WebcamState).model
-    sensitivity_slider(model, compact=True)
-    live.use(sensitive_classifier(model))
+    sensitivity_slider(state.model, compact=True)
+    live.use(sensitive_classifier(state.model))
 
 
 @st.fragment
-def _settings(live: LiveSession) -> None:
+def _settings(live: LiveSession, state: LiveState) -> None:
     fields, current = LiveConfig.model_fields, live.config
     smoothing = st.slider(
         str(fields["smoothing"].title),
@@ -58,7 +55,7 @@ def _settings(live: LiveSession) -> None:
         help=fields["smoothing"].description,
         key="live_smoothing",
     )
-    model = state_of(WebcamState).model
+    model = state.model
     classifier = sensitive_classifier(model)
     own = classifier.abstain_below
     threshold = st.slider(

@@ -19,9 +19,9 @@ from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 
-from pages.ui.webcam import patches
-from pages.ui.webcam.media import DirectRelay, NewestFrameTrack
-from pages.ui.webcam.patches import PATCHES, Patch, prompt_buffer
+from pages.ui.live import patches
+from pages.ui.live.media import DirectRelay, NewestFrameTrack
+from pages.ui.live.patches import PATCHES, Patch, prompt_buffer
 
 PromptBuffer = prompt_buffer(JitterBuffer)
 

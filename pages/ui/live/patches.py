@@ -17,8 +17,8 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.ui.live.media import DirectRelay, NewestFrameTrack
 from pages.ui.shell.session import widget_value
-from pages.ui.webcam.media import DirectRelay, NewestFrameTrack
 
 _LOGGER = logging.getLogger(__name__)
 _LEAVES_OUT: Final = "%s differs from %s (%s); FER Lab skips its patch."

@@ -1,0 +1,1 @@
+"""The live view: camera, controls, diagnosis and statistics, shared by Webcam and Teach."""
