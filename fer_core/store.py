@@ -30,7 +30,9 @@ from fer_core.workspace import Workspace, atomic_write
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Arrays of numbers or text, by name."""
-Kind = Literal["data", "predictions", "features", "patterns", "top-faces", "experiments", "out-of-fold", "onnx"]
+Kind = Literal[
+    "data", "predictions", "features", "patterns", "top-faces", "experiments", "out-of-fold", "onnx", "take-features"
+]
 """The kind of an entry; each kind has its own folder."""
 
 LAYOUT: Final = 2
@@ -158,6 +160,13 @@ class Store:
     def remove(self, kind: Kind, key: str) -> None:
         """Delete an entry if it exists."""
         _remove(self.path(kind, key))
+
+    def clear(self, kind: Kind) -> int:
+        """Delete all entries of a kind; return their number."""
+        entries = [file.path for file in self._files() if file.path.parent.name == kind]
+        for path in entries:
+            _remove(path)
+        return sum(not path.exists() for path in entries)
 
     @property
     def problem(self) -> str | None:

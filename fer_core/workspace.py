@@ -63,6 +63,16 @@ class Workspace:
         return self.root / "classes"
 
     @property
+    def takes(self) -> Path:
+        """Takes of own classes: faces that a person recorded or chose on the Teach page, one folder for each name."""
+        return self.root / "takes"
+
+    @property
+    def taught(self) -> Path:
+        """Models with own classes, one folder for each name."""
+        return self.root / "taught"
+
+    @property
     def recordings(self) -> Path:
         """Snapshots and recordings of the webcam."""
         return self.root / "recordings"

@@ -1,20 +1,23 @@
-"""``train`` and ``train-family``."""
+"""``train``, ``train-family`` and ``teach``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fer_core.cli.options import FaceOptions, JsonOption, reads_faces, setting, workspace
-from fer_core.cli.output import emit, note, progress, stop_on_interrupt
+from fer_core.cli.output import emit, note, progress, stop_on_interrupt, table
+from fer_core.formatting import percent, percent_with_interval
 
 if TYPE_CHECKING:
     from fer_core.config import TrainConfig
     from fer_core.data import FaceDataset
+    from fer_core.teach import Taught
 
 commands = typer.Typer()
 
@@ -192,6 +195,62 @@ def train_family(
         for member in (*family.teachers, *family.students)
     ]
     emit({**family.to_dict(), "warnings": list(dataset.warnings)}, as_json, "\n".join(lines))
+
+
+@commands.command("teach")
+def teach_classes(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with one folder per class, which has a folder of photos or a clip for each take; or a zip of takes."
+        ),
+    ],
+    name: Annotated[str, typer.Option("--output", "-o", help="Name of the model and its takes.")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="The network whose features are used. [compact-people]")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace takes of this name.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Teach a model your own classes from takes: photos or clips of one expression, each in another light or place.
+
+    The takes and the model stay in the workspace; use the model by its name, e.g. predict PHOTO --model NAME.
+    """
+    from fer_core.faces import FaceDetector
+    from fer_core.inference import Classifier, default_model
+    from fer_core.teach import import_source, teach
+
+    classifier = Classifier.load(model or default_model(), workspace=workspace())
+    with stop_on_interrupt("Stopping.") as stop_asked:
+        with progress("Finding faces") as bar:
+            store = import_source(
+                folder, workspace(), name, FaceDetector(), replace=replace, progress=bar, stop=stop_asked
+            )
+        with progress("Training") as bar:
+            taught = teach(store, classifier, workspace(), progress=bar, stop=stop_asked)
+    emit(taught.to_dict(), as_json, _taught_text(taught))
+
+
+def _taught_text(taught: Taught) -> str:
+    left_out, random = taught.leave_one_take_out, taught.random_frames
+    rows = [[count.name, f"{count.takes:,}", f"{count.faces:,}"] for count in taught.per_class]
+    rows.append(["all", f"{taught.takes:,}", f"{taught.faces:,}"])
+    lines = [table(["", "takes", "faces"], rows, total=True), ""]
+    if taught.left_out:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in taught.left_out.items())
+        lines.append(f"Pictures left out: {reasons}.")
+    if left_out.accuracy is None:
+        lines.append("Leave-one-take-out: none yet; every class has one take.")
+    else:
+        lines.append(
+            f"Leave-one-take-out: {percent_with_interval(left_out.accuracy, left_out.ci95)} (95% interval over "
+            f"{left_out.takes:,} takes, n = {left_out.faces:,} faces)."
+        )
+    if random.accuracy is not None:
+        lines.append(f"Random frames: {percent(random.accuracy)}. {taught.why_they_differ}")
+    lines += [*taught.advice, *taught.notes]
+    lines.append(f"Trained in {taught.seconds:.1f} s: {taught.model}; use it as --model {taught.name}.")
+    return "\n".join(lines)
 
 
 def _train_summary(result: Any) -> str:

@@ -121,6 +121,8 @@ def _load_source(
             parsed, inside = contents.read()
             return _finish(path.name, parsed, skip_unreadable, [*(inside if votes is None else ()), *vote_files])
 
+        if contents.key is None:
+            return read()
         return _cached(workspace, _key(file_format.kind, contents.key, chosen), path.name, options.on_progress, read)
     except OSError as error:
         raise DataError(f"{display_safe(path)} cannot be read ({error.strerror or error}).") from error

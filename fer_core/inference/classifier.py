@@ -32,7 +32,9 @@ Progress = Callable[[int, int], None]
 
 
 def resolve_model(model: str | Path, workspace: Workspace) -> Path:
-    """Return the checkpoint file of a model, given a shipped name, a run id (its best weights) or a path.
+    """Return the checkpoint file of a model, given a shipped name, a run id (its best weights), a taught name or a path.
+
+    A shipped name comes first, so no run or taught model can replace a shipped one.
 
     ``NAME:labels`` and ``NAME:votes`` name one output of a training with two: of a run, or of files next to each other
     (``x.safetensors`` and ``x-labels.safetensors``).
@@ -53,7 +55,7 @@ def resolve_model(model: str | Path, workspace: Workspace) -> Path:
     if Path(text).name == text and text not in ("", ".", "..") and (workspace.runs / text).is_dir():
         raise ModelError(f"The run '{text}' has no saved weights yet; its first epoch is not finished.")
     raise ModelError(
-        f"There is no model '{text}'. Give a shipped model ({', '.join(shipped_models()) or 'none here'}), a run id, or a .safetensors file."
+        f"There is no model '{text}'. Give a shipped model ({', '.join(shipped_models()) or 'none here'}), a run id, a taught model, or a .safetensors file."
     )
 
 
@@ -75,7 +77,8 @@ def _find_checkpoint(text: str, workspace: Workspace) -> Path | None:
     candidates = [path, path / "best.safetensors"]
     if plain:
         candidates = [
-            asset("models", f"{text}.safetensors"), workspace.runs / text / "best.safetensors", *candidates,
+            asset("models", f"{text}.safetensors"), workspace.runs / text / "best.safetensors",
+            workspace.taught / text / "model.safetensors", *candidates,
         ]  # fmt: skip
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
@@ -236,6 +239,11 @@ class Classifier:
         """The engine that computes the logits: ``name`` and ``version`` of the library."""
         engine = self._network.engine()
         return {"name": engine.name, "version": engine.version}
+
+    @property
+    def onnx_source(self) -> Path | bytes | None:
+        """The ONNX file that computes the logits, or its content; None while PyTorch computes."""
+        return self._network.onnx_source()
 
     @property
     def classes(self) -> ClassList:

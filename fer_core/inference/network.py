@@ -68,6 +68,10 @@ class Network:
         onnx = self._onnx.engine() if self._onnx is not None else None
         return onnx or self.torch()
 
+    def onnx_source(self) -> Path | bytes | None:
+        """The ONNX file in use, or its content; None while PyTorch computes."""
+        return self._onnx.source() if self._onnx is not None else None
+
     def torch(self) -> TorchEngine:
         """The PyTorch network, loaded on first use.
 
@@ -104,6 +108,7 @@ class _OnnxFile:
         self._checkpoint, self._info, self._threads = checkpoint, info, threads
         self._store = Store(workspace) if workspace is not None else None
         self._engine: OnnxEngine | None = None
+        self._source: Path | bytes | None = None
         self._key: str | None = None
         self._refused = False  # a file exists, but it disagrees with PyTorch
         self._look_again = 0.0
@@ -123,6 +128,10 @@ class _OnnxFile:
                 self._look_again = time.monotonic() + _LOOK_EVERY
         return self._engine
 
+    def source(self) -> Path | bytes | None:
+        """Return the file of the engine, or its content; None without an engine."""
+        return self._source if self.engine() is not None else None
+
     def _find(self) -> None:
         if self._key is None:
             self._key = weights_key(self._checkpoint, self._info)
@@ -134,7 +143,7 @@ class _OnnxFile:
             except FerError as error:
                 fault = str(error)
             if fault is None:
-                self._engine = engine
+                self._engine, self._source = engine, source
                 return
             self._refused = True
             _log.warning("The ONNX file of %s is not used, PyTorch computes instead: %s.", self._checkpoint, fault)

@@ -17,7 +17,7 @@ CORE = PROJECT_ROOT / "fer_core"
 LINES = [
     {"cli", "bench", "cluster", "launcher", "__main__", "__init__"},
     {"lessons", "report"},
-    {"training", "teaching", "explanation", "live"},
+    {"training", "teach", "explanation", "live"},
     {"evaluation", "charts", "annotate"},
     {"photos"},
     {"inference"},

@@ -17,6 +17,7 @@ from fer_core.data.sources.layouts import LAYOUTS, LabeledImages, Source
 from fer_core.data.sources.layouts.class_folders import sort_into_classes
 from fer_core.data.sources.layouts.labeled import named
 from fer_core.data.sources.layouts.numbered import unnamed_numbers_note
+from fer_core.data.sources.layouts.takes import MANIFEST
 from fer_core.data.sources.photographs import CropChoice, FaceCropper, read_with_crop, refuse_photographs
 from fer_core.data.sources.splits import is_split_file
 from fer_core.data.sources.tables.face_csv import find_columns, read_csv, read_header
@@ -105,7 +106,7 @@ def choose(container: Container, where: str, classes: ClassReading) -> Choice:
             raise
         notes = [f"The images beside {tables[0]} are not a data set: {error}"]
     if found is not None and (found.by_emotion or classes == "folders" or not tables):
-        used = {*csvs, *filter(is_vote_file, others), *filter(is_split_file, others)}
+        used = {MANIFEST, *csvs, *filter(is_vote_file, others), *filter(is_split_file, others)}
         notes += [f"The images were read, not {csvs[0]}."] if csvs else []
         notes += [] if found.by_emotion else unnamed_numbers_note(source)
         notes += exclusion_notes(found, [name for name in others if name not in used], classes)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from fer_core.data.parsed import ClassReading, Parsed, Progress
-from fer_core.data.sources.containers import Container, Folder, open_tar, open_zip, zip_content_key
+from fer_core.data.sources.containers import Container, Folder, open_tar, open_zip, zip_content_key, zip_names
 from fer_core.data.sources.containers.tars import COMPRESSION_ERRORS, looks_like_tar, open_compressed
 from fer_core.data.sources.contents import choose
+from fer_core.data.sources.layouts.takes import MANIFEST
 from fer_core.data.sources.photographs import CropChoice, read_with_crop
 from fer_core.data.sources.tables.face_csv import find_columns, missing_columns, read_csv
 from fer_core.data.sources.tables.npz import is_npz, read_npz
@@ -73,11 +74,11 @@ class Contents:
     """Where the faces of a source come from, before they are read.
 
     Attributes:
-        key: identifies the content, for the cache.
+        key: identifies the content, for the cache; None for takes of a person, of which no second copy is kept.
         read: reads the faces, and the votes inside the source.
     """
 
-    key: str
+    key: str | None
     read: Callable[[], tuple[Parsed, Sequence[VoteFile]]]
 
 
@@ -192,6 +193,8 @@ def _decompressed_start(path: Path) -> bytes:
 def _open_folder(path: Path, options: ReadOptions) -> Contents:
     folder = Folder(path)
     chosen = choose(folder, f"The folder {display_safe(path)}", options.classes)
+    if MANIFEST in folder.files:
+        return Contents(None, lambda: (chosen.read(folder, options.on_progress, "none"), ()))
     own_votes = find_votes_inside(folder)
     others = [name for name in folder.files if name.lower().endswith((".csv", ".txt"))]  # may hold labels or splits
     key = folder.content_key([*chosen.names, *others, *([own_votes] if own_votes else [])])
@@ -211,7 +214,7 @@ def _open_zip(path: Path, options: ReadOptions) -> Contents:
                 raise DataError(f"{path.name} is {what}, not a zip of images. Save the sheet as csv in UTF-8.")
             return _read_container(archive, path, options)
 
-    return Contents(zip_content_key(path), read)
+    return Contents(None if zip_names(path, MANIFEST) else zip_content_key(path), read)
 
 
 def _open_tar(path: Path, options: ReadOptions) -> Contents:

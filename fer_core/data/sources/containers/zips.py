@@ -110,12 +110,25 @@ def zip_content_key(path: Path) -> str:
     Raises:
         DataError: the zip is truncated and has no directory.
     """
+    digest = hashlib.sha256(_directory_bytes(path))
+    digest.update(str(path.stat().st_size).encode())
+    return digest.hexdigest()
+
+
+def zip_names(path: Path, text: str) -> bool:
+    """Return whether ``text`` occurs among the names of a zip's files, by its directory alone.
+
+    Raises:
+        DataError: the zip is truncated and has no directory.
+    """
+    return text.encode() in _directory_bytes(path)
+
+
+def _directory_bytes(path: Path) -> bytes:
     with open(path, "rb") as file:
         start, end, _ = _directory(path, file)
         file.seek(start)
-        digest = hashlib.sha256(file.read(end - start))
-    digest.update(str(path.stat().st_size).encode())
-    return digest.hexdigest()
+        return file.read(end - start)
 
 
 def _directory(path: Path, file: IO[bytes]) -> tuple[int, int, int]:

@@ -5,10 +5,11 @@ To add one, write a module with a ``LAYOUT`` and register it in :data:`LAYOUTS`.
 
 from typing import Final
 
-from fer_core.data.sources.layouts import affectnet, ferplus_folders, jaffe, kdef, listed, numbered, raf_db
+from fer_core.data.sources.layouts import affectnet, ferplus_folders, jaffe, kdef, listed, numbered, raf_db, takes
 from fer_core.data.sources.layouts.labeled import LabeledImages, Layout, Source
 
 LAYOUTS: Final[tuple[Layout, ...]] = (
+    takes.LAYOUT,
     Layout("numbered folders", numbered.find_chosen),
     ferplus_folders.LAYOUT,
     raf_db.LAYOUT,

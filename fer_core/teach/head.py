@@ -1,0 +1,250 @@
+"""The own last layer: multinomial logistic regression on penultimate features, its figures, and its calibration.
+
+A face never helps to judge its own take: leave-one-take-out trains without the take it predicts, standardizes without it and
+chooses the regularization without it. Changed views train only; test faces are unchanged.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_core.evaluation.calibration import fit_temperature
+from fer_core.inference import softmax
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Tick = Callable[[], None]
+
+STRENGTHS: Final = (0.03, 0.3, 3.0, 30.0)
+"""Inverse regularization strengths C that are tried, in units of one over the number of takes' weights."""
+DEFAULT_STRENGTH: Final = 0.3
+"""The strength if no class has two takes, so that there is nothing to choose by."""
+INNER_FOLDS: Final = 3
+"""Folds of takes by which the strength is chosen."""
+RANDOM_FOLDS: Final = 5
+RESAMPLES: Final = 2_000
+KNOWN_NOT_SURE: Final = 0.06
+"""Share of the faces of known classes below the threshold, in takes the model was not trained on; 0.1 is the limit set."""
+MIN_TEMPERATURE: Final = 0.2
+"""A temperature below this would claim a certainty that a few takes cannot support."""
+
+_SEED: Final = 19
+_ITERATIONS: Final = 300
+_FLOOR: Final = 0.05
+"""Share of the median deviation that is added to each feature's deviation; else features that hardly vary would count most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Features of all takes.
+
+    Attributes:
+        features: float32 (N, V, D), V views of N faces, the unchanged one first.
+        labels: int64 (N,), position of the class.
+        takes: int64 (N,), position of the take.
+        classes: number of classes.
+    """
+
+    features: Floats
+    labels: Ints
+    takes: Ints
+    classes: int
+
+    @property
+    def label_of_take(self) -> Ints:
+        """The class of each take, int64 (T,)."""
+        _, first = np.unique(self.takes, return_index=True)
+        return self.labels[first]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A last layer: logits = features · weightᵀ + bias.
+
+    Attributes:
+        weight: float64 (C, D).
+        bias: float64 (C,).
+    """
+
+    weight: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+
+    def logits(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return float64 (N, C) for features (N, D)."""
+        return np.asarray(features @ self.weight.T + self.bias)
+
+
+def fit(sample: Sample, faces: npt.NDArray[np.bool_], strength: float) -> Head:
+    """Fit multinomial logistic regression to all views of some faces.
+
+    Every class has the same total weight, every take of a class the same part of it, every face of a take and every view the same
+    part of that: how often something was recorded says nothing about how often it will be shown.
+
+    Args:
+        sample: all takes.
+        faces: bool (N,), the training faces; each class needs one.
+        strength: inverse regularization strength.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    labels, takes = sample.labels[faces], sample.takes[faces]
+    views = sample.features.shape[1]
+    x = sample.features[faces].reshape(len(labels) * views, -1).astype(np.float64)
+    weights = np.repeat(_weights(labels, takes), views) / views
+    mean = np.average(x, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weights))
+    deviation += _FLOOR * float(np.median(deviation)) + 1e-6
+    model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a weak regularization ends early, which is as good
+        model.fit((x - mean) / deviation, np.repeat(labels, views), sample_weight=weights)
+    weight, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
+    if len(weight) == 1:  # two classes: one logit, of the second against the first
+        weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
+    weight = weight / deviation
+    return Head(weight, bias - weight @ mean)
+
+
+def _weights(labels: Ints, takes: Ints) -> npt.NDArray[np.float64]:
+    """Return the weight of each face; their sum is the number of classes."""
+    weights = np.empty(len(labels))
+    for label in np.unique(labels):
+        own = np.unique(takes[labels == label])
+        for take in own:
+            inside = takes == take
+            weights[inside] = 1 / (len(own) * inside.sum())
+    return weights
+
+
+def share_right(labels: Ints, predicted: Ints, takes: Ints) -> npt.NDArray[np.float64]:
+    """Return the share of correct predictions in each of the takes that occur, float64 (T,), in ascending order."""
+    return np.array([np.mean(labels[takes == take] == predicted[takes == take]) for take in np.unique(takes)])
+
+
+def choose_strength(sample: Sample, faces: npt.NDArray[np.bool_], tick: Tick) -> float:
+    """Return the strength with the lowest mean cross-entropy over takes that were left out of the fit.
+
+    Takes are left out in :data:`INNER_FOLDS` folds, at most one of a class in each; a class's only take is never left out.
+    """
+    folds = list(_take_folds(sample, faces))
+    if not folds:
+        return DEFAULT_STRENGTH
+    losses = []
+    for strength in STRENGTHS:
+        each: list[float] = []
+        for out in folds:
+            tick()
+            logits = fit(sample, faces & ~out, strength).logits(sample.features[out][:, 0])
+            probabilities = np.asarray(softmax(logits), np.float64)
+            own = probabilities[np.arange(len(logits)), sample.labels[out]]
+            takes = sample.takes[out]
+            each += [float(-np.log(np.clip(own[takes == take], 1e-3, 1)).mean()) for take in np.unique(takes)]
+        losses.append(float(np.mean(each)))
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def _take_folds(sample: Sample, faces: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield the faces left out in each fold, bool (N,)."""
+    places = np.full(len(sample.label_of_take), -1)
+    for label in range(sample.classes):
+        own = np.unique(sample.takes[faces & (sample.labels == label)])
+        if len(own) > 1:
+            places[own] = np.arange(len(own)) % min(INNER_FOLDS, len(own))
+    for fold in range(INNER_FOLDS):
+        out = faces & (places[sample.takes] == fold)
+        if out.any():
+            yield out
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfTake:
+    """Predictions for the faces of takes that were left out, one at a time.
+
+    Attributes:
+        faces: bool (N,), the faces predicted: those of classes with at least two takes.
+        logits: float64 (N, C); rows of other faces are 0.
+    """
+
+    faces: npt.NDArray[np.bool_]
+    logits: npt.NDArray[np.float64]
+
+
+def leave_one_take_out(sample: Sample, tick: Tick) -> OutOfTake:
+    """Predict each take by a model that was fitted, with its strength, without it.
+
+    A class with one take has no fold of its own: without that take, the model would not know the class.
+    """
+    counts = np.bincount(sample.label_of_take, minlength=sample.classes)
+    logits = np.zeros((len(sample.labels), sample.classes))
+    done = np.zeros(len(sample.labels), bool)
+    for take, label in enumerate(sample.label_of_take.tolist()):
+        if counts[label] < 2:
+            continue
+        out = sample.takes == take
+        head = fit(sample, ~out, choose_strength(sample, ~out, tick))
+        logits[out] = head.logits(sample.features[out][:, 0])
+        done |= out
+    return OutOfTake(done, logits)
+
+
+def random_frames(sample: Sample, strength: float, tick: Tick) -> Ints:
+    """Predict faces as if frames were independent: five folds of shuffled faces; return int64 (N,).
+
+    Frames of the predicted face's own take are among the training faces, which is the mistake this shows.
+    """
+    n = len(sample.labels)
+    folds = np.random.default_rng(_SEED).permutation(n) % min(RANDOM_FOLDS, n)
+    predicted = np.zeros(n, np.int64)
+    for fold in range(int(folds.max()) + 1):
+        tick()
+        inside = folds != fold
+        if len(np.unique(sample.labels[inside])) < sample.classes:
+            inside = inside | (np.bincount(sample.labels[inside], minlength=sample.classes)[sample.labels] == 0)
+        logits = fit(sample, inside, strength).logits(sample.features[folds == fold][:, 0])
+        predicted[folds == fold] = logits.argmax(axis=1)
+    return predicted
+
+
+def bootstrap_interval(shares: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95% percentile interval of the mean over takes, from resampled takes (Efron & Tibshirani 1993, chapter 13)."""
+    rng = np.random.default_rng(_SEED)
+    means = shares[rng.integers(0, len(shares), (RESAMPLES, len(shares)))].mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def calibrate(sample: Sample, out_of_take: OutOfTake) -> tuple[float, float]:
+    """Return temperature and threshold from logits of takes left out.
+
+    The temperature minimizes the cross-entropy. Below the threshold is the top probability of :data:`KNOWN_NOT_SURE` of the
+    faces, every take weighted equally. Without a take that can be left out: 1, and no threshold.
+    """
+    faces = out_of_take.faces
+    if not faces.any():
+        return 1.0, 0.0
+    logits, labels, takes = out_of_take.logits[faces], sample.labels[faces], sample.takes[faces]
+    temperature = max(MIN_TEMPERATURE, fit_temperature(logits, labels))
+    top = softmax(logits, temperature).max(axis=1)
+    weights = np.array([1 / (takes == take).sum() for take in takes])
+    return temperature, float(_quantile(top, weights, KNOWN_NOT_SURE))
+
+
+def _quantile(values: npt.NDArray[np.floating], weights: npt.NDArray[np.float64], share: float) -> float:
+    """Return the value below which ``share`` of the weight lies."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][int(np.searchsorted(below, share))])
+
+
+def confusion(labels: Ints, predicted: Ints, classes: int) -> list[list[int]]:
+    """Return counts as nested lists, true classes as rows and predicted classes as columns."""
+    from fer_core.evaluation.metrics import confusion_matrix
+
+    return [list(map(int, row)) for row in confusion_matrix(labels, predicted, classes)]
