@@ -80,5 +80,9 @@ class TrainingError(FerError):
     """Training cannot continue: the loss is not finite, or the disk is full."""
 
 
+class WorkerError(FerError):
+    """Worker processes do not start."""
+
+
 class WorkspaceError(FerError):
     """The workspace cannot be written."""

@@ -72,6 +72,11 @@ def joined(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: ``1 image``, ``2,000 images``; ``many`` is the plural if it is not ``one`` and an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def capitalized(text: str) -> str:
     """Capitalize the first letter of ``text``."""
     return text[:1].upper() + text[1:]

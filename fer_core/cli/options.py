@@ -29,6 +29,12 @@ Sensitivity = Annotated[
         help="0: judge as people judge everyday photos; 1: treat every expression as equally likely. Default: the model's own."
     ),
 ]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0, max=1024, help="Number of processes. Default: 0, which is one per processor core.", show_default=False
+    ),
+]
 UseMarks = Annotated[
     bool, typer.Option("--use-marks", help="Apply your corrected labels and exclude faces marked unusable.")
 ]

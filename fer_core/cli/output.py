@@ -107,7 +107,9 @@ def progress(what: str) -> Iterator[Bar]:
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    # Rich prints stdout's lines above the bar, but on stderr: only right where both are the same terminal.
+    same, hidden = sys.stdout.isatty(), not console.is_terminal
+    with Progress(*columns, console=console, transient=True, redirect_stdout=same, disable=hidden) as bar:
         yield Bar(console, bar, bar.add_task(what, total=None, speed=""))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fer_core.cli.options import FaceOptions, JsonOption, Sensitivity, reads_faces, workspace
+from fer_core.cli.options import FaceOptions, JsonOption, Sensitivity, Workers, reads_faces, workspace
 from fer_core.cli.output import emit, note, progress
+
+if TYPE_CHECKING:
+    from fer_core.photos import PhotoResult
 
 commands = typer.Typer()
 
@@ -26,6 +30,7 @@ def predict(
         typer.Option(help="Also write a CSV table row by row; photos it already contains are skipped."),
     ] = None,
     sensitivity: Sensitivity = None,
+    workers: Workers = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Find the faces in photos and predict their expressions."""
@@ -34,6 +39,7 @@ def predict(
     from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
+    from fer_core.parallel import worker_count
     from fer_core.photos import look_for_photos, predict_document, predict_paths
 
     found = look_for_photos(paths)
@@ -46,18 +52,44 @@ def predict(
         FaceDetector(),
     )
     export_behind(classifier, workspace())
+    processes = worker_count(workers, len(files))
     with progress("Photographs") as on_progress:
-        results = predict_paths(files, detector, classifier, csv=csv, model_name=name, on_progress=on_progress)
-        document = predict_document(results, name, classifier)
-    records = document["photos"]
-    done = {record["file"] for record in records}
-    document["skipped"] = skipped = [file for file in map(valid_utf8, files) if file not in done]
-    document["not_read"] = [{"file": one.name, "reason": one.reason} for one in found.skipped]
-    if skipped:
-        note(f"{len(skipped)} of {len(files)} photos were already in {csv} and were skipped.")
-    emit(document, as_json, "\n".join(_photo_text(record) for record in records))
-    if records and all("error" in record for record in records):
+        results = predict_paths(
+            files,
+            detector,
+            classifier,
+            csv=csv,
+            model_name=name,
+            on_progress=on_progress,
+            workers=processes,
+        )
+        if as_json:
+            document = predict_document(results, name, classifier)
+        else:  # line by line, so that memory does not grow with a large folder
+            read, failed = _print_lines(results)
+    if as_json:
+        records = document["photos"]
+        done = {record["file"] for record in records}
+        document["skipped"] = [file for file in map(valid_utf8, files) if file not in done]
+        document["not_read"] = [{"file": one.name, "reason": one.reason} for one in found.skipped]
+        document["workers"] = processes
+        read, failed = len(records), sum("error" in record for record in records)
+    if len(files) > read:
+        note(f"{len(files) - read} of {len(files)} photos were already in {csv} and were skipped.")
+    if as_json:
+        emit(document, as_json, "")
+    if read and failed == read:
         raise ImageError("None of these files could be read as a photo; the reason is shown next to each file.")
+
+
+def _print_lines(results: Iterable[PhotoResult]) -> tuple[int, int]:
+    """Print a line for each photo; return the number of photos, and of those with an error."""
+    read = failed = 0
+    for result in results:
+        print(_photo_text(result.to_dict()))
+        read += 1
+        failed += result.error is not None
+    return read, failed
 
 
 def _photo_text(record: dict[str, Any]) -> str:

@@ -100,10 +100,14 @@ class FaceDetector:
             raise ValueError(f"longest_side must be in 64…{_LONGEST_STRIP} and threshold in 0…1.")
         self.longest_side = longest_side
         self.threshold = threshold
-        path = Path(weights or asset(YUNET))
-        self._net = _load(path, threshold)
-        self._small_net = _load(path, threshold, _TURNED_INPUT)
+        self._weights = Path(weights or asset(YUNET))
+        self._net = _load(self._weights, threshold)
+        self._small_net = _load(self._weights, threshold, _TURNED_INPUT)
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[FaceDetector], tuple[int, float, Path]]:
+        """Send it to another process as its settings."""
+        return type(self), (self.longest_side, self.threshold, self._weights)
 
     def detect(self, image: npt.NDArray[np.generic], fast: bool = False) -> tuple[Face, ...]:
         """Detect the faces in an image, sorted by the x, then y coordinate of their centers.

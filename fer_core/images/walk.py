@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from fer_core.errors import DataError
-from fer_core.formatting import display_safe
+from fer_core.formatting import counted, display_safe
 
 SkipReason = Literal[
     "hidden folders",
@@ -25,6 +25,20 @@ SkipReason = Literal[
     "special files in the archive",
 ]
 """Why a file or folder is not read, in the plural, for :func:`describe_skipped`."""
+
+_SINGULAR: Final[dict[SkipReason, str]] = {
+    "hidden folders": "hidden folder",
+    "hidden files": "hidden file",
+    "links to nowhere": "link to nowhere",
+    "links to files outside the folder": "link to a file outside the folder",
+    "linked folders that were already read": "linked folder that was already read",
+    "linked folders that contain the folder itself": "linked folder that contains the folder itself",
+    "special files (pipes, sockets or devices)": "special file (pipe, socket or device)",
+    "links in the archive": "link in the archive",
+    "files without a file extension": "file without a file extension",
+    "files that are not images": "file that is not an image",
+    "special files in the archive": "special file in the archive",
+}
 
 _SYSTEM_FILES: Final = frozenset((".ds_store", "thumbs.db", "desktop.ini", ".gitkeep", ".gitignore", ".directory"))
 _NAMED: Final = 3
@@ -64,10 +78,13 @@ def is_system_file(name: str) -> bool:
 
 def describe_skipped(skipped: Iterable[Skipped]) -> list[str]:
     """Return a sentence for each reason, with the number and the first names."""
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[SkipReason, list[str]] = {}
     for one in skipped:
         by_reason.setdefault(one.reason, []).append(one.name)
-    return [f"Not read: {len(names):,} {reason}: {_named(names)}." for reason, names in by_reason.items()]
+    return [
+        f"Not read: {counted(len(names), _SINGULAR[reason], reason)}: {_named(names)}."
+        for reason, names in by_reason.items()
+    ]
 
 
 def walk_folder(folder: Path, max_files: int) -> WalkedFolder:

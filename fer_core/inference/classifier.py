@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -167,6 +167,18 @@ class Classifier:
         found._network = Network.from_file(path, found.info, device, workspace, threads)
         return found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send a network of a file to another process as its path and settings.
+
+        Raises:
+            TypeError: the network was created in memory.
+        """
+        if self.path is None:
+            raise TypeError("a network in memory cannot be sent to another process; save it and load it from its file")
+        network = self._network
+        settings = (self.path, network.device, network.workspace, self.sensitivity if self.has_sensitivity else None)
+        return _from_file, (type(self), *settings, network.threads)
+
     def with_sensitivity(self, sensitivity: float | None) -> Self:
         """Return the same network at another sensitivity (None: its default) without loading it again.
 
@@ -296,6 +308,17 @@ class Classifier:
                 "or its training went astray. Use other weights."
             )
         return result
+
+
+def _from_file(
+    kind: type[Classifier],
+    path: Path,
+    device: str,
+    workspace: Workspace | None,
+    sensitivity: float | None,
+    threads: int,
+) -> Classifier:
+    return kind.from_file(path, device, workspace=workspace, sensitivity=sensitivity, threads=threads)
 
 
 def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:

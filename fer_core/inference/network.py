@@ -35,7 +35,8 @@ class Network:
     def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
         """Create a network from memory; PyTorch computes it, because its weights may change."""
         self.path: Path | None = None
-        self._device, self._threads = device, 0
+        self.device, self.threads = device, 0
+        self.workspace: Workspace | None = None
         self._torch: TorchEngine | None = TorchEngine(model, info.preprocess, device)
         self._onnx: _OnnxFile | None = None
         self._lock = threading.Lock()
@@ -57,7 +58,7 @@ class Network:
             ModelError: the file is damaged.
         """
         network = cls.__new__(cls)
-        network.path, network._device, network._threads = path, device, threads
+        network.path, network.device, network.threads, network.workspace = path, device, threads, workspace
         network._torch, network._lock = None, threading.Lock()
         network._onnx = _OnnxFile(path, info, workspace, threads) if device == "cpu" else None
         network.engine()  # damaged files fail here, not at the first face
@@ -82,9 +83,9 @@ class Network:
             if self._torch is None:
                 assert self.path is not None
                 model, info = load_checkpoint(self.path)
-                if self._threads == 1:
+                if self.threads == 1:
                     limit_torch_threads()
-                self._torch = TorchEngine(model, info.preprocess, self._device, fold=True)
+                self._torch = TorchEngine(model, info.preprocess, self.device, fold=True)
             return self._torch
 
 

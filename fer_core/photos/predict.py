@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from fer_core.formatting import display_safe, valid_utf8
 from fer_core.images import PHOTO_SUFFIXES, Photo, read_photo
 from fer_core.images.walk import Skipped, SkipReason, describe_skipped, walk_folder
 from fer_core.inference import Classifier
+from fer_core.parallel import in_processes
 from fer_core.photos.result import FacePrediction, PhotoResult
 from fer_core.photos.table import ResultTable
 
@@ -86,6 +87,7 @@ def predict_paths(
     model_name: str = "",
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    workers: int = 1,
 ) -> Iterator[PhotoResult]:
     """Predict photos and folders with their subfolders, one by one, in the order of :func:`find_photos`.
 
@@ -100,15 +102,18 @@ def predict_paths(
         model_name: written into the table; a table of another model raises an error.
         on_progress: called with (done, total) before the first photo and after each one, including those in the table.
         should_stop: called before each photo; finished photos stay in the table.
+        workers: number of processes; with more than one, the classifier must come from a file, and a script must be guarded
+            by ``if __name__ == "__main__"``, because each process imports it.
 
     Raises:
+        WorkerError: the processes do not start.
         ImageError: a path does not exist, there is no photo, or the table is another kind of file. Raised by the call
             itself, before anything is written.
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
     files = find_photos(paths)
     table = ResultTable(Path(csv), classifier.labels, model_name, classifier.sensitivity) if csv is not None else None
-    return _predict_files(files, detector, classifier, table, on_progress, should_stop)
+    return _predict_files(files, detector, classifier, table, on_progress, should_stop, workers)
 
 
 def _predict_files(
@@ -118,23 +123,38 @@ def _predict_files(
     table: ResultTable | None,
     on_progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
+    workers: int,
 ) -> Iterator[PhotoResult]:
     known = table.done if table else frozenset()
     left = [file for file in files if valid_utf8(file) not in known]
     done = len(files) - len(left)
     if on_progress:
         on_progress(done, len(files))
-    with table or nullcontext():
-        for file in left:
-            if should_stop and should_stop():
-                return
-            result = predict_file(file, detector, classifier)
+    results: Generator[PhotoResult] = (
+        (predict_file(file, detector, classifier) for file in left)
+        if workers == 1
+        else in_processes(_predict_in_process, (detector, classifier), left, workers, lost=_lost)
+    )
+    with table or nullcontext(), closing(results):
+        while not (should_stop and should_stop()) and (result := next(results, None)) is not None:
             if table:
                 table.write(result)
             done += 1
             if on_progress:
                 on_progress(done, len(files))
             yield result
+
+
+def _predict_in_process(shared: tuple[FaceDetector, Classifier], file: Path) -> PhotoResult:
+    return predict_file(file, *shared)
+
+
+def _lost(file: Path) -> PhotoResult:
+    return PhotoResult(
+        valid_utf8(file),
+        error="The process that read this file was ended several times, perhaps for want of memory. Reduce the file, or "
+        "try again on an idle machine.",
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from fer_core.data.sources.containers import ZIP_ERRORS, Container
 from fer_core.data.sources.layouts.labeled import LabeledImages, named
 from fer_core.data.sources.splits import assign_splits
 from fer_core.errors import DataError, UnreadableImage
+from fer_core.formatting import counted
 from fer_core.images import FACE_LIMITS, IMAGE_SUFFIXES, decode_face, looks_like_image
 from fer_core.preprocess import FACE_SIZE
 
@@ -128,8 +129,10 @@ class _Kind:
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        what = f"{self.suffix} files" if self.suffix else "files without extension"
-        return f"{len(self.names):,} {what} ({named(map(face_id, self.names), 2)})"
+        one, many = (
+            (f"{self.suffix} file", None) if self.suffix else ("file without extension", "files without extension")
+        )
+        return f"{counted(len(self.names), one, many)} ({named(map(face_id, self.names), 2)})"
 
 
 def exclusion_notes(found: LabeledImages | None, others: Sequence[str], how: ClassReading) -> list[str]:
@@ -138,12 +141,12 @@ def exclusion_notes(found: LabeledImages | None, others: Sequence[str], how: Cla
     if found is not None and found.excluded:
         folders = Counter(face_id(n.rpartition("/")[0]) or "(top level)" for n in found.excluded)
         examples = named([folder for folder, _ in folders.most_common()])
-        where = "in folders that name no emotion" if how == "emotions" else "that are in no class folder"
-        notes.append(f"Excluded {folders.total():,} images {where}: {examples}.")
+        where = "in folders that name no emotion" if how == "emotions" else "outside the class folders"
+        notes.append(f"Excluded {counted(folders.total(), 'image')} {where}: {examples}.")
     archives = [name for name in others if name.lower().endswith(_ARCHIVES)]
     if archives:
         notes.append(
-            f"Not read: {len(archives):,} archives inside the source: {named(map(face_id, archives))}. Unpack them."
+            f"Not read: {counted(len(archives), 'archive')} inside the source: {named(map(face_id, archives))}. Unpack first."
         )
     by_suffix: dict[str, list[str]] = {}
     for name in others:
@@ -154,7 +157,8 @@ def exclusion_notes(found: LabeledImages | None, others: Sequence[str], how: Cla
         texts = [str(_Kind(face_id(suffix), tuple(by_suffix[suffix]))) for suffix in kinds[:5]]
         more = f"; and {len(kinds) - 5:,} more kinds" if len(kinds) > 5 else ""
         total = sum(map(len, by_suffix.values()))
-        notes.append(f"Not read: {total:,} files that are not images: {'; '.join(texts)}{more}.")
+        what = counted(total, "file that is not an image", "files that are not images")
+        notes.append(f"Not read: {what}: {'; '.join(texts)}{more}.")
     return notes
 
 

@@ -12,6 +12,7 @@ from fer_core.data.dataset import SplitName, find_split
 from fer_core.data.parsed import UnreadableFile, face_id
 from fer_core.data.sources.containers.base import Container
 from fer_core.data.sources.names import FilesByName
+from fer_core.formatting import counted
 
 _PREFIXES: Final[dict[str, SplitName]] = {"training_": "train", "publictest_": "valid", "privatetest_": "test"}
 """File names of FER2013. Kaggle has both test sets in one folder, and the file names still distinguish them."""
@@ -115,7 +116,9 @@ def _by_split_file(images: Sequence[str], container: Container) -> ImageSplits:
     if twice:
         notes.append(f"{twice:,} images are in two splits; the first counts.")
     if missing := len(images) - len(splits):
-        notes.append(f"Excluded {missing:,} images that no split file lists.")
+        notes.append(
+            f"Excluded {counted(missing, 'image that no split file lists', 'images that no split file lists')}."
+        )
     return ImageSplits(splits, tuple(notes))
 
 

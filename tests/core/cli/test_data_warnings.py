@@ -12,7 +12,7 @@ from fer_core.workspace import Workspace
 from tests.factories import make_dataset, untrained_checkpoint
 from tests.source_factory import encode, write_folder
 
-WARNING = "Not read: 1 files that are not images: 1 .txt files ('notes.txt')."
+WARNING = "Not read: 1 file that is not an image: 1 .txt file ('notes.txt')."
 
 
 @pytest.fixture

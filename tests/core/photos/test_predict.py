@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from fer_core.images import read_photo
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.photos import find_photos, look_for_photos, predict_file, predict_image, predict_paths, predict_squares
 from tests.core.faces.conftest import encode, scene
+from tests.factories import untrained_checkpoint
 
 SEVEN = ClassList.fer2013()
 
@@ -317,3 +320,69 @@ def test_a_face_that_the_detector_doubts_is_not_sure(detector, classifier, score
     face = replace(found, score=score)
     (prediction,) = predict_squares(scene(ONE), [crop_box(face)], Classifier(classifier.model, info), [face])
     assert prediction.abstained is abstained
+
+
+@pytest.fixture
+def folder_of_thirty(tmp_path):
+    """Thirty photos: one face, two faces, none, and files that cannot be read."""
+    folder = tmp_path / "thirty"
+    folder.mkdir()
+    kinds = [encode(scene(ONE)), encode(scene(*TWO)), encode(scene()), b"not an image"]
+    for number in range(30):
+        (folder / f"{number:02}.png").write_bytes(kinds[number % 4])
+    return folder
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A classifier that comes from a file, so that other processes can load it."""
+    return Classifier.load(untrained_checkpoint(tmp_path / "kept.safetensors"), threads=1)
+
+
+def test_processes_write_the_table_of_one(tmp_path, folder_of_thirty, detector, kept):
+    tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for workers, table in enumerate(tables, start=1):
+        results = predict_paths([folder_of_thirty], detector, kept, csv=table, workers=workers)
+        assert [Path(result.file).stem for result in results] == [f"{number:02}" for number in range(30)]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_killed_processes_lose_and_double_nothing(tmp_path, folder_of_thirty, detector, kept):
+    at_once, table = tmp_path / "one.csv", tmp_path / "killed.csv"
+    list(predict_paths([folder_of_thirty], detector, kept, csv=at_once))
+    kills = 0
+    for number, _ in enumerate(predict_paths([folder_of_thirty], detector, kept, csv=table, workers=2)):
+        if number % 6 == 0:
+            victims = [child for child in multiprocessing.active_children() if child.pid]
+            os.kill(victims[number % len(victims)].pid, signal.SIGKILL)
+            kills += 1
+    assert kills == 5
+    assert table.read_bytes() == at_once.read_bytes()
+
+
+def test_a_table_begun_by_one_process_is_continued_by_several(tmp_path, folder_of_thirty, detector, kept):
+    at_once, table = tmp_path / "one.csv", tmp_path / "begun.csv"
+    list(predict_paths([folder_of_thirty], detector, kept, csv=at_once))
+    begun = predict_paths([folder_of_thirty], detector, kept, csv=table, workers=2)
+    for _ in range(11):
+        next(begun)
+    begun.close()
+    assert len(list(predict_paths([folder_of_thirty], detector, kept, csv=table, workers=2))) == 19
+    assert table.read_bytes() == at_once.read_bytes()
+
+
+def test_a_network_in_memory_stays_in_its_process(folder_of_thirty, detector, classifier):
+    in_memory = Classifier(classifier.model, classifier.info)
+    with pytest.raises(TypeError, match="in memory"):
+        next(predict_paths([folder_of_thirty], detector, in_memory, workers=2))
+
+
+def test_predict_says_how_many_processes_it_used(folder_of_thirty, tmp_path, capsys):
+    model = str(untrained_checkpoint(tmp_path / "m.safetensors"))
+    assert main(["predict", str(folder_of_thirty), "--model", model, "--workers", "2", "--json"]) == 0
+    two = json.loads(capsys.readouterr().out)
+    assert main(["predict", str(folder_of_thirty), "--model", model, "--workers", "1", "--json"]) == 0
+    one = json.loads(capsys.readouterr().out)
+    assert (one.pop("workers"), two.pop("workers")) == (1, 2)
+    assert one == two

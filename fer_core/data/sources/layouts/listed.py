@@ -14,6 +14,7 @@ from fer_core.data.sources.layouts.labeled import LabeledImages, Layout, Source,
 from fer_core.data.sources.layouts.numbered import NUMBERINGS, describe_numbering, emotions_by_number
 from fer_core.data.sources.names import FilesByName
 from fer_core.errors import DataError
+from fer_core.formatting import counted
 
 _FILE_COLUMNS: Final = ("file", "filename", "file_name", "image", "image_name", "path", "image_path", "pth", "img")
 _LABEL_COLUMNS: Final = ("label", "emotion", "expression", "class")
@@ -100,7 +101,9 @@ def _read(source: Source, name: str, columns: tuple[int, int, int | None]) -> La
         notes.append(f"{face_id(name)} names {missing:,} files that are not in the source.")
     unlisted = tuple(image for image in source.images if image not in named_as)
     if unlisted:
-        notes.append(f"{len(unlisted):,} images have no label in {face_id(name)}: {named(map(face_id, unlisted))}.")
+        notes.append(
+            f"{counted(len(unlisted), 'image')} without a label in {face_id(name)}: {named(map(face_id, unlisted))}."
+        )
     return LabeledImages(
         classes=classes,
         labels={image: classes.names.index(named_as[image]) for image in source.images if image in named_as},

@@ -123,8 +123,8 @@ def test_what_is_no_class_is_left_out_and_said(tmp_path):
         assert len(dataset) == 21
         assert dataset.warnings == (
             "Excluded 4 images in folders that name no emotion: 'train/selfies', '(top level)'.",
-            "Not read: 1 files that are not images: 1 .txt files ('README.txt').",
-            "Not read: 1 hidden folders: '.thumbs'.",
+            "Not read: 1 file that is not an image: 1 .txt file ('README.txt').",
+            "Not read: 1 hidden folder: '.thumbs'.",
         )
 
 
@@ -135,7 +135,7 @@ def test_a_stray_folder_among_emotions_is_a_class_and_the_reason_is_said(tmp_pat
     assert dataset.warnings == (
         "Not all folders name an emotion ('selfies' does not), so the classes are the folders' own names. To "
         "exclude it, give --classes emotions.",
-        "Excluded 1 images that are in no class folder: '(top level)'.",
+        "Excluded 1 image outside the class folders: '(top level)'.",
         "The test split has no faces of: selfies.",
         "The valid split has no faces of: selfies.",
     )
@@ -149,7 +149,7 @@ def test_images_are_told_by_content_and_not_by_their_ending(tmp_path):
         )
     )
     assert dataset.ids.tolist() == ["happy/a", "sad/b.jpg", "sad/c.dat"]
-    assert "Not read: 1 files that are not images: 1 .txt files ('sad/notes.txt')." in dataset.warnings
+    assert "Not read: 1 file that is not an image: 1 .txt file ('sad/notes.txt')." in dataset.warnings
 
 
 BROKEN = {"train/sad/broken.jpg": b"<html>", "train/happy/cut.png": png(1)[:-30], "train/fear/empty.png": b""}

@@ -63,7 +63,7 @@ def test_links_that_leave_the_folder_are_skipped_and_named(folder, tmp_path):
     found = Folder(folder)
     assert set(found.files) == set(FILES)
     assert describe_skipped(found.skipped) == [
-        "Not read: 1 linked folders that contain the folder itself: 'angry'.",
+        "Not read: 1 linked folder that contains the folder itself: 'angry'.",
         "Not read: 2 links to nowhere: 'circle.png', 'nowhere.png'.",
         "Not read: 2 links to files outside the folder: 'happy/out.png', 'happy/up.png'.",
     ]

@@ -64,8 +64,8 @@ def test_links_hidden_and_special_files_of_a_tar_are_skipped_and_named(tmp_path)
             Skipped("train/happy/link.png", "links in the archive"),
         }
     assert load(path).warnings == (
-        "Not read: 1 hidden folders: '.cache'.",
-        "Not read: 1 links in the archive: 'train/happy/link.png'.",
+        "Not read: 1 hidden folder: '.cache'.",
+        "Not read: 1 link in the archive: 'train/happy/link.png'.",
     )
 
 

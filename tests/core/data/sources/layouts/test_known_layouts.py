@@ -138,7 +138,7 @@ def test_jaffe_is_read_by_its_file_names(tmp_path):
     assert set(labels(dataset).values()) == set(codes.values())
     assert dataset.groups is not None
     assert set(dataset.groups.tolist()) == {"KA", "YM"}
-    assert "Not read: 1 files that are not images: 1 files without extension ('jaffe/README')." in dataset.warnings
+    assert "Not read: 1 file that is not an image: 1 file without extension ('jaffe/README')." in dataset.warnings
 
 
 def test_kdef_is_read_by_its_file_names(tmp_path):
@@ -181,7 +181,7 @@ def test_a_csv_beside_the_images_gives_labels_and_splits(tmp_path):
         "images/c.png": "valid",
     }
     assert "labels.csv names 1 files that are not in the source." in dataset.warnings
-    assert "1 images have no label in labels.csv: 'images/d.png'." in dataset.warnings
+    assert "1 image without a label in labels.csv: 'images/d.png'." in dataset.warnings
 
 
 def test_numbers_in_a_csv_beside_the_images_are_read_when_their_meaning_was_chosen(tmp_path):
@@ -212,7 +212,7 @@ def test_a_split_file_decides_before_folders_and_file_names(tmp_path, form):
     dataset = read(tmp_path, files)
     found = {face.rpartition("/")[2]: split for face, split in zip(dataset.ids, dataset.split, strict=True)}
     assert found == splits
-    assert any("Excluded 1 images that no split file lists." in warning for warning in dataset.warnings)
+    assert any("Excluded 1 image that no split file lists." in warning for warning in dataset.warnings)
 
 
 def test_a_text_file_that_is_no_split_file_is_not_used_and_said(tmp_path):
