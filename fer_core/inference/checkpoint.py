@@ -170,10 +170,13 @@ def load_checkpoint(path: Path) -> tuple[ExpressionModel, CheckpointInfo]:
         ModelError: the architecture is unknown.
     """
     from fer_core.models import build
+    from fer_core.models.gate import DistanceGate
 
     info = read_info(path)
-    model = build(info.architecture, **info.model_args)
-    _fill(model, _read_tensors(path), path)
+    model, tensors = build(info.architecture, **info.model_args), _read_tensors(path)
+    if (means := tensors.get("gate.means")) is not None and means.ndim == 2:
+        model.gate = DistanceGate(*means.shape)
+    _fill(model, tensors, path)
     if model.classifier.out_features != len(info.labels):
         raise CheckpointError(f"{path}: {model.classifier.out_features} outputs but {len(info.labels)} labels.")
     return model.eval(), info

@@ -105,7 +105,7 @@ def onnx_bytes(classifier: Classifier) -> bytes:
 
         def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             features = self.model.embedding(self.model.features(to_tensor(faces, info.preprocess)))
-            logits = self.model.classifier(features)
+            logits = self.model.logits(features)
             return logits, torch.softmax((logits - shift) / classifier.temperature, dim=1), features
 
     with warnings.catch_warnings(), _quiet_exporter():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from fer_core.errors import CheckpointError, FerError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.inference.engines import OnnxEngine, fixed_faces, reference_of, weights_key
-from fer_core.teach.head import Head
+from fer_core.teach.head import GATE_STEEPNESS, Gate, Head
 from fer_core.workspace import atomic_write
 
 
@@ -35,10 +36,12 @@ def read_trunk(classifier: Classifier) -> dict[str, npt.NDArray[np.generic]]:
         raise CheckpointError(
             f"The network {classifier.path} was deleted or is damaged ({error}). Choose another base network."
         ) from error
-    return {name: value for name, value in tensors.items() if not name.startswith("classifier.")}
+    return {name: value for name, value in tensors.items() if not name.startswith(("classifier.", "gate."))}
 
 
-def write_checkpoint(path: Path, trunk: dict[str, npt.NDArray[np.generic]], head: Head, info: CheckpointInfo) -> None:
+def write_checkpoint(
+    path: Path, trunk: dict[str, npt.NDArray[np.generic]], head: Head, gate: Gate, info: CheckpointInfo
+) -> None:
     """Write the checkpoint.
 
     Raises:
@@ -51,16 +54,22 @@ def write_checkpoint(path: Path, trunk: dict[str, npt.NDArray[np.generic]], head
         "classifier.weight": np.ascontiguousarray(head.weight, np.float32),
         "classifier.bias": np.ascontiguousarray(head.bias, np.float32),
     }
+    if gate.radius is not None:
+        tensors["gate.means"] = np.ascontiguousarray(gate.means, np.float32)
+        tensors["gate.radius"] = np.array(gate.radius, np.float32)
     with atomic_write(path) as file:
         file.write(save(tensors, metadata={"fer_lab": json.dumps(info.to_dict())}))
 
 
-def onnx_with_head(classifier: Classifier, head: Head, info: CheckpointInfo, checkpoint: Path) -> bytes | None:
+def onnx_with_head(
+    classifier: Classifier, head: Head, gate: Gate, info: CheckpointInfo, checkpoint: Path
+) -> bytes | None:
     """Return the base network's ONNX file with another last layer; None if the base has none that agrees with PyTorch.
 
     Args:
         classifier: the base network.
         head: the new last layer.
+        gate: its gate.
         info: the record of the new checkpoint.
         checkpoint: the new checkpoint, already written.
     """
@@ -68,27 +77,14 @@ def onnx_with_head(classifier: Classifier, head: Head, info: CheckpointInfo, che
     if source is None:
         return None
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     try:
         model = onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(source)
         trunk = onnx.utils.Extractor(model).extract_model(["faces"], ["features"])
         graph = trunk.graph
         count = len(info.labels)
-        graph.initializer.extend(
-            [
-                numpy_helper.from_array(np.ascontiguousarray(head.weight, np.float32), "taught.weight"),
-                numpy_helper.from_array(np.ascontiguousarray(head.bias, np.float32), "taught.bias"),
-                numpy_helper.from_array(np.array(info.temperature, np.float32), "taught.temperature"),
-            ]
-        )
-        graph.node.extend(
-            [
-                helper.make_node("Gemm", ["features", "taught.weight", "taught.bias"], ["logits"], transB=1),
-                helper.make_node("Div", ["logits", "taught.temperature"], ["taught.scaled"]),
-                helper.make_node("Softmax", ["taught.scaled"], ["probabilities"], axis=1),
-            ]
-        )
+        _append_head(graph, head, gate, info.temperature)
         features = list(graph.output)
         del graph.output[:]
         graph.output.extend(
@@ -96,7 +92,7 @@ def onnx_with_head(classifier: Classifier, head: Head, info: CheckpointInfo, che
             for name in ("logits", "probabilities")
         )
         graph.output.extend(features)
-        faces = fixed_faces()
+        known = classifier.features(fixed_faces())
         helper.set_model_props(
             trunk,
             {
@@ -106,7 +102,9 @@ def onnx_with_head(classifier: Classifier, head: Head, info: CheckpointInfo, che
                 "temperature": repr(info.temperature),
                 "abstain_below": repr(info.abstain_below),
                 "weights": weights_key(checkpoint, info),
-                "reference": reference_of(np.asarray(head.logits(classifier.features(faces)), np.float32)),
+                "reference": reference_of(
+                    np.asarray(gate.scaled(head.logits(known), gate.distances(known)), np.float32)
+                ),
             },
         )
         content: bytes = trunk.SerializeToString()
@@ -115,3 +113,33 @@ def onnx_with_head(classifier: Classifier, head: Head, info: CheckpointInfo, che
         raise
     except Exception:  # onnx's errors have no common base class; PyTorch computes instead
         return None
+
+
+def _append_head(graph: Any, head: Head, gate: Gate, temperature: float) -> None:
+    """Append the last layer, the gate, temperature and softmax to a graph that ends in ``features``."""
+    from onnx import helper, numpy_helper
+
+    def constant(name: str, value: Any, dtype: type[np.generic] = np.float32) -> str:
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), f"taught.{name}"))
+        return f"taught.{name}"
+
+    def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        graph.node.append(helper.make_node(operator, inputs, [output], name=f"taught.{output}", **attributes))
+        return output
+
+    raw = "logits" if gate.radius is None else "taught.raw"
+    node("Gemm", ["features", constant("weight", head.weight), constant("bias", head.bias)], raw, transB=1)
+    if gate.radius is not None:
+        row = node("Unsqueeze", ["features", constant("one", [1], np.int64)], "taught.row")
+        difference = node("Sub", [row, constant("means", gate.means)], "taught.difference")
+        squared = node("Mul", [difference, difference], "taught.squared")
+        squares = node("ReduceSum", [squared, constant("two", [2], np.int64)], "taught.squares", keepdims=0)
+        nearest = node("ReduceMin", [squares, "taught.one"], "taught.nearest", keepdims=1)
+        distance = node("Sqrt", [nearest], "taught.distance")
+        share = node("Div", [distance, constant("radius", np.float32(gate.radius))], "taught.share")
+        inside = node("Sub", [constant("edge", np.float32(1)), share], "taught.inside")
+        steep = node("Mul", [inside, constant("steepness", np.float32(GATE_STEEPNESS))], "taught.steep")
+        factor = node("Sigmoid", [steep], "taught.factor")
+        node("Mul", [raw, factor], "logits")
+    scaled = node("Div", ["logits", constant("temperature", np.float32(temperature))], "taught.scaled")
+    node("Softmax", [scaled], "probabilities", axis=1)

@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Tick = Callable[[], None]
 
-STRENGTHS: Final = (0.03, 0.3, 3.0, 30.0)
-"""Inverse regularization strengths C that are tried, in units of one over the number of takes' weights."""
+STRENGTHS: Final = (0.03, 0.3, 3.0)
+"""Inverse regularization strengths C that are tried; the weights of all training faces sum to the number of classes."""
 DEFAULT_STRENGTH: Final = 0.3
 """The strength if no class has two takes, so that there is nothing to choose by."""
 INNER_FOLDS: Final = 3
@@ -31,8 +31,13 @@ RANDOM_FOLDS: Final = 5
 RESAMPLES: Final = 2_000
 KNOWN_NOT_SURE: Final = 0.06
 """Share of the faces of known classes below the threshold, in takes the model was not trained on; 0.1 is the limit set."""
-MIN_TEMPERATURE: Final = 0.2
-"""A temperature below this would claim a certainty that a few takes cannot support."""
+MIN_TEMPERATURE: Final = 1.0
+"""A lower temperature would claim more certainty than the fit, which a few takes cannot support."""
+FAR: Final = 0.05
+"""Share of the faces of known classes, in takes left out, that are further from all class means than the gate's radius."""
+
+GATE_STEEPNESS: Final = 10.0
+"""The same as ``fer_core.models.gate.STEEPNESS``, which cannot be imported without PyTorch."""
 
 _SEED: Final = 19
 _ITERATIONS: Final = 300
@@ -78,6 +83,43 @@ class Head:
     def logits(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Return float64 (N, C) for features (N, D)."""
         return np.asarray(features @ self.weight.T + self.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """The numbers of a :class:`fer_core.models.gate.DistanceGate`.
+
+    Attributes:
+        means: float64 (C, D), mean features of each class.
+        radius: distance at which logits are halved; None for no gate.
+    """
+
+    means: npt.NDArray[np.float64]
+    radius: float | None = None
+
+    def distances(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return the distance of features (N, D) from the nearest class mean, float64 (N,)."""
+        squares = [((features - mean) ** 2).sum(axis=1) for mean in self.means]
+        return np.asarray(np.sqrt(np.min(squares, axis=0)))
+
+    def scaled(self, logits: npt.NDArray[np.float64], distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return logits (N, C) as the gate scales them at these distances (N,)."""
+        if self.radius is None:
+            return logits
+        exponent = np.clip(-GATE_STEEPNESS * (1 - distances / self.radius), -700, 700)
+        return np.asarray(logits / (1 + np.exp(exponent))[:, None])
+
+
+def class_means(sample: Sample, faces: npt.NDArray[np.bool_]) -> Gate:
+    """Return the mean features of each class over all views of some faces, every take weighted equally; no radius yet."""
+    weights = np.zeros(len(sample.labels))
+    weights[faces] = _weights(sample.labels[faces], sample.takes[faces])
+    views = sample.features.mean(axis=1, dtype=np.float64)
+    return Gate(
+        np.stack(
+            [(views * (weights * (sample.labels == label))[:, None]).sum(axis=0) for label in range(sample.classes)]
+        )
+    )
 
 
 def fit(sample: Sample, faces: npt.NDArray[np.bool_], strength: float) -> Head:
@@ -169,11 +211,13 @@ class OutOfTake:
 
     Attributes:
         faces: bool (N,), the faces predicted: those of classes with at least two takes.
-        logits: float64 (N, C); rows of other faces are 0.
+        logits: float64 (N, C), before the gate; rows of other faces are 0.
+        distances: float64 (N,), from the nearest mean of a class without the take; 0 for other faces.
     """
 
     faces: npt.NDArray[np.bool_]
     logits: npt.NDArray[np.float64]
+    distances: npt.NDArray[np.float64]
 
 
 def leave_one_take_out(sample: Sample, tick: Tick) -> OutOfTake:
@@ -183,15 +227,18 @@ def leave_one_take_out(sample: Sample, tick: Tick) -> OutOfTake:
     """
     counts = np.bincount(sample.label_of_take, minlength=sample.classes)
     logits = np.zeros((len(sample.labels), sample.classes))
+    distances = np.zeros(len(sample.labels))
     done = np.zeros(len(sample.labels), bool)
     for take, label in enumerate(sample.label_of_take.tolist()):
         if counts[label] < 2:
             continue
         out = sample.takes == take
         head = fit(sample, ~out, choose_strength(sample, ~out, tick))
-        logits[out] = head.logits(sample.features[out][:, 0])
+        unchanged = sample.features[out][:, 0]
+        logits[out] = head.logits(unchanged)
+        distances[out] = class_means(sample, ~out).distances(unchanged)
         done |= out
-    return OutOfTake(done, logits)
+    return OutOfTake(done, logits, distances)
 
 
 def random_frames(sample: Sample, strength: float, tick: Tick) -> Ints:
@@ -220,27 +267,46 @@ def bootstrap_interval(shares: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def calibrate(sample: Sample, out_of_take: OutOfTake) -> tuple[float, float]:
-    """Return temperature and threshold from logits of takes left out.
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What turns logits into probabilities and "not sure".
 
-    The temperature minimizes the cross-entropy. Below the threshold is the top probability of :data:`KNOWN_NOT_SURE` of the
-    faces, every take weighted equally. Without a take that can be left out: 1, and no threshold.
+    Attributes:
+        gate: makes faces unlike all classes uncertain.
+        temperature: divides the gated logits.
+        abstain_below: threshold on the top probability.
     """
+
+    gate: Gate
+    temperature: float
+    abstain_below: float
+
+
+def calibrate(sample: Sample, out_of_take: OutOfTake) -> Calibration:
+    """Fit gate, temperature and threshold to takes that were left out, every take weighted equally.
+
+    The gate's radius is the distance that :data:`FAR` of the faces exceed. The temperature minimizes the cross-entropy of the gated
+    logits. Below the threshold is the top probability of :data:`KNOWN_NOT_SURE` of the faces. Without a take that can be left
+    out: no gate, temperature 1, no threshold.
+    """
+    gate = class_means(sample, np.ones(len(sample.labels), bool))
     faces = out_of_take.faces
     if not faces.any():
-        return 1.0, 0.0
-    logits, labels, takes = out_of_take.logits[faces], sample.labels[faces], sample.takes[faces]
+        return Calibration(gate, 1.0, 0.0)
+    labels, takes, distances = sample.labels[faces], sample.takes[faces], out_of_take.distances[faces]
+    weights = np.array([1 / (takes == take).sum() for take in takes])
+    gate = Gate(gate.means, max(_quantile(distances, weights, 1 - FAR), 1e-6))
+    logits = gate.scaled(out_of_take.logits[faces], distances)
     temperature = max(MIN_TEMPERATURE, fit_temperature(logits, labels))
     top = softmax(logits, temperature).max(axis=1)
-    weights = np.array([1 / (takes == take).sum() for take in takes])
-    return temperature, float(_quantile(top, weights, KNOWN_NOT_SURE))
+    return Calibration(gate, temperature, _quantile(top, weights, KNOWN_NOT_SURE))
 
 
 def _quantile(values: npt.NDArray[np.floating], weights: npt.NDArray[np.float64], share: float) -> float:
     """Return the value below which ``share`` of the weight lies."""
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][int(np.searchsorted(below, share))])
+    return float(values[order][min(int(np.searchsorted(below, share)), len(order) - 1)])
 
 
 def confusion(labels: Ints, predicted: Ints, classes: int) -> list[list[int]]:

@@ -16,7 +16,7 @@ from fer_core.preprocess import Faces
 from fer_core.teach import checkpoint, head
 from fer_core.teach.duplicates import copied_takes
 from fer_core.teach.features import BUDGET, Progress, Stop, check_stop, plan, take_features
-from fer_core.teach.head import Head, OutOfTake, Sample
+from fer_core.teach.head import Gate, Head, OutOfTake, Sample
 from fer_core.teach.result import (
     MODEL,
     RESULT,
@@ -84,7 +84,7 @@ def teach(
     trained = time.perf_counter() - started
     out_of_take = head.leave_one_take_out(sample, ticks.tick)
     random = head.random_frames(sample, strength, ticks.tick)
-    temperature, threshold = head.calibrate(sample, out_of_take)
+    calibration = head.calibrate(sample, out_of_take)
     measured = time.perf_counter() - started - trained
     copied = copied_takes([(take.id, take.class_name) for take in takes], faces)
     taught = Taught(
@@ -102,15 +102,15 @@ def teach(
         copied=copied,
         notes=_notes(sum(map(len, faces)), total),
         strength=strength,
-        temperature=temperature,
-        abstain_below=threshold,
+        temperature=calibration.temperature,
+        abstain_below=calibration.abstain_below,
         seconds=round(trained, 3),
         seconds_figures=round(measured, 3),
         model=str(workspace.taught / store.name / MODEL),
     )
     check_stop(stop)
     with store.locked():
-        _save(taught, trunk, own_head, classifier, workspace.taught / store.name)
+        _save(taught, trunk, own_head, calibration.gate, classifier, workspace.taught / store.name)
     return taught
 
 
@@ -297,7 +297,7 @@ def _base_name(classifier: Classifier) -> str:
     return path.parent.name if path.name in (MODEL, "best.safetensors") else path.stem
 
 
-def _save(taught: Taught, trunk: dict[str, Any], own: Head, classifier: Classifier, folder: Path) -> None:
+def _save(taught: Taught, trunk: dict[str, Any], own: Head, gate: Gate, classifier: Classifier, folder: Path) -> None:
     """Write checkpoint, ONNX file and result.
 
     Raises:
@@ -330,8 +330,8 @@ def _save(taught: Taught, trunk: dict[str, Any], own: Head, classifier: Classifi
     path = folder / MODEL
     onnx_path = path.with_suffix(".onnx")
     onnx_path.unlink(missing_ok=True)
-    checkpoint.write_checkpoint(path, trunk, own, info)
-    content = checkpoint.onnx_with_head(classifier, own, info, path)
+    checkpoint.write_checkpoint(path, trunk, own, gate, info)
+    content = checkpoint.onnx_with_head(classifier, own, gate, info, path)
     if content is not None:
         with atomic_write(onnx_path) as file:
             file.write(content)

@@ -30,6 +30,8 @@ def initial_weights(
     """
     name = str(config.init_from)
     found = [load_checkpoint(resolve_output(name, output.target, workspace)) for output in outputs]
+    for network, _ in found:
+        network.gate = None  # it belongs to the features as they were
     model, info = found[0]
     if info.architecture != config.model:
         raise FerError(
