@@ -118,7 +118,7 @@ def stop_on_interrupt(notice: str) -> Iterator[Callable[[], bool]]:
     """Treat the first Ctrl-C as a stop request; a second one interrupts.
 
     Args:
-        notice: the message after the first Ctrl-C, such as how the work will end.
+        notice: the message after the first Ctrl-C, such as how the work will end; "" prints none.
 
     Yields:
         A function that returns whether a stop was requested.
@@ -130,7 +130,8 @@ def stop_on_interrupt(notice: str) -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        note(f"{notice} Press Ctrl-C again to interrupt immediately.")
+        if notice:
+            note(f"{notice} Press Ctrl-C again to interrupt immediately.")
 
     previous = signal.signal(signal.SIGINT, interrupt)
     try:

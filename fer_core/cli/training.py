@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fer_core.config import TrainConfig
     from fer_core.data import FaceDataset
     from fer_core.teach import Taught
+    from fer_core.training.distributed.processes import Processes
 
 commands = typer.Typer()
 
@@ -51,27 +53,38 @@ def train(
     *,
     faces: FaceOptions,
 ) -> None:
-    """Train a network. Ctrl-C finishes the current step, saves and stops."""
+    """Train a network. Ctrl-C finishes the current step, saves and stops.
+
+    To share the work between GPUs or machines, start it with torchrun, such as
+    torchrun --standalone --nproc-per-node 4 -m fer_core train; see docs/scale.md.
+    """
     from fer_core.errors import ConfigError
+    from fer_core.training.distributed.join import joined
     from fer_core.training.runs import open_run
 
-    existing = dataset = None
-    moved_to: str | None = None
     given = {
         "data": data, "model": model, "epochs": epochs, "protocol": protocol, "init_from": init_from,
         "evaluate_test": evaluate_test, "drop_duplicates": drop_duplicates, "drop_blank": drop_blank, "use_marks": use_marks,
     }  # fmt: skip
     overrides = {key: value for key, value in given.items() if value is not None}
-    if resume or run:
-        moved_to = str(overrides.pop("data")) if resume and "data" in overrides else None
-        if overrides or settings or preset or faces.given:
-            raise ConfigError("A run keeps its settings: use --resume or --run without other settings but --data.")
-        existing = open_run(resume or run or "", workspace())
-        config = existing.config
-    else:
-        config, dataset = _new_training(preset, _parse_settings(settings or [], overrides), faces)
-    result = _train_with_progress(config, name, existing, resume is not None, dataset, moved_to)
-    emit(result.to_dict(), as_json, _train_summary(result))
+    with joined() as processes:
+        existing = dataset = config = None
+        moved_to: str | None = None
+        if resume or run:
+            moved_to = str(overrides.pop("data")) if resume and "data" in overrides else None
+            if overrides or settings or preset or faces.given:
+                raise ConfigError("A run keeps its settings: use --resume or --run without other settings but --data.")
+            if processes is None or processes.first:
+                existing = open_run(resume or run or "", workspace())
+                config = existing.config
+        else:
+            config, dataset = _new_training(preset, _parse_settings(settings or [], overrides), faces)
+        if processes is not None and not processes.first:
+            _follow(config, processes, dataset)
+            return
+        assert config is not None
+        result = _train_with_progress(config, name, existing, resume is not None, dataset, moved_to, processes)
+        emit(result.to_dict(), as_json, _train_summary(result))
 
 
 def _new_training(
@@ -120,7 +133,13 @@ def _parse_settings(settings: list[str], overrides: dict[str, Any]) -> dict[str,
 
 
 def _train_with_progress(
-    config: TrainConfig, name: str | None, run: Any, resuming: bool, dataset: FaceDataset | None, data: str | None
+    config: TrainConfig,
+    name: str | None,
+    run: Any,
+    resuming: bool,
+    dataset: FaceDataset | None,
+    data: str | None,
+    processes: Processes | None,
 ) -> Any:
     """Train with a bar on stderr; the first Ctrl-C asks for a clean stop, the second breaks off."""
     from fer_core.errors import RunError
@@ -130,7 +149,17 @@ def _train_with_progress(
     if run is not None and resuming and run.state not in RESUMABLE:
         raise RunError(f"The run '{run.label.name}' is {run.state}; only a stopped, failed or lost run can be resumed.")
     with _training_hooks() as hooks:
-        return train(config, name=name, run=run, data=data, dataset=dataset, hooks=hooks, workspace=workspace())
+        return train(
+            config, name=name, run=run, data=data, dataset=dataset, hooks=hooks, workspace=workspace(), processes=processes
+        )  # fmt: skip
+
+
+def _follow(config: TrainConfig | None, processes: Processes, dataset: FaceDataset | None) -> None:
+    """Take part in the training of process 0, which alone shows progress and prints the result."""
+    from fer_core.training.trainer import follow
+
+    with stop_on_interrupt("") as stop_asked:
+        follow(config, processes, dataset=dataset, workspace=workspace(), should_stop=stop_asked)
 
 
 @contextmanager
@@ -182,8 +211,13 @@ def train_family(
     If the data has people's votes, 'compact-people' and 'seed-people' are trained on these.
     Run the same command again to resume.
     """
+    from fer_core.errors import ConfigError
+    from fer_core.training.distributed.launch import Launch
     from fer_core.training.family import train_family as train_all
 
+    launch = Launch.of(os.environ)
+    if launch is not None and launch.size > 1:
+        raise ConfigError("train-family runs in one process. Start it without torchrun; torchrun works with train.")
     with _training_hooks() as hooks:
         dataset = faces.load(data, hooks.on_load)
         family = train_all(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -224,8 +224,8 @@ def update_info(path: Path, **changes: Any) -> CheckpointInfo:
     return info
 
 
-def load_plain(path: Path, device: str = "cpu") -> Any:
-    """Read a ``torch.save`` file with ``weights_only=True``: tensors and plain values only, no code runs.
+def load_plain(path: Path | BinaryIO, device: str = "cpu") -> Any:
+    """Read a ``torch.save`` file, open or not, with ``weights_only=True``: tensors and plain values only, no code runs.
 
     Raises:
         CheckpointError: the file is missing, damaged, or contains anything else.

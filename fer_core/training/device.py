@@ -16,7 +16,10 @@ from fer_core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """The device, precision and threads of a training."""
+    """The device, precision and threads of a training.
+
+    The precision ``float64``, which the settings do not offer, is for comparisons that rounding would hide.
+    """
 
     device: str
     device_name: str
@@ -27,6 +30,11 @@ class Compute:
     def autocast(self) -> torch.autocast:
         """The context for the forward pass; it has no effect in float32."""
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of weights, inputs and logits; with bfloat16 the forward pass converts them."""
+        return torch.float64 if self.precision == "float64" else torch.float32
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -55,8 +63,13 @@ def cpu_has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def choose_compute(config: TrainConfig, threads: int = 0) -> Compute:
+def choose_compute(config: TrainConfig, threads: int = 0, processes: int = 1) -> Compute:
     """Resolve ``auto`` for device and precision, and 0 threads to ``threads``, or to all cores if that is 0 too.
+
+    Args:
+        config: all settings.
+        threads: processor threads if the settings name none.
+        processes: number of processes of the training on this machine, which share the cores.
 
     Raises:
         ConfigError: the settings ask for a GPU and PyTorch finds none.
@@ -69,7 +82,7 @@ def choose_compute(config: TrainConfig, threads: int = 0) -> Compute:
     precision = config.precision if config.precision != "auto" else ("bfloat16" if native else "float32")
     name = torch.cuda.get_device_name() if device == "cuda" else cpu_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Compute(device, name, precision, config.threads or threads or cores)
+    return Compute(device, name, precision, config.threads or threads or max(1, cores // processes))
 
 
 def library_versions() -> dict[str, str]:

@@ -29,6 +29,7 @@ from fer_core.inference import CheckpointInfo, Classifier
 from fer_core.models import ExpressionModel, build
 from fer_core.models.outputs import output_weights, select_outputs
 from fer_core.training.device import Compute
+from fer_core.training.distributed.group import Group
 from fer_core.training.outputs import Output, make_outputs, split_for_targets
 from fer_core.training.runs import EpochRecord, OutputRecord
 from fer_core.training.step.augment import augment
@@ -101,9 +102,11 @@ class Training:
         teachers: networks with the outputs of the training, in the same order.
         teacher_outputs: the outputs of the teachers, if they have more than the training.
         views: cached views to share with other trainings; None creates a new cache.
+        group: the processes that share this training; None trains alone.
 
     Raises:
-        ConfigError, DataError, ModelError: the settings do not fit the data, or the architecture does not exist.
+        ConfigError, DataError, ModelError: the settings do not fit the data, the architecture does not exist, or there
+            are more processes than faces in a batch.
     """
 
     def __init__(
@@ -116,8 +119,10 @@ class Training:
         teachers: Sequence[torch.nn.Module] = (),
         teacher_outputs: Sequence[Output] = (),
         views: ViewCache | None = None,
+        group: Group | None = None,
     ) -> None:
         self.config, self.compute, self.dataset = config, compute, dataset
+        self.group = group or Group()
         self.outputs = make_outputs(dataset, config.targets)
         self.split, self.notes = split_for_targets(dataset, split, self.outputs, config)
         train = self.split.train
@@ -126,7 +131,7 @@ class Training:
         model = build(config.model, **network_args(config, self.outputs))
         if initial_weights is not None:
             model.load_state_dict({**model.state_dict(), **initial_weights})
-        self.model: ExpressionModel = model.to(device)
+        self.model: ExpressionModel = model.to(device, compute.dtype)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.ema_decay else None
         self._averaged = averaged_tensors(self.average, self.model) if self.average is not None else None
@@ -141,21 +146,32 @@ class Training:
         if self.distillation is not None and config.cached_views:
             faces, named = _viewed_faces(dataset, split)
             shown = torch.from_numpy(np.flatnonzero(np.isin(split.train, train)))
-            self.views = Views(self.distillation, faces.to(device), shown.to(device), named, config, views)
+            self.views = Views(self.distillation, faces.to(device), shown.to(device), named, config, views, self.group)
         self.batch_size = min(config.batch_size, len(self.images))
+        if self.group.size > self.batch_size:
+            raise ConfigError(
+                f"{self.group.size} processes cannot share a batch of {self.batch_size} faces, because each needs one. Start "
+                f"at most {self.batch_size} processes (--nproc-per-node)"
+                + ("." if config.batch_size > self.batch_size else ", or set a larger batch_size.")
+            )
         self.steps_per_epoch = len(self.images) // self.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
         self.generator = torch.Generator(device)
-        self._use_cuda_graph = compute.device == "cuda"
-        self.step_note = ""
-        """How steps are executed on a GPU, for the log; empty on a CPU and before the first step."""
+        self._use_cuda_graph = compute.device == "cuda" and self.group.alone
+        self.step_note = (
+            "" if self.group.alone else f"{self.group.size} processes share each batch of {self.batch_size} faces."
+        )
+        """How steps are executed on a GPU, or shared by processes, for the log; empty on a CPU alone and before the first step."""
         self._graph_step: CudaGraphStep | None = None
         self._frozen = False  # whether only the last layer trains in the current epoch
         self.progress = Progress()
         # Validation uses the shared inference path, on a copy, so that the model itself stays in training mode.
         self.classifiers = [
-            Classifier(self._single_output_model(output), self._info(output), compute.device) for output in self.outputs
+            Classifier(self._single_output_model(output).float(), self._info(output), compute.device)
+            for output in self.outputs
         ]
+        self.group.share_layers(self.model, self.batch_size, compute.device)
+        self._trained = self.group.wrap(self.model)
 
     @property
     def classifier(self) -> Classifier:
@@ -225,6 +241,7 @@ class Training:
             TrainingError: the loss is NaN or infinite.
         """
         p, config = self.progress, self.config
+        should_stop = self.group.agreed(should_stop, 1 if self.compute.device == "cpu" else _SYNC_EVERY)
         started, seconds_before = time.perf_counter(), p.seconds
         order = self.epoch_order(p.epoch)
         if self.views is not None and not self.views.show(p.epoch % config.cached_views, should_stop):
@@ -267,6 +284,7 @@ class Training:
         self.model.train(not frozen)  # frozen: no dropout, and fixed batch-norm statistics
         if frozen != self._frozen:
             self._frozen, self._graph_step = frozen, None
+            self._trained = self.group.wrap(self.model.classifier if frozen else self.model)
 
     def epoch_order(self, epoch: int) -> torch.Tensor:
         """Return the positions of the training faces in the order of an epoch, int64 (N,), from seed and epoch."""
@@ -318,22 +336,26 @@ class Training:
             batch: int64 (B,), positions of the training faces.
             share: float (), the weight of each face under mixup; its neighbor in the batch has the rest.
         """
-        config = self.config
+        config, group = self.config, self.group
+        part = group.part(len(batch), neighbor=bool(config.mixup))
+        faces = batch[part.prepared]
         teacher_probabilities = None
         if self.views is not None:
-            pixels, teacher_probabilities = (part[batch].float() for part in self.views.current)
+            pixels, teacher_probabilities = (view[faces].to(self.compute.dtype) for view in self.views.current)
         else:
-            pixels = self.images[batch].unsqueeze(1).float()
-            pixels = augment(pixels, config.augment, self.generator, fill=255 * config.preprocess.mean)
+            pixels = self.images[faces].unsqueeze(1).float()
+            pixels = augment(pixels, config.augment, self.generator, 255 * config.preprocess.mean, part)
         if config.mixup:
             # the order of an epoch is random, so the neighbor is a random partner
             pixels = share * pixels + (1 - share) * pixels.roll(1, 0)
-        x = network_input(pixels, config.preprocess)
+        x = network_input(pixels[part.extra :].to(self.compute.dtype), config.preprocess)
         with self.compute.autocast:
-            logits = self._last_layer_logits(x) if self._frozen else self.model(x)
-        logits = logits.float()
-        if self.distillation is not None and teacher_probabilities is None:
-            teacher_probabilities = self.distillation.probabilities(x)
+            logits = self._trained(self._last_features(x) if self._frozen else x)
+        logits = group.gather(logits.to(self.compute.dtype), part)
+        if self.distillation is not None:
+            if teacher_probabilities is None:
+                teacher_probabilities = self.distillation.probabilities(x)
+            teacher_probabilities = group.gather(teacher_probabilities, part)
         parts = [objective(logits, batch, share, teacher_probabilities) for objective in self._objectives]
         loss = torch.stack([part.loss for part in parts]).sum()
         self.optimizer.zero_grad(set_to_none=True)
@@ -341,12 +363,10 @@ class Training:
         plain, hits = (torch.stack([getattr(part, name) for part in parts]).mean() for name in ("plain", "hits"))
         return plain.detach(), hits
 
-    def _last_layer_logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits with gradients for the last layer only."""
-        with torch.no_grad():
-            features = self.model.embedding(self.model.features(x))
-        logits: torch.Tensor = self.model.classifier(features)
-        return logits
+    @torch.no_grad()
+    def _last_features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the input of the last layer, without gradients: the layers before it are frozen."""
+        return self.model.embedding(self.model.features(x))
 
     def _close_epoch(self, rate: float) -> EpochRecord:
         p = self.progress
@@ -383,7 +403,7 @@ class Training:
         output, batch_size = self.outputs[place], _VALIDATION_BATCH_SIZE[self.compute.device]
         faces = output.with_truth(faces)
         try:
-            logits = self.classifiers[place].logits(self.dataset.images[faces], batch_size)
+            logits = self.group.logits(self.classifiers[place], self.dataset.images[faces], batch_size)
         except ModelError as error:
             raise TrainingError(
                 f"The network's logits became NaN or infinite after epoch {self.progress.epoch + 1}. "

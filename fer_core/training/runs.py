@@ -3,6 +3,7 @@
 ``runs/<utc time>-<name>-<4 hex>/`` holds
 
     config.json          the settings, written once
+    launch.json          which torchrun started it, so that a restart of the same command finds it; written once
     label.json           the run's name and notes; written by pages and the command line
     environment.json     machine, versions, device, precision, threads
     status.json          state, epoch, step, images/s, heartbeat, error; replaced atomically
@@ -26,7 +27,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ from pydantic import Field, ValidationError
 
 from fer_core.config import Config, TrainConfig
 from fer_core.errors import BusyError, ConfigError, RunError
-from fer_core.jobs import ACTIVE, Job, JobState, JobStatus, WrittenState, held
+from fer_core.jobs import ACTIVE, RESUMABLE, Job, JobState, JobStatus, WrittenState, held
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, make_directory, write_json
 
@@ -224,8 +225,16 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
 
 
-def create_run(config: TrainConfig, name: str | None = None, *, workspace: Workspace) -> Run:
+def create_run(
+    config: TrainConfig, name: str | None = None, *, workspace: Workspace, launch: Mapping[str, str] | None = None
+) -> Run:
     """Create a run directory with its settings.
+
+    Args:
+        config: the settings.
+        name: the name of the run; None makes one from the settings.
+        workspace: where to create it.
+        launch: which ``torchrun`` starts it, see :func:`find_launched`; None if none does.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
@@ -238,9 +247,36 @@ def create_run(config: TrainConfig, name: str | None = None, *, workspace: Works
     write_json(path / "label.json", Label(name=name).to_dict())
     run = Run(path)
     run.write_status(Status(heartbeat=time.time(), epochs=config.epochs))
+    if launch is not None:
+        write_json(path / "launch.json", launch)
     # Written last: without it, the directory is not a run yet.
     write_json(path / "config.json", {"schema_version": SCHEMA, "config": with_absolute_paths(config).to_dict()})
     return run
+
+
+def find_launched(config: TrainConfig, launch: Mapping[str, str], workspace: Workspace) -> Run | None:
+    """Return the run that a restarted or repeated ``torchrun`` command should continue; None if it should start a new one.
+
+    A restart by ``torchrun`` itself finds its run in any state. A repeated command finds an unfinished run with the same
+    settings if both were given the same run id (``--rdzv-id``).
+
+    Args:
+        config: the settings that the command gives.
+        launch: ``folder``, which only restarts by one ``torchrun`` share, and ``run_id``; "" if there is none.
+        workspace: where runs are.
+    """
+    for run in list_runs(workspace):
+        try:
+            before = json.loads((run.path / "launch.json").read_bytes())
+            if not isinstance(before, dict) or run.config != with_absolute_paths(config):
+                continue
+        except (OSError, ValueError, RunError):
+            continue
+        restarted = launch["folder"] and before.get("folder") == launch["folder"]
+        repeated = launch["run_id"] and before.get("run_id") == launch["run_id"] and run.state in RESUMABLE
+        if restarted or repeated:
+            return run
+    return None
 
 
 def absolute_source(source: str) -> str:

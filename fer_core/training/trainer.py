@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from fer_core.config import TrainConfig
-from fer_core.data import FaceDataset, make_split
+from fer_core.data import FaceDataset, ProtocolSplit, make_split
 from fer_core.data.cleaning import Cleaning, clean_split
 from fer_core.data.reading import Reading
 from fer_core.errors import FerError, TrainingError
@@ -15,6 +18,7 @@ from fer_core.evaluation import Evaluation, wilson_interval
 from fer_core.evaluation.calibration import fit_table, fit_temperature
 from fer_core.inference import Classifier, load_checkpoint
 from fer_core.training.device import choose_compute, library_versions
+from fer_core.training.distributed.processes import Processes, digest
 from fer_core.training.loop import Progress, Training, torch_settings
 from fer_core.training.outputs import make_outputs
 from fer_core.training.pretrained import initial_weights, load_teachers
@@ -26,6 +30,7 @@ from fer_core.training.runs import (
     absolute_source,
     best_record,
     create_run,
+    find_launched,
     only_training,
     refuse_if_busy,
     with_absolute_paths,
@@ -60,6 +65,8 @@ class TrainResult:
     honest_n: int | None
     valid_n: int
     valid_n_by_output: dict[str, int]
+    processes: int
+    faces_per_step: dict[str, Any]
 
     @property
     def best(self) -> EpochRecord | None:
@@ -82,6 +89,8 @@ class TrainResult:
             "images_per_second": self.records[-1].images_per_second if self.records else None,
             "device": self.environment.get("device_name"),
             "precision": self.environment.get("precision"),
+            "processes": self.processes,
+            "faces_per_step": self.faces_per_step,
             "warnings": list(self.environment.get("data_warnings", ())),
         }
         if best and best.outputs:
@@ -122,8 +131,11 @@ def train(
     workspace: Workspace | None = None,
     hooks: Hooks | None = None,
     views: ViewCache | None = None,
+    processes: Processes | None = None,
 ) -> TrainResult:
     """Train a network, or resume a run from its ``last.ckpt``.
+
+    Under ``torchrun``, process 0 calls this function and the others :func:`follow`. A restarted command continues its run.
 
     Args:
         config: the settings; an existing run keeps its own.
@@ -135,33 +147,39 @@ def train(
         workspace: where to write; None uses :func:`script_workspace`.
         hooks: callbacks for progress and stopping.
         views: cached views to share between successive trainings with the same teachers.
+        processes: the processes that share this training; None trains in this one alone.
 
     Raises:
         BusyError: another training is running in the workspace.
         DataError, ModelError, ConfigError: the input is invalid; nothing was written.
-        TrainingError: the loss is not finite, or the disk is full.
+        TrainingError: the loss is not finite, the disk is full, or another process of the training was lost.
         RunError: the run cannot be resumed.
     """
     workspace = script_workspace(workspace)
     hooks = hooks or Hooks()
+    if run is None and processes is not None:
+        config = _with_class_map(config, dataset)
+        run = find_launched(config, processes.launch.to_dict(), workspace)
     if run is None:
         refuse_if_busy(workspace)
-        if dataset is not None:
-            config = TrainConfig.parse({**config.to_dict(), "truth": dataset.truth, "class_map": dataset.class_map})
-        config = with_absolute_paths(config)
-        prepared = _prepare(
-            config, dataset, workspace, hooks, threads=0, views=views
-        )  # raises before anything is written
-        run = create_run(config, name, workspace=workspace)
+        config = with_absolute_paths(_with_class_map(config, dataset))
+        # raises before anything is written
+        prepared = _prepare(config, dataset, workspace, hooks, threads=0, views=views, processes=processes)
+        run = create_run(config, name, workspace=workspace, launch=processes.launch.to_dict() if processes else None)
     else:
         config = run.config if data is None else run.config.model_copy(update={"data": absolute_source(data)})
         prepared = None
     with only_training(workspace, run, f"The run '{run.label.name}'"):
         writer = RunWriter(run, config)
         try:
-            prepared = prepared or _prepare(config, dataset, workspace, hooks, _threads_before(run), views)
-            writer.start(prepared.training, prepared.notes)
-            return _train(run, config, prepared, writer, hooks)
+            with processes.losses_explained() if processes else nullcontext():
+                if prepared is None:
+                    threads = _threads_before(run) if processes is None else 0
+                    prepared = _prepare(config, dataset, workspace, hooks, threads, views, processes)
+                writer.start(prepared.training, prepared.notes)
+                if processes is not None:
+                    processes.share_state(prepared.training)
+                return _train(run, config, prepared, writer, hooks)
         except FerError as error:
             writer.fail(str(error))
             raise
@@ -176,6 +194,47 @@ def train(
         except BaseException as error:
             writer.fail(f"Internal error: {type(error).__name__}: {error}")
             raise
+
+
+def follow(
+    config: TrainConfig | None,
+    processes: Processes,
+    *,
+    dataset: FaceDataset | None = None,
+    workspace: Workspace | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    """Take part in the training that process 0 carries out with :func:`train`, without writing anything of the run.
+
+    Args:
+        config: the settings; None takes those of process 0, which resumes a run.
+        processes: the processes of the training.
+        dataset: the faces, if they are already loaded.
+        workspace: where the cache is; None uses :func:`script_workspace`.
+        should_stop: called after each step; all processes stop when it returns True in any of them.
+
+    Raises:
+        FerError: as :func:`train`.
+    """
+    if config is not None:
+        config = with_absolute_paths(_with_class_map(config, dataset))
+    prepared = _prepare(
+        processes.settings(config), dataset, script_workspace(workspace), Hooks(), 0, processes=processes
+    )
+    training = prepared.training
+    processes.share_state(training)
+    with torch_settings(training.compute):
+        stop = training.group.agreed(should_stop)
+        while not training.finished:
+            if training.run_epoch(None, should_stop) is None or (stop and stop() and not training.finished):
+                return
+
+
+def _with_class_map(config: TrainConfig, dataset: FaceDataset | None) -> TrainConfig:
+    """Return the settings with the class map of faces that are already loaded."""
+    if dataset is None:
+        return config
+    return TrainConfig.parse({**config.to_dict(), "truth": dataset.truth, "class_map": dataset.class_map})
 
 
 @dataclass(frozen=True)
@@ -200,10 +259,14 @@ def _prepare(
     hooks: Hooks,
     threads: int,
     views: ViewCache | None = None,
+    processes: Processes | None = None,
 ) -> _Prepared:
-    compute = choose_compute(config, threads)
+    if processes is not None and processes.first:
+        processes.settings(config)
+    compute = choose_compute(config, threads, processes.launch.local_size if processes else 1)
     if dataset is None:
-        dataset = load_training_data(config, workspace=workspace, on_progress=hooks.on_load)
+        with processes.in_turn() if processes else nullcontext():
+            dataset = load_training_data(config, workspace=workspace, on_progress=hooks.on_load)
         if hooks.on_warning is not None:
             for warning in dataset.warnings:
                 hooks.on_warning(warning)
@@ -225,9 +288,23 @@ def _prepare(
         weights, note = initial_weights(config, outputs, workspace)
         notes.append(note)
     teachers, teacher_outputs = load_teachers(config, dataset, outputs, workspace)
+    if processes is not None:
+        processes.begin(config, compute, _loaded(dataset, split, teachers))
+    group = processes.group if processes else None
     with torch_settings(compute):
-        training = Training(config, dataset, split, compute, weights, teachers, teacher_outputs, views)
+        training = Training(config, dataset, split, compute, weights, teachers, teacher_outputs, views, group)
     return _Prepared(dataset, training, (*notes, *training.notes))
+
+
+def _loaded(dataset: FaceDataset, split: ProtocolSplit, teachers: Sequence[torch.nn.Module]) -> dict[str, str]:
+    """Return hashes of everything that the processes of a training must have in common beside the settings."""
+    votes = b"" if dataset.votes is None else dataset.votes.tobytes()
+    weights = [value.cpu().numpy().tobytes() for teacher in teachers for value in teacher.state_dict().values()]
+    return {
+        "data": digest(dataset.cache_key.encode(), dataset.labels.tobytes(), votes),
+        "split": digest(split.train.tobytes(), split.valid.tobytes()),
+        "teachers": digest(*weights),
+    }
 
 
 def load_training_data(
@@ -255,6 +332,8 @@ def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter
         "versions": library_versions(),
         "data": dataset.name,
         "data_warnings": list(dataset.warnings),
+        "processes": training.group.size,
+        "faces_per_step": training.group.faces_per_step(training.batch_size),
     }
     writer.environment(environment)
     origin = {
@@ -282,6 +361,8 @@ def _train(run: Run, config: TrainConfig, prepared: _Prepared, writer: RunWriter
         len(split.leak_free) if split.leak_free is not None else None,
         len(split.valid),
         {output.target: len(output.with_truth(split.valid)) for output in training.outputs},
+        environment["processes"],
+        environment["faces_per_step"],
     )
 
 
@@ -316,7 +397,7 @@ def _run_epochs(
         if hooks.on_step:
             hooks.on_step(writer.status)
 
-    step_note = ""
+    step_note, all_stop = "", training.group.agreed(should_stop)
     while not training.finished:
         record = training.run_epoch(on_step, should_stop)
         if training.step_note != step_note:  # known only once a step has run
@@ -330,7 +411,7 @@ def _run_epochs(
             writer.write_status(force=True, epoch=record.epoch, step=0)
             if hooks.on_epoch:
                 hooks.on_epoch(record)
-        if record is None or (should_stop() and not training.finished):
+        if record is None or (all_stop and all_stop() and not training.finished):
             writer.checkpoint(training)
             return "stopped"
     return "finished"

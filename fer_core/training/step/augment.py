@@ -8,9 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from fer_core.config import AugmentConfig
+from fer_core.training.distributed.part import Part
 
 
-def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Generator, fill: float) -> torch.Tensor:
+def augment(
+    pixels: torch.Tensor, config: AugmentConfig, generator: torch.Generator, fill: float, part: Part | None = None
+) -> torch.Tensor:
     """Augment each face of a batch at random.
 
     Args:
@@ -18,14 +21,18 @@ def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Genera
         config: the strength of each change.
         generator: random generator on the same device as ``pixels``.
         fill: value of erased rectangles, in 0…255 (the data's mean).
+        part: which faces of a batch these are: the random numbers are drawn for the whole batch, which therefore is the
+            same however many processes share it. None: the whole batch.
 
     Returns:
         float (N, 1, H, W) in 0…255; areas outside the original image repeat its border pixels.
     """
     n = len(pixels)
+    part = part or Part.whole(n)
 
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
-        return torch.rand(shape or (n,), generator=generator, device=pixels.device) * (high - low) + low
+        drawn = torch.rand((part.total, *shape), generator=generator, device=pixels.device)[part.prepared]
+        return drawn * (high - low) + low
 
     if config.flip or config.shift or config.scale or config.rotation:
         angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
@@ -39,9 +46,9 @@ def augment(pixels: torch.Tensor, config: AugmentConfig, generator: torch.Genera
         pixels = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
     if config.contrast:
         mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
-        pixels = mean + (pixels - mean) * uniform(1 - config.contrast, 1 + config.contrast, n, 1, 1, 1)
+        pixels = mean + (pixels - mean) * uniform(1 - config.contrast, 1 + config.contrast, 1, 1, 1)
     if config.brightness:
-        pixels = pixels + 255 * uniform(-config.brightness, config.brightness, n, 1, 1, 1)
+        pixels = pixels + 255 * uniform(-config.brightness, config.brightness, 1, 1, 1)
     if config.contrast or config.brightness:
         pixels = pixels.clamp(0, 255)
     if config.erasing:

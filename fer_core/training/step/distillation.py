@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from fer_core.config import TrainConfig
 from fer_core.inference.engines import fold_batch_norm
 from fer_core.training.device import Compute
+from fer_core.training.distributed.group import Group
 from fer_core.training.outputs import Output
 from fer_core.training.step.augment import augment
 from fer_core.training.step.inputs import network_input, step_seed
@@ -52,6 +53,7 @@ class Distillation:
     Attributes:
         teachers: functions from input float (N, 1, 48, 48) to logits float (N, all classes of ``teacher_outputs``).
         teacher_outputs: the outputs of each teacher.
+        dtype: the type of inputs and probabilities.
     """
 
     def __init__(
@@ -73,7 +75,8 @@ class Distillation:
             compute: device and precision.
         """
         device = torch.device(compute.device)
-        own = [copy.deepcopy(teacher).to(device).requires_grad_(False) for teacher in teachers]
+        self.dtype = compute.dtype
+        own = [copy.deepcopy(teacher).to(device, compute.dtype).requires_grad_(False) for teacher in teachers]
         self.teachers: list[Callable[..., Any]] = [fold_batch_norm(teacher.eval()) for teacher in own]
         self.teacher_outputs, self._config, self._compute = teacher_outputs, config, compute
         columns = {output.target: output.columns for output in teacher_outputs}
@@ -93,7 +96,7 @@ class Distillation:
         """Return softmax(logits / temperature) of each output, averaged over teachers, float (N, all classes)."""
         temperature = self._config.distillation_temperature
         with self._compute.autocast:
-            logits = torch.stack([teacher(x).float() for teacher in self.teachers]) / temperature
+            logits = torch.stack([teacher(x).to(self.dtype) for teacher in self.teachers]) / temperature
         return torch.cat([F.softmax(logits[..., o.columns], dim=-1).mean(dim=0) for o in self.teacher_outputs], dim=1)
 
 
@@ -118,6 +121,7 @@ class Views:
         faces_key: str,
         config: TrainConfig,
         cache: ViewCache | None = None,
+        group: Group | None = None,
     ) -> None:
         """Create the provider; views are computed by :meth:`show`.
 
@@ -128,9 +132,10 @@ class Views:
             faces_key: identifies ``faces``.
             config: all settings.
             cache: a cache to share with other trainings; None creates a new one.
+            group: the processes that share the teachers' work; None means this one only.
         """
         self._distillation, self._faces, self._own, self._config = distillation, faces, own, config
-        self._cache = cache if cache is not None else ViewCache()
+        self._cache, self._group = cache if cache is not None else ViewCache(), group or Group()
         self._generator, self._allocated = torch.Generator(faces.device), False
         settings = config.model_dump(
             mode="json", include={"augment", "preprocess", "seed", "teachers", "distillation_temperature"}
@@ -161,6 +166,7 @@ class Views:
             part = slice(start, start + TEACHER_BATCH_SIZE)
             original = self._faces[part].unsqueeze(1).float()
             pixels[part] = augment(original, config.augment, self._generator, 255 * config.preprocess.mean).round()
-            x = network_input(pixels[part].float(), config.preprocess)
-            probabilities.append(self._distillation.all_probabilities(x))
+            shared = self._group.part(len(original), neighbor=False)
+            x = network_input(pixels[part][shared.own].to(self._distillation.dtype), config.preprocess)
+            probabilities.append(self._group.gather(self._distillation.all_probabilities(x), shared))
         return pixels, torch.cat(probabilities)

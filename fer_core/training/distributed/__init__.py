@@ -1,0 +1,1 @@
+"""Training in several processes under ``torchrun``: one global batch, whose faces the processes share out."""
