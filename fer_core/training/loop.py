@@ -351,11 +351,11 @@ class Training:
         x = network_input(pixels[part.extra :].to(self.compute.dtype), config.preprocess)
         with self.compute.autocast:
             logits = self._trained(self._last_features(x) if self._frozen else x)
-        logits = group.gather(logits.to(self.compute.dtype), part)
+        logits = group.combine(logits.to(self.compute.dtype), part)
         if self.distillation is not None:
             if teacher_probabilities is None:
                 teacher_probabilities = self.distillation.probabilities(x)
-            teacher_probabilities = group.gather(teacher_probabilities, part)
+            teacher_probabilities = group.combine(teacher_probabilities, part)
         parts = [objective(logits, batch, share, teacher_probabilities) for objective in self._objectives]
         loss = torch.stack([part.loss for part in parts]).sum()
         self.optimizer.zero_grad(set_to_none=True)

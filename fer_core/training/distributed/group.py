@@ -2,7 +2,7 @@
 
 Every process computes the loss of the whole batch from gathered logits, so that class weights, soft targets, mixup and
 distillation need no special case; its gradient is that of its own faces. DistributedDataParallel averages gradients, so
-:meth:`Group.gather` multiplies them by the number of processes.
+:meth:`Group.combine` multiplies them by the number of processes.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class Group:
         # Running statistics are equal everywhere already, because batch norm is shared.
         return DistributedDataParallel(module, forward_sync_buffers=False)
 
-    def gather(self, own: torch.Tensor, part: Part) -> torch.Tensor:
+    def combine(self, own: torch.Tensor, part: Part) -> torch.Tensor:
         """Return the rows of all processes, float (total, ...), given this process's; gradients flow to its own rows."""
         if self.alone:
             return own
-        gathered: torch.Tensor = _Gather.apply(own, part, self.size)  # type: ignore[no-untyped-call]
+        gathered: torch.Tensor = _Combine.apply(own, part, self.size)  # type: ignore[no-untyped-call]
         return gathered
 
     def any(self, flag: bool) -> bool:
@@ -118,7 +118,7 @@ class Group:
         return ask
 
 
-class _Gather(torch.autograd.Function):
+class _Combine(torch.autograd.Function):
     """Rows of all processes from those of each."""
 
     @staticmethod

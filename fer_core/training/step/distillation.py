@@ -168,5 +168,5 @@ class Views:
             pixels[part] = augment(original, config.augment, self._generator, 255 * config.preprocess.mean).round()
             shared = self._group.part(len(original), neighbor=False)
             x = network_input(pixels[part][shared.own].to(self._distillation.dtype), config.preprocess)
-            probabilities.append(self._group.gather(self._distillation.all_probabilities(x), shared))
+            probabilities.append(self._group.combine(self._distillation.all_probabilities(x), shared))
         return pixels, torch.cat(probabilities)
