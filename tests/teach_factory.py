@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fer_core.data.synthetic import drawing
+from fer_core.images import write_image
+from fer_core.live.media.writer import VideoWriter
 from fer_core.teach import TakeStore
 from fer_core.workspace import Workspace
+from tests.sample_photos import hang, skin, wall
 
 Faces = npt.NDArray[np.uint8]
 
@@ -71,3 +76,32 @@ def fill(
         for take in range(takes):
             store.add(emotion, draw_take(emotion, take, frames, spread=spread))
     return store
+
+
+def photo(face: Faces, side: int = 280) -> Faces:
+    """A face as a photo of a picture on a wall, RGB (480, 640, 3)."""
+    picture = wall(640, 480)
+    hang(picture, skin(np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)), 180, 90)
+    return picture
+
+
+def write_folder(root: Path, classes: Sequence[str] = ("happy", "surprise"), takes: int = 2, photos: int = 3) -> Path:
+    """A folder ``class/take/*.jpg`` with photos of faces."""
+    for emotion in classes:
+        for take in range(takes):
+            folder = root / emotion / f"take {take}"
+            folder.mkdir(parents=True)
+            for number, face in enumerate(draw_take(emotion, take, photos)):
+                write_image(folder / f"{number}.jpg", photo(face))
+    return root
+
+
+def write_clip(path: Path, faces: Faces, rate: int = 10) -> Path:
+    """A clip that shows each face as a photo for one frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = VideoWriter(path, 640, 480, rate=Fraction(rate))
+    for number, face in enumerate(faces):
+        writer.add(photo(face), number / rate)
+    writer.finish()
+    writer.close()
+    return path

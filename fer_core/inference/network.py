@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fer_core.errors import FerError
+from fer_core.errors import FerError, ModelError
 from fer_core.inference.checkpoint import load_checkpoint
 from fer_core.inference.engines import Engine, OnnxEngine, TorchEngine, weights_key
 from fer_core.store import Store
@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 class Network:
     """A network with its engines. Thread-safe."""
+
+    _info: CheckpointInfo
 
     def __init__(self, model: ExpressionModel, info: CheckpointInfo, device: str = "cpu") -> None:
         """Create a network from memory; PyTorch computes it, because its weights may change."""
@@ -59,7 +61,7 @@ class Network:
         """
         network = cls.__new__(cls)
         network.path, network.device, network.threads, network.workspace = path, device, threads, workspace
-        network._torch, network._lock = None, threading.Lock()
+        network._torch, network._lock, network._info = None, threading.Lock(), info
         network._onnx = _OnnxFile(path, info, workspace, threads) if device == "cpu" else None
         network.engine()  # damaged files fail here, not at the first face
         return network
@@ -77,16 +79,23 @@ class Network:
         """The PyTorch network, loaded on first use.
 
         Raises:
-            ModelError: the file is damaged.
+            ModelError: the file is damaged, or was replaced, as when own classes are taught again.
         """
         with self._lock:
             if self._torch is None:
                 assert self.path is not None
                 model, info = load_checkpoint(self.path)
+                if _same_training(info) != _same_training(self._info):
+                    raise ModelError(f"{self.path} was replaced since it was loaded. Load the model again.")
                 if self.threads == 1:
                     limit_torch_threads()
                 self._torch = TorchEngine(model, info.preprocess, self.device, fold=True)
             return self._torch
+
+
+def _same_training(info: CheckpointInfo) -> tuple[object, ...]:
+    """Return what stays the same unless other weights replace those of a file; its calibration may change."""
+    return info.architecture, info.model_args, info.labels, info.preprocess, info.created
 
 
 def limit_torch_threads(threads: int = 1) -> None:

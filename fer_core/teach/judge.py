@@ -27,10 +27,12 @@ ADVICE: Final[dict[Reason, str]] = {
 
 OTHER_FACE: Final = 0.4
 """A second face counts from this size on, relative to the largest; smaller ones are in the background."""
-INSIDE: Final = 0.8
-"""Share of the crop square that must lie inside the picture."""
-SHARPNESS: Final = 0.10
-"""Lowest sharpness of a face, see :func:`sharpness`."""
+INSIDE: Final = 0.7
+"""Share of the crop square that must lie inside the picture. Of 60 portraits, 95% have more; with the left half of the face cut
+away, none has more than 0.71 (median 0.55)."""
+SHARPNESS: Final = 0.17
+"""Lowest sharpness of a face, see :func:`sharpness`. 60 portraits have 0.30 and more; blurred by 4% of the crop's side, 0.12
+(median)."""
 CONTRAST: Final = 6.0
 """Lowest standard deviation of a face's gray values, 0…127.5; below it nothing can be seen."""
 
@@ -77,8 +79,6 @@ def judge(rgb: npt.NDArray[np.generic], detector: FaceDetector, *, fast: bool = 
         return FrameFace(None, "no face")
     if any(other is not face and _side(other) >= OTHER_FACE * _side(face) and not other.is_doubtful for other in faces):
         return FrameFace(None, "several faces", face.box)
-    if face.is_doubtful:
-        return FrameFace(None, "unclear face", face.box)
     square = crop_box(face)
     height, width = rgb.shape[:2]
     if _share_inside(square, width, height) < INSIDE:
@@ -88,6 +88,8 @@ def judge(rgb: npt.NDArray[np.generic], detector: FaceDetector, *, fast: bool = 
         return FrameFace(None, "unclear face", face.box)
     if sharpness(image) < SHARPNESS:
         return FrameFace(None, "blurred", face.box)
+    if face.is_doubtful:
+        return FrameFace(None, "unclear face", face.box)
     return FrameFace(image, None, face.box)
 
 
