@@ -111,6 +111,7 @@ def teach(
     check_stop(stop)
     with store.locked():
         _save(taught, trunk, own_head, calibration.gate, classifier, workspace.taught / store.name)
+    ticks.finish()
     return taught
 
 
@@ -136,7 +137,7 @@ class _Ticks:
 
     def __init__(self, progress: Progress | None, stop: Stop | None, faces: int) -> None:
         self._progress, self._stop, self._faces = progress, stop, faces
-        self._total, self._done = faces * 2, 0
+        self._total, self._done, self._fits = faces * 2, 0, 1
 
     def features(self, done: int, total: int) -> None:
         if self._progress:
@@ -144,6 +145,10 @@ class _Ticks:
 
     def begin(self, fits: int) -> None:
         self._fits = max(1, fits)
+
+    def finish(self) -> None:
+        if self._progress:
+            self._progress(self._total, self._total)
 
     def tick(self) -> None:
         check_stop(self._stop)
