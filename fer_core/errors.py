@@ -84,5 +84,9 @@ class WorkerError(FerError):
     """Worker processes do not start."""
 
 
+class ClusterError(FerError):
+    """The cluster's engine is not installed, does not answer, or gives up."""
+
+
 class WorkspaceError(FerError):
     """The workspace cannot be written."""

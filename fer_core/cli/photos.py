@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -31,17 +31,29 @@ def predict(
     ] = None,
     sensitivity: Sensitivity = None,
     workers: Workers = 0,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where to compute: local (this machine) or ray (a Ray cluster).")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="With --engine ray: host:port of the cluster; without it, Ray starts on this machine."),
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="With --engine ray on this machine: open Ray's dashboard.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the faces in photos and predict their expressions."""
-    from fer_core.errors import ImageError
+    from fer_core.errors import ConfigError, ImageError
     from fer_core.faces import FaceDetector
     from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
     from fer_core.parallel import worker_count
-    from fer_core.photos import look_for_photos, predict_document, predict_paths
+    from fer_core.photos import in_worker_processes, look_for_photos, predict_document, predict_paths
 
+    if engine == "local" and (address or dashboard):
+        raise ConfigError("--address and --dashboard are settings of Ray; add --engine ray.")
     found = look_for_photos(paths)
     files = found.files
     for sentence in found.notes:
@@ -53,6 +65,12 @@ def predict(
     )
     export_behind(classifier, workspace())
     processes = worker_count(workers, len(files))
+    compute = in_worker_processes(processes)
+    if engine == "ray":
+        from fer_core.cluster.ray_engine import RayEngine
+
+        ray = RayEngine(address, workers, dashboard)
+        compute = ray.predict
     with progress("Photographs") as on_progress:
         results = predict_paths(
             files,
@@ -61,7 +79,7 @@ def predict(
             csv=csv,
             model_name=name,
             on_progress=on_progress,
-            workers=processes,
+            compute=compute,
         )
         if as_json:
             document = predict_document(results, name, classifier)
@@ -72,7 +90,11 @@ def predict(
         done = {record["file"] for record in records}
         document["skipped"] = [file for file in map(valid_utf8, files) if file not in done]
         document["not_read"] = [{"file": one.name, "reason": one.reason} for one in found.skipped]
-        document["workers"] = processes
+        document["inference_engine"] = document["engine"]
+        if engine == "ray":
+            document["engine"] = ray.to_dict()
+        else:
+            document["workers"] = processes
         read, failed = len(records), sum("error" in record for record in records)
     if len(files) > read:
         note(f"{len(files) - read} of {len(files)} photos were already in {csv} and were skipped.")

@@ -176,7 +176,7 @@ class Classifier:
         if self.path is None:
             raise TypeError("a network in memory cannot be sent to another process; save it and load it from its file")
         network = self._network
-        settings = (self.path, network.device, network.workspace, self.sensitivity if self.has_sensitivity else None)
+        settings = (self.path, network.device, network.workspace, self.sensitivity_or_none)
         return _from_file, (type(self), *settings, network.threads)
 
     def with_sensitivity(self, sensitivity: float | None) -> Self:
@@ -214,6 +214,11 @@ class Classifier:
         return self.adjustment.shift
 
     @property
+    def sensitivity_or_none(self) -> float | None:
+        """The sensitivity; None if the model has none."""
+        return self.sensitivity if self.has_sensitivity else None
+
+    @property
     def has_sensitivity(self) -> bool:
         """Whether the model has a prior, so that its sensitivity can be changed."""
         return bool(self.info.prior)
@@ -226,6 +231,23 @@ class Classifier:
     def path(self) -> Path | None:
         """The network's file; None if it was created in memory."""
         return self._network.path
+
+    def portable_files(self) -> dict[str, bytes]:
+        """Return the files of the network for another machine: ``model.safetensors``, and ``model.onnx`` if it is in use.
+
+        Raises:
+            ModelError: the network was created in memory, or its file is gone.
+        """
+        if self.path is None:
+            raise ModelError("A network in memory has no file to send; save it first.")
+        try:
+            files = {"model.safetensors": self.path.read_bytes()}
+        except OSError as error:
+            raise ModelError(f"The model {self.path} cannot be read ({error.strerror}).") from error
+        onnx = self._network.onnx_source()
+        if onnx is not None:
+            files["model.onnx"] = onnx if isinstance(onnx, bytes) else onnx.read_bytes()
+        return files
 
     @property
     def weights_key(self) -> str | None:

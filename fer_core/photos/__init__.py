@@ -7,6 +7,8 @@ result = predict_image(photo, FaceDetector(), Classifier.load("compact"))
 from fer_core.photos.predict import (
     FoundPhotos,
     find_photos,
+    in_this_process,
+    in_worker_processes,
     look_for_photos,
     predict_file,
     predict_image,
@@ -20,6 +22,8 @@ __all__ = [
     "FoundPhotos",
     "PhotoResult",
     "find_photos",
+    "in_this_process",
+    "in_worker_processes",
     "look_for_photos",
     "predict_document",
     "predict_file",

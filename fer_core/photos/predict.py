@@ -23,6 +23,9 @@ from fer_core.parallel import in_processes
 from fer_core.photos.result import FacePrediction, PhotoResult
 from fer_core.photos.table import ResultTable
 
+Compute = Callable[[Sequence[Path], FaceDetector, Classifier], Generator[PhotoResult]]
+"""Yields a result for each file, in order; see :func:`in_this_process`."""
+
 _MOST_FILES: Final = 5_000_000  # in one folder
 
 
@@ -87,7 +90,7 @@ def predict_paths(
     model_name: str = "",
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    workers: int = 1,
+    compute: Compute | None = None,
 ) -> Iterator[PhotoResult]:
     """Predict photos and folders with their subfolders, one by one, in the order of :func:`find_photos`.
 
@@ -102,18 +105,16 @@ def predict_paths(
         model_name: written into the table; a table of another model raises an error.
         on_progress: called with (done, total) before the first photo and after each one, including those in the table.
         should_stop: called before each photo; finished photos stay in the table.
-        workers: number of processes; with more than one, the classifier must come from a file, and a script must be guarded
-            by ``if __name__ == "__main__"``, because each process imports it.
+        compute: where to predict; None is :func:`in_this_process`.
 
     Raises:
-        WorkerError: the processes do not start.
         ImageError: a path does not exist, there is no photo, or the table is another kind of file. Raised by the call
             itself, before anything is written.
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
     files = find_photos(paths)
     table = ResultTable(Path(csv), classifier.labels, model_name, classifier.sensitivity) if csv is not None else None
-    return _predict_files(files, detector, classifier, table, on_progress, should_stop, workers)
+    return _predict_files(files, detector, classifier, table, on_progress, should_stop, compute or in_this_process)
 
 
 def _predict_files(
@@ -123,19 +124,14 @@ def _predict_files(
     table: ResultTable | None,
     on_progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
-    workers: int,
+    compute: Compute,
 ) -> Iterator[PhotoResult]:
     known = table.done if table else frozenset()
     left = [file for file in files if valid_utf8(file) not in known]
     done = len(files) - len(left)
     if on_progress:
         on_progress(done, len(files))
-    results: Generator[PhotoResult] = (
-        (predict_file(file, detector, classifier) for file in left)
-        if workers == 1
-        else in_processes(_predict_in_process, (detector, classifier), left, workers, lost=_lost)
-    )
-    with table or nullcontext(), closing(results):
+    with table or nullcontext(), closing(compute(left, detector, classifier)) as results:
         while not (should_stop and should_stop()) and (result := next(results, None)) is not None:
             if table:
                 table.write(result)
@@ -143,6 +139,25 @@ def _predict_files(
             if on_progress:
                 on_progress(done, len(files))
             yield result
+
+
+def in_this_process(files: Sequence[Path], detector: FaceDetector, classifier: Classifier) -> Generator[PhotoResult]:
+    """Yield a result for each file, in order."""
+    for file in files:
+        yield predict_file(file, detector, classifier)
+
+
+def in_worker_processes(workers: int) -> Compute:
+    """Return a function that predicts files in several processes, each with one thread.
+
+    The classifier must come from a file, and a script must be guarded by ``if __name__ == "__main__"``, because each process imports
+    it. The function raises a WorkerError if the processes do not start.
+    """
+
+    def compute(files: Sequence[Path], detector: FaceDetector, classifier: Classifier) -> Generator[PhotoResult]:
+        return in_processes(_predict_in_process, (detector, classifier), files, workers, lost=_lost)
+
+    return in_this_process if workers == 1 else compute
 
 
 def _predict_in_process(shared: tuple[FaceDetector, Classifier], file: Path) -> PhotoResult:

@@ -120,7 +120,7 @@ def predict_document(results: Iterable[PhotoResult], model: str, classifier: Cla
     """
     return {
         "model": model,
-        "sensitivity": classifier.sensitivity if classifier.has_sensitivity else None,
+        "sensitivity": classifier.sensitivity_or_none,
         "classes": list(classifier.classes),
         "engine": classifier.engine,
         "photos": [result.to_dict() for result in results],

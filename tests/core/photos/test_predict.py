@@ -18,7 +18,15 @@ from fer_core.errors import ImageError
 from fer_core.faces import Square, crop_box, crop_face, square_around
 from fer_core.images import read_photo
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.photos import find_photos, look_for_photos, predict_file, predict_image, predict_paths, predict_squares
+from fer_core.photos import (
+    find_photos,
+    in_worker_processes,
+    look_for_photos,
+    predict_file,
+    predict_image,
+    predict_paths,
+    predict_squares,
+)
 from tests.core.faces.conftest import encode, scene
 from tests.factories import untrained_checkpoint
 
@@ -342,7 +350,7 @@ def kept(tmp_path):
 def test_processes_write_the_table_of_one(tmp_path, folder_of_thirty, detector, kept):
     tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
     for workers, table in enumerate(tables, start=1):
-        results = predict_paths([folder_of_thirty], detector, kept, csv=table, workers=workers)
+        results = predict_paths([folder_of_thirty], detector, kept, csv=table, compute=in_worker_processes(workers))
         assert [Path(result.file).stem for result in results] == [f"{number:02}" for number in range(30)]
     assert tables[0].read_bytes() == tables[1].read_bytes()
 
@@ -352,7 +360,9 @@ def test_killed_processes_lose_and_double_nothing(tmp_path, folder_of_thirty, de
     at_once, table = tmp_path / "one.csv", tmp_path / "killed.csv"
     list(predict_paths([folder_of_thirty], detector, kept, csv=at_once))
     kills = 0
-    for number, _ in enumerate(predict_paths([folder_of_thirty], detector, kept, csv=table, workers=2)):
+    for number, _ in enumerate(
+        predict_paths([folder_of_thirty], detector, kept, csv=table, compute=in_worker_processes(2))
+    ):
         if number % 6 == 0:
             victims = [child for child in multiprocessing.active_children() if child.pid]
             os.kill(victims[number % len(victims)].pid, signal.SIGKILL)
@@ -364,18 +374,18 @@ def test_killed_processes_lose_and_double_nothing(tmp_path, folder_of_thirty, de
 def test_a_table_begun_by_one_process_is_continued_by_several(tmp_path, folder_of_thirty, detector, kept):
     at_once, table = tmp_path / "one.csv", tmp_path / "begun.csv"
     list(predict_paths([folder_of_thirty], detector, kept, csv=at_once))
-    begun = predict_paths([folder_of_thirty], detector, kept, csv=table, workers=2)
+    begun = predict_paths([folder_of_thirty], detector, kept, csv=table, compute=in_worker_processes(2))
     for _ in range(11):
         next(begun)
     begun.close()
-    assert len(list(predict_paths([folder_of_thirty], detector, kept, csv=table, workers=2))) == 19
+    assert len(list(predict_paths([folder_of_thirty], detector, kept, csv=table, compute=in_worker_processes(2)))) == 19
     assert table.read_bytes() == at_once.read_bytes()
 
 
 def test_a_network_in_memory_stays_in_its_process(folder_of_thirty, detector, classifier):
     in_memory = Classifier(classifier.model, classifier.info)
     with pytest.raises(TypeError, match="in memory"):
-        next(predict_paths([folder_of_thirty], detector, in_memory, workers=2))
+        next(predict_paths([folder_of_thirty], detector, in_memory, compute=in_worker_processes(2)))
 
 
 def test_predict_says_how_many_processes_it_used(folder_of_thirty, tmp_path, capsys):
