@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -185,7 +184,8 @@ class Classifier:
         Raises:
             ConfigError: the sensitivity is outside 0…1, or the model has no prior.
         """
-        other = copy.copy(self)
+        other = object.__new__(type(self))  # copy.copy would go through __reduce__, which loads the network again
+        other.__dict__.update(self.__dict__)
         other.adjustment = Adjustment.of(self.info, sensitivity)
         return other
 
