@@ -5,8 +5,9 @@ from fer_core.live.game import Game, GameState, Round, photo_strip
 from fer_core.live.neutral_baseline import NeutralBaseline
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor
 from fer_core.live.session import LiveSession, frames_callback
+from fer_core.live.takes import RecordedTake, TakeRecorder, TakeState
 
 __all__ = [
     "FrameResult", "FrameStats", "FrameStatsRecorder", "Game", "GameState", "LiveFace", "LiveProcessor", "LiveSession",
-    "NeutralBaseline", "Round", "frames_callback", "photo_strip",
+    "NeutralBaseline", "RecordedTake", "Round", "TakeRecorder", "TakeState", "frames_callback", "photo_strip",
 ]  # fmt: skip

@@ -33,6 +33,7 @@ from fer_core.live.media.writer import VideoWriter
 from fer_core.live.neutral_baseline import NeutralBaselineState
 from fer_core.live.processor import FrameResult, LiveFace, LiveProcessor
 from fer_core.live.table import FaceTable
+from fer_core.live.takes import TakeRecorder
 from fer_core.workspace import Workspace, atomic_write, make_directory
 
 HISTORY_SECONDS: Final = 20.0
@@ -75,6 +76,7 @@ class LiveSession:
         self._history: dict[int, FaceHistory] = {}
         self._recorder: Recorder | None = None
         self._game: Game | None = None
+        self._takes: TakeRecorder | None = None
         self._frames = 0
         self._slow = 0
         self._reduced: str | None = None
@@ -124,8 +126,10 @@ class LiveSession:
         """
         arrived = clock.monotonic() if arrived is None else arrived
         self._stats.arrived(arrived, dropped)
-        config = self._config
+        config, takes = self._config, self._takes
         try:
+            if takes is not None:
+                return self._judge(takes, rgb, arrived)
             result = self._processor.process(rgb, arrived)
             began = clock.perf_counter()
             image = draw_marks(rgb, result.marks(), mirror=config.mirror, bars=config.bars)
@@ -141,6 +145,17 @@ class LiveSession:
         done = clock.monotonic()
         self._stats.finished(arrived, done, stages, len(result.faces))
         self._reduce_load(done - arrived)
+        return image
+
+    def _judge(self, takes: TakeRecorder, rgb: Frame, arrived: float) -> Frame:
+        """Show a frame to the recorder of takes instead of the model."""
+        began = clock.perf_counter()
+        image = takes.frame(rgb, arrived, mirror=self._config.mirror)
+        with self._lock:
+            self._frames += 1
+            self._error = None
+        done = clock.monotonic()
+        self._stats.finished(arrived, done, {"judge": 1000 * (clock.perf_counter() - began)}, 0)
         return image
 
     def _store(self, image: Frame, result: FrameResult, time: float, *, mirrored: bool) -> None:
@@ -323,6 +338,23 @@ class LiveSession:
         """Discard the game and its photos."""
         self._game = None
 
+    # --- recording of takes (see :mod:`fer_core.live.takes`)
+
+    @property
+    def takes(self) -> TakeRecorder | None:
+        """The recorder that frames go to instead of the model, or None."""
+        return self._takes
+
+    def show_to(self, takes: TakeRecorder | None) -> None:
+        """Send the frames to a recorder of takes from the next one on, or, with None, to the model again."""
+        before, self._takes = self._takes, takes
+        if before is not None and before is not takes:
+            before.stop()
+        if takes is not None and before is None:
+            self.stop_recording()
+            with self._lock:
+                self._latest = None
+
     def stop(self) -> None:
         """Handle the end of the camera stream: finish the recording, discard the tracks. May be called repeatedly, at any time."""
         self.stop_recording()
@@ -330,6 +362,9 @@ class LiveSession:
         game = self._game
         if game is not None:
             game.pause()
+        takes = self._takes
+        if takes is not None:
+            takes.stop()
         with self._lock:
             self._history.clear()
             self._latest = None
