@@ -26,7 +26,8 @@ def draw() -> None:
     st.html(asset("app.css"))
     with error_boundary("drawing the sidebar"):
         sidebar(photos=page.url_path in PHOTO_PAGES)
-    show_pending_error()
+    with st.container():  # always there: a page that moves up or down loses a running video
+        show_pending_error()
     with error_boundary(f"showing the page {page.title}"):
         run_page(page)
     warm_up()

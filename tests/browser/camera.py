@@ -6,6 +6,7 @@ program can tell which frame it sees; the annotations of the live view do not re
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -15,6 +16,7 @@ import numpy as np
 
 from fer_core.classes import ClassList
 from fer_core.data.synthetic import draw_face
+from fer_core.images import encode
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 EMOTIONS = ("happy", "surprise")
@@ -24,15 +26,18 @@ BLOCK = WIDTH // (BITS + 2)
 STRIPE = 16  # pixels of height
 
 
+LOOPBACK_FLAGS = [
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+]
+"""Flags that let a page use a camera and connect to its own machine."""
+
+
 def camera_flags(clip: Path) -> list[str]:
     """Flags that make Chromium take ``clip`` for its camera and let a page connect to its own machine."""
-    return [
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={clip}",
-        "--allow-loopback-in-peer-connection",
-        "--disable-features=WebRtcHideLocalIpsWithMdns",
-    ]
+    return [*LOOPBACK_FLAGS, f"--use-file-for-fake-video-capture={clip}"]
 
 
 def numbered(frame: np.ndarray, number: int) -> np.ndarray:
@@ -115,3 +120,49 @@ def _write(path: Path, frames: Iterable[np.ndarray], rate: int) -> Path:
     if ffmpeg.returncode:
         raise RuntimeError(f"ffmpeg failed with status {ffmpeg.returncode}")
     return path
+
+
+WOUND_CAMERA = """
+(() => {
+  let frames = [], step = 0;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [640, 480];
+  const context = canvas.getContext("2d");
+  setInterval(() => { if (frames.length) context.drawImage(frames[step++ % frames.length], 0, 0); }, 66);
+  window.ferPlay = async (jpegs) => {
+    frames = await Promise.all(jpegs.map(async (jpeg) => {
+      const image = new Image();
+      image.src = "data:image/jpeg;base64," + jpeg;
+      await image.decode();
+      return image;
+    }));
+  };
+  navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(15);
+})();
+"""
+"""Script that replaces a tab's camera by a clip that a test can wind on: ``ferPlay(jpegs)`` plays these frames from now on."""
+
+
+def taught_frames(emotion: str, take: int, faces: int = 1, count: int = 12) -> list[str]:
+    """Base64 JPEGs of one take, 640×480: one person who shows an emotion, at a place and in a light that the take gives.
+
+    Args:
+        emotion: what the person shows.
+        take: 0 to 3.
+        faces: number of faces side by side; with 0 the room is empty.
+        count: number of frames.
+    """
+    rng = np.random.default_rng(take)
+    face = draw_face(emotion, np.random.default_rng(7), size=(230, 250, 210, 240)[take]).astype(np.float32)
+    gain, offset = ((1, 0), (0.75, 10), (0.9, 45), (0.85, 20))[take]
+    side = len(face)
+    frames = []
+    for step in range(count):
+        canvas = np.full((HEIGHT, WIDTH), (96, 60, 130, 80)[take], np.float32)
+        for place in range(faces):
+            x = round((180, 120, 260, 200)[take] * (faces == 1) + 320 * place + 20 + 10 * np.sin(step / 2))
+            y = round((100, 140, 80, 110)[take] + 6 * np.cos(step / 3))
+            canvas[y : y + side, x : x + side] = face * gain + offset
+        noisy = np.clip(canvas + rng.normal(0, 3, canvas.shape), 0, 255).astype(np.uint8)
+        frames.append(base64.b64encode(encode(noisy, ".jpg")).decode())
+    return frames

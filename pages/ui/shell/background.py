@@ -114,6 +114,32 @@ def background(
     return work.result
 
 
+def automatic(key: str, identity: Hashable, prepare: Callable[[], Task], *, doing: str, again: str) -> Any | None:
+    """Run a task without being asked, and draw its progress; returns the result once it is there.
+
+    Args:
+        key: Identifies the task on the page.
+        identity: What the result belongs to; when it changes, a running task is canceled and a new one starts.
+        prepare: Creates the task; called on the page, once per identity.
+        doing: What the task does, to follow "while".
+        again: Label of the button after the task failed or was canceled.
+    """
+    works = state_of(BackgroundState).at
+    work = works.get(key)
+    if work is None or work.identity != identity:
+        discard(key)
+        work = works[key] = Work(identity, prepare(), doing)
+    if work.running:
+        st.fragment(_watch, run_every=_POLL)(key, None)
+        return None
+    if work.cancelled or work.error:
+        if work.error and not work.cancelled:
+            st.error(plain(work.error), icon=":material/error:")
+        st.button(again, icon=":material/refresh:", key=f"{key}-again", on_click=discard, args=(key,))
+        return None
+    return work.result
+
+
 def _watch(key: str, show: Callable[[Work], None] | None) -> None:
     work = state_of(BackgroundState).at.get(key)
     if work is None or not work.running:
@@ -128,8 +154,14 @@ def _watch(key: str, show: Callable[[Work], None] | None) -> None:
         show(work)
 
 
-def discard(key: str) -> None:
-    """Cancel the task with this key and discard its result, so that it can be started again."""
+def discard(key: str, *, wait: float = 0.0) -> None:
+    """Cancel the task with this key and discard its result, so that it can be started again.
+
+    Args:
+        key: Of the task.
+        wait: Longest wait for its end in seconds, for callers that undo what it writes.
+    """
     work = state_of(BackgroundState).at.pop(key, None)
     if work is not None:
         work.cancel()
+        work.thread.join(wait)

@@ -178,8 +178,16 @@ def _reporter(show: Callable[..., object], name: str) -> Callable[[int, int], No
     return report
 
 
+def taught_models() -> tuple[str, ...]:
+    """Names of the models with own classes, the newest first."""
+    from fer_core.teach import list_taught
+
+    return tuple(found.name for found in list_taught(session.workspace()))
+
+
 def models() -> dict[str, str]:
-    """Models that can be used now: name or run id -> display name. Shipped models first, then runs, newest first."""
+    """Models that can be used now: name or run id -> display name. Shipped models first, then own classes, then runs,
+    newest first."""
     from fer_core.inference import shipped_models
 
     trained: dict[str, str] = {}
@@ -190,7 +198,8 @@ def models() -> dict[str, str]:
             trained[f"{run.id}:labels"] = f"{run.label.name} (labels)"
     shipped = sorted(shipped_models(), key=lambda name: (name != "compact", name))
     taken = set(trained.values())
-    return distinct({**{name: f"{name} (shipped)" if name in taken else name for name in shipped}, **trained})
+    taught = {name: f"{name} (taught)" if name in taken else name for name in taught_models() if name not in trained}
+    return distinct({**{name: f"{name} (shipped)" if name in taken else name for name in shipped}, **taught, **trained})
 
 
 def model_in_use() -> str | None:

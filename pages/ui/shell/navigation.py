@@ -78,6 +78,7 @@ PAGES: Final[tuple[Page, ...]] = (
         "Drop in photos and see what the network predicts, and why.",
     ),
     Page("pages/webcam.py", "Webcam", ":material/videocam:", "Faces", "Watch expressions live."),
+    Page("pages/teach.py", "Teach", ":material/school:", "Faces", "Teach own expressions from takes of your face."),
     Page(
         "pages/network.py",
         "Inside the network",
@@ -111,9 +112,10 @@ class UploadSource(StrEnum):
     VIDEO = "video"
 
 
-PHOTO_PAGES: Final = ("upload", "webcam")
+PHOTO_PAGES: Final = ("upload", "webcam", "teach")
 """Addresses of the pages for photos and the webcam; see :func:`pages.ui.shell.cache.photo_model`."""
-_WAY: Final = "way"  # query parameter
+_WAY: Final = "way"  # query parameters
+_MODEL, _TAKES = "model", "takes"
 _inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
 
 
@@ -156,6 +158,25 @@ def requested_upload_source() -> UploadSource:
     """Return the source that the address requests; photos by default."""
     requested = st.query_params.get(_WAY)
     return UploadSource(requested) if requested in set(UploadSource) else UploadSource.PHOTOS
+
+
+def model_link(page: str, model: str, label: str, icon: str) -> None:
+    """Draw a link to a page that uses a model from then on; see :func:`requested_choice`."""
+    st.page_link(page, label=label, icon=icon, query_params={_MODEL: model})
+
+
+def takes_link(page: str, name: str, label: str, icon: str) -> None:
+    """Draw a link to a page that uses a set of takes as its data from then on; see :func:`requested_choice`."""
+    st.page_link(page, label=label, icon=icon, query_params={_TAKES: name})
+
+
+def requested_choice() -> tuple[str | None, str | None]:
+    """Return the model and the set of takes that the address requests, once; whether they exist is for the caller to check."""
+    found = st.query_params.get(_MODEL), st.query_params.get(_TAKES)
+    for name in (_MODEL, _TAKES):
+        if name in st.query_params:  # else it would undo every later choice
+            del st.query_params[name]
+    return found
 
 
 def run_page(page: StreamlitPage) -> None:

@@ -12,7 +12,7 @@ from fer_core.training.runs import Run, running
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import folder_name, plain, source_name
-from pages.ui.shell.navigation import menu
+from pages.ui.shell.navigation import menu, requested_choice
 from pages.ui.shell.runs import progress_text
 
 _POLL = 2.0  # seconds
@@ -25,6 +25,7 @@ def sidebar(*, photos: bool = False) -> None:
     Args:
         photos: whether the page is for photos or the webcam, which use another default model.
     """
+    _follow_link()
     with st.sidebar:
         menu()
         if notice := session.pop_notice():
@@ -36,6 +37,19 @@ def sidebar(*, photos: bool = False) -> None:
         _data()
         _model(photos)
         _workspace()
+
+
+def _follow_link() -> None:
+    """Use the model or the takes that a link of the Teach page names, if they exist."""
+    model, takes = requested_choice()
+    if model in cache.models():
+        session.use_model(model)
+    if takes is not None:
+        from fer_core.teach import list_stores
+
+        workspace = session.workspace()
+        if takes in list_stores(workspace):
+            session.use_data(str(workspace.takes / takes))
 
 
 def _training(path: str) -> None:
