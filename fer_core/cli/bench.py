@@ -70,7 +70,9 @@ def bench_infer(
 @bench_app.command("live")
 def bench_live(
     photos: Annotated[str, typer.Argument(help="A folder of photos to build the clip from.")],
-    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A shipped model, a run, a taught model, or a .safetensors file.")
+    ] = None,
     faces: Annotated[int, typer.Option(min=1, max=6, help="Faces in the clip.")] = 1,
     detect_every: Annotated[
         int | None, typer.Option(min=1, max=30, help="Run the face detector every this many frames.")

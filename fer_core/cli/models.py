@@ -30,7 +30,7 @@ commands = typer.Typer()
 @commands.command()
 @reads_faces
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, a taught model, or a .safetensors file.")],
     data: Annotated[str, setting("data", "--data")] = "synthetic",
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     tta: Annotated[
@@ -124,7 +124,7 @@ def _vote_lines(votes: VoteMetrics) -> list[str]:
 
 @commands.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, a taught model, or a .safetensors file.")],
     onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
     sensitivity: Sensitivity = None,
     keep: Annotated[
@@ -157,7 +157,7 @@ def export(
 @commands.command()
 @reads_faces
 def filters(
-    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a .safetensors file.")],
+    model: Annotated[str, typer.Argument(help="A shipped model, a run, a taught model, or a .safetensors file.")],
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Write the contact sheet to this image file.")
     ] = None,

@@ -23,7 +23,9 @@ def predict(
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="A shipped model, a run, or a .safetensors file. Default: FER_MODEL, else compact-people."),
+        typer.Option(
+            help="A shipped model, a run, a taught model, or a .safetensors file. Default: FER_MODEL, else compact-people."
+        ),
     ] = None,
     csv: Annotated[
         str | None,
@@ -132,7 +134,9 @@ def _photo_text(record: dict[str, Any]) -> str:
 @reads_faces
 def explain(
     photo: Annotated[str | None, typer.Argument(help="A photo; its largest face is explained.")] = None,
-    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A shipped model, a run, a taught model, or a .safetensors file.")
+    ] = None,
     method: Annotated[
         str, typer.Option(help="gradient, smoothgrad, integrated_gradients, gradcam or occlusion.")
     ] = "gradcam",

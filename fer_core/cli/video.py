@@ -22,7 +22,9 @@ def video(
     csv: Annotated[
         str | None, typer.Option("--csv", help="Path of a table with a row for each face in each frame.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A shipped model, a run, or a .safetensors file.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A shipped model, a run, a taught model, or a .safetensors file.")
+    ] = None,
     sensitivity: Sensitivity = None,
     as_json: JsonOption = False,
 ) -> None:

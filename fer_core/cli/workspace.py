@@ -1,7 +1,8 @@
-"""``app`` and ``cache``: start the app, and show or prune the cache."""
+"""``app``, ``cache`` and ``takes``: start the app, show or prune the cache, list, export or delete takes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,3 +70,65 @@ def _usage_text(usage: Usage) -> str:
     rows = [[kind, f"{entries:,}", format_size(size)] for kind, (entries, size) in usage.kinds.items()]
     rows.append(["all", f"{usage.entries:,}", format_size(usage.bytes)])
     return table(["", "entries", "size"], rows, total=True) + f"\nLimit: {format_size(usage.limit)}"
+
+
+_takes = typer.Typer()
+commands.add_typer(_takes, name="takes")
+
+
+@_takes.callback(invoke_without_command=True)
+def show_takes(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List takes of own classes and the models taught from them; ``takes export`` and ``takes delete`` act on them."""
+    from fer_core.teach import TakeStore, list_stores, list_taught
+
+    if context.invoked_subcommand is not None:
+        return
+    sets, rows = [], []
+    for name in list_stores(workspace()):
+        store = TakeStore(workspace(), name)
+        takes = store.takes()
+        faces = sum(take.faces for take in takes)
+        sets.append({"name": name, "classes": list(store.classes), "takes": len(takes), "faces": faces})
+        rows.append([name, ", ".join(store.classes), f"{len(takes):,}", f"{faces:,}"])
+    taught = list_taught(workspace())
+    models = [{"name": one.name, "classes": list(one.classes), "model": one.model} for one in taught]
+    text = table(["takes of", "classes", "takes", "faces"], rows, left=2) if rows else "There are no takes."
+    if taught:
+        text += "\n\n" + table(["model", "classes"], [[one.name, ", ".join(one.classes)] for one in taught], left=2)
+    emit({"sets": sets, "models": models}, as_json, text)
+
+
+@_takes.command("export")
+def export_takes(
+    name: Annotated[str, typer.Argument(help="Name of the takes.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The zip file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write takes to a zip, which ``teach`` and ``data`` read."""
+    from fer_core.teach import TakeStore, export_zip
+    from fer_core.workspace import atomic_write
+
+    content = export_zip(TakeStore(workspace(), name))
+    with atomic_write(output) as file:
+        file.write(content)
+    emit({"path": str(output), "bytes": len(content)}, as_json, f"Wrote {output} ({len(content) / 1e6:.1f} MB).")
+
+
+@_takes.command("delete")
+def delete_takes(
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything", help="Confirm: delete all takes, their features, and all models taught from them."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete all takes with everything made from them: features, taught models, trainings on takes."""
+    from fer_core.errors import ConfigError
+    from fer_core.teach import delete_everything
+
+    if not everything:
+        raise ConfigError("Nothing was deleted. Add --everything to delete all takes and the models taught from them.")
+    removed = delete_everything(workspace())
+    emit(removed.to_dict(), as_json, removed.sentence)

@@ -6,7 +6,7 @@ from fer_core.teach.files import Imported, add_files, find_takes, import_folder
 from fer_core.teach.judge import ADVICE, FrameFace, Reason, judge
 from fer_core.teach.result import CopiedTake, Taught, list_taught, load_taught
 from fer_core.teach.takes import DEFAULT_CLASSES, Take, TakeStore, check_classes, check_name, list_stores
-from fer_core.teach.training import TAKES_ASKED, teach
+from fer_core.teach.training import TAKES_ASKED, prepare, teach
 
 __all__ = [
     "ADVICE",
@@ -35,5 +35,6 @@ __all__ = [
     "list_stores",
     "list_taught",
     "load_taught",
+    "prepare",
     "teach",
 ]

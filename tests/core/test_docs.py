@@ -90,7 +90,7 @@ stdout; progress and notes go to stderr. Keys of the JSON output are never remov
 Exit status: 0 success; 2 invalid input, explained in one sentence on stderr; 1 an internal error.
 
 SOURCE is a path to data, or `synthetic`. MODEL is the name of a shipped model (`compact`, `compact-people`, `seed`,
-`seed-people`), a run's name or id, or the path of a `.safetensors` file. A run trained on labels and votes has two models,
+`seed-people`), a run's name or id, a taught model's name, or the path of a `.safetensors` file. A run trained on labels and votes has two models,
 `RUN:labels` and `RUN:votes`.
 
 | environment variable | meaning |

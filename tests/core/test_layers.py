@@ -165,6 +165,11 @@ def test_looking_at_runs_needs_no_torch():
     assert "torch" not in loaded_by("from fer_core.training import list_runs; import fer_core.training.background")
 
 
+def test_own_classes_load_heavy_libraries_only_when_they_are_used():
+    loaded = loaded_by("import fer_core.teach")
+    assert not loaded & {"torch", "cv2", "scipy", "sklearn", "onnx", "onnxruntime", "av", "cleanlab"}
+
+
 def test_the_first_page_needs_no_torch():
     """It is imported in the background; whoever opens the app does not wait for it."""
     loaded = loaded_by(

@@ -23,7 +23,7 @@ from fer_core.inference.engines import OnnxEngine
 from fer_core.inference.export import export_onnx
 from fer_core.live.media.reader import VideoReader
 from fer_core.live.video import annotate_video
-from fer_core.teach import TakeStore, Taught, features, list_taught, load_taught, teach, training
+from fer_core.teach import TakeStore, Taught, features, list_taught, load_taught, prepare, teach, training
 from fer_core.workspace import Workspace
 from tests.factories import untrained_checkpoint
 from tests.teach_factory import draw_take, fill, photo, write_clip
@@ -275,6 +275,18 @@ def test_a_stop_leaves_the_earlier_model(taught, base, after):
     with pytest.raises(TrainingError, match="stopped"):
         teach(TakeStore(taught, "mine"), base, taught, stop=lambda: next(calls) >= after)
     assert resolve_model("mine", taught).read_bytes() == before
+
+
+def test_features_that_were_prepared_are_not_computed_again(workspace, base, monkeypatch):
+    store = fill(workspace, classes=("happy", "surprise"), takes=2, frames=4)
+    prepare(store, base, workspace)
+    prepare(TakeStore(workspace, "empty"), base, workspace)
+
+    def fail(*arguments: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(features, "make_views", fail)
+    assert teach(store, base, workspace).faces_used == 16
 
 
 def test_progress_never_runs_back_and_ends_complete(workspace, base):
