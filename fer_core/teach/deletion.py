@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.data.sources.layouts.takes import MANIFEST, parse_manifest
-from fer_core.errors import DataError, FerError, WorkspaceError
+from fer_core.errors import ConfigError, DataError, FerError, WorkspaceError
 from fer_core.inference import read_info
 from fer_core.inference.engines import weights_key
 from fer_core.store import Store
@@ -63,10 +63,7 @@ def delete_everything(workspace: Workspace) -> Removed:
     models = _delete_models(workspace, store)
     faces = takes = 0
     for folder in _folders(workspace.takes):
-        with contextlib.ExitStack() as stack:
-            with contextlib.suppress(FerError):  # a folder that no set can have been made in
-                own = TakeStore(workspace, folder.name)
-                stack.enter_context(own.locked())
+        with _locked(workspace, folder.name):
             more = _count(folder)
             faces, takes = faces + more[0], takes + more[1]
             _remove(folder)
@@ -74,6 +71,14 @@ def delete_everything(workspace: Workspace) -> Removed:
         if left.is_dir():
             _remove(left)
     return Removed(faces, takes, store.clear("take-features"), models, runs)
+
+
+def _locked(workspace: Workspace, name: str) -> contextlib.AbstractContextManager[None]:
+    """Return the lock of a set; nothing for a folder whose name no set can have."""
+    try:
+        return TakeStore(workspace, name).locked()
+    except ConfigError:
+        return contextlib.nullcontext()
 
 
 def delete_taught(name: str, workspace: Workspace) -> None:

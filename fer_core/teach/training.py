@@ -100,7 +100,7 @@ def teach(
         views=views,
         **_figures(sample, out_of_take, random, takes, classes, copied),
         copied=copied,
-        notes=_notes(sum(map(len, faces)), total),
+        notes=_notes(sum(map(len, faces)), total, len(takes)),
         strength=strength,
         temperature=calibration.temperature,
         abstain_below=calibration.abstain_below,
@@ -175,7 +175,7 @@ class _Ticks:
 def _fits(sample: Sample) -> int:
     """Return the approximate number of fits."""
     inner = head.INNER_FOLDS * len(head.STRENGTHS)
-    return inner * (len(sample.label_of_take) + 1) + head.RANDOM_FOLDS
+    return inner * (min(len(sample.label_of_take), head.MAX_LEFT_OUT) + 1) + head.RANDOM_FOLDS
 
 
 def _figures(
@@ -296,13 +296,16 @@ def _advice(
     return found
 
 
-def _notes(total: int, used: int) -> tuple[str, ...]:
-    if used == total:
-        return ()
-    return (
-        f"{used:,} of {total:,} faces were used, evenly spread over each take: a training passes at most {BUDGET:,} views through "
-        "the network, so that it ends in seconds.",
-    )
+def _notes(total: int, used: int, takes: int) -> tuple[str, ...]:
+    notes = []
+    if used < total:
+        notes.append(
+            f"{used:,} of {total:,} faces were used, evenly spread over each take: a training passes at most {BUDGET:,} views "
+            "through the network, so that it ends in seconds."
+        )
+    if takes > head.MAX_LEFT_OUT:
+        notes.append(f"{head.MAX_LEFT_OUT} of {takes:,} takes were left out, evenly chosen; each costs a training.")
+    return tuple(notes)
 
 
 def _count(name: str, takes: list[Take]) -> ClassCount:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fer_core.config import TrainConfig
-from fer_core.errors import ModelError, RunError
+from fer_core.errors import ModelError, RunError, WorkspaceError
 from fer_core.inference import Classifier
 from fer_core.store import Store
-from fer_core.teach import TakeStore, delete_everything, delete_takes, delete_taught, list_taught, teach
+from fer_core.teach import TakeStore, delete_everything, delete_takes, delete_taught, list_taught, takes, teach
 from fer_core.training.runs import Status, create_run, list_runs
 from fer_core.workspace import write_json
 from tests.teach_factory import fill
@@ -65,3 +65,11 @@ def test_takes_and_model_can_be_deleted_apart(workspace):
     delete_taught("mine", workspace)
     assert list_taught(workspace) == ()
     assert TakeStore(workspace, "mine").takes() == ()
+
+
+def test_a_window_that_records_at_that_moment_is_waited_for_and_named(workspace, monkeypatch):
+    store = fill(workspace, classes=("happy", "surprise"), takes=1, frames=2)
+    monkeypatch.setattr(takes, "_LOCK_SECONDS", 0.1)
+    with store.locked(), pytest.raises(WorkspaceError, match="Another window is changing 'mine'"):
+        delete_everything(workspace)
+    assert len(store.takes()) == 2

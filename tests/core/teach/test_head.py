@@ -96,6 +96,13 @@ def test_a_class_with_one_take_has_no_fold():
     assert out.logits.shape == (60, 3)
 
 
+def test_of_many_takes_an_even_part_is_left_out(monkeypatch):
+    monkeypatch.setattr(head, "MAX_LEFT_OUT", 4)
+    sample = planted(takes=3, faces=2)
+    out = head.leave_one_take_out(sample, nothing)
+    assert set(sample.takes[out.faces].tolist()) == {0, 3, 5, 8}
+
+
 def test_without_any_fold_there_is_nothing_to_choose_or_calibrate_by():
     sample = planted(takes=1)
     out = head.leave_one_take_out(sample, nothing)
