@@ -87,7 +87,7 @@ def keep_or_delete(store: TakeStore) -> None:
             type="zip",
             key="teach-import-file",
             max_upload_size=_MOST_BYTES,
-            help="A file that this page exported, or one with class/take/photos in it.",
+            help="A file that this page exported.",
         )
         if file is not None and st.button("Import the takes", icon=":material/upload:", key="teach-import"):
             with error_boundary("importing the takes"):
