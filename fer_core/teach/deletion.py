@@ -6,16 +6,19 @@ import contextlib
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fer_core.data.sources.layouts.takes import MANIFEST, parse_manifest
 from fer_core.errors import ConfigError, DataError, FerError, WorkspaceError
 from fer_core.inference import read_info
 from fer_core.inference.engines import weights_key
-from fer_core.store import Store
+from fer_core.store import Kind, Store
 from fer_core.teach.result import MODEL
 from fer_core.teach.takes import TakeStore
 from fer_core.workspace import Workspace
+
+_OF_DATA_SETS: Final[tuple[Kind, ...]] = ("features", "predictions", "top-faces")
+"""Kinds of cache entries with numbers about single faces of data sets."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Removed:
 def delete_everything(workspace: Workspace) -> Removed:
     """Delete all takes, their cached features, all taught models, and all trainings on takes.
 
+    Takes may have been evaluated as a data set. The cache does not say which of its features and predictions belong to takes, so
+    it loses those of all data sets; they are computed again when needed.
+
     Recordings and snapshots of the webcam are not touched; they have a folder of their own.
 
     Raises:
@@ -70,7 +76,10 @@ def delete_everything(workspace: Workspace) -> Removed:
     for left in (workspace.takes, workspace.taught):
         if left.is_dir():
             _remove(left)
-    return Removed(faces, takes, store.clear("take-features"), models, runs)
+    features = store.clear("take-features")
+    for kind in _OF_DATA_SETS:
+        store.clear(kind)
+    return Removed(faces, takes, features, models, runs)
 
 
 def _locked(workspace: Workspace, name: str) -> contextlib.AbstractContextManager[None]:

@@ -19,6 +19,7 @@ def test_faces_features_models_and_trainings_are_deleted_and_counted(workspace):
     store.delete_face(store.takes()[0], 0)
     teach(store, Classifier.load("seed", workspace=workspace), workspace)
     Store(workspace).put("data", "somebody's", {"x": np.zeros(2)})
+    Store(workspace).put("features", "of takes as a data set", {"x": np.zeros(2)})
     run = create_run(TrainConfig(data=str(store.path)), "own", workspace=workspace)
     write_json(run.path / "status.json", Status(state="finished").to_dict())
     create_run(TrainConfig(data="synthetic"), "not mine", workspace=workspace)
