@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -197,15 +197,20 @@ def weights_key(path: Path, info: CheckpointInfo) -> str:
     Raises:
         ModelError: the file cannot be read.
     """
-    about = [info.architecture, info.model_args, info.preprocess.to_dict(), list(info.labels)]
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     try:
         with path.open("rb") as file:
-            file.seek(8 + int.from_bytes(file.read(8), "little"))
-            while block := file.read(1 << 20):
-                digest.update(block)
+            return weights_key_of(file, info)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def weights_key_of(file: IO[bytes], info: CheckpointInfo) -> str:
+    """Return :func:`weights_key` of an open checkpoint, read from its start."""
+    about = [info.architecture, info.model_args, info.preprocess.to_dict(), list(info.labels)]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    file.seek(8 + int.from_bytes(file.read(8), "little"))
+    while block := file.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 

@@ -5,6 +5,7 @@ Neither needs PyTorch: the trunk's tensors are copied, and the trunk's ONNX grap
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from fer_core.errors import CheckpointError, FerError, ModelError
 from fer_core.inference import CheckpointInfo, Classifier
-from fer_core.inference.engines import OnnxEngine, fixed_faces, reference_of, weights_key
+from fer_core.inference.engines import OnnxEngine, fixed_faces, reference_of, weights_key_of
 from fer_core.teach.head import GATE_STEEPNESS, Gate, Head
 from fer_core.workspace import atomic_write
 
@@ -39,13 +40,18 @@ def read_trunk(classifier: Classifier) -> dict[str, npt.NDArray[np.generic]]:
     return {name: value for name, value in tensors.items() if not name.startswith(("classifier.", "gate."))}
 
 
-def write_checkpoint(
-    path: Path, trunk: dict[str, npt.NDArray[np.generic]], head: Head, gate: Gate, info: CheckpointInfo
+def write_model(
+    path: Path,
+    trunk: dict[str, npt.NDArray[np.generic]],
+    head: Head,
+    gate: Gate,
+    info: CheckpointInfo,
+    base: Classifier,
 ) -> None:
-    """Write the checkpoint.
+    """Write the checkpoint, and its ONNX file beside it, which is complete before the checkpoint appears.
 
     Raises:
-        WorkspaceError: the disk is full or cannot be written.
+        WorkspaceError: the disk is full or cannot be written; an earlier model stays.
     """
     from safetensors.numpy import save
 
@@ -57,13 +63,19 @@ def write_checkpoint(
     if gate.radius is not None:
         tensors["gate.means"] = np.ascontiguousarray(gate.means, np.float32)
         tensors["gate.radius"] = np.array(gate.radius, np.float32)
+    content = save(tensors, metadata={"fer_lab": json.dumps(info.to_dict())})
+    network = onnx_with_head(base, head, gate, info, weights_key_of(io.BytesIO(content), info))
+    beside = path.with_suffix(".onnx")
     with atomic_write(path) as file:
-        file.write(save(tensors, metadata={"fer_lab": json.dumps(info.to_dict())}))
+        file.write(content)
+        if network is None:
+            beside.unlink(missing_ok=True)
+        else:
+            with atomic_write(beside) as other:
+                other.write(network)
 
 
-def onnx_with_head(
-    classifier: Classifier, head: Head, gate: Gate, info: CheckpointInfo, checkpoint: Path
-) -> bytes | None:
+def onnx_with_head(classifier: Classifier, head: Head, gate: Gate, info: CheckpointInfo, key: str) -> bytes | None:
     """Return the base network's ONNX file with another last layer; None if the base has none that agrees with PyTorch.
 
     Args:
@@ -71,7 +83,7 @@ def onnx_with_head(
         head: the new last layer.
         gate: its gate.
         info: the record of the new checkpoint.
-        checkpoint: the new checkpoint, already written.
+        key: the key of the new checkpoint's weights.
     """
     source = classifier.onnx_source
     if source is None:
@@ -101,14 +113,14 @@ def onnx_with_head(
                 "sensitivity": repr(info.sensitivity),
                 "temperature": repr(info.temperature),
                 "abstain_below": repr(info.abstain_below),
-                "weights": weights_key(checkpoint, info),
+                "weights": key,
                 "reference": reference_of(
                     np.asarray(gate.scaled(head.logits(known), gate.distances(known)), np.float32)
                 ),
             },
         )
         content: bytes = trunk.SerializeToString()
-        return None if OnnxEngine(content).fault(weights_key(checkpoint, info)) else content
+        return None if OnnxEngine(content).fault(key) else content
     except (FerError, OSError):
         raise
     except Exception:  # onnx's errors have no common base class; PyTorch computes instead

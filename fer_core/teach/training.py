@@ -328,8 +328,6 @@ def _save(taught: Taught, trunk: dict[str, Any], own: Head, gate: Gate, classifi
     """
     from importlib.metadata import version
 
-    from fer_core.workspace import atomic_write
-
     base, n = classifier.info, len(taught.classes)
     figure = taught.leave_one_take_out
     info = CheckpointInfo(
@@ -350,12 +348,5 @@ def _save(taught: Taught, trunk: dict[str, Any], own: Head, gate: Gate, classifi
         versions={name: version(name) for name in ("scikit-learn", "numpy")},
         prior=(1 / n,) * n,
     )  # fmt: skip
-    path = folder / MODEL
-    onnx_path = path.with_suffix(".onnx")
-    onnx_path.unlink(missing_ok=True)
-    checkpoint.write_checkpoint(path, trunk, own, gate, info)
-    content = checkpoint.onnx_with_head(classifier, own, gate, info, path)
-    if content is not None:
-        with atomic_write(onnx_path) as file:
-            file.write(content)
+    checkpoint.write_model(folder / MODEL, trunk, own, gate, info, classifier)
     write_json(folder / RESULT, taught.to_dict())

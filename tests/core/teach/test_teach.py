@@ -23,7 +23,7 @@ from fer_core.inference.engines import OnnxEngine
 from fer_core.inference.export import export_onnx
 from fer_core.live.media.reader import VideoReader
 from fer_core.live.video import annotate_video
-from fer_core.teach import TakeStore, Taught, features, list_taught, load_taught, prepare, teach, training
+from fer_core.teach import TakeStore, Taught, checkpoint, features, list_taught, load_taught, prepare, teach
 from fer_core.workspace import Workspace
 from tests.factories import untrained_checkpoint
 from tests.teach_factory import draw_take, fill, photo, write_clip
@@ -299,17 +299,47 @@ def test_progress_never_runs_back_and_ends_complete(workspace, base):
     assert steps[-1][0] == steps[-1][1]
 
 
-def test_a_full_disk_is_said_and_leaves_a_model_that_loads(taught, base, monkeypatch):
-    def fail(*arguments: object) -> None:
-        raise WorkspaceError("The disk is full.")
+@pytest.mark.parametrize("failing", ["model.safetensors", "model.onnx"])
+def test_a_full_disk_is_said_and_leaves_the_earlier_model(taught, base, monkeypatch, failing):
+    original = checkpoint.atomic_write
+
+    def full(path: Path) -> object:
+        if path.name == failing:
+            raise WorkspaceError("The disk is full.")
+        return original(path)
 
     store = TakeStore(taught, "mine")
     store.rename_class("happy", "grin")
     with monkeypatch.context() as patch:
-        patch.setattr(training.checkpoint, "write_checkpoint", fail)
+        patch.setattr(checkpoint, "atomic_write", full)
         with pytest.raises(WorkspaceError, match="full"):
             teach(store, base, taught)
-    assert Classifier.load("mine", workspace=taught).labels == CLASSES
+    model = Classifier.load("mine", workspace=taught)
+    assert (model.labels, model.engine["name"]) == (CLASSES, "onnxruntime")
+    assert sorted(path.name for path in (taught.taught / "mine").iterdir()) == [
+        "model.onnx",
+        "model.safetensors",
+        "result.json",
+    ]
+
+
+def test_a_window_that_loads_the_model_the_moment_it_appears_gets_its_onnx_file(workspace, base, monkeypatch):
+    """Otherwise it would load PyTorch, and export the network again behind the page."""
+    seen: list[str] = []
+    original = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        moved = original(self, target)
+        if target.name == "model.safetensors":
+            seen.append(Classifier.load("mine", workspace=workspace).engine["name"])
+        return moved
+
+    monkeypatch.setattr(Path, "replace", watched)
+    store = fill(workspace, classes=("happy", "surprise"), takes=1, frames=3)
+    teach(store, base, workspace)
+    store.rename_class("happy", "grin")
+    teach(store, base, workspace)
+    assert seen == ["onnxruntime", "onnxruntime"]
 
 
 def test_two_windows_that_teach_at_once_leave_one_whole_model(taught, base):
