@@ -9,14 +9,20 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_core.classes import ClassList
 from fer_core.data.synthetic import draw_face
 from fer_core.images import encode
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, BrowserType
 
 WIDTH, HEIGHT, RATE = 640, 480, 30
 EMOTIONS = ("happy", "surprise")
@@ -141,6 +147,19 @@ WOUND_CAMERA = """
 })();
 """
 """Script that replaces a tab's camera by a clip that a test can wind on: ``ferPlay(jpegs)`` plays these frames from now on."""
+
+
+@contextmanager
+def wound_camera(chromium: BrowserType) -> Iterator[BrowserContext]:
+    """A window of a new Chromium with that camera."""
+    browser = chromium.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *LOOPBACK_FLAGS])
+    try:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(60_000)
+        context.add_init_script(WOUND_CAMERA)
+        yield context
+    finally:
+        browser.close()
 
 
 def taught_frames(emotion: str, take: int, faces: int = 1, count: int = 12) -> list[str]:

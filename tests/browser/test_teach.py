@@ -17,9 +17,9 @@ import pytest
 from fer_core.inference import Classifier
 from fer_core.teach import TakeStore, load_taught
 from fer_core.workspace import Workspace
-from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server, serve
+from tests.browser.app import Server, serve
 from tests.browser.buttons import listen
-from tests.browser.camera import LOOPBACK_FLAGS, WOUND_CAMERA, taught_frames
+from tests.browser.camera import taught_frames, wound_camera
 from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 from tests.browser.teach_walk import CLASSES, READY, TAKES, record, show, start_camera, walk
 
@@ -47,20 +47,14 @@ def teach_page(browser: Browser, fresh, pressed) -> Iterator[Page]:
 @contextmanager
 def tab_with_wound_camera(browser: Browser, pressed: set[str]) -> Iterator[Page]:
     """A tab of a second Chromium, one that may connect to its own machine."""
-    other = browser.browser_type.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *LOOPBACK_FLAGS])
-    context = other.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    context.add_init_script(WOUND_CAMERA)
-    listen(context, pressed)
-    page = context.new_page()
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
-    page.on("request", lambda r: complaints.append(f"left this machine: {r.url}") if leaves(r.url) else None)
-    try:
+    with wound_camera(browser.browser_type) as context:
+        listen(context, pressed)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+        page.on("request", lambda r: complaints.append(f"left this machine: {r.url}") if leaves(r.url) else None)
         yield page
-    finally:
-        other.close()
     assert not complaints, "\n".join(complaints)
 
 

@@ -35,7 +35,7 @@ def chosen_or_own_sensitivity(info: CheckpointInfo) -> float:
 
 
 def sensitivity_slider(model: str, *, compact: bool = False) -> None:
-    """Draw the slider if the model has a prior; a change reruns the surrounding page or fragment.
+    """Draw the slider if the model has a prior of different shares; a change reruns the surrounding page or fragment.
 
     Args:
         model: Name or run id.
@@ -45,7 +45,7 @@ def sensitivity_slider(model: str, *, compact: bool = False) -> None:
         ModelError: the model does not exist, or its file is damaged.
     """
     own = cache.classifier(model)
-    if not own.has_sensitivity:
+    if not own.has_sensitivity or len(set(own.info.prior)) == 1:  # with equal shares it changes nothing
         return
     about = f"The value holds on all pages and is shown with every result. {plain(model)}'s own is {own.sensitivity:g}."
     # A slider per model: given a new value, one slider for all would report its old value as a person's choice.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core.data.sources.layouts.takes import MANIFEST
 from fer_core.errors import DataError
 from fer_core.formatting import counted
 from fer_core.teach import TAKES_ASKED
@@ -117,9 +118,14 @@ def left_out_text(take: Take) -> str:
     return f"{counted(total, 'picture')} left out: {reasons}."
 
 
+def _strip(store: TakeStore, take: Take) -> npt.NDArray[np.uint8]:
+    return _montage(store, str(store.path), take.id, (store.path / MANIFEST).stat().st_mtime_ns)
+
+
 @st.cache_data(max_entries=400, show_spinner=False)
-def _montage(faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a few evenly spaced faces of (N, 48, 48) in one picture, uint8 (48, W, 4), transparent between them."""
+def _montage(_store: TakeStore, path: str, take: str, changed: int) -> npt.NDArray[np.uint8]:
+    """Return a few evenly spaced faces of a take in one picture, uint8 (48, W, 4), transparent between them."""
+    faces = _store.faces(take)
     chosen = faces[np.linspace(0, len(faces) - 1, min(_STRIP, len(faces))).round().astype(int)]
     strip = np.zeros((48, _STRIP * (48 + _GAP) - _GAP, 4), np.uint8)
     for place, face in enumerate(chosen):
@@ -129,8 +135,9 @@ def _montage(faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return strip
 
 
-def _strip(store: TakeStore, take: Take) -> npt.NDArray[np.uint8]:
-    return _montage(store.faces(take))
+def forget_strips() -> None:
+    """Remove the pictures of takes from memory."""
+    _montage.clear()
 
 
 @st.dialog("Faces of a take", width="large")

@@ -14,6 +14,7 @@ from pages.ui.shell.errors import error_boundary, guarded
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.navigation import model_link, takes_link
 from pages.ui.shell.session import state_of, widget_value
+from pages.ui.teach.classes import forget_strips
 from pages.ui.teach.files import FILES, FOLDER
 from pages.ui.teach.recording import is_recording
 from pages.ui.teach.state import TeachState
@@ -145,4 +146,5 @@ def delete_all() -> None:
         discard(work, wait=_LONGEST_WAIT)
     gone = delete_everything(workspace)
     state.clear()
+    forget_strips()
     state.deleted = gone.sentence

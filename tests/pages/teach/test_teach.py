@@ -128,6 +128,7 @@ def test_a_take_that_cannot_be_saved_stays_in_memory_and_can_be_saved_later(open
     assert "is not saved yet" not in words(app)
 
 
+@pytest.mark.slow
 def test_the_model_is_taught_by_itself_and_with_three_takes_of_each_class_the_page_turns_live(open_page):
     app = taught_page(open_page)
     assert app.segmented_control(key="teach-view").value == LIVE_VIEW
@@ -139,6 +140,7 @@ def test_the_model_is_taught_by_itself_and_with_three_takes_of_each_class_the_pa
     assert "Random frames test on frames whose neighbors were trained on" in words(app)
     assert "bootstrap interval over 9 takes" in words(app)
     assert {"Snapshot", "Record", "Neutral baseline"} <= set(buttons(app))
+    assert "Sensitivity" not in [slider.label for slider in app.slider]  # takes count alike: it would change nothing
     app.segmented_control(key="teach-view").set_value(TAKES_VIEW).run()
     assert "Record happy" in buttons(app)
     assert live.takes is state_in(app, TeachState).recorder
@@ -198,6 +200,7 @@ def test_a_training_that_fails_says_why_and_can_be_tried_again(open_page, monkey
     assert app.metric
 
 
+@pytest.mark.slow
 def test_a_base_network_that_was_deleted_is_said_calmly_and_the_model_goes_on(open_page):
     run = make_run("base", weights=True)
     fill(Workspace.default(), frames=6)
@@ -220,6 +223,7 @@ def test_a_base_network_that_was_deleted_is_said_calmly_and_the_model_goes_on(op
     assert app.metric
 
 
+@pytest.mark.slow
 def test_the_taught_model_is_a_model_like_any_other_and_its_takes_are_data(open_page):
     app = taught_page(open_page)
     assert cache.models()["mine"] == "mine"
@@ -267,6 +271,7 @@ def test_two_windows_teach_at_once(open_page):
     assert "was deleted" in second.error[0].value
 
 
+@pytest.mark.slow
 def test_everything_is_deleted_after_a_question_and_the_page_says_what(open_page):
     app = taught_page(open_page)
     buttons(app)["Delete everything about me"].click().run()
