@@ -131,8 +131,10 @@ class Job:
         except OSError as error:
             raise RunError(f"The job in {self.path} cannot be asked to stop ({error.strerror}).") from error
 
-    def start(self, arguments: Sequence[str], workspace: Workspace, status: JobStatus) -> subprocess.Popen[bytes]:
-        """Start ``python -m fer_core ARGUMENTS`` as this job's process, which outlives the current one.
+    def start(
+        self, arguments: Sequence[str], workspace: Workspace, status: JobStatus, processes: int = 1
+    ) -> subprocess.Popen[bytes]:
+        """Start ``python -m fer_core ARGUMENTS`` as this job's process, which outlives the current one; see :func:`spawn`.
 
         Raises:
             WorkspaceError: the directory cannot be written.
@@ -141,7 +143,7 @@ class Job:
         with contextlib.suppress(FileNotFoundError):
             (self.path / "stop").unlink()
         self.write_status(status.model_copy(update={"heartbeat": time.time()}))
-        return spawn(arguments, workspace, self.path / "console.txt")
+        return spawn(arguments, workspace, self.path / "console.txt", processes)
 
 
 @contextlib.contextmanager
@@ -171,11 +173,19 @@ def held(lock: Path, refusal: Callable[[], RunError]) -> Iterator[None]:
         lock_file.release()
 
 
-def spawn(arguments: Sequence[str], workspace: Workspace, console: Path) -> subprocess.Popen[bytes]:
-    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it receives none of our signals, at low priority."""
+def spawn(arguments: Sequence[str], workspace: Workspace, console: Path, processes: int = 1) -> subprocess.Popen[bytes]:
+    """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it receives none of our signals, at low priority.
+
+    Args:
+        arguments: the command and its options.
+        workspace: where it writes.
+        console: the file to which its output is appended.
+        processes: with more than one, ``torchrun`` starts that many processes of the command.
+    """
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
     with console.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fer_core", *arguments],
+            [sys.executable, "-m", *(torchrun if processes > 1 else ()), "fer_core", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from fer_core.config import TrainConfig
 from fer_core.errors import RunError
 from fer_core.jobs import RESUMABLE
@@ -9,8 +12,23 @@ from fer_core.training.runs import Run, Status, create_run, refuse_if_busy
 from fer_core.workspace import Workspace
 
 
-def start(config: TrainConfig, name: str | None = None, *, workspace: Workspace) -> Run:
+def gpus() -> int:
+    """Return the number of GPUs that PyTorch can use; without a driver, PyTorch is not loaded to find out."""
+    if os.name == "posix" and not Path("/proc/driver/nvidia").exists():
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def start(config: TrainConfig, name: str | None = None, *, workspace: Workspace, processes: int = 1) -> Run:
     """Start a training in a separate process; return as soon as the process runs.
+
+    Args:
+        config: the settings.
+        name: the name of the run.
+        workspace: where to write.
+        processes: number of processes that share the training, at most one per GPU.
 
     Raises:
         BusyError: another training is running in this workspace; the message names it.
@@ -18,12 +36,12 @@ def start(config: TrainConfig, name: str | None = None, *, workspace: Workspace)
     """
     refuse_if_busy(workspace)
     run = create_run(config, name, workspace=workspace)
-    run.start(["train", "--run", str(run.path)], workspace, Status(epochs=config.epochs))
+    run.start(["train", "--run", str(run.path)], workspace, Status(epochs=config.epochs), processes)
     return run
 
 
 def resume(run: Run, workspace: Workspace) -> Run:
-    """Resume a stopped, failed or lost run in a separate process.
+    """Resume a stopped, failed or lost run in a separate process, or in as many as before if there are enough GPUs.
 
     Raises:
         BusyError: another training is running in this workspace.
@@ -35,5 +53,6 @@ def resume(run: Run, workspace: Workspace) -> Run:
         raise RunError(f"The run '{run.label.name}' is {state}; only a stopped, failed or lost run can be resumed.")
     before = run.status
     status = Status(epoch=before.epoch, epochs=run.config.epochs, previous=before.state)
-    run.start(["train", "--run", str(run.path)], workspace, status)
+    processes = run.processes if 1 < run.processes <= gpus() else 1
+    run.start(["train", "--run", str(run.path)], workspace, status, processes)
     return run

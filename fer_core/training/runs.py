@@ -174,6 +174,12 @@ class Run(Job):
         except OSError:
             return []
 
+    @property
+    def processes(self) -> int:
+        """Number of processes that share its training, as it last ran; 1 before its first start."""
+        found = self.environment().get("processes", 1)
+        return found if isinstance(found, int) else 1
+
     def environment(self) -> dict[str, Any]:
         """Return machine, versions, device, precision and threads; empty if not written yet."""
         try:

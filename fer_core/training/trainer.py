@@ -174,7 +174,7 @@ def train(
         try:
             with processes.losses_explained() if processes else nullcontext():
                 if prepared is None:
-                    threads = _threads_before(run) if processes is None else 0
+                    threads = _threads_before(run) if processes is None or processes.group.alone else 0
                     prepared = _prepare(config, dataset, workspace, hooks, threads, views, processes)
                 writer.start(prepared.training, prepared.notes)
                 if processes is not None:

@@ -169,3 +169,23 @@ def test_its_session_yields_to_the_session_of_the_pages(workspace, monkeypatch):
         assert AUTOGROUP.read_text() == before
     finally:
         os.kill(pid, 9)
+
+
+@pytest.mark.parametrize(
+    ("processes", "command"),
+    [
+        (1, ["-m", "fer_core", "train"]),
+        (3, ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", "-m", "fer_core", "train"]),
+    ],
+)
+def test_several_processes_are_started_by_torchrun(processes, command, workspace, monkeypatch):
+    popen, commands = jobs.subprocess.Popen, []
+
+    def start(given, **kwargs):
+        commands.append(given[1:])
+        return popen([given[0], "-c", ""], **kwargs)
+
+    monkeypatch.setattr(jobs.subprocess, "Popen", start)
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    jobs.spawn(["train"], workspace, workspace.root / "console.txt", processes)
+    assert commands == [command]

@@ -60,7 +60,7 @@ def test_broken_faces_are_refused_until_asked_to_be_left_out_and_training_leaves
     state_of = {}
     monkeypatch.setattr(
         "fer_core.training.background.start",
-        lambda config, name=None, workspace=None: state_of.update(config=config) or 1 / 0,
+        lambda config, name=None, workspace=None, processes=1: state_of.update(config=config) or 1 / 0,
     )
     app = open_page("data")
     app.segmented_control(key="data-way").set_value("path").run()

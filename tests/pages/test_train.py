@@ -21,8 +21,8 @@ def started(monkeypatch):
     """Trainings that would have been started: (settings, name)."""
     calls: list[tuple[TrainConfig, str | None]] = []
 
-    def start(config, name=None, workspace=None):
-        calls.append((config, name))
+    def start(config, name=None, workspace=None, processes=1):
+        calls.append((config, name) if processes == 1 else (config, name, processes))
         return make_run(name or "unnamed", epochs=0, planned=config.epochs, state="starting")
 
     monkeypatch.setattr(background, "start", start)
@@ -74,6 +74,29 @@ def test_the_defaults_start_with_one_click(open_page, started):
     button(app, "Start training").click().run()
     check(app)
     assert started == [(make_train_config(train_faces=140), None)]
+
+
+def test_processes_are_offered_where_there_are_several_gpus(open_page, started, monkeypatch):
+    monkeypatch.setattr(background, "gpus", lambda: 4)
+    app = open_page("train")
+    assert field(app, "Processes").max == 4
+    field(app, "Processes").set_value(3).run()
+    button(app, "Start training").click().run()
+    check(app)
+    assert started == [(make_train_config(train_faces=140), None, 3)]
+    field(app, "Device").select("cpu").run()
+    assert "Processes" not in [widget.label for widget in app.number_input]
+
+
+def test_one_gpu_or_none_offers_no_processes(open_page, monkeypatch):
+    monkeypatch.setattr(background, "gpus", lambda: 1)
+    assert "Processes" not in [widget.label for widget in open_page("train").number_input]
+
+
+def test_a_run_shows_how_many_processes_share_it(open_page):
+    run = make_run("shared")
+    (run.path / "environment.json").write_text('{"processes": 2}')
+    assert "2 processes share each batch of up to 128 faces." in words(open_page("train"))
 
 
 def test_few_faces_take_their_own_preset_and_many_the_standard_one(open_page, started, monkeypatch):

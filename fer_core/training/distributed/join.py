@@ -30,11 +30,15 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[Processes |
         return
     from fer_core.training.distributed.processes import Processes
 
-    processes = Processes(launch)
-    with processes.losses_explained():
+    try:
+        processes = Processes(launch)
         try:
-            yield processes
-            processes.leave()
+            with processes.losses_explained():
+                yield processes
+                processes.leave()
         except FerError as error:
             processes.fail(str(error))
             raise
+    except FerError as error:
+        launch.report(str(error))
+        raise

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +29,7 @@ class Launch:
         port: its port.
         hosts_store: whether this process must open the store itself, because ``torchrun`` does not.
         run_id: ``torchrun``'s run id; "" if it was given none.
-        folder: a folder that is the same in all restarts of one ``torchrun`` and in no other; "" if unknown.
+        error_file: where ``torchrun`` looks for the reason if this process fails; "" if nowhere.
     """
 
     rank: int
@@ -38,7 +41,7 @@ class Launch:
     port: int
     hosts_store: bool
     run_id: str
-    folder: str
+    error_file: str
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Launch | None:
@@ -47,7 +50,6 @@ class Launch:
             return None
         run_id, rank = environment["TORCHELASTIC_RUN_ID"], int(environment["RANK"])
         agent_has_store = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-        error_file = environment.get("TORCHELASTIC_ERROR_FILE", "")  # FOLDER/attempt_0/0/error.json
         return cls(
             rank=rank,
             size=int(environment["WORLD_SIZE"]),
@@ -58,7 +60,7 @@ class Launch:
             port=int(environment["MASTER_PORT"]),
             hosts_store=rank == 0 and not agent_has_store,
             run_id="" if run_id in _ANONYMOUS else run_id,
-            folder=str(Path(error_file).parents[2]) if error_file else "",
+            error_file=environment.get("TORCHELASTIC_ERROR_FILE", ""),
         )
 
     @property
@@ -66,6 +68,18 @@ class Launch:
         """The process in error messages: ``process 1 on host-b``."""
         return f"process {self.rank} on {socket.gethostname()}"
 
+    @property
+    def folder(self) -> str:
+        """A folder that is the same in all restarts of one ``torchrun`` and in no other; "" if unknown."""
+        return str(Path(self.error_file).parents[2]) if self.error_file else ""  # FOLDER/attempt_0/0/error.json
+
     def to_dict(self) -> dict[str, str]:
         """Return what identifies the training for a restart of the same command."""
         return {"run_id": self.run_id, "folder": self.folder}
+
+    def report(self, reason: str) -> None:
+        """Give ``torchrun`` the reason why this process fails, for the summary it prints at the end."""
+        if self.error_file:
+            message = {"message": reason, "extraInfo": {"timestamp": str(int(time.time()))}}
+            with suppress(OSError):
+                Path(self.error_file).write_text(json.dumps({"message": message}), encoding="utf-8")

@@ -123,6 +123,19 @@ class Meeting:
         self.put(f"{key}/{self.launch.rank}", text)
         return [self.get(f"{key}/{rank}") for rank in range(self.launch.size)]
 
+    def part(self) -> None:
+        """Wait for all processes to come here; process 0, which may hold the store, leaves last.
+
+        Raises:
+            TrainingError: see :meth:`get`.
+        """
+        self.exchange("done")
+        if self.launch.rank:
+            self.put(f"left/{self.launch.rank}")
+        else:
+            for rank in range(1, self.launch.size):
+                self.get(f"left/{rank}")
+
     @contextmanager
     def in_turn(self, key: str) -> Iterator[None]:
         """Run a block in the first process of each machine before the other processes of that machine run it.

@@ -138,7 +138,7 @@ class Processes:
         """
         if self._meeting is None:
             return
-        self._meeting.exchange("done")
+        self._meeting.part()
         if dist.is_initialized():
             dist.destroy_process_group()
 

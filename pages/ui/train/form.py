@@ -323,16 +323,37 @@ def start_controls(config: TrainConfig | None) -> None:
     from fer_core.training import background
 
     name = st.text_input("Name of the run", max_chars=80, placeholder="optional", key="train-name")
+    processes = _processes(config)
     pressed = st.button(
         "Start training", type="primary", icon=":material/play_arrow:", disabled=config is None, width="stretch"
     )
     if not pressed or config is None:
         return
     try:
-        run = background.start(checked(config), name.strip() or None, workspace=session.workspace())
+        run = background.start(
+            checked(config), name.strip() or None, workspace=session.workspace(), processes=processes
+        )
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return
     state_of(TrainState).watched_run = run.id
     session.notify(f"Started {run.label.name}.")
     st.rerun()
+
+
+def _processes(config: TrainConfig | None) -> int:
+    """Draw the number of processes where there are several GPUs to share the work."""
+    from fer_core.training import background
+
+    gpus = background.gpus()
+    if gpus < 2 or config is None or config.device == "cpu":
+        return 1
+    chosen = st.number_input(
+        "Processes",
+        1,
+        min(gpus, config.batch_size),
+        key="train-processes",
+        help=f"Each process trains on one of the {gpus} GPUs with its share of every batch. The results are those of one process, "
+        "up to rounding.",
+    )
+    return int(chosen)

@@ -71,6 +71,8 @@ def _header(run: Run, now: State) -> None:
         state_badge(now)
     if notes := run.label.notes:
         st.caption(plain(notes))
+    if (processes := run.processes) > 1:
+        st.caption(f"{processes} processes share each batch of up to {run.config.batch_size:,} faces.")
     if now in ACTIVE:
         share, text = progress_text(run, now)
         st.progress(share, text=text)

@@ -19,7 +19,8 @@ ENVIRONMENT = {
 
 def test_a_launch_is_read_from_the_environment():
     launch = Launch.of(ENVIRONMENT)
-    assert launch == Launch(3, 4, 1, 2, 1, "host-a", 29500, False, "faces", "/tmp/elastic/faces_x")
+    assert launch == Launch(3, 4, 1, 2, 1, "host-a", 29500, False, "faces", ENVIRONMENT["TORCHELASTIC_ERROR_FILE"])
+    assert launch.folder == "/tmp/elastic/faces_x"
     assert launch.name.startswith("process 3 on ")
 
 
