@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,12 @@ from fer_core.data.cleaning import blank
 from fer_core.data.dataset import SPLITS
 from fer_core.data.duplicates import pixel_groups
 from fer_core.errors import DataError
+from fer_core.images.perceptual_hash import near_pairs, perceptual_hashes
 
 Ints = npt.NDArray[np.int64]
+
+_LOWEST_CONTRAST: Final = 5  # standard deviation of gray values
+_BLOCK: Final = 4096  # images whose float copies are in memory at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +83,6 @@ def audit_exact(dataset: FaceDataset) -> ExactAudit:
     )
 
 
-def perceptual_hashes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """Compute 64-bit perceptual hashes, uint64 (N,): whether each of the 8×8 lowest DCT coefficients exceeds their median.
-
-    The method is pHash (Zauner 2010) on the 48×48 face; near-duplicates differ in few bits.
-    """
-    side = images.shape[1]
-    k, x = np.arange(9)[1:, None], np.arange(side)[None]
-    basis = np.cos(np.pi * (2 * x + 1) * k / (2 * side)).astype(np.float32)  # (8, side), without the constant term
-    bits = np.empty((len(images), 64), dtype=bool)
-    for start in range(0, len(images), 4096):
-        block = images[start : start + 4096].astype(np.float32)
-        low = np.einsum("ay,nyx,bx->nab", basis, block, basis, optimize=True).reshape(len(block), 64)
-        bits[start : start + 4096] = low > np.median(low, axis=1, keepdims=True)
-    return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).ravel()
-
-
 @dataclass(frozen=True, eq=False)
 class NearDuplicates:
     """Pairs of near-duplicates.
@@ -118,24 +106,15 @@ def find_near_duplicates(dataset: FaceDataset, groups: Ints, largest: int = 8) -
     """Find pairs of images whose perceptual hashes differ in at most ``largest`` of 64 bits, closest first.
 
     Each group of exact duplicates is represented by one image. Blank and other low-contrast images are excluded
-    because their hashes are meaningless. Compares all pairs in blocks: N²/2 popcounts.
+    because their hashes are meaningless.
     """
     _, first_of_group = np.unique(groups, return_index=True)
     candidates = np.sort(first_of_group)
-    candidates = candidates[dataset.images[candidates].reshape(len(candidates), -1).std(axis=1) > 5]
-    hashes = perceptual_hashes(dataset.images[candidates])
-    found: list[tuple[Ints, Ints, Ints]] = []
-    for start in range(0, len(hashes), 512):
-        rows = hashes[start : start + 512]
-        bits = np.bitwise_count(rows[:, None] ^ hashes[None, start:])
-        i, j = np.nonzero(bits <= largest)
-        keep = j > i
-        found.append(
-            (candidates[start + i[keep]], candidates[start + j[keep]], bits[i[keep], j[keep]].astype(np.int64))
-        )
-    first, second, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((second, first, distance))
-    return NearDuplicates(first[order], second[order], distance[order])
+    blocks = (candidates[start : start + _BLOCK] for start in range(0, len(candidates), _BLOCK))
+    contrast = [dataset.images[block].reshape(len(block), -1).std(axis=1) for block in blocks]
+    candidates = candidates[np.concatenate(contrast) > _LOWEST_CONTRAST]
+    first, second, distance = near_pairs(perceptual_hashes(dataset.images, candidates), largest)
+    return NearDuplicates(candidates[first], candidates[second], distance)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ def copied_takes(takes: Sequence[tuple[str, str]], faces: Sequence[Faces]) -> tu
         takes: id and class of each take.
         faces: faces of each take, uint8 (N, 48, 48).
     """
-    from fer_core.evaluation.audit import perceptual_hashes
+    from fer_core.images.perceptual_hash import perceptual_hashes
 
     hashes = [perceptual_hashes(own) for own in faces]
     found = []

@@ -5,8 +5,9 @@ import pytest
 
 from fer_core.data import FaceDataset, load
 from fer_core.errors import DataError
-from fer_core.evaluation.audit import audit_exact, find_near_duplicates, find_suspect_labels, perceptual_hashes
+from fer_core.evaluation.audit import audit_exact, find_near_duplicates, find_suspect_labels
 from fer_core.evaluation.human import summarize_votes
+from fer_core.images.perceptual_hash import perceptual_hashes
 from fer_core.report.audit import audit_html
 from tests.factories import make_dataset
 
