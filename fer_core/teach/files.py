@@ -307,7 +307,9 @@ def _judge_clip(path: Path, detector: FaceDetector) -> Iterator[tuple[str, Frame
                 if not isinstance(item, tuple):
                     continue
                 seconds, frame = item
-                if seconds + 1e-6 < due or n >= MAX_TAKE_FACES:
+                if n >= MAX_TAKE_FACES:  # a clip that does not state its duration
+                    return
+                if seconds + 1e-6 < due:
                     continue
                 due, n = max(due + step, seconds), n + 1
                 yield f"{path.name} at {seconds:.1f} s", judge(frame, detector, fast=True)

@@ -117,7 +117,8 @@ def check_classes(names: Sequence[str], at_least: int = MIN_TAUGHT) -> tuple[str
     for name in names:
         check_class_name(name)
     if not at_least <= len(names) <= MAX_TAUGHT:
-        raise DataError(f"{len(names)} classes were given; {MIN_TAUGHT} to {MAX_TAUGHT} can be taught.")
+        given = "One class was" if len(names) == 1 else f"{len(names)} classes were"
+        raise DataError(f"{given} given; {MIN_TAUGHT} to {MAX_TAUGHT} can be taught.")
     seen: dict[str, str] = {}
     for name in names:
         if (other := seen.setdefault(class_key(name), name)) != name or names.count(name) > 1:

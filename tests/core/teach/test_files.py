@@ -11,6 +11,7 @@ import pytest
 from fer_core.errors import DataError, TrainingError
 from fer_core.faces import FaceDetector
 from fer_core.images import write_image
+from fer_core.live.media.reader import VideoReader
 from fer_core.teach import TakeStore, add_files, files, find_takes, import_folder
 from fer_core.teach.judge import FrameFace
 from tests.sample_photos import wall
@@ -67,6 +68,17 @@ def test_a_clip_that_breaks_off_keeps_what_was_seen(tmp_path, store, detector):
     assert 3 <= take.faces < 30
 
 
+@pytest.mark.parametrize(("duration", "wanted"), [(3.0, [0.0, 0.8, 1.5, 2.3]), (None, [0.0, 0.1, 0.2, 0.3])])
+def test_of_a_long_clip_an_even_part_is_judged(tmp_path, store, monkeypatch, duration, wanted):
+    monkeypatch.setattr(files, "MAX_TAKE_FACES", 4)
+    monkeypatch.setattr(VideoReader, "duration", duration)
+    monkeypatch.setattr(files, "judge", lambda rgb, detector, fast: FrameFace(rgb[:48, :48, 0]))
+    clip = write_clip(tmp_path / "clip.mp4", draw_take("happy", 1, 30))
+    seen: list[str] = []
+    add_files(store, "happy", [clip], FaceDetector(), on_picture=lambda name, kept: seen.append(name))
+    assert seen == [f"clip.mp4 at {seconds} s" for seconds in wanted]
+
+
 def test_no_usable_face_is_an_error_with_the_reasons_and_writes_nothing(tmp_path, store, detector):
     write_image(tmp_path / "wall.png", wall(640, 480))
     with pytest.raises(DataError, match=r"No picture has a usable face \(no face: 1\)"):
@@ -105,7 +117,7 @@ def test_folders_are_classes_and_what_is_in_them_takes(tmp_path, store, detector
     ("made", "message"),
     [
         ((), r"has no folders. Expected one folder per class"),
-        (("a",), "1 classes were given; 2 to 8"),
+        (("a",), "One class was given; 2 to 8"),
         (tuple("abcdefghi"), "9 classes were given"),
         (("smile", "Smile"), "names of the same class"),
         (("a", "b", "-empty"), "folder of the class '-empty' has no photos or clips"),

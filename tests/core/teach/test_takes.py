@@ -70,7 +70,7 @@ def test_a_take_without_faces_is_refused_with_the_reasons(store):
         (("smile", "Smile "), "names of the same class"),
         (("smile", "smile"), "the same name"),
         (("happy", "smile"), "names of the same class"),
-        (("only",), "1 classes were given; 2 to 8"),
+        (("only",), "One class was given; 2 to 8"),
         (tuple("abcdefghi"), "9 classes were given; 2 to 8"),
         (("a", ""), "class name is empty"),
         (("a", "b\n"), None),

@@ -231,7 +231,7 @@ def test_a_class_without_faces_is_named(workspace, base):
         teach(store, base, workspace)
     store.remove_class("neutral")
     store.remove_class("surprise")
-    with pytest.raises(DataError, match="1 classes were given; 2 to 8"):
+    with pytest.raises(DataError, match="One class was given; 2 to 8"):
         teach(store, base, workspace)
     assert list_taught(workspace) == ()
 
