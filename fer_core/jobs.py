@@ -182,7 +182,8 @@ def spawn(arguments: Sequence[str], workspace: Workspace, console: Path, process
         console: the file to which its output is appended.
         processes: with more than one, ``torchrun`` starts that many processes of the command.
     """
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+    # After "--" torchrun takes no option for its own: it would otherwise reject --run as short for one of several.
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
     with console.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *(torchrun if processes > 1 else ()), "fer_core", *arguments],

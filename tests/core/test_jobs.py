@@ -175,7 +175,7 @@ def test_its_session_yields_to_the_session_of_the_pages(workspace, monkeypatch):
     ("processes", "command"),
     [
         (1, ["-m", "fer_core", "train"]),
-        (3, ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", "-m", "fer_core", "train"]),
+        (3, ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", "-m", "--", "fer_core", "train"]),
     ],
 )
 def test_several_processes_are_started_by_torchrun(processes, command, workspace, monkeypatch):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import typer
 
+from fer_core.cli import training
 from fer_core.training.distributed.join import joined
 from fer_core.training.distributed.launch import Launch
 from fer_core.training.runs import create_run, find_launched
@@ -60,3 +62,14 @@ def test_a_command_continues_the_run_of_its_torchrun_or_run_id(launch, state, fo
     write_status(plain, state)
     assert find_launched(config, launch, workspace) == (run if found else None)
     assert find_launched(tiny_config(seed=5), launch, workspace) is None
+
+
+def test_torchrun_leaves_all_options_of_train_alone():
+    from torch.distributed.run import get_args_parser
+
+    command = typer.main.get_command(training.commands).commands["train"]
+    options = [flag for option in command.params for flag in option.opts if flag != "--run"]  # hidden; see jobs.spawn
+    assert "--data" in options
+    for option in options:
+        given = ["--nproc-per-node", "2", "-m", "fer_core", "train", option, "1"]
+        assert get_args_parser().parse_args(given).training_script_args == ["train", option, "1"]
