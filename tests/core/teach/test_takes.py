@@ -243,3 +243,10 @@ def test_one_take_copied_into_two_classes_is_shown(store):
     assert {(one.first, one.second) for one in found} >= {(first.id, second.id)}
     assert {(one.first_class, one.second_class) for one in found} == {("smile", "wink")}
     assert all(one.second == second.id and one.share >= 0.5 for one in found)
+
+
+def test_the_same_person_in_the_same_place_is_no_copy(store):
+    """The perceptual hashes of these two takes hardly differ, the mouths and brows do."""
+    for name, emotion in (("smile", "happy"), ("wink", "angry")):
+        store.add(name, draw_take(emotion, 0, 12, person=3, spread=0.0))
+    assert store.near_duplicates() == ()
