@@ -24,7 +24,7 @@ from tests.browser.conftest import is_complaint, leaves, settled, wait_until
 from tests.browser.teach_walk import CLASSES, READY, TAKES, record, show, start_camera, walk
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Frame, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -116,13 +116,20 @@ def test_takes_are_corrected_added_from_files_exported_used_and_deleted(fresh, t
     take.wait_for()
 
     # a camera that stops in the middle of a take leaves a shorter one
-    page.get_by_text(READY).wait_for()
-    button(page, "Record smile").click()
-    page.get_by_text("faces kept").wait_for()
-    wait_until(lambda: page.locator(".fer-take .faces img").count() > 5)
-    frame.get_by_role("button", name="STOP").click()
+    stop_in_a_take(page, frame)
     page.get_by_text("The camera stopped after").wait_for()
     wait_until(lambda: take.count() == 2)
+    frame.get_by_role("button", name="START").click()
+
+    # one that cannot be saved is discarded
+    lock = workspace.takes / ".my faces.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    stop_in_a_take(page, frame)
+    button(page, "Discard it").click()
+    page.get_by_text("is not saved yet; it is in memory only").wait_for(state="detached")
+    lock.rmdir()
+    assert take.count() == 2
     frame.get_by_role("button", name="START").click()
     page.get_by_text(READY).wait_for()
     button(page, "Record smile").click()
@@ -191,6 +198,15 @@ def test_takes_are_corrected_added_from_files_exported_used_and_deleted(fresh, t
     assert not workspace.takes.exists()
     assert not workspace.taught.exists()
     settled(page)
+
+
+def stop_in_a_take(page: Page, frame: Frame) -> None:
+    """Record a take, and stop the camera in the middle of it."""
+    page.get_by_text(READY).wait_for()
+    button(page, "Record smile").click()
+    page.get_by_text("faces kept").wait_for()
+    wait_until(lambda: page.locator(".fer-take .faces img").count() > 5)
+    frame.get_by_role("button", name="STOP").click()
 
 
 def faces_of(take) -> list[int]:

@@ -97,13 +97,13 @@ def keep_or_delete(store: TakeStore) -> None:
 
 def _import(content: bytes, file: str) -> None:
     """Import takes under the name of their file, numbered if there is one already, and show them."""
-    from fer_core.teach import import_zip, list_stores
+    from fer_core.teach import check_name, import_zip, list_stores
 
     workspace, state = session.workspace(), state_of(TeachState)
     stem, taken = file.rpartition(".")[0] or "imported", list_stores(workspace)
     name = next(one for n in range(1, 1000) if (one := stem if n == 1 else f"{stem} {n}") not in taken)
     try:
-        state.open(name)
+        check_name(name)
     except ConfigError:
         name = next(one for n in range(1, 1000) if (one := f"imported {n}") not in taken)
     store = import_zip(content, workspace, name)

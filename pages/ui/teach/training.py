@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from fer_core.data.sources.layouts.takes import MANIFEST
+from fer_core.errors import TrainingError
 from fer_core.formatting import joined
 from fer_core.teach import load_taught
 from fer_core.teach.result import RESULT
@@ -62,9 +63,13 @@ def keep_taught(store: TakeStore) -> tuple[Taught | None, bool]:
         classifier = cache.classifier(base)
 
         def task(report: Report, stop: Stop) -> Taught:
-            from fer_core.teach import teach
+            from fer_core.teach import delete_taught, teach
 
-            return teach(store, classifier, workspace, progress=report, stop=stop)
+            taught = teach(store, classifier, workspace, progress=report, stop=stop)
+            if not store.exists:  # another window deleted everything before the model was written
+                delete_taught(store.name, workspace)
+                raise TrainingError("The takes were deleted during the training, so no model was kept.")
+            return taught
 
         return task
 

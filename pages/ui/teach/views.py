@@ -60,6 +60,7 @@ def teach_page() -> None:
         with side:
             class_cards()
         return
+    live = None  # it stays so if the model is damaged; then takes can still be changed, which teaches a new one
     with video, error_boundary("starting the live view"):
         live = live_session(state, model)
         live.show_to(recorder() if view == TAKES else None)
@@ -67,10 +68,11 @@ def teach_page() -> None:
         if view == LIVE:
             controls(live, state)
     with side, error_boundary("drawing the takes"):
-        if view == LIVE:
+        if live is not None and view == LIVE:
             read_out(live, state)
         else:
-            now_showing(live)
+            if live is not None:
+                now_showing(live)
             class_cards()
     with below:
         _below(store, taught, view)

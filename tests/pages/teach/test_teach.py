@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from fer_core.errors import TrainingError, WorkspaceError
 from fer_core.inference import Classifier
 from fer_core.live import RecordedTake
-from fer_core.teach import TakeStore, load_taught
+from fer_core.teach import TakeStore, export_zip, list_stores, load_taught, teach
 from fer_core.workspace import Workspace
 from pages.ui.shell import cache
 from pages.ui.teach.state import FIRST_NAME, TeachState
@@ -291,3 +293,56 @@ def test_everything_is_deleted_after_a_question_and_the_page_says_what(open_page
     other.run()  # the other window was live
     check(other)
     assert not other.metric
+
+
+def test_a_damaged_model_is_said_calmly_and_a_changed_take_teaches_a_new_one(open_page):
+    app = taught_page(open_page, takes=2)
+    model = Workspace.default().taught / "mine" / "model.safetensors"
+    model.write_bytes(b"damaged")
+    app.run()
+    check(app, errors=1)
+    assert "mine" in app.error[0].value
+    assert "Record happy" in buttons(app)
+    TakeStore(Workspace.default(), "mine").add("happy", draw_take("happy", 7, 6))
+    app.run()
+    wait_for_work(app, "teach-training", 120)
+    app.run()
+    check(app)
+
+
+def test_an_imported_zip_is_another_set_and_one_of_a_stranger_is_refused(open_page):
+    store = fill(Workspace.default(), takes=1, frames=4)
+    content = export_zip(store)
+    app = open_page("teach")
+    app.file_uploader(key="teach-import-file").upload("mine.zip", content, "application/zip").run()
+    buttons(app)["Import the takes"].click().run()
+    check(app)
+    assert set(list_stores(Workspace.default())) == {"mine", "mine 2"}
+    assert state_in(app, TeachState).store.name == "mine 2"
+    hostile = io.BytesIO()
+    with zipfile.ZipFile(hostile, "w") as archive:
+        archive.writestr("../../evil.png", b"x")
+    app.file_uploader(key="teach-import-file").upload("../evil.zip", hostile.getvalue(), "application/zip").run()
+    buttons(app)["Import the takes"].click().run()
+    assert len(app.error) == 1
+    assert set(list_stores(Workspace.default())) == {"mine", "mine 2"}
+    assert not list(Workspace.default().root.rglob("evil*"))
+    assert state_in(app, TeachState).store.name == "mine 2"
+
+
+def test_a_training_that_ends_after_everything_was_deleted_keeps_no_model(open_page, monkeypatch):
+    workspace = Workspace.default()
+    fill(workspace, takes=1, frames=4)
+
+    def teach_while_another_window_deletes(*arguments, **options):
+        found = teach(*arguments, **options)
+        shutil.rmtree(workspace.takes)
+        return found
+
+    monkeypatch.setattr("fer_core.teach.teach", teach_while_another_window_deletes)
+    app = open_page("teach")
+    wait_for_work(app, "teach-training", 120)
+    app.run()
+    check(app)
+    assert not workspace.taught.exists() or not any(workspace.taught.iterdir())
+    assert "0 of 3 takes" in words(app)
