@@ -73,7 +73,9 @@ class RayEngine:
         """Return name, version and, after a prediction, the number of actors."""
         return {"name": self.name, "version": self.version, "actors": self._started}
 
-    def predict(self, files: Sequence[Path], detector: FaceDetector, classifier: Classifier) -> Generator[PhotoResult]:
+    def predict(
+        self, files: Sequence[str | Path], detector: FaceDetector, classifier: Classifier
+    ) -> Generator[PhotoResult]:
         """Yield a result for each file, in order. A killed actor is started anew, and its photos are predicted again.
 
         On a cluster, the files must lie under the same paths on every machine; the model is sent along.
@@ -185,5 +187,5 @@ class PhotoActor:
         from fer_core.photos import predict_file
 
         results = np.empty(len(batch["file"]), dtype=object)
-        results[:] = [predict_file(Path(str(file)), self._detector, self._classifier) for file in batch["file"]]
+        results[:] = [predict_file(str(file), self._detector, self._classifier) for file in batch["file"]]
         return {"result": results}

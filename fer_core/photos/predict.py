@@ -20,10 +20,11 @@ from fer_core.images import PHOTO_SUFFIXES, Photo, read_photo
 from fer_core.images.walk import Skipped, SkipReason, describe_skipped, walk_folder
 from fer_core.inference import Classifier
 from fer_core.parallel import in_processes
+from fer_core.photos.remote import is_address, list_photos, read_bytes
 from fer_core.photos.result import FacePrediction, PhotoResult
 from fer_core.photos.table import ResultTable
 
-Compute = Callable[[Sequence[Path], FaceDetector, Classifier], Generator[PhotoResult]]
+Compute = Callable[[Sequence[str | Path], FaceDetector, Classifier], Generator[PhotoResult]]
 """Yields a result for each file, in order; see :func:`in_this_process`."""
 
 _MOST_FILES: Final = 5_000_000  # in one folder
@@ -73,7 +74,8 @@ def predict_file(path: str | Path, detector: FaceDetector, classifier: Classifie
     """Read a photo, detect and classify its faces; errors are stored in the result's ``error``, not raised."""
     file = valid_utf8(path)
     try:
-        return predict_image(read_photo(path), detector, classifier, file)
+        photo = read_photo(read_bytes(str(path)), file) if is_address(path) else read_photo(path)
+        return predict_image(photo, detector, classifier, file)
     except FerError as error:
         return PhotoResult(file, error=" ".join(str(error).split()))
     except Exception as error:  # an internal error must not stop the other photos
@@ -97,7 +99,7 @@ def predict_paths(
     A file that cannot be read yields a result with its ``error``; the others continue.
 
     Args:
-        paths: files and folders.
+        paths: files, folders, and addresses such as ``s3://bucket/folder``.
         detector: the face detector.
         classifier: the network.
         csv: a table written along the way, see :class:`fer_core.photos.table.ResultTable`. Photos it already contains are
@@ -118,7 +120,7 @@ def predict_paths(
 
 
 def _predict_files(
-    files: list[Path],
+    files: list[str | Path],
     detector: FaceDetector,
     classifier: Classifier,
     table: ResultTable | None,
@@ -141,7 +143,9 @@ def _predict_files(
             yield result
 
 
-def in_this_process(files: Sequence[Path], detector: FaceDetector, classifier: Classifier) -> Generator[PhotoResult]:
+def in_this_process(
+    files: Sequence[str | Path], detector: FaceDetector, classifier: Classifier
+) -> Generator[PhotoResult]:
     """Yield a result for each file, in order."""
     for file in files:
         yield predict_file(file, detector, classifier)
@@ -154,17 +158,17 @@ def in_worker_processes(workers: int) -> Compute:
     it. The function raises a WorkerError if the processes do not start.
     """
 
-    def compute(files: Sequence[Path], detector: FaceDetector, classifier: Classifier) -> Generator[PhotoResult]:
+    def compute(files: Sequence[str | Path], detector: FaceDetector, classifier: Classifier) -> Generator[PhotoResult]:
         return in_processes(_predict_in_process, (detector, classifier), files, workers, lost=_lost)
 
     return in_this_process if workers == 1 else compute
 
 
-def _predict_in_process(shared: tuple[FaceDetector, Classifier], file: Path) -> PhotoResult:
+def _predict_in_process(shared: tuple[FaceDetector, Classifier], file: str | Path) -> PhotoResult:
     return predict_file(file, *shared)
 
 
-def _lost(file: Path) -> PhotoResult:
+def _lost(file: str | Path) -> PhotoResult:
     return PhotoResult(
         valid_utf8(file),
         error="The process that read this file was ended several times, perhaps for want of memory. Reduce the file, or "
@@ -177,11 +181,11 @@ class FoundPhotos:
     """The photos in files and folders.
 
     Attributes:
-        files: the photos, each once.
+        files: the photos, each once: paths, and addresses as text.
         skipped: everything else in the folders, by its path, with the reason.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[str | Path, ...]
     skipped: tuple[Skipped, ...]
 
     @property
@@ -198,10 +202,15 @@ def look_for_photos(paths: Iterable[str | Path]) -> FoundPhotos:
     Raises:
         ImageError: a path does not exist, a folder cannot be read, or there is no image at all.
     """
-    given = [Path(path) for path in paths]
-    found: dict[str, Path] = {}
+    given = [str(path) if is_address(path) else Path(path) for path in paths]
+    found: dict[str, str | Path] = {}
     skipped: list[Skipped] = []
     for path in given:
+        if isinstance(path, str):
+            photos, not_photos = list_photos(path)
+            found.update((photo, photo) for photo in photos)
+            skipped += not_photos
+            continue
         if not _exists(path):
             raise ImageError(f"There is no file or folder '{display_safe(path)}'. Give photos, or folders of photos.")
         for file in _walk(path, skipped) if path.is_dir() else [path]:
@@ -215,7 +224,7 @@ def look_for_photos(paths: Iterable[str | Path]) -> FoundPhotos:
     return FoundPhotos(tuple(found.values()), tuple(skipped))
 
 
-def find_photos(paths: Iterable[str | Path]) -> list[Path]:
+def find_photos(paths: Iterable[str | Path]) -> list[str | Path]:
     """Return the files of :func:`look_for_photos`.
 
     Raises:
