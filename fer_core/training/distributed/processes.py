@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from fer_core.config import TrainConfig
-from fer_core.errors import ConfigError, TrainingError
+from fer_core.errors import ConfigError, ModelError, TrainingError
 from fer_core.inference.checkpoint import load_plain
 from fer_core.training.device import Compute, library_versions
 from fer_core.training.distributed.group import Group
@@ -150,10 +150,20 @@ class Processes:
 
     @contextmanager
     def losses_explained(self) -> Iterator[None]:
-        """Turn PyTorch's errors about a lost process, raised in the block, into a TrainingError that says what happened."""
+        """Turn PyTorch's errors about lost processes, raised in the block, into errors that say what happened.
+
+        Raises:
+            TrainingError: another process was lost, or failed, with its reason.
+            ModelError: the network has parameters without gradients.
+        """
         try:
             yield
         except RuntimeError as error:
+            if "parameters that were not used in producing loss" in str(error):
+                raise ModelError(
+                    "The network has parameters that do not affect its output, so their gradients cannot be averaged over "
+                    "processes. Remove them from the network, or train with one process."
+                ) from error
             if self._meeting is None or not (isinstance(error, dist.DistError) or _LOST.search(str(error))):
                 raise
             reason = None

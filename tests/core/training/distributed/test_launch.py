@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from fer_core.cli import training
+from fer_core.cli import main, training
 from fer_core.training.distributed.join import joined
 from fer_core.training.distributed.launch import Launch
 from fer_core.training.runs import create_run, find_launched
@@ -73,3 +73,10 @@ def test_torchrun_leaves_all_options_of_train_alone():
     for option in options:
         given = ["--nproc-per-node", "2", "-m", "fer_core", "train", option, "1"]
         assert get_args_parser().parse_args(given).training_script_args == ["train", option, "1"]
+
+
+def test_train_family_is_refused_under_torchrun(monkeypatch, capsys):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    assert main(["train-family", "--data", "synthetic", "--minutes", "1"]) == 2
+    assert "train-family runs in one process. Start it without torchrun" in capsys.readouterr().err

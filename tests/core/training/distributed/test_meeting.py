@@ -12,7 +12,6 @@ from torch.distributed import TCPStore
 from fer_core.errors import TrainingError
 from fer_core.training.distributed.launch import Launch
 from fer_core.training.distributed.meeting import Meeting
-from fer_core.training.distributed.processes import compare
 
 
 @pytest.fixture
@@ -69,26 +68,3 @@ def test_a_process_that_does_not_come_is_named(port):
 def test_a_first_machine_that_does_not_answer_is_named():
     with pytest.raises(TrainingError, match=r"The first machine, 127\.0\.0\.1, does not answer on port 1\."):
         Meeting(launch(1, 2, 1), 0.5)
-
-
-def prepared(**changes: dict[str, str]) -> dict[str, object]:
-    return {
-        "process": "process 1 on host-b", "version": {"torch": "2.13.0"}, "setting": {"epochs": "2"},
-        "loaded": {"data": "1f"}, "device": {"device": "cpu", "precision": "float32"}, **changes,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"version": {"torch": "2.12.0"}}, r"has for torch 2\.12\.0 instead of 2\.13\.0 .* same versions"),
-        ({"setting": {"epochs": "3"}}, r"has for epochs 3 instead of 2 .* same command"),
-        ({"loaded": {"data": "2e"}}, r"has for data different content .* same files"),
-        ({"device": {"device": "cuda", "precision": "float32"}}, r"has for device cuda instead of cpu .* device=cpu"),
-    ],
-)
-def test_processes_that_differ_are_refused_with_what_differs(changes, words):
-    first = {**prepared(), "process": "process 0 on host-a"}
-    compare([first, prepared()])
-    with pytest.raises(TrainingError, match=words):
-        compare([first, prepared(), prepared(**changes)])
