@@ -15,7 +15,8 @@ from pages.ui.shell.formatting import plain
 _BASELINE = (
     "Some resting faces score as sad or angry. Look into the camera alone with a relaxed face for two seconds: FER Lab "
     "then subtracts the scores (logits) of your resting face for every face in this view and its recordings. The network "
-    "is not trained, and Upload is not affected. Reset or another model ends it."
+    "is not trained, and Upload is not affected. Reset or another model ends it. For classes of your own, use "
+    "Teach."
 )
 _STEP = 0.01  # of the threshold; the model's own value follows the model
 _LOOK_EVERY = 0.25  # seconds between two polls of the neutral baseline

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core.formatting import counted
 from fer_core.teach import TAKES_ASKED
 from pages.ui.components.full_screen import full_screen_button
 from pages.ui.live.camera import camera, live_session, read_out
 from pages.ui.live.controls import controls
 from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.formatting import plain
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import set_widget_value, state_of
 from pages.ui.teach.classes import class_cards
@@ -68,7 +70,8 @@ def teach_page() -> None:
         if view == LIVE:
             controls(live, state)
     with side, error_boundary("drawing the takes"):
-        if live is not None and view == LIVE:
+        if live is not None and taught is not None and view == LIVE:
+            st.caption(f"**{plain(taught.name)}**, taught on {plain(taught.base)} with {counted(taught.takes, 'take')}")
             read_out(live, state)
         else:
             if live is not None:
