@@ -34,6 +34,9 @@ from fer_core.workspace import Workspace, write_json
 TAKES_ASKED: Final = 3
 """Takes that each class should have."""
 _BAD_TAKE: Final = 0.7
+"""Accuracy of a take below which it is named first."""
+_OFTEN: Final = 0.1
+"""Share of a class's faces misclassified as one other class from which the pair is named."""
 
 
 def teach(
@@ -269,31 +272,44 @@ def _advice(
         f"'{name}' has one take, so it cannot be tested. Record a second one, in another light or place."
         for name in single
     ]
-    for score in sorted(left_out.per_take, key=lambda score: score.accuracy):
-        if score.accuracy < _BAD_TAKE:
-            others = {name: n for name, n in score.predicted.items() if name != score.class_name}
-            other = max(others, key=lambda name: others[name])
-            found.append(
-                f"Take {score.number} of '{score.class_name}' is predicted right in {percent(score.accuracy, 0)} of its faces when it "
-                f"is left out, most often misclassified as '{other}'. Record another take of '{score.class_name}' like it, "
-                "or delete it if it does not show the class."
-            )
-            break
-    else:
-        few = {name: n for name in classes if (n := sum(t.class_name == name for t in takes)) < TAKES_ASKED}
-        few = {name: n for name, n in few.items() if name not in single}
-        if confused and confused[0].share >= 0.1:
-            pair = confused[0]
-            found.append(
-                f"'{pair.true}' is misclassified as '{pair.predicted}' in {percent(pair.share, 0)} of its faces. Record another "
-                f"take of each, and show the difference clearly."
-            )
-        elif few:
-            name = min(few, key=lambda name: few[name])
-            found.append(
-                f"'{name}' has {few[name]} takes. A third one, in another light or place, makes the figure more certain."
-            )
+    counts = {name: sum(take.class_name == name for take in takes) for name in classes}
+    if left_out.per_take:
+        found.append(_next_take(left_out, counts, confused))
     return found
+
+
+def _next_take(left_out: LeaveOneTakeOut, counts: dict[str, int], confused: tuple[Confused, ...]) -> str:
+    """Return which take would help most, judged by the takes that were left out.
+
+    Args:
+        left_out: the figure, of at least one take.
+        counts: number of takes of each class.
+        confused: the most frequent confusions.
+    """
+    worst = min(left_out.per_take, key=lambda score: score.accuracy)
+    if worst.accuracy < _BAD_TAKE:
+        others = {name: n for name, n in worst.predicted.items() if name != worst.class_name}
+        other = max(others, key=lambda name: others[name])
+        return (
+            f"Take {worst.number} of '{worst.class_name}' is predicted right in {percent(worst.accuracy, 0)} of its faces when it "
+            f"is left out, most often misclassified as '{other}'. Record another take of '{worst.class_name}' like it, or "
+            "delete it if it does not show the class."
+        )
+    if confused and confused[0].share >= _OFTEN:
+        pair = confused[0]
+        return (
+            f"'{pair.true}' is misclassified as '{pair.predicted}' in {percent(pair.share, 0)} of its faces. Record another take of "
+            "each, and show the difference clearly."
+        )
+    fewest = min((name for name, n in counts.items() if n > 1), key=lambda name: counts[name])
+    if counts[fewest] < TAKES_ASKED:
+        return f"'{fewest}' has {counts[fewest]} takes. A third one, in another light or place, makes the figure more certain."
+    if worst.accuracy < 1:
+        return (
+            f"Another take of '{worst.class_name}', in a light or place that was not recorded yet, would help most: take "
+            f"{worst.number} is predicted right in {percent(worst.accuracy, 0)} of its faces when it is left out."
+        )
+    return "Every take that was left out is predicted right. Record one where you will use the model, to see whether that holds there."
 
 
 def _notes(total: int, used: int, takes: int) -> tuple[str, ...]:

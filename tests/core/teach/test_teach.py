@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -23,7 +24,8 @@ from fer_core.inference.engines import OnnxEngine
 from fer_core.inference.export import export_onnx
 from fer_core.live.media.reader import VideoReader
 from fer_core.live.video import annotate_video
-from fer_core.teach import TakeStore, Taught, checkpoint, features, list_taught, load_taught, prepare, teach
+from fer_core.teach import TakeStore, Taught, checkpoint, features, list_taught, load_taught, prepare, teach, training
+from fer_core.teach.result import Confused, LeaveOneTakeOut, TakeScore
 from fer_core.workspace import Workspace
 from tests.factories import untrained_checkpoint
 from tests.teach_factory import draw_take, fill, photo, write_clip
@@ -204,6 +206,32 @@ def test_with_one_take_each_only_random_frames_have_a_figure(workspace, base):
     assert found.random_frames.accuracy is not None
     assert found.single_take == ("happy", "surprise")
     assert Classifier.load("mine", workspace=workspace).abstain_below == 0
+
+
+def scored(accuracy: float, name: str = "smile", number: int = 1) -> TakeScore:
+    right = round(10 * accuracy)
+    predicted = {name: right, "wink": 10 - right}
+    return TakeScore(
+        take="", class_name=name, number=number, source="", faces=10, accuracy=accuracy, predicted=predicted
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "counts", "share", "message"),
+    [
+        ([scored(1.0), scored(0.4, number=2)], 3, 0.4, "Take 2 of 'smile' is predicted right in 40%"),
+        ([scored(1.0), scored(0.8)], 3, 0.2, "'smile' is misclassified as 'wink' in 20%"),
+        ([scored(1.0), scored(1.0)], 2, 0.0, "'smile' has 2 takes. A third one"),
+        ([scored(1.0), scored(0.9, number=3)], 3, 0.05, "Another take of 'smile'.*take 3 is predicted right in 90%"),
+        ([scored(1.0), scored(1.0)], 3, 0.0, "Every take that was left out is predicted right"),
+    ],
+)
+def test_the_advice_names_the_take_that_would_help_most(scores, counts, share, message):
+    figure = LeaveOneTakeOut(
+        accuracy=0.9, ci95=(0.8, 1.0), takes=2, faces=20, matrix=((9, 1), (1, 9)), per_take=tuple(scores)
+    )
+    confused = (Confused(true="smile", predicted="wink", faces=2, share=share),) if share else ()
+    assert re.search(message, training._next_take(figure, {"smile": counts, "wink": 3}, confused))
 
 
 def test_a_take_copied_into_two_classes_is_said(workspace, base):
