@@ -8,7 +8,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 
 _AHEAD: Final = 8
 """Items per process that are handed out before the first of them is asked for; more would only fill the memory."""
+_POLL: Final = 0.2  # seconds
 _SUSPICIOUS: Final = 2
 """How often the processes may be lost with the same item first before that item gets a process of its own."""
 _FATAL: Final = 3
@@ -67,6 +68,8 @@ def in_processes(
     workers: int,
     *,
     lost: Callable[[Item], Result],
+    ahead: int = _AHEAD,
+    while_waiting: Callable[[], None] | None = None,
 ) -> Generator[Result]:
     """Yield ``function(shared, item)`` for each item, in order, computed in worker processes.
 
@@ -80,6 +83,8 @@ def in_processes(
         items: read lazily, a few ahead of the results.
         workers: number of processes, at least 1.
         lost: the result of an item that cannot be computed.
+        ahead: items per process that are handed out before the first of them is asked for.
+        while_waiting: called several times a second while a result is not there yet, in the process of the caller.
 
     Raises:
         WorkerError: the processes do not start.
@@ -89,7 +94,7 @@ def in_processes(
     pool = _start(shared, workers)
     try:
         while True:
-            waiting.extend(_Job(item) for item in islice(left, workers * _AHEAD - len(waiting)))
+            waiting.extend(_Job(item) for item in islice(left, workers * ahead - len(waiting)))
             if not waiting:
                 return
             first = waiting[0]
@@ -98,6 +103,8 @@ def in_processes(
                     job.future = _submit(pool, function, job.item)
             assert first.future is not None
             try:
+                while while_waiting and not wait([first.future], _POLL).done:
+                    while_waiting()
                 result = first.future.result()
             except BrokenProcessPool:
                 first.deaths += 1

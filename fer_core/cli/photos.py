@@ -19,7 +19,8 @@ commands = typer.Typer()
 @commands.command()
 def predict(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Photos, folders of photos with their subfolders, or addresses (s3://…).")
+        list[str],
+        typer.Argument(metavar="PATH…", help="Photos, folders of photos with their subfolders, or addresses (s3://…)."),
     ],
     model: Annotated[
         str | None,
