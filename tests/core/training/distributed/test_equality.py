@@ -62,3 +62,7 @@ def test_the_processes_take_different_faces_and_together_the_batch(processes):
     assert all(found["everything"]["own"] for found in processes)
     assert taken == processes[0]["everything"]["batch"]
     assert len(set(taken)) == len(taken)
+
+
+def test_shared_validation_gives_the_logits_of_one_process(processes):
+    assert [found["same logits"] for found in processes] == [True] * len(processes)
