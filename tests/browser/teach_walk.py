@@ -43,9 +43,9 @@ def record(page: Page, frame: Frame, name: str, take: int) -> None:
     show(frame, CLASSES[name], take)
     page.get_by_text(READY).wait_for()
     page.get_by_role("button", name=f"Record {name}").click()
-    page.get_by_text(f"Get ready: {name}").wait_for()
-    page.get_by_text(f"Keep showing {name}").wait_for()
-    page.get_by_text(f"Keep showing {name}").wait_for(state="hidden")
+    running = page.get_by_text(re.compile(rf"^(Get ready: {name} in|Keep showing {name}:) \d s"))
+    running.wait_for()
+    running.wait_for(state="hidden")
 
 
 def follow(page: Page, frame: Frame, name: str) -> None:

@@ -55,10 +55,12 @@ def figures(taught: Taught) -> None:
 
 def _what_next(taught: Taught) -> None:
     """Draw what is confused, and what another take would bring."""
-    for pair in taught.confused:
-        st.markdown(
-            f"- **{plain(pair.true)}** is misclassified as **{plain(pair.predicted)}** in {percent(pair.share, 0)} of its faces."
-        )
+    pairs = [
+        f"- **{plain(pair.true)}** is misclassified as **{plain(pair.predicted)}** in {percent(pair.share, 0)} of its faces."
+        for pair in taught.confused
+    ]
+    if pairs:
+        st.markdown("\n".join(pairs))
     for sentence in taught.advice:
         st.markdown(f":material/lightbulb: {plain(sentence)}")
     for sentence in taught.notes:

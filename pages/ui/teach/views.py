@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -66,7 +67,7 @@ def teach_page() -> None:
     with video, error_boundary("starting the live view"):
         live = live_session(state, model)
         live.show_to(recorder() if view == TAKES else None)
-        camera(live, state, _invite)
+        camera(live, state, partial(_invite, view))
         if view == LIVE:
             controls(live, state)
     with side, error_boundary("drawing the takes"):
@@ -117,9 +118,12 @@ def _below(store: TakeStore, taught: Taught | None, view: str) -> None:
         keep_or_delete(store)
 
 
-def _invite() -> None:
+def _invite(view: str) -> None:
     """Draw what the classes may look like and how to start, while the camera is off."""
     st.image(_sample(), alt="Drawn faces that smile, are surprised, and rest", width="stretch")
+    if view == LIVE:
+        st.markdown("**Press START to see your own classes live.**")
+        return
     st.markdown(
         "**Press START, then record three takes of each class.** Each take has a countdown and four seconds. Move a little "
         "between takes, and change the light or the place: a model is only as good as what it has not seen."

@@ -142,6 +142,7 @@ def test_the_model_is_taught_by_itself_and_with_three_takes_of_each_class_the_pa
     assert "Random frames test on frames whose neighbors were trained on" in words(app)
     assert "bootstrap interval over 9 takes" in words(app)
     assert {"Snapshot", "Record", "Neutral baseline"} <= set(buttons(app))
+    assert "Press START to see your own classes live." in words(app)
     assert "Sensitivity" not in [slider.label for slider in app.slider]  # takes count alike: it would change nothing
     app.segmented_control(key="teach-view").set_value(TAKES_VIEW).run()
     assert "Record happy" in buttons(app)
