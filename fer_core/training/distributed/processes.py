@@ -191,12 +191,13 @@ def compare(prepared: list[dict[str, Any]]) -> None:
     for other in prepared[1:]:
         for kind, what_to_do in advice.items():
             for name, value in first[kind].items():
-                if (found := other[kind].get(name)) != value:
-                    of = f"{found} instead of {value}" if kind != "loaded" else "different content"
-                    raise TrainingError(
-                        f"The processes of this training differ: {other['process']} has for {name} {of} "
-                        f"({first['process']}). {what_to_do}"
-                    )
+                if (found := other[kind].get(name)) == value:
+                    continue
+                here, there = first["process"], other["process"]
+                differ = f"{there} loaded other {name} than {here}"
+                if kind != "loaded":
+                    differ = f"{here} has {name} {value}, {there} has {found}"
+                raise TrainingError(f"The processes of this training differ: {differ}. {what_to_do}")
 
 
 def digest(*values: bytes) -> str:

@@ -44,10 +44,16 @@ def prepared(**changes: dict[str, str]) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"version": {"torch": "2.12.0"}}, r"has for torch 2\.12\.0 instead of 2\.13\.0 .* same versions"),
-        ({"setting": {"epochs": "3"}}, r"has for epochs 3 instead of 2 .* same command"),
-        ({"loaded": {"data": "2e"}}, r"has for data different content .* same files"),
-        ({"device": {"device": "cuda", "precision": "float32"}}, r"has for device cuda instead of cpu .* device=cpu"),
+        (
+            {"version": {"torch": "2.12.0"}},
+            r"host-a has torch 2\.13\.0, process 1 on host-b has 2\.12\.0\. .* same versions",
+        ),
+        ({"setting": {"epochs": "3"}}, r"host-a has epochs 2, process 1 on host-b has 3\. .* same command"),
+        ({"loaded": {"data": "2e"}}, r"process 1 on host-b loaded other data than process 0 on host-a\. .* same files"),
+        (
+            {"device": {"device": "cuda", "precision": "float32"}},
+            r"host-a has device cpu, process 1 on host-b has cuda\. .* device=cpu",
+        ),
     ],
 )
 def test_processes_that_differ_are_refused_with_what_differs(changes, words):
