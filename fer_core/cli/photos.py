@@ -52,7 +52,7 @@ def predict(
     from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
-    from fer_core.parallel import worker_count
+    from fer_core.jobs.workers import worker_count
     from fer_core.photos import in_worker_processes, look_for_photos, predict_document, predict_paths
 
     if engine == "local" and (address or dashboard):

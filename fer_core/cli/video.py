@@ -80,8 +80,8 @@ def _several(
     from fer_core.errors import ImageError
     from fer_core.formatting import valid_utf8
     from fer_core.inference import Classifier, default_model
+    from fer_core.jobs.workers import processor_cores
     from fer_core.live.batch import annotate_videos, plan_videos
-    from fer_core.parallel import processor_cores
 
     jobs = plan_videos(sources, folder)
     classifier = Classifier.load(model or default_model(), workspace=workspace(), sensitivity=sensitivity, threads=1)

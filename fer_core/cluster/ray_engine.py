@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fer_core.errors import ClusterError
-from fer_core.parallel import processor_cores
+from fer_core.jobs.workers import processor_cores
 
 if TYPE_CHECKING:
     from fer_core.faces import FaceDetector

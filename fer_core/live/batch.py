@@ -14,8 +14,8 @@ from fer_core.errors import DataError, FerError, ImageError
 from fer_core.formatting import display_safe, valid_utf8
 from fer_core.images.walk import walk_folder
 from fer_core.inference import Classifier
+from fer_core.jobs.workers import in_processes
 from fer_core.live.video import VideoResult, annotate_video
-from fer_core.parallel import in_processes
 from fer_core.workspace import make_directory
 
 READ_SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".ogv")

@@ -19,7 +19,7 @@ from fer_core.formatting import display_safe, valid_utf8
 from fer_core.images import PHOTO_SUFFIXES, Photo, read_photo
 from fer_core.images.walk import Skipped, SkipReason, describe_skipped, walk_folder
 from fer_core.inference import Classifier
-from fer_core.parallel import in_processes
+from fer_core.jobs.workers import in_processes
 from fer_core.photos.remote import is_address, list_photos, read_bytes
 from fer_core.photos.result import FacePrediction, PhotoResult
 from fer_core.photos.table import ResultTable

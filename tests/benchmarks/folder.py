@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fer_core.parallel import processor_cores
+from fer_core.jobs.workers import processor_cores
 from fer_core.resources import asset
 
 

@@ -23,7 +23,7 @@ LINES = [
     {"inference"},
     {"data", "models"},
     {"faces"},
-    {"images", "store", "jobs", "parallel"},
+    {"images", "store", "jobs"},
     {"classes", "config", "presets", "errors", "formatting", "preprocess", "workspace", "resources"},
 ]
 """From the top down; packages on one line may use each other."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.errors import WorkerError
-from fer_core.parallel import in_processes, processor_cores, worker_count
+from fer_core.jobs.workers import in_processes, processor_cores, worker_count
 from tests.paths import PROJECT_ROOT
 
 
@@ -78,8 +78,8 @@ def test_processes_that_do_not_start_are_named():
 
 ENDLESS = """
 import os, sys, time
-from fer_core.parallel import in_processes
-from tests.core.test_parallel import sleep
+from fer_core.jobs.workers import in_processes
+from tests.core.jobs.test_workers import sleep
 if __name__ == "__main__":
     for pid in in_processes(sleep, None, range(10**6), 2, lost=id):
         print(pid, flush=True)
