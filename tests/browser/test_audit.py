@@ -26,7 +26,6 @@ def mislabeled(browser, tmp_path_factory):
         yield server, workspace, load(str(folder), workspace=workspace)
 
 
-@pytest.mark.timeout(400)
 def test_labels_that_are_wrong_are_found_and_put_right_as_suggested(mislabeled, page):
     server, workspace, dataset = mislabeled
     marks = marks_for(dataset, workspace)

@@ -243,7 +243,6 @@ def in_the_file(workspace: Workspace, dataset, run: str, true: str, predicted: s
 
 
 @pytest.mark.real_data
-@pytest.mark.timeout(600)
 def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainable, page):
     _, workspace, _, begun_with = retrainable
     expected, dataset = walk_into(page, retrainable, "fear", "sad")
@@ -283,7 +282,7 @@ def test_marks_in_a_cell_a_retraining_with_them_and_what_they_changed(retrainabl
     page.get_by_text("Started with marks.").wait_for()
     run = next(run for run in list_runs(workspace) if run.label.name == "with marks")
     assert (run.config.use_marks, run.config.init_from, run.config.epochs) == (True, begun_with, 1)
-    page.locator(".stMarkdownBadge", has_text="Finished").wait_for(timeout=240_000)
+    page.locator(".stMarkdownBadge", has_text="Finished").wait_for(timeout=600_000)
     settled(page)
 
     # what that did, on the same faces with the same marks

@@ -24,7 +24,7 @@ def test_an_experiment_is_predicted_run_explained_kept_and_run_again(server, pag
     page.get_by_text("Canceled.").wait_for()
     page.get_by_role("button", name="Run the experiment").click()
     verdict = page.get_by_text(re.compile("^(As you predicted|You predicted)"))
-    verdict.wait_for(timeout=240_000)
+    verdict.wait_for(timeout=600_000)
     page.locator(".js-plotly-plot").nth(1).wait_for()
     page.get_by_text(f"fer-lab experiment {experiment.name}").wait_for()
     said = page.get_by_test_id("stMain").inner_text()

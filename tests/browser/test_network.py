@@ -25,7 +25,7 @@ def test_a_sheet_is_made_and_a_filter_of_it_is_opened(server, page):
     choose(page, "Convolution", "stem")  # its 32 filters see little of the face, and take little time
     page.get_by_role("button", name="Compute 32 patterns").click()
     page.get_by_text(re.compile("Maximizing the activations, step")).wait_for()
-    page.get_by_role("button", name="Open Filter 17").wait_for(timeout=240_000)
+    page.get_by_role("button", name="Open Filter 17").wait_for(timeout=600_000)
     assert downloaded(page, "Download patterns (PNG)")[1][:8] == b"\x89PNG\r\n\x1a\n"
     page.get_by_role("button", name="Open Filter 17").click()
     page.get_by_role("heading", name="Pattern of filter 17").wait_for()

@@ -85,7 +85,7 @@ def test_a_report_is_made_with_notes_and_opens_without_a_network(own, workspace_
     settled(page)
     assert notes.input_value() == "Typed by the teacher."
     page.get_by_role("button", name="Create the report").click()
-    page.get_by_text(re.compile(r"^Created in \d+ s")).wait_for(timeout=240_000)
+    page.get_by_text(re.compile(r"^Created in \d+ s")).wait_for(timeout=600_000)
     name, html = downloaded(page, "Download report (HTML)")
     assert name == "report-one-of-two.html"
     path = tmp_path / name

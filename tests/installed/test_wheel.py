@@ -18,7 +18,7 @@ from fer_core.resources import asset
 from tests.browser.app import CHROMIUM, chromium
 from tests.paths import PROJECT_ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (/usr/bin/chromium)")
 
 
