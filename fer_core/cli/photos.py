@@ -32,6 +32,13 @@ def predict(
         str | None,
         typer.Option(help="Also write a CSV table row by row; photos it already contains are skipped."),
     ] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(help="Instead of --csv, for very many photos: a folder of tables of 10,000 photos each."),
+    ] = None,
+    part_format: Annotated[
+        Literal["parquet", "csv"], typer.Option("--format", help="With --parts: the format of the tables.")
+    ] = "parquet",
     sensitivity: Sensitivity = None,
     workers: Workers = 0,
     engine: Annotated[
@@ -57,6 +64,8 @@ def predict(
 
     if engine == "local" and (address or dashboard):
         raise ConfigError("--address and --dashboard are settings of Ray; add --engine ray.")
+    if csv and parts:
+        raise ConfigError("Give either --csv FILE or --parts FOLDER.")
     found = look_for_photos(paths)
     files = found.files
     for sentence in found.notes:
@@ -83,6 +92,8 @@ def predict(
             model_name=name,
             on_progress=on_progress,
             compute=compute,
+            parts=parts,
+            part_format=part_format,
         )
         if as_json:
             document = predict_document(results, name, classifier)
@@ -100,7 +111,7 @@ def predict(
             document["workers"] = processes
         read, failed = len(records), sum("error" in record for record in records)
     if len(files) > read:
-        note(f"{len(files) - read} of {len(files)} photos were already in {csv} and were skipped.")
+        note(f"{len(files) - read} of {len(files)} photos were already in {csv or parts} and were skipped.")
     if as_json:
         emit(document, as_json, "")
     if read and failed == read:

@@ -20,6 +20,7 @@ from fer_core.images import PHOTO_SUFFIXES, Photo, read_photo
 from fer_core.images.walk import Skipped, SkipReason, describe_skipped, walk_folder
 from fer_core.inference import Classifier
 from fer_core.jobs.workers import in_processes
+from fer_core.photos.parts import PartFormat, ResultParts
 from fer_core.photos.remote import is_address, list_photos, read_bytes
 from fer_core.photos.result import FacePrediction, PhotoResult
 from fer_core.photos.table import ResultTable
@@ -93,6 +94,8 @@ def predict_paths(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     compute: Compute | None = None,
+    parts: str | Path | None = None,
+    part_format: PartFormat = "parquet",
 ) -> Iterator[PhotoResult]:
     """Predict photos and folders with their subfolders, one by one, in the order of :func:`find_photos`.
 
@@ -108,6 +111,8 @@ def predict_paths(
         on_progress: called with (done, total) before the first photo and after each one, including those in the table.
         should_stop: called before each photo; finished photos stay in the table.
         compute: where to predict; None is :func:`in_this_process`.
+        parts: instead of ``csv``, a folder of tables, see :class:`fer_core.photos.parts.ResultParts`.
+        part_format: format of the parts.
 
     Raises:
         ImageError: a path does not exist, there is no photo, or the table is another kind of file. Raised by the call
@@ -115,7 +120,12 @@ def predict_paths(
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
     files = find_photos(paths)
-    table = ResultTable(Path(csv), classifier.labels, model_name, classifier.sensitivity) if csv is not None else None
+    settings = classifier.labels, model_name, classifier.sensitivity
+    table: ResultTable | ResultParts | None = None
+    if csv is not None:
+        table = ResultTable(Path(csv), *settings)
+    elif parts is not None:
+        table = ResultParts(Path(parts), *settings, part_format)
     return _predict_files(files, detector, classifier, table, on_progress, should_stop, compute or in_this_process)
 
 
@@ -123,7 +133,7 @@ def _predict_files(
     files: list[str | Path],
     detector: FaceDetector,
     classifier: Classifier,
-    table: ResultTable | None,
+    table: ResultTable | ResultParts | None,
     on_progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
     compute: Compute,

@@ -158,10 +158,18 @@ class ResultTable:
         """
         assert self._file is not None, "ResultTable is written inside its with block"
         try:
-            self._file.write(self._encode(self._rows_of(result)))
+            self._file.write(self.rows(result))
             self._file.flush()
         except OSError as error:
             raise self._cannot_write(error) from error
+
+    def header(self) -> bytes:
+        """Return the start of the file: byte order mark and column names."""
+        return BOM_UTF8 + self._encode([self.columns])
+
+    def rows(self, result: PhotoResult) -> bytes:
+        """Return the rows of one photo as they are in the file."""
+        return self._encode(self._rows_of(result))
 
     def _rows_of(self, result: PhotoResult) -> list[list[object]]:
         begin = [csv_cell(result.file), csv_cell(self.model), result.width, result.height, len(result.faces)]
@@ -200,8 +208,7 @@ def table_bytes(
 ) -> bytes:
     """Return the content of the CSV that a :class:`ResultTable` would write for these photos."""
     table = ResultTable(Path(os.devnull), labels, model, sensitivity)
-    rows = [row for result in results for row in table._rows_of(result)]
-    return BOM_UTF8 + table._encode([table.columns, *rows])
+    return table.header() + b"".join(map(table.rows, results))
 
 
 def _count(row: list[str]) -> int:
