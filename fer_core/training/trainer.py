@@ -200,8 +200,8 @@ def follow(
     config: TrainConfig | None,
     processes: Processes,
     *,
+    workspace: Workspace,
     dataset: FaceDataset | None = None,
-    workspace: Workspace | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
     """Take part in the training that process 0 carries out with :func:`train`, without writing anything of the run.
@@ -209,8 +209,8 @@ def follow(
     Args:
         config: the settings; None takes those of process 0, which resumes a run.
         processes: the processes of the training.
+        workspace: where the cache is.
         dataset: the faces, if they are already loaded.
-        workspace: where the cache is; None uses :func:`script_workspace`.
         should_stop: called after each step; all processes stop when it returns True in any of them.
 
     Raises:
@@ -218,9 +218,7 @@ def follow(
     """
     if config is not None:
         config = with_absolute_paths(_with_class_map(config, dataset))
-    prepared = _prepare(
-        processes.settings(config), dataset, script_workspace(workspace), Hooks(), 0, processes=processes
-    )
+    prepared = _prepare(processes.settings(config), dataset, workspace, Hooks(), 0, processes=processes)
     training = prepared.training
     processes.share_state(training)
     with torch_settings(training.compute):

@@ -125,8 +125,10 @@ ABOUT_THE_SEVEN = {
     "fer_core/inference/checkpoint.py",  # records of version 1
     "fer_core/models/compact.py",  # build("compact") without arguments has seven outputs
     "fer_core/models/seed.py",
+    "fer_core/teach/takes.py",  # the names that are offered for own classes
     "pages/ui/learn/derivations.py",  # example numbers where no data are loaded
     "pages/ui/shell/cache.py",  # an architecture with random weights
+    "pages/ui/teach/views.py",  # the drawn faces that invite to record
 }
 """Files that may speak of FER2013's classes; every other takes them from the data or the model at hand."""
 
