@@ -17,24 +17,13 @@ from fer_core.cluster.ray_engine import RayEngine
 from fer_core.errors import ClusterError
 from fer_core.inference import Classifier
 from fer_core.photos import predict_paths
-from tests.core.faces.conftest import encode, scene
+from tests.core.faces.conftest import fill
 from tests.factories import untrained_checkpoint
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Sixty photos: one face, two faces, none, and files that cannot be read."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    kinds = [
-        encode(scene((200, 100, 200))),
-        encode(scene((30, 100, 200), (380, 150, 180))),
-        encode(scene()),
-        b"no image",
-    ]
-    for number in range(60):
-        (folder / f"{number:02}.png").write_bytes(kinds[number % 4])
-    return folder
+    return fill(tmp_path / "photos", 60)
 
 
 @pytest.fixture

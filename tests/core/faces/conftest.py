@@ -80,3 +80,17 @@ def encode(image: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, kind, **options)
     return file.getvalue()
+
+
+def fill(folder: Path, count: int) -> Path:
+    """Fill a new folder with photos: in turn one face, two faces, none, and a file that cannot be read."""
+    folder.mkdir()
+    kinds = [
+        encode(scene((200, 100, 200))),
+        encode(scene((30, 100, 200), (380, 150, 180))),
+        encode(scene()),
+        b"no image",
+    ]
+    for number in range(count):
+        (folder / f"{number:02}.png").write_bytes(kinds[number % 4])
+    return folder

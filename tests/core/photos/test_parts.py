@@ -12,7 +12,7 @@ from fer_core.photos import predict_paths
 from fer_core.photos.parts import ResultParts
 from fer_core.photos.result import PhotoResult
 from fer_core.photos.table import ResultTable
-from tests.core.faces.conftest import encode, scene
+from tests.core.faces.conftest import fill
 from tests.factories import untrained_checkpoint
 
 LABELS = ClassList.fer2013().names
@@ -20,17 +20,7 @@ LABELS = ClassList.fer2013().names
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    kinds = [
-        encode(scene((200, 100, 200))),
-        encode(scene((30, 100, 200), (380, 150, 180))),
-        encode(scene()),
-        b"no image",
-    ]
-    for number in range(8):
-        (folder / f"{number}.png").write_bytes(kinds[number % 4])
-    return folder
+    return fill(tmp_path / "photos", 8)
 
 
 @pytest.fixture
@@ -58,7 +48,7 @@ def test_parquet_parts_hold_typed_rows(tmp_path, results):
     assert (row["label"], row["abstained"], row["faces"]) == (face.label, face.abstained, 2)
     assert [row[f"p_{label}"] for label in LABELS] == pytest.approx(face.probabilities.tolist())
     broken = next(row for row in rows if row["error"])
-    assert broken["file"].endswith("3.png")
+    assert broken["file"].endswith("03.png")
     assert broken["label"] is None
 
 

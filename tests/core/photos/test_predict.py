@@ -27,7 +27,7 @@ from fer_core.photos import (
     predict_paths,
     predict_squares,
 )
-from tests.core.faces.conftest import encode, scene
+from tests.core.faces.conftest import encode, fill, scene
 from tests.factories import untrained_checkpoint
 
 SEVEN = ClassList.fer2013()
@@ -332,13 +332,7 @@ def test_a_face_that_the_detector_doubts_is_not_sure(detector, classifier, score
 
 @pytest.fixture
 def folder_of_thirty(tmp_path):
-    """Thirty photos: one face, two faces, none, and files that cannot be read."""
-    folder = tmp_path / "thirty"
-    folder.mkdir()
-    kinds = [encode(scene(ONE)), encode(scene(*TWO)), encode(scene()), b"not an image"]
-    for number in range(30):
-        (folder / f"{number:02}.png").write_bytes(kinds[number % 4])
-    return folder
+    return fill(tmp_path / "thirty", 30)
 
 
 @pytest.fixture
