@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer_core.annotate.draw import rgb
 from fer_core.data.sources.layouts.takes import MANIFEST
 from fer_core.errors import DataError
 from fer_core.formatting import counted
@@ -23,6 +24,7 @@ from pages.ui.teach.state import TeachState
 if TYPE_CHECKING:
     from fer_core.teach import Take, TakeStore
 
+_COLOR_BAR: Final = (6, 400, 3)  # pixels of the bar above a class, stretched to its width
 _STRIP: Final = 6  # faces
 _GAP: Final = 3  # pixels
 _NEXT_TAKE: Final = (
@@ -60,8 +62,7 @@ def class_cards() -> None:
 def _card(store: TakeStore, name: str, position: int, *, next_one: bool) -> None:
     from fer_core.teach.takes import MIN_TAUGHT
 
-    # The name is decoration here: the field below says it to screen readers.
-    st.html(f'<div class="fer-class-color" style="background:{color_of(name)}"></div>')
+    st.image(np.full(_COLOR_BAR, rgb(color_of(name)), np.uint8), alt=f"The color of {plain(name)}", width="stretch")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         key = f"teach-name-{position}-{name}"
         session.preset_widget(key, name)
