@@ -120,12 +120,11 @@ def predict_paths(
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
     files = find_photos(paths)
-    settings = classifier.labels, model_name, classifier.sensitivity
     table: ResultTable | ResultParts | None = None
     if csv is not None:
-        table = ResultTable(Path(csv), *settings)
+        table = ResultTable(Path(csv), classifier.labels, model_name, classifier.sensitivity)
     elif parts is not None:
-        table = ResultParts(Path(parts), *settings, part_format)
+        table = ResultParts(Path(parts), classifier.labels, model_name, classifier.sensitivity, part_format)
     return _predict_files(files, detector, classifier, table, on_progress, should_stop, compute or in_this_process)
 
 
