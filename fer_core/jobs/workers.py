@@ -69,7 +69,7 @@ def in_processes(
     *,
     lost: Callable[[Item], Result],
     ahead: int = _AHEAD,
-    while_waiting: Callable[[], None] | None = None,
+    while_waiting: Callable[[], object] | None = None,
 ) -> Generator[Result]:
     """Yield ``function(shared, item)`` for each item, in order, computed in worker processes.
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -121,9 +120,7 @@ def annotate_videos(
         outcomes: Generator[VideoOutcome] = (
             (_annotate((classifier, stop), job, asked) for job in jobs)
             if workers == 1
-            else in_processes(
-                _annotate, shared, jobs, workers, lost=_lost, ahead=2, while_waiting=partial(_noted, asked)
-            )
+            else in_processes(_annotate, shared, jobs, workers, lost=_lost, ahead=2, while_waiting=asked)
         )
         if on_progress:
             on_progress(0, len(jobs))
@@ -136,10 +133,6 @@ def annotate_videos(
                 if outcome.result is None and not outcome.error:  # not begun before the stop
                     return
                 yield outcome
-
-
-def _noted(asked: Callable[[], bool]) -> None:
-    asked()
 
 
 def _annotate(shared: tuple[Classifier, Path], job: VideoJob, asked: Callable[[], bool] | None = None) -> VideoOutcome:

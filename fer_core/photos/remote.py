@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fer_core.errors import ClusterError, ImageError
 from fer_core.formatting import display_safe
-from fer_core.images import PHOTO_SUFFIXES
+from fer_core.images import PHOTO_LIMITS, PHOTO_SUFFIXES
 from fer_core.images.walk import Skipped, SkipReason, is_system_file
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-_MOST_BYTES: Final = 200 * 2**20  # as of a photo in a file
 _REFUSED: Final = ("AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "credentials")
 
 
@@ -63,8 +62,10 @@ def read_bytes(address: str) -> bytes:
     files, path = _file_system(address)
     try:
         size = int(files.size(path) or 0)
-        if size > _MOST_BYTES:
-            raise ImageError(f"The file {display_safe(address)} is larger than the {_MOST_BYTES >> 20} MB allowed.")
+        if size > PHOTO_LIMITS.max_bytes:
+            raise ImageError(
+                f"The file {display_safe(address)} is larger than the {PHOTO_LIMITS.max_bytes >> 20} MB allowed."
+            )
         return bytes(files.cat_file(path))
     except ImageError:
         raise
