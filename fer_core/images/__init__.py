@@ -2,7 +2,7 @@
 
 from fer_core.images.decode import FACE_LIMITS, PHOTO_LIMITS, Limits, Photo, decode_face, read_photo
 from fer_core.images.encode import base64_png, check_image_name, encode, png, write_image
-from fer_core.images.formats import IMAGE_SUFFIXES, PHOTO_SUFFIXES, looks_like_image
+from fer_core.images.formats import IMAGE_SUFFIXES, PHOTO_SUFFIXES, VIDEO_SUFFIXES, looks_like_image
 from fer_core.images.resize import enlarge, fit
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "PHOTO_LIMITS",
     "PHOTO_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "Limits",
     "Photo",
     "base64_png",

@@ -25,6 +25,10 @@ IMAGE_SUFFIXES: Final = frozenset(suffix for suffixes in _SUFFIXES_OF.values() f
 """File extensions of the supported formats, in lower case."""
 PHOTO_SUFFIXES: Final = IMAGE_SUFFIXES | {".svg"}
 """Endings that make a file of a folder a photograph. An SVG is not read, but meant as a picture: the reason is said."""
+VIDEO_SUFFIXES: Final = frozenset(
+    (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".ogv")
+)
+"""File extensions by which videos are found in folders."""
 
 _MAGIC: Final = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"P5", b"P6")
 _AVIF_BRANDS: Final = frozenset((b"avif", b"avis"))

@@ -11,14 +11,13 @@ from typing import Final
 
 from fer_core.errors import DataError, FerError, ImageError
 from fer_core.formatting import display_safe, valid_utf8
+from fer_core.images import VIDEO_SUFFIXES
 from fer_core.images.walk import walk_folder
 from fer_core.inference import Classifier
 from fer_core.jobs.workers import in_processes
 from fer_core.live.video import VideoResult, annotate_video
 from fer_core.workspace import make_directory
 
-READ_SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".ogv")
-"""File extensions by which videos are found in folders."""
 _MOST_FILES: Final = 1_000_000  # in one folder
 
 
@@ -52,7 +51,7 @@ def plan_videos(paths: Iterable[str | Path], folder: Path) -> tuple[VideoJob, ..
     """
     sources = list(dict.fromkeys(source for path in paths for source in _videos(Path(path))))
     if not sources:
-        raise ImageError(f"There is no video in the folders given; expected {', '.join(READ_SUFFIXES)}.")
+        raise ImageError(f"There is no video in the folders given; expected {', '.join(sorted(VIDEO_SUFFIXES))}.")
     taken: set[str] = set()
     jobs = []
     for source in sources:
@@ -76,7 +75,7 @@ def _videos(path: Path) -> Iterator[Path]:
             names = walk_folder(path, _MOST_FILES).files
         except DataError as error:
             raise ImageError(str(error)) from error
-        yield from (path / name for name in names if Path(name).suffix.lower() in READ_SUFFIXES)
+        yield from (path / name for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES)
     elif path.exists():
         yield path
     else:

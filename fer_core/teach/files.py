@@ -14,15 +14,13 @@ from fer_core.data.sources.layouts.takes import TakeRecord
 from fer_core.errors import DataError, FerError, ImageError
 from fer_core.faces import FaceDetector
 from fer_core.formatting import display_safe
-from fer_core.images import PHOTO_SUFFIXES, read_photo
+from fer_core.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_photo
 from fer_core.images.walk import is_system_file
 from fer_core.preprocess import Faces
 from fer_core.teach.features import Progress, Stop, check_stop
 from fer_core.teach.judge import FrameFace, judge
 from fer_core.teach.takes import MAX_TAKE_FACES, Take, TakeStore, check_classes, new_take
 
-CLIP_SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
-"""Extensions of files that are read as clips."""
 FRAMES_PER_SECOND: Final = 10.0
 """Frames of a clip that are judged per second; of a long clip fewer, so that they are at most :data:`MAX_TAKE_FACES`."""
 
@@ -259,7 +257,7 @@ def judge_takes(
 
 def is_clip(path: Path) -> bool:
     """Whether a file is read as a clip, by its extension."""
-    return path.suffix.lower() in CLIP_SUFFIXES
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def is_photo(path: Path) -> bool:
