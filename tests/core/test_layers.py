@@ -15,7 +15,7 @@ from tests.paths import PROJECT_ROOT
 
 CORE = PROJECT_ROOT / "fer_core"
 LINES = [
-    {"cli", "bench", "cluster", "launcher", "__main__", "__init__"},
+    {"cli", "bench", "cluster", "launcher", "serve", "__main__", "__init__"},
     {"lessons", "report"},
     {"training", "teach", "explanation", "live"},
     {"evaluation", "charts", "annotate"},
