@@ -18,6 +18,7 @@ import streamlit as st
 from fer_core.errors import FerError
 from pages.ui.shell import session
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.identity import operator_workspace, server_mode
 
 _MAX_LOG_BYTES = 2_000_000
 """Size at which the log rotates; the previous one is ``app.log.1``."""
@@ -36,7 +37,8 @@ def error_boundary(action: str) -> Iterator[None]:
         st.error(plain(error), icon=":material/error:")
     except Exception as error:
         reference, log = log_internal_error(error, action)
-        details = f" The details are in {plain(log)}, reference {reference}." if log else ""
+        where = "the server's log" if server_mode() != "local" else log
+        details = f" The details are in {plain(where)}, reference {reference}." if log else ""
         st.error(f"Internal error while {plain(action)}.{details}", icon=":material/report:")
 
 
@@ -65,8 +67,8 @@ def show_pending_error() -> bool:
 
 
 def error_log() -> Path:
-    """Path of the log of internal errors."""
-    return session.workspace().logs / "app.log"
+    """Path of the log of internal errors, which is for those who run the server: tracebacks name files."""
+    return operator_workspace().logs / "app.log"
 
 
 def log_internal_error(error: BaseException, action: str) -> tuple[str, Path | None]:

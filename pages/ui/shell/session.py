@@ -18,6 +18,7 @@ import streamlit as st
 from fer_core.errors import FerError
 from fer_core.workspace import Workspace, write_json
 from pages.ui.shell.formatting import is_built_in
+from pages.ui.shell.identity import user_workspace
 
 BUILT_IN: Final = "synthetic"
 _RECENT_KEPT = 8
@@ -68,8 +69,12 @@ def preset_widget(key: str, value: Any) -> None:
 
 
 def workspace() -> Workspace:
-    """The workspace of this app; pages pass it to everything that reads or writes files."""
-    return Workspace.default()
+    """The workspace of this window's user; pages pass it to everything that reads or writes files.
+
+    Raises:
+        NotSignedIn: on a shared server, nobody is signed in who may use it.
+    """
+    return user_workspace()
 
 
 def data_source() -> str:

@@ -1,0 +1,115 @@
+"""Who uses this browser window, and where their files are; see ``fer_core.serve``.
+
+Every call asks again, which costs a look at two files: a fragment or a callback of a person who was taken off the list
+is refused, although Streamlit runs it without ``app.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from fer_core.errors import FerError
+from fer_core.serve.admission import Refusal, SignedOut, SignIn, refusal
+from fer_core.serve.admission import is_operator as may_operate
+from fer_core.serve.settings import Mode, ServeSettings, mode, read_settings, settings_file
+from fer_core.serve.users import User, Users
+from fer_core.workspace import Workspace
+
+VISITOR: Final = "visitor"
+"""Claim of an open server, where nobody signs in: the secret of a browser, see ``pages/ui/server/visitors.py``."""
+
+
+class NotSignedIn(FerError):
+    """Nobody is signed in any more, or the person may not use the server."""
+
+
+def server_mode() -> Mode:
+    """How this server serves people."""
+    return mode(st.get_option("server.address"))
+
+
+def operator_workspace() -> Workspace:
+    """The workspace of the server itself: settings, users, logs, and all of one person in local mode."""
+    return Workspace.default()
+
+
+def serve_settings() -> ServeSettings:
+    """The settings of the server; read again when the file has changed.
+
+    Raises:
+        ConfigError: the settings are not valid.
+    """
+    path = settings_file(operator_workspace())
+    try:
+        found = path.stat()
+    except OSError:
+        return read_settings(operator_workspace())
+    return _settings(path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _settings(path: Path, changed: int, size: int, inode: int) -> ServeSettings:
+    return read_settings(operator_workspace())
+
+
+def sign_in() -> SignIn | None:
+    """The sign-in of this browser window, admitted or not; None if nobody is signed in."""
+    return SignIn.of(st.user.to_dict())
+
+
+def signed_out() -> SignedOut:
+    """The sign-ins that have ended."""
+    return SignedOut(operator_workspace())
+
+
+def why_refused(found: SignIn) -> Refusal | None:
+    """Why a person who signed in may not use the server; None if they may.
+
+    Raises:
+        ConfigError: the settings are not valid; then nobody may.
+    """
+    return refusal(found, serve_settings(), signed_out())
+
+
+def current_user() -> User | None:
+    """The user of this browser window; None in local mode, and if nobody is signed in who may use the server.
+
+    On an open server it is the visitor with this browser.
+
+    Raises:
+        ConfigError: the settings are not valid.
+    """
+    users = Users(operator_workspace())
+    served = server_mode()
+    if served == "open":
+        visitor = st.user.to_dict().get(VISITOR)
+        return users.user(VISITOR, visitor) if isinstance(visitor, str) and visitor else None
+    found = sign_in() if served == "shared" else None
+    return users.by_key(found.key) if found is not None and why_refused(found) is None else None
+
+
+def user_workspace() -> Workspace:
+    """The workspace of the user of this browser window; the operator's in local mode.
+
+    Raises:
+        NotSignedIn: nobody is signed in who may use the server.
+        ConfigError: the settings are not valid.
+    """
+    if server_mode() == "local":
+        return operator_workspace()
+    user = current_user()
+    if user is None:
+        raise NotSignedIn("You are not signed in any more. Reload the page to sign in.")
+    return user.workspace
+
+
+def is_operator() -> bool:
+    """Whether the user of this window runs the server: in local mode always, on an open server never."""
+    served = server_mode()
+    if served != "shared":
+        return served == "local"
+    found = sign_in()
+    return found is not None and why_refused(found) is None and may_operate(found, serve_settings())
