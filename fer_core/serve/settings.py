@@ -22,6 +22,7 @@ _LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 _MODES: Final[dict[str, Mode]] = {"": "local", "0": "local", "1": "shared", "open": "open"}
 
 Address = Annotated[str, Field(min_length=1, max_length=320)]
+RelayAddress = Annotated[str, Field(pattern=r"^(stun|turn)s?:[^/\s]+$", max_length=320)]
 
 
 class ServeSettings(Config):
@@ -46,7 +47,7 @@ class ServeSettings(Config):
     uploads_per_minute: int = Field(30, ge=1, description="Uploads of one user per minute.")
     predictions_per_minute: int = Field(120, ge=1, description="Predictions of one user per minute.")
     trainings_per_hour: int = Field(12, ge=1, description="Trainings that one user may start per hour.")
-    relay: tuple[str, ...] = Field(
+    relay: tuple[RelayAddress, ...] = Field(
         (), description="Addresses of the relay for video, such as turn:fer.example.org:3478?transport=udp."
     )
     relay_secret_file: Path | None = Field(

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import typer.main
+from annotated_types import Ge, Gt, Le, Lt
 from typer.core import TyperGroup
 
 from fer_core.cli import app
+from fer_core.serve.settings import ServeSettings
 from tests.paths import PROJECT_ROOT
 
 README = PROJECT_ROOT / "README.md"
@@ -34,7 +36,7 @@ def fer_lab_commands() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         for line in shell_lines(page):
-            match = re.search(r"(?:python -m fer_core|fer-lab)((?: [^|&;]+)?)$", line)
+            match = re.search(r"(?:python -m fer_core|(?:^|&& )fer-lab)((?: [^|&;]+)?)$", line)
             if match and match.group(1).strip():
                 found.append((page.name, match.group(1).strip()))
     return found
@@ -138,5 +140,30 @@ def test_the_command_line_page_is_that_of_the_code():
     assert CLI_PAGE.read_text(encoding="utf-8") == cli_page(), "run: python -m tests.core.test_docs"
 
 
+DEPLOY_PAGE = PROJECT_ROOT / "docs" / "deploy.md"
+_SETTINGS = re.compile(r"(?<=<!-- settings: )(.*? -->\n)(.*?)(?=<!-- end of settings -->)", re.DOTALL)
+_BOUNDS = {Ge: "at least {.ge:,}", Gt: "above {.gt:,}", Le: "at most {.le:,}", Lt: "below {.lt:,}"}
+
+
+def deploy_page() -> str:
+    """``docs/deploy.md`` with the table of settings from :class:`ServeSettings`."""
+    rows = ["| setting | default | bounds | meaning |", "|---|---|---|---|"]
+    for name, field in ServeSettings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        bounds = ", ".join(_BOUNDS[type(bound)].format(bound) for bound in field.metadata if type(bound) in _BOUNDS)
+        shown = f"{default:,}" if isinstance(default, int | float) else "–"
+        rows.append(f"| `{name}` | {shown} | {bounds} | {_cell(field.description or '')} |")
+    page = DEPLOY_PAGE.read_text(encoding="utf-8")
+    table = "\n".join(rows)
+    return _SETTINGS.sub(lambda found: f"{found.group(1)}\n{table}\n\n", page)
+
+
+def test_the_settings_of_a_server_are_those_of_the_code():
+    page = DEPLOY_PAGE.read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in ServeSettings.model_fields), "run: python -m tests.core.test_docs"
+    assert page == deploy_page(), "run: python -m tests.core.test_docs"
+
+
 if __name__ == "__main__":
     CLI_PAGE.write_text(cli_page(), encoding="utf-8")
+    DEPLOY_PAGE.write_text(deploy_page(), encoding="utf-8")

@@ -11,7 +11,8 @@ import streamlit as st
 from fer_core.live import FrameStats, LiveSession, frames_callback
 from pages.ui.components.camera_check import camera_check
 from pages.ui.components.face_bars import face_bars
-from pages.ui.live.diagnosis import doctor, fallbacks
+from pages.ui.live.diagnosis import NO_CREDENTIALS, doctor, fallbacks
+from pages.ui.live.relay import ice_servers, relay_is_faulty, renew_credentials
 from pages.ui.live.state import LiveState
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import session
@@ -20,18 +21,6 @@ from pages.ui.shell.errors import error_boundary
 CAMERA_CONSTRAINTS: Final = {"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False}
 """Requested camera settings. With a height, browsers would crop the image to that aspect ratio."""
 _READ_EVERY: Final = 0.7  # seconds between two polls
-
-
-def ice_servers() -> list[dict[str, Any]]:
-    """Return STUN and TURN servers from ``.streamlit/secrets.toml`` (``[[webrtc.ice_servers]]``); none by default.
-
-    With none, nothing but this machine is ever contacted. docs/webcam.md says what to enter for use across a network.
-    """
-    try:
-        found = st.secrets["webrtc"]["ice_servers"]
-    except (FileNotFoundError, KeyError):
-        return []
-    return [dict(server) for server in found]
 
 
 def live_session(state: LiveState, model: str) -> LiveSession:
@@ -58,29 +47,34 @@ def camera(live: LiveSession, state: LiveState, invite: Callable[[], None]) -> N
     freeze_loaded_objects()
     close_stale_connection(state.KEY)
     invitation = st.empty()  # always there, so that the video below keeps its place on the page
+    servers = ice_servers()
+    renew_credentials(state)
     with st.container(key="webcam-video"):
-        context = _streamer(live, state.KEY)
+        context = _streamer(live, state.KEY, servers)
     playing = context.state.playing
     busy = playing or context.state.signalling
     state.note_camera(playing=playing, busy=busy, frames=live.frames)
     if not busy:
         with invitation.container(key="webcam-invitation"), error_boundary("drawing the sample"):
             invite()
-    advice = camera_check(playing=playing)
+    advice = camera_check(playing=playing, failed=state.camera.failed, servers=servers)
     if advice and not playing:
         st.warning(advice, icon=":material/videocam_off:")
         fallbacks()
+    if relay_is_faulty():
+        st.warning(NO_CREDENTIALS, icon=":material/signal_disconnected:")
 
 
-def _streamer(live: LiveSession, key: str) -> Any:
+def _streamer(live: LiveSession, key: str, servers: list[dict[str, Any]]) -> Any:
     """The video library's element; returns its context."""
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
     return webrtc_streamer(
         key=key,
         mode=WebRtcMode.SENDRECV,
-        # Always set: by default, the library contacts public STUN servers.
-        rtc_configuration={"iceServers": ice_servers()},
+        # Both are always set: by default, the library contacts public STUN servers.
+        frontend_rtc_configuration={"iceServers": servers},
+        server_rtc_configuration={"iceServers": []},  # a relay reaches this machine, which needs none itself
         media_stream_constraints=CAMERA_CONSTRAINTS,
         # Frames enter here: media.NewestFrameTrack, which patches.py puts into the library, calls this function, in a
         # thread of its own, with all that came since the last call.

@@ -14,9 +14,13 @@ from pages.ui.shell.navigation import UploadSource, upload_link
 
 CONNECTING_SECONDS: Final = 10.0
 """Seconds after which a connection without frames is reported."""
+NO_CREDENTIALS: Final = (
+    "The relay for video is not set up correctly, so the camera works only near this server. Tell its operator: the "
+    "server's log says what is wrong."
+)
 _NETWORK = (
     "A firewall or VPN may block connections from the browser to FER Lab. If the page is open on another machine, it "
-    "needs a TURN server (see docs/webcam.md)."
+    "needs a relay (a TURN server; see docs/deploy.md)."
 )
 
 
