@@ -29,7 +29,7 @@ test-slow:  ## Run every test, as CI does
 browser:  ## Run the browser tests (needs Chromium)
 	$(PYTHON) -m pytest --slow tests/browser
 
-docs:  ## Write docs/cli.md from the command line's help texts
+docs:  ## Write docs/cli.md and the settings in docs/deploy.md from the code
 	$(PYTHON) -m tests.core.test_docs
 
 bench:  ## Measure training, inference and the live view
