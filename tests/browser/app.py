@@ -69,8 +69,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(home: Path) -> Iterator[Server]:
-    """Run the app with ``home`` as its workspace until the block ends, then end it with all its children."""
+def serve(home: Path, **variables: str) -> Iterator[Server]:
+    """Run the app with ``home`` as its workspace until the block ends, then end it with all its children.
+
+    Args:
+        home: the workspace.
+        variables: environment variables, such as ``FER_SHARED``.
+    """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.txt"
     port = free_port()
@@ -78,7 +83,7 @@ def serve(home: Path) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
             cwd=PROJECT_ROOT,
-            env={**os.environ, "FER_HOME": str(home)},
+            env={**os.environ, "FER_HOME": str(home), **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
