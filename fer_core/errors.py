@@ -15,6 +15,9 @@ command line prints it in one line and exits with status 2. Any other exception 
     ├── RunError           a run directory is missing, not ours, locked or damaged
     │   └── BusyError          another training is running in the workspace
     ├── TrainingError      training cannot continue (loss not finite, disk full)
+    ├── LimitError         a user of a shared server would use more than its settings allow
+    │   ├── QuotaError         the user's space is full
+    │   └── RateError          too many of one kind in a short time
     └── WorkspaceError     the workspace cannot be written
 """
 
@@ -86,6 +89,29 @@ class WorkerError(FerError):
 
 class ClusterError(FerError):
     """The cluster's engine is not installed, does not answer, or gives up."""
+
+
+class LimitError(FerError):
+    """A user of a shared server would use more than its settings allow."""
+
+
+class QuotaError(LimitError):
+    """The space of a user of a shared server is full."""
+
+
+class RateError(LimitError):
+    """A user of a shared server asked for too much in a short time.
+
+    Attributes:
+        seconds: seconds until the request is allowed again.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type[RateError], tuple[str, float]]:
+        return type(self), (str(self), self.seconds)
 
 
 class WorkspaceError(FerError):

@@ -186,17 +186,21 @@ class Store:
             kinds=dict(sorted(kinds.items())),
         )
 
-    def prune(self, to: int | None = None) -> None:
+    def prune(self, to: int | None = None, entries: int | None = None) -> None:
         """Delete the least recently used entries until at most ``to`` bytes remain (None: the limit).
 
         Also deletes what the first layout left behind, and abandoned unfinished files.
+
+        Args:
+            to: bytes that may remain.
+            entries: number of entries that may remain; None for any.
         """
         self._remove_older_layout()
         most = self.limit if to is None else to
         files = sorted(self._files(), key=lambda file: file.used)
         left = sum(file.size for file in files)
-        for file in files:
-            if left <= most:
+        for number, file in enumerate(files):
+            if left <= most and (entries is None or len(files) - number <= entries):
                 break
             _remove(file.path)
             left -= file.size
