@@ -29,9 +29,9 @@ from fer_core.workspace import Workspace, make_directory, write_json
 STARTING_GRACE: Final = 60.0
 """Seconds a process may take from its start until it acquires the lock."""
 
-WrittenState = Literal["starting", "running", "stopped", "finished", "failed"]
-"""The states that a job writes."""
-JobState = Literal["starting", "running", "stopping", "stopped", "finished", "failed", "lost"]
+WrittenState = Literal["queued", "starting", "running", "stopped", "finished", "failed"]
+"""The states that a job writes; ``queued`` is written by the queue of a shared server (``fer_core/serve/queue.py``)."""
+JobState = Literal["queued", "starting", "running", "stopping", "stopped", "finished", "failed", "lost"]
 """The states that others see: the written state, checked against the lock."""
 ACTIVE: Final[frozenset[str]] = frozenset(("starting", "running", "stopping"))
 """States in which the process is working or about to start."""
@@ -87,16 +87,7 @@ class Job:
 
     def is_alive(self) -> bool:
         """Return whether a process holds the lock."""
-        lock = self.path / "run.lock"
-        if not lock.exists():
-            return False
-        try:
-            with FileLock(lock, timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:
-            return False  # no process can work in a read-only or deleted directory
+        return is_held(self.path / "run.lock")
 
     @contextlib.contextmanager
     def hold(self, what: str) -> Iterator[None]:
@@ -144,6 +135,19 @@ class Job:
             (self.path / "stop").unlink()
         self.write_status(status.model_copy(update={"heartbeat": time.time()}))
         return spawn(arguments, workspace, self.path / "console.txt", processes)
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process holds a lock file."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False  # no process can work in a read-only or deleted directory
 
 
 @contextlib.contextmanager

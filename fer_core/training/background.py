@@ -48,11 +48,43 @@ def resume(run: Run, workspace: Workspace) -> Run:
         RunError: the run is finished, or damaged.
     """
     refuse_if_busy(workspace)
+    _start_again(run, workspace, status_for_resuming(run), run.processes)
+    return run
+
+
+def status_for_resuming(run: Run) -> Status:
+    """Return the status with which a stopped, failed or lost run starts again.
+
+    Raises:
+        RunError: the run is finished, damaged or training.
+    """
     state = run.state
     if state not in RESUMABLE:
         raise RunError(f"The run '{run.label.name}' is {state}; only a stopped, failed or lost run can be resumed.")
     before = run.status
-    status = Status(epoch=before.epoch, epochs=run.config.epochs, previous=before.state)
-    processes = run.processes if 1 < run.processes <= gpus() else 1
+    return Status(epoch=before.epoch, epochs=run.config.epochs, previous=before.state)
+
+
+def start_queued(run: Run, workspace: Workspace, processes: int = 1) -> None:
+    """Start a run whose directory was created before, in a separate process.
+
+    Args:
+        run: a run that was queued.
+        workspace: the workspace it belongs to.
+        processes: number of processes that share the training; as many as there are GPUs at most.
+
+    Raises:
+        BusyError: another training is running in this workspace.
+        RunError: the run is damaged.
+        WorkspaceError: the workspace cannot be written.
+    """
+    refuse_if_busy(workspace, besides=run)
+    before = run.status
+    _start_again(
+        run, workspace, Status(epoch=before.epoch, epochs=run.config.epochs, previous=before.previous), processes
+    )
+
+
+def _start_again(run: Run, workspace: Workspace, status: Status, processes: int) -> None:
+    processes = processes if 1 < processes <= gpus() else 1
     run.start(["train", "--run", str(run.path)], workspace, status, processes)
-    return run

@@ -32,17 +32,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
 from fer_core.config import Config, TrainConfig
 from fer_core.errors import BusyError, ConfigError, RunError
-from fer_core.jobs import ACTIVE, RESUMABLE, Job, JobState, JobStatus, WrittenState, held
+from fer_core.jobs import ACTIVE, RESUMABLE, Job, JobState, JobStatus, WrittenState, held, is_held
 from fer_core.resources import asset
 from fer_core.workspace import Workspace, make_directory, write_json
 
 SCHEMA = 1
+_TRAINING_LOCK: Final = ".training.lock"
 
 State = JobState | Literal["damaged"]
 
@@ -341,14 +342,23 @@ def running(workspace: Workspace) -> Run | None:
     return next((run for run in list_runs(workspace) if run.state in ACTIVE), None)
 
 
-def refuse_if_busy(workspace: Workspace) -> None:
+def is_training(workspace: Workspace) -> bool:
+    """Whether a process trains networks in this workspace: a run, or a search for suspect labels."""
+    return is_held(workspace.runs / _TRAINING_LOCK) or running(workspace) is not None
+
+
+def refuse_if_busy(workspace: Workspace, besides: Run | None = None) -> None:
     """Raise an error if a training is running in this workspace: one at a time is allowed.
+
+    Args:
+        workspace: the workspace.
+        besides: a run that does not count.
 
     Raises:
         BusyError: a training is running; the message names it.
     """
     other = running(workspace)
-    if other is not None:
+    if other is not None and (besides is None or other.path != besides.path):
         raise BusyError(
             f"'{other.label.name}' is already training ({other.id}). Wait until it ends or stop it, then start this one."
         )
@@ -373,7 +383,7 @@ def only_training(workspace: Workspace, job: Job, what: str) -> Iterator[None]:
         named = f"'{other.label.name}'" if other and other.path != job.path else "Another run"
         return BusyError(f"{named} is already training. Wait until it ends or stop it, then start this one.")
 
-    with held(make_directory(workspace.runs) / ".training.lock", refusal), job.hold(what):
+    with held(make_directory(workspace.runs) / _TRAINING_LOCK, refusal), job.hold(what):
         yield
 
 

@@ -21,6 +21,7 @@ from pages.ui.shell import session
 from pages.ui.shell.formatting import plain, source_name
 
 _BADGES: Final[dict[State, tuple[str, Any, str]]] = {
+    "queued": ("Queued", "gray", ":material/schedule:"),
     "starting": ("Starting", "blue", ":material/hourglass_top:"),
     "running": ("Training", "blue", ":material/play_circle:"),
     "stopping": ("Stopping", "orange", ":material/pending:"),

@@ -120,9 +120,9 @@ def test_many_looks_at_once_never_disturb_the_process(job):
     assert seen == ["running"] * 8
 
 
-def test_every_state_is_active_resumable_or_finished():
+def test_every_state_is_active_resumable_queued_or_finished():
     states = set(jobs.JobState.__args__)
-    assert ACTIVE | RESUMABLE | {"finished"} == states
+    assert ACTIVE | RESUMABLE | {"finished", "queued"} == states
     assert not ACTIVE & RESUMABLE
 
 
