@@ -69,16 +69,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(home: Path, **variables: str) -> Iterator[Server]:
+def serve(home: Path, port: int | None = None, **variables: str) -> Iterator[Server]:
     """Run the app with ``home`` as its workspace until the block ends, then end it with all its children.
 
     Args:
         home: the workspace.
+        port: on which it listens; by default a free one.
         variables: environment variables, such as ``FER_SHARED``.
     """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.txt"
-    port = free_port()
+    port = port or free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],

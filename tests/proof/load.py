@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 FACES = "synthetic:2100"
+Processes = dict[int, tuple[int, str, float]]
 LONGEST_START = 240.0  # seconds a browser may take until its first click is answered
 SLOWEST_CLICK = 2.0  # seconds, 95 of 100 clicks
 MOST_GROWTH = 0.05  # of the server's memory after the first minute
@@ -202,20 +203,22 @@ def _uploader(watch: Watch, photos: list[Path]) -> Callable[[Page], None]:
     return work
 
 
-def _photos(folder: Path) -> list[Path]:
+def photos_of_faces(folder: Path, prefix: str = "photo") -> list[Path]:
+    """Four photographs of one drawn face each, named ``PREFIX-0.png`` and so on."""
     rng = np.random.default_rng(1)
     paths = []
     for i, emotion in enumerate(("happy", "surprise", "neutral", "sad")):
         canvas = np.full((600, 800), 110, np.uint8)
         canvas[120:480, 220:580] = draw_face(emotion, rng, size=360)
-        paths.append(folder / f"photo-{i}.png")
+        paths.append(folder / f"{prefix}-{i}.png")
         Image.fromarray(canvas).save(paths[-1])
     return paths
 
 
-def _processes() -> dict[int, tuple[int, str, float]]:
+def processes() -> Processes:
     """Of this process and all it started: process id -> (parent, command line, processor seconds used)."""
-    tick, found = os.sysconf("SC_CLK_TCK"), {}
+    tick = os.sysconf("SC_CLK_TCK")
+    found: Processes = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, IndexError, ValueError):
@@ -229,7 +232,7 @@ def _processes() -> dict[int, tuple[int, str, float]]:
     return {pid: process for pid, process in found.items() if pid in ours}
 
 
-def _memory(server: Server) -> float:
+def memory_mb(server: Server) -> float:
     """Resident megabytes of the server's process."""
     for line in Path(f"/proc/{server.pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
@@ -237,7 +240,8 @@ def _memory(server: Server) -> float:
     return float("nan")
 
 
-def _share(before: dict[int, tuple[int, str, float]], after: dict[int, tuple[int, str, float]], word: str) -> float:
+def processor_seconds(before: Processes, after: Processes, word: str) -> float:
+    """Processor seconds that the processes with a word in their command line used between two looks."""
     return sum(used - before.get(pid, (0, "", 0.0))[2] for pid, (_, command, used) in after.items() if word in command)
 
 
@@ -248,7 +252,7 @@ def measure(seconds: float) -> dict[str, Any]:
         folder = Path(name)
         home = folder / "home"
         write_json(home / "app.json", {"data": FACES, "model": "compact"})
-        clip, photos = faces_clip(folder / "clip.y4m"), _photos(folder)
+        clip, photos = faces_clip(folder / "clip.y4m"), photos_of_faces(folder)
         with serve(home) as server:
             works = {
                 "upload": (_uploader(watch, photos), []),
@@ -269,9 +273,9 @@ def measure(seconds: float) -> dict[str, Any]:
             watch.clicks.clear()  # the first ones load libraries, data and models
             began = time.monotonic()
             time.sleep(min(60.0, seconds / 2))
-            early, before, from_here = _memory(server), _processes(), time.monotonic()
+            early, before, from_here = memory_mb(server), processes(), time.monotonic()
             time.sleep(max(0.0, began + seconds - time.monotonic()))
-            late, after, length = _memory(server), _processes(), time.monotonic() - from_here
+            late, after, length = memory_mb(server), processes(), time.monotonic() - from_here
             watch.stop.set()
             for thread in threads:
                 thread.join(120)
@@ -293,7 +297,9 @@ def measure(seconds: float) -> dict[str, Any]:
         "memory_mb_early": round(early),
         "memory_mb_late": round(late),
         "memory_growth": round(late / early - 1, 4),
-        "processor_share": {who: round(_share(before, after, word) / length / cores, 3) for who, word in words.items()},
+        "processor_share": {
+            who: round(processor_seconds(before, after, word) / length / cores, 3) for who, word in words.items()
+        },
         "cores": cores,
         "load": round(os.getloadavg()[0], 1),
         "all_at_work": set(watch.clicks) == set(works),
