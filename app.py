@@ -14,6 +14,7 @@ def draw() -> None:
     from fer_core.resources import asset
     from pages.ui.shell.cache import warm_up
     from pages.ui.shell.errors import error_boundary, show_pending_error
+    from pages.ui.shell.identity.gate import admit
     from pages.ui.shell.navigation import PHOTO_PAGES, navigation, run_page
     from pages.ui.shell.sidebar import sidebar
 
@@ -22,8 +23,10 @@ def draw() -> None:
     st.set_page_config(
         page_title=f"{page.title} · FER Lab", page_icon=str(asset("icon.svg")), layout="wide", initial_sidebar_state=256
     )
-    st.logo(asset("logo.svg"), size="large", icon_image=asset("icon.svg"))
     st.html(asset("app.css"))
+    if not admit():
+        return
+    st.logo(asset("logo.svg"), size="large", icon_image=asset("icon.svg"))
     with error_boundary("drawing the sidebar"):
         sidebar(photos=page.url_path in PHOTO_PAGES)
     with st.container():  # always there: a page that moves up or down loses a running video
@@ -38,5 +41,7 @@ if __name__ == "__main__":
 else:
     from pages.ui.server.access import MIDDLEWARE
     from pages.ui.server.shutdown import lifespan
+    from pages.ui.server.starting import prepare
 
+    prepare()
     app = st.App(__file__, middleware=MIDDLEWARE, lifespan=lifespan)

@@ -1,4 +1,4 @@
-"""Access control: allowed hosts only, and websockets only from pages of this server."""
+"""Access control: allowed hosts only, websockets only from pages of this server, and on a shared server only users."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pages.ui.server.guard import guarded
+from pages.ui.server.headers import with_security_headers
+from pages.ui.server.signing_in import telling_failures
+from pages.ui.server.visitors import for_visitors
 
 _LOGGER = logging.getLogger(__name__)
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "0.0.0.0"})
@@ -72,5 +77,12 @@ def _hostname(address: str) -> str | None:
     return urlsplit(address if "://" in address else f"http://{address}").hostname
 
 
-MIDDLEWARE: Final = (Middleware(allowed_hosts_only), Middleware(OwnOriginsOnly))
-"""Middleware for ``st.App``; runs before Streamlit's own."""
+MIDDLEWARE: Final = (
+    Middleware(with_security_headers),
+    Middleware(allowed_hosts_only),
+    Middleware(OwnOriginsOnly),
+    Middleware(for_visitors),
+    Middleware(telling_failures),
+    Middleware(guarded),
+)
+"""Middleware for ``st.App``, first to last; runs before Streamlit's own. In local mode only the two checks do anything."""

@@ -1,4 +1,4 @@
-"""The sidebar: menu, data and model in use, progress of a running training, and the workspace folder."""
+"""The sidebar: menu, data and model in use, progress of a running training, and the workspace folder or the account."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from fer_core.training.runs import Run, running
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import folder_name, plain, source_name
+from pages.ui.shell.identity import server_mode
+from pages.ui.shell.identity.gate import account
 from pages.ui.shell.navigation import menu, requested_choice
 from pages.ui.shell.runs import progress_text
 
@@ -37,6 +39,7 @@ def sidebar(*, photos: bool = False) -> None:
         _data()
         _model(photos)
         _workspace()
+        account()
 
 
 def _follow_link() -> None:
@@ -103,11 +106,12 @@ def _use_chosen() -> None:
 
 
 def _workspace() -> None:
-    st.caption(
-        f"Workspace: {plain(folder_name(session.workspace().root))}",
-        help="Folder of runs, marks, recordings and uploads. To use another one, set the environment variable FER_HOME "
-        "before you start the app.",
-    )
+    if server_mode() == "local":
+        st.caption(
+            f"Workspace: {plain(folder_name(session.workspace().root))}",
+            help="Folder of runs, marks, recordings and uploads. To use another one, set the environment variable "
+            "FER_HOME before you start the app.",
+        )
     with error_boundary("checking the cache"):
         if problem := Store(session.workspace()).problem:
             st.warning(plain(f"Results cannot be cached. {problem}"), icon=":material/save:")

@@ -6,8 +6,9 @@ is refused, although Streamlit runs it without ``app.py``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ from fer_core.errors import FerError
 from fer_core.serve.admission import Refusal, SignedOut, SignIn, refusal
 from fer_core.serve.admission import is_operator as may_operate
 from fer_core.serve.settings import Mode, ServeSettings, mode, read_settings, settings_file
-from fer_core.serve.users import User, Users
+from fer_core.serve.users import User, Users, user_key
 from fer_core.workspace import Workspace
 
 VISITOR: Final = "visitor"
@@ -74,6 +75,29 @@ def why_refused(found: SignIn) -> Refusal | None:
     return refusal(found, serve_settings(), signed_out())
 
 
+def key_in(claims: Mapping[str, Any]) -> str | None:
+    """The key of the user with these claims, who may use the server or not; None in local mode and without a user."""
+    served = server_mode()
+    if served == "open":
+        visitor = claims.get(VISITOR)
+        return user_key(VISITOR, visitor) if isinstance(visitor, str) and visitor else None
+    found = SignIn.of(claims) if served == "shared" else None
+    return found.key if found is not None else None
+
+
+def admitted(claims: Mapping[str, Any]) -> User | None:
+    """The user with these claims; None in local mode, and if nobody is signed in who may use the server.
+
+    Raises:
+        ConfigError: the settings are not valid.
+    """
+    key = key_in(claims)
+    found = SignIn.of(claims)
+    if key is None or (found is not None and why_refused(found) is not None):
+        return None
+    return Users(operator_workspace()).by_key(key)
+
+
 def current_user() -> User | None:
     """The user of this browser window; None in local mode, and if nobody is signed in who may use the server.
 
@@ -82,13 +106,7 @@ def current_user() -> User | None:
     Raises:
         ConfigError: the settings are not valid.
     """
-    users = Users(operator_workspace())
-    served = server_mode()
-    if served == "open":
-        visitor = st.user.to_dict().get(VISITOR)
-        return users.user(VISITOR, visitor) if isinstance(visitor, str) and visitor else None
-    found = sign_in() if served == "shared" else None
-    return users.by_key(found.key) if found is not None and why_refused(found) is None else None
+    return admitted(st.user.to_dict()) if server_mode() != "local" else None
 
 
 def user_workspace() -> Workspace:
