@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pages.ui.server.connection import with_connection_notice
 from pages.ui.server.guard import guarded
 from pages.ui.server.headers import with_security_headers
 from pages.ui.server.signing_in import telling_failures
@@ -84,5 +85,6 @@ MIDDLEWARE: Final = (
     Middleware(for_visitors),
     Middleware(telling_failures),
     Middleware(guarded),
+    Middleware(with_connection_notice),
 )
 """Middleware for ``st.App``, first to last; runs before Streamlit's own. In local mode only the two checks do anything."""
