@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -17,9 +17,15 @@ from fer_core.resources import checkout
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The paths in a workspace; nothing is created until something is written."""
+    """The paths in a workspace; nothing is created until something is written.
+
+    Attributes:
+        root: the folder with everything that is written.
+        readable: the files and folders outside of it that its user may name as data or models; None: all of them.
+    """
 
     root: Path
+    readable: tuple[Path, ...] | None = field(default=None, compare=False)
 
     @classmethod
     def default(cls) -> Workspace:
@@ -36,6 +42,16 @@ class Workspace:
         import platformdirs
 
         return cls(platformdirs.user_data_path("fer-lab", appauthor=False))
+
+    def may_read(self, path: str | Path) -> bool:
+        """Whether the user of this workspace may name a file or folder, after following links."""
+        if self.readable is None:
+            return True
+        try:
+            real = Path(path).expanduser().resolve()
+            return any(real.is_relative_to(allowed.expanduser().resolve()) for allowed in (self.root, *self.readable))
+        except (OSError, ValueError, RuntimeError):  # a null byte, a loop of links, ~name of an unknown user
+            return False
 
     @property
     def runs(self) -> Path:

@@ -8,6 +8,7 @@ from pages.ui.live.controls import controls
 from pages.ui.model.question import question
 from pages.ui.shell import cache
 from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.identity import machine
 from pages.ui.shell.navigation import require_app
 from pages.ui.shell.session import state_of
 from pages.ui.webcam.game import choose_view
@@ -38,7 +39,7 @@ with st.container(key="webcam"):
                 choose_view(live)
                 beside(live)
     st.caption(
-        "Frames stay on this machine, and only a recording or a snapshot is saved. A facial expression is not an emotion. "
+        f"Frames stay on {machine()}, and only a recording or a snapshot is saved. A facial expression is not an emotion. "
         "Point the camera at yourself, not at pupils, staff or applicants: inferring emotions of people at work or in "
         "education is prohibited in the European Union (AI Act, Article 5(1)(f))."
     )

@@ -86,6 +86,19 @@ def load(
     return dataclasses.replace(dataset, warnings=(*dataset.warnings, *_missing_classes(dataset)))
 
 
+def refuse_unreadable(source: str | Path, workspace: Workspace) -> None:
+    """Refuse a path that the user of a workspace may not name: on a shared server, any but uploads and provided data.
+
+    Raises:
+        DataError: the path is outside of what the workspace allows.
+    """
+    if synthetic.parse_source(str(source)) is None and not workspace.may_read(source):
+        raise DataError(
+            f"'{display_safe(Path(source).name)}' is not among your data. Upload it, or choose data that this server "
+            "provides."
+        )
+
+
 def _load_source(
     source: str | Path,
     workspace: Workspace,
@@ -104,6 +117,9 @@ def _load_source(
             lambda: synthetic.make_dataset(wanted, options.on_progress),
         )  # fmt: skip
 
+    refuse_unreadable(source, workspace)
+    if votes is not None:
+        refuse_unreadable(votes, workspace)
     try:
         path = Path(source).expanduser()
     except RuntimeError as error:  # ~name of an unknown user

@@ -73,7 +73,7 @@ def resolve_output(model: str, target: str, workspace: Workspace) -> Path:
 def _find_checkpoint(text: str, workspace: Workspace) -> Path | None:
     plain = Path(text).name == text and text not in ("", ".", "..")
     path = Path(text).expanduser()
-    candidates = [path, path / "best.safetensors"]
+    candidates = [path, path / "best.safetensors"] if workspace.may_read(path) else []
     if plain:
         candidates = [
             asset("models", f"{text}.safetensors"), workspace.runs / text / "best.safetensors",

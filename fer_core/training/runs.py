@@ -244,8 +244,11 @@ def create_run(
         launch: which ``torchrun`` starts it, see :func:`find_launched`; None if none does.
 
     Raises:
+        DataError, ModelError: the settings name data or models that the user of the workspace may not read.
         WorkspaceError: the workspace cannot be written.
     """
+    if workspace.readable is not None:
+        refuse_unreadable_settings(config, workspace)
     runs = make_directory(workspace.runs)
     name = (name or f"{config.model} {config.protocol}").strip()[:80]
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -259,6 +262,22 @@ def create_run(
     # Written last: without it, the directory is not a run yet.
     write_json(path / "config.json", {"schema_version": SCHEMA, "config": with_absolute_paths(config).to_dict()})
     return run
+
+
+def refuse_unreadable_settings(config: TrainConfig, workspace: Workspace) -> None:
+    """Refuse settings that name files which the user of the workspace may not read: the training itself reads all.
+
+    Raises:
+        DataError, ModelError: data, votes or a model are not among what the workspace allows.
+    """
+    from fer_core.data.source import refuse_unreadable
+    from fer_core.inference import resolve_model
+
+    refuse_unreadable(config.data, workspace)
+    if config.votes is not None:
+        refuse_unreadable(config.votes, workspace)
+    for model in filter(None, (config.init_from, *config.teachers)):
+        resolve_model(model, workspace)
 
 
 def find_launched(config: TrainConfig, launch: Mapping[str, str], workspace: Workspace) -> Run | None:

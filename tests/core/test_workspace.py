@@ -8,9 +8,11 @@ import pytest
 
 from fer_core.config import TrainConfig
 from fer_core.data import load
-from fer_core.errors import WorkspaceError
+from fer_core.errors import DataError, ModelError, WorkspaceError
+from fer_core.inference import resolve_model
 from fer_core.training.runs import create_run
 from fer_core.workspace import Workspace, atomic_write, make_directory, write_json
+from tests.factories import untrained_checkpoint
 from tests.paths import PROJECT_ROOT
 
 
@@ -136,3 +138,79 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path):
     with pytest.raises(WorkspaceError, match=r"No space left.*Free some space"), atomic_write(tmp_path / "x"):
         raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+# ----------------------------------------------------------------------------------- what a user of a server may read
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A server with two users, a data set that it provides, and a file of its own."""
+    for name in ("users/ann/uploads/a.csv", "users/bob/uploads/b.csv", "provided/faces.csv", "secret.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("label,feature\n")
+    return tmp_path
+
+
+@pytest.fixture
+def ann(house):
+    return Workspace(house / "users" / "ann", (house / "provided",))
+
+
+def test_without_a_limit_everything_may_be_read(house):
+    assert Workspace(house / "users" / "ann").may_read("/etc/passwd")
+
+
+@pytest.mark.parametrize("path", ["users/ann", "users/ann/uploads/a.csv", "provided", "provided/faces.csv"])
+def test_a_user_reads_what_is_their_own_or_provided(house, ann, path):
+    assert ann.may_read(house / path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "users/bob/uploads/b.csv", "users/ann/../bob/uploads/b.csv", "users/ann/uploads/../../bob/uploads/b.csv", "users",
+        "users/annie", "secret.csv", "", "provided/../secret.csv", "provided2", "users/ann/link.csv", "users/ann/loop",
+        "users/ann/a\0b",
+    ],
+)  # fmt: skip
+def test_a_user_reads_nothing_else_through_links_neither(house, ann, path):
+    (house / "users" / "ann" / "link.csv").symlink_to(house / "secret.csv")
+    (house / "users" / "ann" / "loop").symlink_to(house / "users" / "ann" / "loop")
+    assert not ann.may_read(f"{house}/{path}") or path == "users/ann/loop"
+    for other in (
+        "~",
+        "~root",
+        "~nobody-of-this-name",
+        "/",
+        ".",
+        "..",
+        "relative.csv",
+        "/etc/passwd",
+        "/proc/self/environ",
+    ):
+        assert not ann.may_read(other)
+
+
+def test_data_models_and_trainings_refuse_what_may_not_be_read(house, ann):
+    secret = str(house / "secret.csv")
+    for source in (secret, str(house / "users/bob/uploads/b.csv"), "synthetic/../secret.csv", f"{house}/missing.csv"):
+        with pytest.raises(DataError, match="is not among your data") as refused:
+            load(source, workspace=ann)
+        assert str(house) not in str(refused.value)
+    with pytest.raises(DataError, match="is not among your data"):
+        load(house / "provided" / "faces.csv", votes=secret, workspace=ann)
+    weights = untrained_checkpoint(house / "users" / "bob" / "runs" / "r" / "best.safetensors")
+    for model in (str(weights), str(weights.parent), "../../bob/runs/r", f"{weights}:labels"):
+        with pytest.raises(ModelError):
+            resolve_model(model, ann)
+    for settings in (
+        {"data": secret}, {"votes": secret}, {"init_from": str(weights)}, {"teachers": ("compact", str(weights))},
+    ):  # fmt: skip
+        with pytest.raises((DataError, ModelError)):
+            create_run(TrainConfig(**settings), workspace=ann)
+    assert not ann.runs.exists()
+    assert create_run(TrainConfig(init_from="compact"), workspace=ann).path.is_dir()
+    assert resolve_model("compact", ann).is_file()
+    assert len(load("synthetic:70", workspace=ann)) == 70

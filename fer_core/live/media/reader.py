@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ from fer_core.live.media.hdr import TRANSFERS, tone_map
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
 MAX_PIXELS: Final = 40_000_000
 """Most pixels of a frame; larger frames are refused before decoding."""
@@ -26,6 +28,33 @@ _MAX_READ_ERRORS: Final = 20  # in a row, without a packet between them
 _SLOW_CODECS: Final = frozenset(("h264", "hevc", "vvc", "vp8", "vp9", "av1", "mpeg4"))
 _IMAGE_FORMATS: Final = ("image2", "_pipe")
 _IMAGE_BRANDS: Final = frozenset(("avif", "heic", "heix", "mif1", "heim", "heis"))
+
+
+_NAMING_OTHERS: Final = frozenset(
+    ("concat", "dash", "hls", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest")
+)
+"""Formats of FFmpeg that are no video themselves but name files or addresses to read: a playlist from a stranger could
+name any file of this machine."""
+
+
+@lru_cache(maxsize=1)
+def _formats() -> str:
+    """The formats that FFmpeg may recognize, as its option ``format_whitelist``."""
+    import av
+
+    names = {name for several in av.formats_available for name in several.split(",")}
+    return ",".join(sorted(names - _NAMING_OTHERS))
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file as video that consists of itself alone.
+
+    Raises:
+        av.FFmpegError, ValueError, OSError: FFmpeg cannot read it, or it names other files.
+    """
+    import av
+
+    return av.open(str(path), metadata_errors="replace", options={"format_whitelist": _formats()})
 
 
 class VideoReader:
@@ -63,7 +92,7 @@ class VideoReader:
         if not self.path.is_file():
             raise ImageError(f"There is no file '{self.path}'. Choose a video file.")
         try:
-            self.container = av.open(str(self.path), metadata_errors="replace")
+            self.container = open_container(self.path)
         except (av.FFmpegError, ValueError, OSError) as error:
             raise ImageError(
                 f"{self.path.name} is not a video that can be read ({reason(error)}). Choose a video file, such as an mp4."
@@ -118,7 +147,7 @@ class VideoReader:
         if not any(self.container.format.name.endswith(ending) for ending in _IMAGE_FORMATS):
             return False
         try:
-            with av.open(str(self.path), metadata_errors="replace") as trial:
+            with open_container(self.path) as trial:
                 return sum(1 for _ in islice(trial.decode(video=0), 2)) < 2
         except (av.FFmpegError, ValueError):
             return True

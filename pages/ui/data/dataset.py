@@ -12,6 +12,7 @@ from pages.ui.data.samples import show_samples
 from pages.ui.review.classes import class_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
+from pages.ui.shell.identity import server_mode
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -75,5 +76,5 @@ def show_dataset(source: str, own: FaceDataset, dataset: FaceDataset) -> None:
     with st.expander("Dataset fingerprint", icon=":material/fingerprint:"):
         st.write("SHA-256 of all pixels, labels and splits. Trained models store it.")
         st.code(dataset.fingerprint, language=None, wrap_lines=True)
-        if not is_built_in(source):
+        if not is_built_in(source) and server_mode() == "local":
             st.code(source, language=None, wrap_lines=True)

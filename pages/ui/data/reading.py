@@ -10,6 +10,7 @@ from fer_core.data.reading import Reading
 from fer_core.errors import AmbiguousFolders, PhotographsFound
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain
+from pages.ui.shell.identity import without_paths
 from pages.ui.shell.pickers import one_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _choose_crop(source: str, choice: str) -> None:
 
 
 def _classes_key(source: str) -> str:
-    return f"read-classes-{source}"
+    return f"read-classes-{without_paths(source)}"
 
 
 def _choose(source: str, *, voted: bool, numbered: bool, photos: bool) -> None:
@@ -114,11 +115,21 @@ def _choose(source: str, *, voted: bool, numbered: bool, photos: bool) -> None:
     }
     if photos:
         chosen["crop"] = one_of(
-            "Photos", _CROP, key=f"read-crop-{source}", default=now.crop, show_label=True, help=_CROP_HELP
+            "Photos",
+            _CROP,
+            key=f"read-crop-{without_paths(source)}",
+            default=now.crop,
+            show_label=True,
+            help=_CROP_HELP,
         )
     if voted:
         chosen["truth"] = one_of(
-            "Labels", _TRUTH, key=f"read-truth-{source}", default=now.truth, show_label=True, help=_TRUTH_HELP
+            "Labels",
+            _TRUTH,
+            key=f"read-truth-{without_paths(source)}",
+            default=now.truth,
+            show_label=True,
+            help=_TRUTH_HELP,
         )
     changed = {name: value for name, value in chosen.items() if value != Reading.model_fields[name].default}
     if changed != session.reading_choices(source):

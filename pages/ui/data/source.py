@@ -1,4 +1,4 @@
-"""Source picker: built-in faces, a path on this machine, or an upload."""
+"""Source picker: built-in faces, a path on this machine or, on a shared server, what it provides; or an upload."""
 
 from __future__ import annotations
 
@@ -10,36 +10,51 @@ from fer_core.data.synthetic import DEFAULT_COUNT, MAX_COUNT, MIN_COUNT, parse_s
 from fer_core.formatting import pasted_path
 from pages.ui.data.state import DataState
 from pages.ui.shell import session
-from pages.ui.shell.formatting import is_built_in
+from pages.ui.shell.formatting import distinct, is_built_in, source_name
+from pages.ui.shell.identity import machine, provided, server_mode, without_paths
 from pages.ui.shell.session import state_of
 from pages.ui.shell.uploads import save_upload
 
-_SOURCES: Final = {"built_in": "Built-in faces", "path": "On this machine", "upload": "Upload"}
+_SOURCES: Final = {
+    "built_in": "Built-in faces",
+    "path": "On this machine",
+    "provided": "Provided",
+    "upload": "Upload",
+}
 
 
 def choose_source() -> None:
     """Let the user choose a source; the page opens it without using it yet."""
-    recent = session.recent_sources()
+    viewed = state_of(DataState).viewed
+    offered = provided()
+    if server_mode() == "local":
+        ways = ["built_in", "path", "upload"]
+        first = "path"
+    else:
+        ways = ["built_in", *(["provided"] if offered else []), "upload"]
+        first = "provided" if viewed in offered.values() else "upload"
     with st.container(border=True):
         way = st.segmented_control(
             "Source",
-            list(_SOURCES),
+            ways,
             format_func=_SOURCES.__getitem__,
-            default="built_in" if is_built_in(state_of(DataState).viewed) else "path",
+            default="built_in" if is_built_in(viewed) else first,
             key="data-way",
         )
         if way == "built_in":
             _built_in()
         elif way == "upload":
             _upload()
-        else:
-            _path(recent)
+        elif way == "provided":
+            _provided(offered)
+        elif way == "path" or server_mode() == "local":
+            _path(session.recent_sources())
         viewed = state_of(DataState).viewed
         if way != "built_in" and not is_built_in(viewed):
             skip = st.toggle(
                 "Skip unreadable images",
                 value=session.skips_unreadable(viewed),
-                key=f"skip-{viewed}",
+                key=f"skip-{without_paths(viewed)}",
                 help="Off: loading fails if any image is unreadable. On: unreadable images are listed and skipped, here and in training.",
             )
             if skip != session.skips_unreadable(viewed):
@@ -47,7 +62,7 @@ def choose_source() -> None:
 
 
 def _built_in() -> None:
-    st.caption("Synthetic faces, drawn on this machine without any download: for trying everything out.")
+    st.caption(f"Synthetic faces, drawn on {machine()} without any download: for trying everything out.")
     viewed = state_of(DataState).viewed
     with st.form("data-built-in", border=False):
         count = st.number_input(
@@ -64,22 +79,30 @@ def _built_in() -> None:
             st.rerun()
 
 
+def _choose_again(label: str, sources: dict[str, str]) -> None:
+    """Draw a box of sources, each with its display name, and a button that opens the selected one."""
+    viewed = state_of(DataState).viewed
+    again = st.selectbox(
+        label,
+        list(sources),
+        index=list(sources).index(viewed) if viewed in sources else None,
+        format_func=lambda source: sources.get(source, source),
+        placeholder="Choose one",
+        key="data-recent",
+    )
+    if again and again != viewed and st.button("Open", key="open-recent", icon=":material/folder_open:"):
+        state_of(DataState).opened = again
+        st.rerun()
+
+
+def _provided(offered: dict[str, str]) -> None:
+    st.caption("Data sets that this server provides to everybody. Your marks and class maps stay yours.")
+    _choose_again("Data set", {source: name for name, source in offered.items()})
+
+
 def _path(recent: list[str]) -> None:
     if recent:
-        again = st.selectbox(
-            "Recent sources",
-            recent,
-            index=recent.index(state_of(DataState).viewed) if state_of(DataState).viewed in recent else None,
-            placeholder="Choose one",
-            key="data-recent",
-        )
-        if (
-            again
-            and again != state_of(DataState).viewed
-            and st.button("Open", key="open-recent", icon=":material/folder_open:")
-        ):
-            state_of(DataState).opened = again
-            st.rerun()
+        _choose_again("Recent sources", {source: source for source in recent})
     with st.form("data-path", border=False):
         typed = st.text_input(
             "Path",
@@ -95,10 +118,17 @@ def _path(recent: list[str]) -> None:
 
 
 def _upload() -> None:
+    if server_mode() == "local":
+        where = "The file is copied into the workspace on this machine and sent nowhere else."
+    else:
+        where = "The file is kept on this server for you alone."
+        own = [source for source in session.recent_sources() if source not in provided().values()]
+        if own:
+            _choose_again("Your uploads", distinct({source: source_name(source) for source in own}))
     file = st.file_uploader(
         "Data set file",
         type=["zip", "tar", "gz", "tgz", "bz2", "xz", "csv", "parquet", "npz"],
-        help="The file is copied into the workspace on this machine and sent nowhere else.",
+        help=where,
     )
     if file is None:
         return

@@ -17,6 +17,7 @@ from pages.ui.evaluate.subject import Subject, predictions_of
 from pages.ui.shell import session
 from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.identity import without_paths
 from pages.ui.shell.runs import all_runs
 
 
@@ -118,7 +119,7 @@ def _threshold(subject: Subject) -> None:
         value=float(stored),
         step=0.01,
         format="percent",
-        key=f"threshold-{subject.path}-{stored}",
+        key=f"threshold-{without_paths(str(subject.path))}-{stored}",
     )
     with place:
         chart(charts.risk_coverage(curve, threshold), key="risk-coverage", height=360)

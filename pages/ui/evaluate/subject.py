@@ -138,14 +138,15 @@ def predictions_of(
     return outputs.of_faces(dataset.ids[indices]).predictions(match, dataset.labels[indices])
 
 
-def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[int, int] | None:
+def _marks_state(dataset: FaceDataset, cleaning: Cleaning) -> tuple[str, int, int] | None:
     if not cleaning.use_marks:
         return None
+    path = marks_for(dataset, session.workspace()).path  # of this user
     try:
-        found = marks_for(dataset, session.workspace()).path.stat()
+        found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return str(path), found.st_mtime_ns, found.st_size
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

@@ -51,12 +51,12 @@ def annotated_sample(name: str, model: str, *, bars: bool = False) -> Sample:
     from fer_core.inference import resolve_model
 
     classifier = sensitive_classifier(model)
-    changed = resolve_model(model, session.workspace()).stat().st_mtime_ns
-    return _drawn(name, model, changed, classifier.sensitivity, bars, classifier)
+    path = resolve_model(model, session.workspace())
+    return _drawn(name, str(path), path.stat().st_mtime_ns, classifier.sensitivity, bars, classifier)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _drawn(name: str, model: str, changed: int, sensitivity: float, bars: bool, _classifier: Classifier) -> Sample:
+def _drawn(name: str, path: str, changed: int, sensitivity: float, bars: bool, _classifier: Classifier) -> Sample:
     from fer_core.annotate import draw_marks
     from fer_core.annotate.photo import photo_marks
     from fer_core.faces import FaceDetector

@@ -12,6 +12,7 @@ from pages.ui.model.sensitivity import chosen_or_own_sensitivity
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.identity import machine
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -26,7 +27,7 @@ def introduction() -> DeltaGenerator:
         st.title("See how a network reads a face, and when to trust it")
         st.markdown(
             "Train a network on FER2013 or your own faces, find out what it confuses and why, and try it on a webcam. "
-            "Everything runs on this machine."
+            f"Everything runs on {machine()}."
         )
         with st.container(horizontal=True, gap="small", key="overview-actions"):
             st.page_link("pages/webcam.py", label="Open the webcam", icon=":material/videocam:")

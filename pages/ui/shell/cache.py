@@ -18,11 +18,13 @@ from fer_core.errors import ConfigError, FerError
 from fer_core.training.runs import list_runs
 from pages.ui.shell import session
 from pages.ui.shell.formatting import distinct, plain, source_name
+from pages.ui.shell.identity import operator_workspace, provided
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
     from fer_core.data.reading import Reading
     from fer_core.inference import Classifier
+    from fer_core.workspace import Workspace
 
 _SHELF_SIZE = 4  # data sets, original or class-mapped; FER2013 takes 90 MB
 Identity = tuple[str, int, int, str]
@@ -84,7 +86,15 @@ def reading_in_use(source: str) -> Reading:
 
 
 def _identity(source: str) -> Identity:
-    """Cache key of a source: path, size, modification time and reading settings."""
+    """Cache key of a source: path, size, modification time and reading settings.
+
+    Raises:
+        DataError: the user of this window may not read the source. It may be in memory for somebody else.
+    """
+    if not session.may_use(source):
+        from fer_core.data.source import refuse_unreadable
+
+        refuse_unreadable(source, session.workspace())
     how = reading(source).model_dump_json()
     try:
         found = Path(source).expanduser().stat()
@@ -93,10 +103,15 @@ def _identity(source: str) -> Identity:
     return source, found.st_mtime_ns, found.st_size, how
 
 
+def _store_of(source: str) -> Workspace:
+    """The workspace that caches a source: the operator's for data that everybody shares, so that it is read once."""
+    return operator_workspace() if source in provided().values() else session.workspace()
+
+
 def loaded_dataset(source: str) -> FaceDataset | None:
     """Return the data set with its class map if it is in memory; never loads it."""
-    found = _datasets().get(_identity(source))
     try:
+        found = _datasets().get(_identity(source))
         return found if found is None else _mapped(source, found)
     except FerError:
         return None
@@ -122,7 +137,7 @@ def _mapped(source: str, found: FaceDataset) -> FaceDataset:
     mapped = _datasets().get(key)
     if mapped is None:
         how = reading(source).model_copy(update={"class_map": class_map})
-        mapped = how.load(source, workspace=session.workspace(), on_progress=lambda done, total: None)
+        mapped = how.load(source, workspace=_store_of(source), on_progress=lambda done, total: None)
         _datasets().put(key, mapped)
     return mapped
 
@@ -149,7 +164,7 @@ def source_dataset(source: str) -> FaceDataset:
             found = shelf.get(identity)
             if found is None:
                 progress = _reporter(place.progress, name)
-                found = reading(source).load(source, workspace=session.workspace(), on_progress=progress)
+                found = reading(source).load(source, workspace=_store_of(source), on_progress=progress)
                 shelf.put(identity, found)
         finally:
             shelf.loading.release()
@@ -235,23 +250,26 @@ def classifier(model: str, sensitivity: float | None = None) -> Classifier:
 
     path = resolve_model(model, session.workspace())
     changed = path.stat().st_mtime_ns
+    # A shipped model is loaded once for everybody; its ONNX file must not lie with one user, who may delete it.
+    own = path.is_relative_to(session.workspace().root)
+    home = session.workspace() if own else operator_workspace()
     if sensitivity is None:
-        return _classifier(str(path), changed)
-    return _classifier_at(str(path), changed, sensitivity)
+        return _classifier(str(path), changed, home)
+    return _classifier_at(str(path), changed, home, sensitivity)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def _classifier_at(path: str, changed: int, sensitivity: float) -> Classifier:
-    return _classifier(path, changed).with_sensitivity(sensitivity)
+def _classifier_at(path: str, changed: int, _home: Workspace, sensitivity: float) -> Classifier:
+    return _classifier(path, changed, _home).with_sensitivity(sensitivity)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the network…")
-def _classifier(path: str, changed: int) -> Classifier:
+def _classifier(path: str, changed: int, _home: Workspace) -> Classifier:
     from fer_core.inference import Classifier
     from fer_core.inference.background import export_behind
 
-    found = Classifier.load(path, workspace=session.workspace(), threads=1)
-    export_behind(found, session.workspace())
+    found = Classifier.load(path, workspace=_home, threads=1)
+    export_behind(found, _home)
     return found
 
 

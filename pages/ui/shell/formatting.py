@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fer_core.formatting import display_safe
+from pages.ui.shell.identity import without_paths
 
 _CODE = re.compile(r":([A-Za-z+-][\w+-]*|material/\w+):")  # of an emoji or icon; a backslash does not escape it
 _DIRECTIVE = re.compile(r":(?=[^\W\d_])")  # Streamlit drops ``:word`` as an unknown directive
@@ -17,8 +18,11 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$&])")
 
 
 def plain(text: object) -> str:
-    """Escape text from outside (names of files, runs and classes, error messages) for Streamlit's Markdown."""
-    line = _CODE.sub(lambda found: f":{_JOINER}{found[1]}:", " ".join(str(text).split()))
+    """Escape text from outside (names of files, runs and classes, error messages) for Streamlit's Markdown.
+
+    On a shared server the text does not show in which folders files are.
+    """
+    line = _CODE.sub(lambda found: f":{_JOINER}{found[1]}:", " ".join(without_paths(str(text)).split()))
     return _LIST.sub(r"\1\\\2", _DIRECTIVE.sub(r"\:", _MARKDOWN.sub(r"\\\1", line)))
 
 

@@ -78,8 +78,14 @@ def workspace() -> Workspace:
 
 
 def data_source() -> str:
-    """The data in use: a path, or ``synthetic``."""
-    return str(_get(_DATA, lambda: _remembered().get("data") or BUILT_IN))
+    """The data in use: a path, or ``synthetic``; the latter if the user may no longer read the former."""
+    source = str(_get(_DATA, lambda: _remembered().get("data") or BUILT_IN))
+    return source if may_use(source) else BUILT_IN
+
+
+def may_use(source: str) -> bool:
+    """Whether the user of this window may read a data source; in local mode always."""
+    return is_built_in(source) or workspace().may_read(source)
 
 
 def use_data(source: str) -> None:
@@ -91,7 +97,7 @@ def use_data(source: str) -> None:
 def recent_sources() -> list[str]:
     """Sources used before, newest first, without the built-in one."""
     recent = _get(_RECENT, lambda: _remembered().get("recent") or [])
-    return [str(source) for source in recent]
+    return [str(source) for source in recent if may_use(str(source))]
 
 
 def remember_source(source: str) -> None:

@@ -13,6 +13,7 @@ from fer_core.faces import FaceDetector
 from fer_core.formatting import counted, pasted_path
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.identity import server_mode
 from pages.ui.shell.session import state_of
 from pages.ui.shell.uploads import safe_name
 from pages.ui.teach.classes import left_out_text
@@ -37,6 +38,8 @@ def from_files() -> None:
         )
         if files and name:
             _add_uploads(store, name, files)
+        if server_mode() != "local":
+            return
         typed = pasted_path(
             st.text_input(
                 "Or a folder on this machine",

@@ -17,6 +17,7 @@ from pages.ui.review.classes import data_caption
 from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.forms import Form
+from pages.ui.shell.identity import server_mode
 from pages.ui.shell.runs import all_runs, summary
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState
@@ -153,11 +154,16 @@ def _data(form: Form) -> None:
     chosen = st.selectbox(
         "Data",
         options,
-        format_func=lambda source: source_name(source) if is_built_in(source) else source,
+        format_func=_shown,
         help=f"{field.description} More sources can be opened on the Data page.",
         key=form.key("data", current),
     )
     form.enter("data", chosen)
+
+
+def _shown(source: str) -> str:
+    """Display name of a data source: its path in local mode, its name on a shared server."""
+    return source if server_mode() == "local" and not is_built_in(source) else source_name(source)
 
 
 def _protocol(form: Form) -> None:

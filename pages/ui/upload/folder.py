@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from fer_core.data.source import refuse_unreadable
 from fer_core.faces import FaceDetector
 from fer_core.formatting import CSV_ENCODING, pasted_path
 from fer_core.photos import look_for_photos, predict_paths
@@ -32,6 +33,7 @@ def folder(model: Model) -> None:
     if not typed:
         return
     path = Path(typed)
+    refuse_unreadable(path, session.workspace())
     found = look_for_photos([path])
     files = found.files
     table = _table_of(path, model)

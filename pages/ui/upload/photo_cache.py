@@ -44,6 +44,8 @@ class Model:
     name: str
     changed: int
     sensitivity: float
+    file: str = ""
+    """Path of the weights: two people may give their models one name."""
 
     @classmethod
     def of(cls, name: str) -> Model:
@@ -52,8 +54,8 @@ class Model:
         Raises:
             ModelError: the model does not exist.
         """
-        changed = resolve_model(name, session.workspace()).stat().st_mtime_ns
-        return cls(name, changed, sensitive_classifier(name).sensitivity)
+        path = resolve_model(name, session.workspace())
+        return cls(name, path.stat().st_mtime_ns, sensitive_classifier(name).sensitivity, str(path))
 
     @property
     def classifier(self) -> Classifier:

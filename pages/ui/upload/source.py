@@ -11,6 +11,7 @@ from fer_core.resources import asset
 from pages.ui.model.question import question
 from pages.ui.model.sensitivity import sensitivity_slider
 from pages.ui.shell import cache, session
+from pages.ui.shell.identity import machine, server_mode
 from pages.ui.shell.navigation import UploadSource, requested_upload_source
 from pages.ui.shell.pickers import one_of
 from pages.ui.shell.session import state_of
@@ -33,7 +34,16 @@ _AT_ONCE = 500  # files; use a folder for more
 
 def choose_source() -> UploadSource:
     """Draw the choice of the source; a link may preselect it."""
-    return one_of("Source of the faces", _SOURCES, default=requested_upload_source(), key="upload-source")
+    sources = _SOURCES
+    if server_mode() != "local":  # nobody else's folders
+        sources = {source: label for source, label in _SOURCES.items() if source != UploadSource.FOLDER}
+    wanted = requested_upload_source()
+    return one_of(
+        "Source of the faces",
+        sources,
+        default=wanted if wanted in sources else UploadSource.PHOTOS,
+        key="upload-source",
+    )
 
 
 def choose_photos(source: UploadSource) -> list[Upload]:
@@ -45,14 +55,14 @@ def choose_photos(source: UploadSource) -> list[Upload]:
         state.sent = Upload("face from the webcam.png", png(face, fast=True), (box,))
     if source == UploadSource.SNAPSHOT:
         state.sent = None
-        taken = st.camera_input("Take a snapshot", help="The image stays on this machine.", width=520)
+        taken = st.camera_input("Take a snapshot", help=f"The image stays on {machine()}.", width=520)
         return [Upload("snapshot.jpg", taken.getvalue())] if taken else []
     files = st.file_uploader(
         "Photos",
         accept_multiple_files=True,
         max_upload_size=PHOTO_LIMITS.max_bytes >> 20,  # MB; the browser rejects larger files before it sends them
         label_visibility="collapsed",
-        help="JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC. They stay on this machine and are not saved to disk.",
+        help=f"JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC. They stay on {machine()} and are not saved to disk.",
     )
     uploads = state.uploads(files[:_AT_ONCE])
     if uploads:

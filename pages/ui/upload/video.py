@@ -17,6 +17,7 @@ from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.identity import server_mode
 from pages.ui.shell.uploads import safe_name, save_upload
 from pages.ui.upload.photo_cache import Model
 
@@ -27,7 +28,11 @@ def video(model: Model) -> None:
         "Tracks every face and classifies it in each frame. The annotated copy and a csv table are saved in the workspace."
     )
     file = st.file_uploader("A video", label_visibility="collapsed", key="video-file")
-    typed = pasted_path(st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path"))
+    typed = ""
+    if server_mode() == "local":
+        typed = pasted_path(
+            st.text_input("Or a video on this machine", placeholder="/home/me/film.mp4", key="video-path")
+        )
     if file is not None:
         source = save_upload(file, file.name, session.workspace())
     elif typed:

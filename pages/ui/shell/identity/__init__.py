@@ -6,13 +6,17 @@ is refused, although Streamlit runs it without ``app.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
 
 from fer_core.errors import FerError
+from fer_core.resources import app_folder, asset
 from fer_core.serve.admission import Refusal, SignedOut, SignIn, refusal
 from fer_core.serve.admission import is_operator as may_operate
 from fer_core.serve.settings import Mode, ServeSettings, mode, read_settings, settings_file
@@ -22,6 +26,8 @@ from fer_core.workspace import Workspace
 VISITOR: Final = "visitor"
 """Claim of an open server, where nobody signs in: the secret of a browser, see ``pages/ui/server/visitors.py``."""
 
+_SEPARATOR = re.compile(r"[/\\]")
+
 
 class NotSignedIn(FerError):
     """Nobody is signed in any more, or the person may not use the server."""
@@ -30,6 +36,11 @@ class NotSignedIn(FerError):
 def server_mode() -> Mode:
     """How this server serves people."""
     return mode(st.get_option("server.address"))
+
+
+def machine() -> str:
+    """Where files are kept and networks run, in texts for the user: ``this machine``, or ``this server``."""
+    return "this machine" if server_mode() == "local" else "this server"
 
 
 def operator_workspace() -> Workspace:
@@ -88,6 +99,8 @@ def key_in(claims: Mapping[str, Any]) -> str | None:
 def admitted(claims: Mapping[str, Any]) -> User | None:
     """The user with these claims; None in local mode, and if nobody is signed in who may use the server.
 
+    Of the server's files, the user may name only their own, shipped models, and the data that the operator provides.
+
     Raises:
         ConfigError: the settings are not valid.
     """
@@ -95,7 +108,9 @@ def admitted(claims: Mapping[str, Any]) -> User | None:
     found = SignIn.of(claims)
     if key is None or (found is not None and why_refused(found) is not None):
         return None
-    return Users(operator_workspace()).by_key(key)
+    user = Users(operator_workspace()).by_key(key)
+    readable = (asset("models"), *serve_settings().sources.values())
+    return replace(user, workspace=replace(user.workspace, readable=readable))
 
 
 def current_user() -> User | None:
@@ -122,6 +137,28 @@ def user_workspace() -> Workspace:
     if user is None:
         raise NotSignedIn("You are not signed in any more. Reload the page to sign in.")
     return user.workspace
+
+
+def provided() -> dict[str, str]:
+    """Data sets that the operator provides: name -> path; empty in local mode.
+
+    Raises:
+        ConfigError: the settings are not valid.
+    """
+    return {} if server_mode() == "local" else {name: str(path) for name, path in serve_settings().sources.items()}
+
+
+def without_paths(text: str) -> str:
+    """Return a text in which files are named without the folders of the server above them; unchanged in local mode."""
+    if not _SEPARATOR.search(text) or server_mode() == "local":
+        return text
+    operator = operator_workspace()
+    roots = {operator.root, app_folder(), *(Path(path).parent for path in provided().values())}
+    with suppress(FerError):
+        roots.add(user_workspace().root)
+    for root in sorted((str(root) for root in roots if root.name), key=len, reverse=True):
+        text = re.sub(re.escape(root) + r"(?:[/\\]|(?![\w.-]))", "", text)
+    return text
 
 
 def is_operator() -> bool:

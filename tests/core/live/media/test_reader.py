@@ -11,6 +11,7 @@ from PIL import Image
 from fer_core.errors import ImageError
 from fer_core.inference import Classifier
 from fer_core.live.media.hdr import hlg_luminance, pq_luminance, pq_signal, tone_map
+from fer_core.live.media.reader import VideoReader
 from tests.core.live.media.clips import annotate, bug, ffmpeg, frames_of, needs_ffmpeg, rows_of, spot, write
 from tests.factories import untrained_checkpoint
 
@@ -177,3 +178,28 @@ def test_tone_mapping_keeps_gray_gray_and_the_order_of_brightness(transfer):
     assert np.ptp(mapped.astype(int), axis=2).max() <= 1
     assert np.diff(mapped[0, :, 0].astype(int)).min() >= 0
     assert (mapped[0, 0, 0], mapped[0, -1, 0]) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\n{other}\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile {other}\n"),
+        ("list.mpd", '<MPD profiles="urn:mpeg:dash:profile:isoff-live:2011"><BaseURL>{other}</BaseURL></MPD>'),
+        ("list.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n"),
+    ],
+)
+def test_a_playlist_that_names_another_file_reads_nothing_of_it(tmp_path, name, content):
+    other = tmp_path / "other.ts"
+    with av.open(str(other), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(spot(160, 120), format="rgb24")))
+        container.mux(stream.encode(None))
+    with VideoReader(other) as reader:
+        assert sum(1 for _ in reader.container.decode(video=0)) == 5
+    path = tmp_path / name
+    path.write_text(content.format(other=other.name))
+    with pytest.raises(ImageError, match="is not a video that can be read"), VideoReader(path):
+        pass
