@@ -22,7 +22,7 @@ import numpy.typing as npt
 from fer_core.annotate import draw_marks
 from fer_core.classes import ClassList
 from fer_core.config import LiveConfig
-from fer_core.errors import FerError, WorkspaceError
+from fer_core.errors import FerError, QuotaError, WorkspaceError
 from fer_core.images import png
 from fer_core.inference import Classifier
 from fer_core.live.frame_stats import FrameStats, FrameStatsRecorder
@@ -82,6 +82,9 @@ class LiveSession:
         self._reduced: str | None = None
         self._error: str | None = None
         self._first_frame: float | None = None
+        self._last_frame: float | None = None
+        self._last_face: float | None = None
+        self._recording_error: str | None = None
 
     @property
     def config(self) -> LiveConfig:
@@ -124,7 +127,8 @@ class LiveSession:
         Returns:
             uint8 RGB (H, W, 3).
         """
-        arrived = clock.monotonic() if arrived is None else arrived
+        self._last_frame = clock.monotonic()
+        arrived = self._last_frame if arrived is None else arrived
         self._stats.arrived(arrived, dropped)
         config, takes = self._config, self._takes
         try:
@@ -155,6 +159,8 @@ class LiveSession:
             self._frames += 1
             self._error = None
         done = clock.monotonic()
+        if takes.sees_face:
+            self._last_face = done
         self._stats.finished(arrived, done, {"judge": 1000 * (clock.perf_counter() - began)}, 0)
         return image
 
@@ -175,8 +181,21 @@ class LiveSession:
             for number in old:
                 del self._history[number]
             recorder = self._recorder
+            if result.faces:
+                self._last_face = clock.monotonic()
         if recorder is not None:
+            self._record(recorder, image, result, time, mirrored=mirrored)
+
+    def _record(self, recorder: Recorder, image: Frame, result: FrameResult, time: float, *, mirrored: bool) -> None:
+        """Append a frame to the recording; one that cannot go on ends, and the page says why."""
+        try:
             recorder.add(image, result, time, mirrored=mirrored)
+        except FerError as error:
+            with self._lock:
+                self._recording_error = str(error)
+                if self._recorder is recorder:
+                    self._recorder = None
+            raise
 
     def _reduce_load(self, seconds: float) -> None:
         """Detect faces less often and on smaller frames once processing has been slow for a while; report it."""
@@ -212,6 +231,16 @@ class LiveSession:
     def frames(self) -> int:
         """Number of frames shown so far."""
         return self._frames
+
+    @property
+    def last_frame(self) -> float | None:
+        """Time of the newest frame on the monotonic clock; None before the first."""
+        return self._last_frame
+
+    @property
+    def last_face(self) -> float | None:
+        """Time of the newest frame with a face on the monotonic clock; None before the first."""
+        return self._last_face
 
     def stats(self) -> FrameStats:
         """Frame rate and latency over the last few seconds."""
@@ -269,8 +298,17 @@ class LiveSession:
         recorder = self._recorder
         return recorder.path if recorder else None
 
-    def start_recording(self, workspace: Workspace) -> Path:
+    @property
+    def recording_error(self) -> str | None:
+        """Why the last recording ended by itself, or None."""
+        return self._recording_error
+
+    def start_recording(self, workspace: Workspace, *, most_bytes: int | None = None) -> Path:
         """Record from the next frame on; the files are written continuously, so a crash loses at most a few seconds.
+
+        Args:
+            workspace: where the files are written.
+            most_bytes: size of the video at which the recording ends by itself; None for any.
 
         Returns:
             Path of the video.
@@ -281,7 +319,8 @@ class LiveSession:
         with self._lock:
             if self._recorder is None:
                 folder = make_directory(workspace.recordings)
-                self._recorder = Recorder(_new_file(folder, "recording", ".mp4"))
+                self._recorder = Recorder(_new_file(folder, "recording", ".mp4"), most_bytes)
+                self._recording_error = None
             return self._recorder.path
 
     def stop_recording(self) -> Path | None:
@@ -378,8 +417,9 @@ class Recorder:
     with other classes, the rows go to a new table, ``… 2.csv``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_bytes: int | None = None) -> None:
         self.path = path
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._file: VideoWriter | None = None
         self._table: FaceTable | None = None
@@ -391,6 +431,7 @@ class Recorder:
         """Append one frame; if its size differs from the first one's, it is letterboxed.
 
         Raises:
+            QuotaError: the video is as large as it may be.
             WorkspaceError: the files cannot be written.
         """
         import av
@@ -398,6 +439,11 @@ class Recorder:
         with self._lock:
             if self._closed:
                 return
+            if self._file is not None and self._most_bytes is not None and self.path.stat().st_size > self._most_bytes:
+                self._finish()
+                raise QuotaError(
+                    f"The recording ended: your space is full. What was recorded until then is in {self.path.name}."
+                )
             try:
                 if self._file is None:
                     height, width = image.shape[:2]

@@ -121,6 +121,7 @@ class TakeRecorder:
         self._finished: list[RecordedTake] = []
         self._last_frame: float | None = None
         self._reason: str | None = None
+        self._sees_face = False
         self._note = ""
 
     def record(self, class_name: str) -> None:
@@ -158,6 +159,7 @@ class TakeRecorder:
         found = self._judge(rgb)
         with self._lock:
             self._last_frame, self._reason = time, found.reason
+            self._sees_face = found.box is not None
             running = self._running
             recording = running is not None and time >= running.begins
             if running is not None and recording:
@@ -222,6 +224,11 @@ class TakeRecorder:
             return TakeState(
                 phase, running.class_name, max(0.0, left), len(running.faces), newest, coming, reason, self._note
             )
+
+    @property
+    def sees_face(self) -> bool:
+        """Whether the newest frame shows a face, to be kept or not."""
+        return self._sees_face
 
     def _coming(self, now: float) -> bool:
         return self._last_frame is not None and now - self._last_frame <= SILENCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,6 +17,7 @@ from pages.ui.review.review import read_review
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits.trainings import start_beside
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
@@ -76,7 +78,8 @@ def show_suspects(dataset: FaceDataset, found: ExactAudit, *, following: bool = 
             try:
                 source = session.data_source()
                 reading = cache.reading_in_use(source)
-                out_of_fold.start(source, dataset, workspace=session.workspace(), reading=reading)
+                start = partial(out_of_fold.start, source, dataset, workspace=session.workspace(), reading=reading)
+                start_beside(job, start)
             except FerError as error:
                 st.error(plain(error), icon=":material/error:")
                 return

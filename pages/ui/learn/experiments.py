@@ -16,6 +16,8 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, background, discard
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain, source_name
+from pages.ui.shell.limits import limits
+from pages.ui.shell.limits.trainings import training_slot
 from pages.ui.shell.pickers import one_of
 
 _WORK = "experiment"
@@ -77,8 +79,12 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
 def _task(name: str, source: str, reading: Reading) -> Task:
     """Create the task: its thread starts a process and reports its progress."""
 
+    now, workspace = limits(), session.workspace()
+    now.count("training")
+
     def work(report: Report, stop: Stop) -> Result | None:
-        return run_in_subprocess(name, source, report, stop, workspace=session.workspace(), reading=reading)
+        with training_slot(now):
+            return run_in_subprocess(name, source, report, stop, workspace=workspace, reading=reading)
 
     return work
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import streamlit as st
@@ -12,11 +13,13 @@ from fer_core.live import FrameStats, LiveSession, frames_callback
 from pages.ui.components.camera_check import camera_check
 from pages.ui.components.face_bars import face_bars
 from pages.ui.live.diagnosis import NO_CREDENTIALS, doctor, fallbacks
+from pages.ui.live.limits import camera_slot, end_camera
 from pages.ui.live.relay import ice_servers, relay_is_faulty, renew_credentials
 from pages.ui.live.state import LiveState
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import session
 from pages.ui.shell.errors import error_boundary
+from pages.ui.shell.limits import limits
 
 CAMERA_CONSTRAINTS: Final = {"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False}
 """Requested camera settings. With a height, browsers would crop the image to that aspect ratio."""
@@ -46,11 +49,13 @@ def camera(live: LiveSession, state: LiveState, invite: Callable[[], None]) -> N
     install_patches()
     freeze_loaded_objects()
     close_stale_connection(state.KEY)
+    if not camera_slot(live, state):
+        return
     invitation = st.empty()  # always there, so that the video below keeps its place on the page
     servers = ice_servers()
     renew_credentials(state)
     with st.container(key="webcam-video"):
-        context = _streamer(live, state.KEY, servers)
+        context = _streamer(live, state.KEY, state.window, servers)
     playing = context.state.playing
     busy = playing or context.state.signalling
     state.note_camera(playing=playing, busy=busy, frames=live.frames)
@@ -65,7 +70,7 @@ def camera(live: LiveSession, state: LiveState, invite: Callable[[], None]) -> N
         st.warning(NO_CREDENTIALS, icon=":material/signal_disconnected:")
 
 
-def _streamer(live: LiveSession, key: str, servers: list[dict[str, Any]]) -> Any:
+def _streamer(live: LiveSession, key: str, window: str, servers: list[dict[str, Any]]) -> Any:
     """The video library's element; returns its context."""
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
@@ -79,7 +84,7 @@ def _streamer(live: LiveSession, key: str, servers: list[dict[str, Any]]) -> Any
         # Frames enter here: media.NewestFrameTrack, which patches.py puts into the library, calls this function, in a
         # thread of its own, with all that came since the last call.
         queued_video_frames_callback=frames_callback(live),
-        on_video_ended=live.stop,
+        on_video_ended=partial(end_camera, live, limits(), window),
         async_processing=True,
         media_toggle_controls=False,
         video_html_attrs={

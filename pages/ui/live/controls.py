@@ -6,11 +6,13 @@ import streamlit as st
 
 from fer_core.config import LiveConfig
 from fer_core.live import LiveSession
+from fer_core.serve.quota import RECORDING_BYTES
 from pages.ui.live.state import LiveState
 from pages.ui.model.sensitivity import sensitive_classifier, sensitivity_slider
 from pages.ui.shell import session
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits import limits
 
 _BASELINE = (
     "Some resting faces score as sad or angry. Look into the camera alone with a relaxed face for two seconds: FER Lab "
@@ -18,6 +20,7 @@ _BASELINE = (
     "is not trained, and Upload is not affected. Reset or another model ends it. For classes of your own, use "
     "Teach."
 )
+_SNAPSHOT_BYTES = 2 * 10**6
 _STEP = 0.01  # of the threshold; the model's own value follows the model
 _LOOK_EVERY = 0.25  # seconds between two polls of the neutral baseline
 
@@ -98,6 +101,7 @@ def _snapshot(live: LiveSession) -> str | None:
     """Draw the button; returns a message if it was just pressed."""
     if st.button("Snapshot", icon=":material/photo_camera:", key="live_snapshot"):
         with error_boundary("saving the snapshot"):
+            limits().require_space(_SNAPSHOT_BYTES, what="the snapshot")
             return f"Saved as {plain(live.snapshot(session.workspace()))}."
     return None
 
@@ -106,8 +110,10 @@ def _recording(live: LiveSession) -> None:
     if live.recording is None:
         if st.button("Record", icon=":material/fiber_manual_record:", key="live_record"):
             with error_boundary("starting the recording"):
-                live.start_recording(session.workspace())
-            st.rerun(scope="fragment")
+                now = limits()
+                now.require_space(RECORDING_BYTES, 2, what="a recording")
+                live.start_recording(session.workspace(), most_bytes=now.space_left())
+                st.rerun(scope="fragment")
     elif st.button("Stop recording", icon=":material/stop:", key="live_record_stop"):
         saved = live.stop_recording()
         session.notify(f"Recorded {saved}." if saved else "Nothing was recorded: no frame arrived.")

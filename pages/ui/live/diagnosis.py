@@ -53,8 +53,8 @@ def doctor(live: LiveSession, state: LiveState, stats: FrameStats) -> None:
     if found:
         st.warning(found, icon=":material/signal_disconnected:")
         fallbacks()
-    if live.error:
-        st.error(plain(live.error), icon=":material/error:")
+    if live.error or live.recording_error:
+        st.error(plain(live.error or live.recording_error), icon=":material/error:")
     if live.reduced:
         st.info(live.reduced, icon=":material/speed:")
 

@@ -195,6 +195,30 @@ def close_stale_connection(key: str) -> None:
         _LOGGER.warning(_LEAVES_OUT, "The state of a connection", _WEBRTC, error)
 
 
+def is_wanted(key: str) -> bool:
+    """Whether the browser asks for a connection, or has one; call this before ``webrtc_streamer(key)``.
+
+    Uses the component state of streamlit-webrtc 0.79; if a newer version has rebuilt it, the answer is no.
+    """
+    try:
+        from streamlit_webrtc import component
+
+        value = widget_value(component.generate_frontend_component_key(key)) or {}
+        return bool(value.get("sdpOffer") or value.get("playing"))
+    except (ImportError, AttributeError) as error:
+        _LOGGER.warning(_LEAVES_OUT, "The state of a component", _WEBRTC, error)
+        return False
+
+
+def close_connection(key: str) -> None:
+    """End the connection of a video element that is not drawn any more."""
+    from streamlit_webrtc import component
+
+    context = widget_value(key)
+    if context is not None:
+        component._reset_context(context)
+
+
 def _close_stale_connection(key: str) -> None:
     from streamlit_webrtc import component
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Final
 
 from fer_core.live import LiveSession
@@ -37,12 +39,16 @@ class LiveState:
         live: live session of this window, across reruns and page changes; None before the first visit.
         model: name of the model in use.
         camera: state of the camera connection.
+        window: names this live view among all of the server.
+        idle: the camera was closed because nobody sat in front of it.
     """
 
     KEY: ClassVar[str] = "camera"
     live: LiveSession | None = None
     model: str = ""
     camera: Camera = field(default_factory=Camera)
+    window: str = field(default_factory=partial(secrets.token_hex, 16))
+    idle: bool = False
 
     def note_camera(self, *, playing: bool, busy: bool, frames: int) -> None:
         """Update the connection state: playing; playing or connecting; and the number of frames so far."""

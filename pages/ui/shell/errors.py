@@ -72,9 +72,13 @@ def error_log() -> Path:
 
 
 def log_internal_error(error: BaseException, action: str) -> tuple[str, Path | None]:
-    """Append a traceback to the log; returns its reference and the file, or None if the file cannot be written."""
+    """Append a traceback to the log; returns its reference and the file, or None if the file cannot be written.
+
+    On a shared server the messages of the errors are left out: they may name files, photographs and people.
+    """
     reference = secrets.token_hex(3).upper()
-    entry = "".join(traceback.format_exception(error))
+    lines = traceback.format_exception(error) if server_mode() == "local" else _without_messages(error)
+    entry = "".join(lines)
     text = f"--- {reference} {time.strftime('%Y-%m-%d %H:%M:%S')} while {action}\n{entry}"
     path = error_log()
     try:
@@ -84,6 +88,17 @@ def log_internal_error(error: BaseException, action: str) -> tuple[str, Path | N
     except OSError:
         return reference, None
     return reference, path
+
+
+def _without_messages(error: BaseException) -> Iterator[str]:
+    """Yield the lines of a traceback and of its causes, with the types of the errors but not their messages."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _without_messages(cause)
+        yield "\nThen:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__qualname__}\n"
 
 
 class _Log(RotatingFileHandler):

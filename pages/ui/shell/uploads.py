@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fer_core.workspace import Workspace, atomic_write
+from pages.ui.shell.limits import limits
 
 
 def safe_name(name: str) -> str:
@@ -23,9 +24,10 @@ def safe_name(name: str) -> str:
 
 
 def save_upload(file: BinaryIO, name: str, workspace: Workspace) -> Path:
-    """Write an uploaded file into the workspace atomically; the same content is stored once.
+    """Write an uploaded file into the workspace atomically; the same content is stored, and counted, once.
 
     Raises:
+        LimitError: on a shared server, the user's space is full, or the file is too large; nothing was written.
         WorkspaceError: the workspace is not writable.
     """
     folder = workspace.uploads
@@ -33,9 +35,11 @@ def save_upload(file: BinaryIO, name: str, workspace: Workspace) -> Path:
     digest = hashlib.sha256()
     while chunk := file.read(1 << 20):
         digest.update(chunk)
+    size = file.tell()
     plain = Path(safe_name(name))
     path = folder / f"{plain.stem}-{digest.hexdigest()[:8]}{plain.suffix}"
     if not path.is_file():
+        limits().require_upload(size)
         file.seek(0)
         with atomic_write(path) as target:
             shutil.copyfileobj(file, target, 1 << 20)

@@ -11,9 +11,11 @@ import streamlit as st
 
 from fer_core.faces import FaceDetector
 from fer_core.formatting import counted, pasted_path
+from fer_core.serve.quota import TAKE_BYTES, TAKE_FILES
 from pages.ui.shell.background import Report, Stop, Task, background
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.identity import server_mode
+from pages.ui.shell.limits import limits
 from pages.ui.shell.session import state_of
 from pages.ui.shell.uploads import safe_name
 from pages.ui.teach.classes import left_out_text
@@ -54,6 +56,10 @@ def from_files() -> None:
 
 def _add_uploads(store: TakeStore, name: str, files: Sequence[Any]) -> None:
     def prepare() -> Task:
+        now = limits()
+        for file in files:
+            now.require_upload(file.size)
+        now.require_space(TAKE_BYTES * len(files), TAKE_FILES * len(files), what="the takes")
         contents = [(safe_name(file.name), file.getvalue()) for file in files]
 
         def task(report: Report, stop: Stop) -> Imported:
@@ -80,6 +86,8 @@ def _add_uploads(store: TakeStore, name: str, files: Sequence[Any]) -> None:
 
 def _add_folder(store: TakeStore, folder: Path) -> None:
     def prepare() -> Task:
+        limits().require_space(TAKE_BYTES, TAKE_FILES, what="the takes")
+
         def task(report: Report, stop: Stop) -> Imported:
             from fer_core.teach import import_folder
 

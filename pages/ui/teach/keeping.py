@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
@@ -12,6 +15,7 @@ from pages.ui.shell import session
 from pages.ui.shell.background import discard
 from pages.ui.shell.errors import error_boundary, guarded
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits import limits
 from pages.ui.shell.navigation import model_link, takes_link
 from pages.ui.shell.session import state_of, widget_value
 from pages.ui.teach.classes import forget_strips
@@ -99,6 +103,8 @@ def _import(content: bytes, file: str) -> None:
     """Import takes under the name of their file, numbered if there is one already, and show them."""
     from fer_core.teach import check_name, import_zip, list_stores
 
+    limits().require_upload(len(content), what="the import")
+    limits().require_space(0, _entries_of(content), what="the import")
     workspace, state = session.workspace(), state_of(TeachState)
     stem, taken = file.rpartition(".")[0] or "imported", list_stores(workspace)
     name = next(one for n in range(1, 1000) if (one := stem if n == 1 else f"{stem} {n}") not in taken)
@@ -110,6 +116,13 @@ def _import(content: bytes, file: str) -> None:
     state.open(store.name)
     session.notify(f"Imported {counted(len(store.takes()), 'take')} as {store.name}.")
     st.rerun()
+
+
+def _entries_of(content: bytes) -> int:
+    """Return the number of files in a zip; 1 for what is no zip, which the import says."""
+    with suppress(zipfile.BadZipFile):
+        return len(zipfile.ZipFile(io.BytesIO(content)).infolist())
+    return 1
 
 
 @st.dialog("Delete everything about me")
@@ -145,6 +158,8 @@ def delete_all() -> None:
     for work in (TRAINING, FILES, FOLDER):
         discard(work, wait=_LONGEST_WAIT)
     gone = delete_everything(workspace)
+    limits().changed()
+    limits().note("deleted")
     state.clear()
     forget_strips()
     state.deleted = gone.sentence

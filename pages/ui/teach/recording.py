@@ -12,10 +12,12 @@ from fer_core.errors import FerError
 from fer_core.faces import FaceDetector
 from fer_core.formatting import counted
 from fer_core.live import LiveSession, RecordedTake, TakeRecorder
+from fer_core.serve.quota import TAKE_BYTES, TAKE_FILES
 from pages.ui.components.take_board import take_board
 from pages.ui.shell import session
 from pages.ui.shell.errors import guarded
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits import limits
 from pages.ui.shell.session import state_of
 from pages.ui.teach.state import TeachState
 
@@ -45,11 +47,16 @@ def record_button(name: str, *, next_one: bool) -> None:
         icon=":material/fiber_manual_record:",
         type="primary" if next_one else "secondary",
         key=f"teach-record-{name}",
-        on_click=guarded(recorder().record),
+        on_click=guarded(_record),
         args=(name,),
         disabled=is_recording(),
         width="stretch",
     )
+
+
+def _record(name: str) -> None:
+    limits().require_space(TAKE_BYTES, TAKE_FILES, what="a take")
+    recorder().record(name)
 
 
 def now_showing(live: LiveSession) -> None:

@@ -14,12 +14,15 @@ from fer_core.teach.result import RESULT
 from pages.ui.shell import cache, session
 from pages.ui.shell.background import Report, Stop, Task, automatic
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits import limits
 
 if TYPE_CHECKING:
     from fer_core.teach import TakeStore, Taught
 
 TRAINING: Final = "teach-training"
 """Key of the background work."""
+_MODEL_BYTES: Final = 15 * 10**6  # a network as safetensors and as ONNX
+_MODEL_FILES: Final = 3
 
 
 def base_model(store: TakeStore) -> str | None:
@@ -60,6 +63,7 @@ def keep_taught(store: TakeStore) -> tuple[Taught | None, bool]:
     workspace = session.workspace()
 
     def prepare() -> Task:
+        limits().require_space(_MODEL_BYTES, _MODEL_FILES, what="the model")
         classifier = cache.classifier(base)
 
         def task(report: Report, stop: Stop) -> Taught:

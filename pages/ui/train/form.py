@@ -18,6 +18,7 @@ from pages.ui.shell import cache, session
 from pages.ui.shell.formatting import is_built_in, plain, source_name
 from pages.ui.shell.forms import Form
 from pages.ui.shell.identity import server_mode
+from pages.ui.shell.limits.trainings import start_training
 from pages.ui.shell.runs import all_runs, summary
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState
@@ -325,9 +326,7 @@ def _held_out(key: str, protocol: str, share: float, seed: int, _dataset: FaceDa
 
 
 def start_controls(config: TrainConfig | None) -> None:
-    """Draw the name and the start button; refuses a second training while one is running."""
-    from fer_core.training import background
-
+    """Draw the name and the start button; a second training while one runs is refused, or waits on a shared server."""
     name = st.text_input("Name of the run", max_chars=80, placeholder="optional", key="train-name")
     processes = _processes(config)
     pressed = st.button(
@@ -336,14 +335,12 @@ def start_controls(config: TrainConfig | None) -> None:
     if not pressed or config is None:
         return
     try:
-        run = background.start(
-            checked(config), name.strip() or None, workspace=session.workspace(), processes=processes
-        )
+        run = start_training(checked(config), name.strip() or None, processes)
     except FerError as error:
         st.error(plain(error), icon=":material/error:")
         return
     state_of(TrainState).watched_run = run.id
-    session.notify(f"Started {run.label.name}.")
+    session.notify(f"{'Queued' if run.state == 'queued' else 'Started'} {run.label.name}.")
     st.rerun()
 
 

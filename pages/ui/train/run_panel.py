@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 
@@ -13,14 +14,16 @@ from fer_core.jobs import ACTIVE
 from fer_core.training.runs import EpochRecord, Run, State
 from pages.ui.components.live_chart import live_chart
 from pages.ui.review.rows import sample_faces
-from pages.ui.shell import session
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits.trainings import position_text, resume_training, stop_training
 from pages.ui.shell.runs import can_resume, curves, explain_state, progress_text, state_badge, summary
 from pages.ui.shell.session import state_of
 from pages.ui.train.state import TrainState
 
 _POLL = 1.0  # seconds between two polls
+_FOLLOWED: Final = ACTIVE | {"queued"}
+"""States in which a run changes by itself."""
 
 LEAK_EXPLANATION = (
     "**Why two accuracies?** The leaky protocol also trains on the “validation” faces, as the lab report did. Their curve "
@@ -42,7 +45,7 @@ def no_run_yet(source: str) -> None:
 
 def run_panel(run: Run) -> None:
     """Draw a run; during its training the panel refreshes every second."""
-    active = run.state in ACTIVE
+    active = run.state in _FOLLOWED
     st.fragment(_panel, run_every=_POLL if active else None)(str(run.path), active)
 
 
@@ -50,7 +53,7 @@ def _panel(path: str, was_active: bool) -> None:
     run = Run(Path(path))
     with error_boundary("reading the run"):
         now = run.state
-        if was_active and now not in ACTIVE:
+        if was_active and now not in _FOLLOWED:
             st.rerun()  # rerun the whole page: lists, models and buttons depend on the final state
         show_pending_error()
         _header(run, now)
@@ -86,8 +89,19 @@ def _controls(run: Run, now: State) -> None:
             help="Finishes the current step and saves. You can resume the run.",
             key=f"stop-{run.id}",
             disabled=now == "starting",
-            on_click=guarded(run.request_stop),
+            on_click=guarded(stop_training),
+            args=(run,),
         )
+    elif now == "queued":
+        st.button(
+            "Cancel",
+            icon=":material/close:",
+            help="Takes the training out of the queue. You can resume it later.",
+            key=f"cancel-{run.id}",
+            on_click=guarded(stop_training),
+            args=(run,),
+        )
+        st.caption(position_text(run))
     elif now == "stopping":
         st.caption("Finishing the current step and saving…")
     elif can_resume(now) and st.button(
@@ -97,10 +111,8 @@ def _controls(run: Run, now: State) -> None:
         key=f"resume-{run.id}",
         help="Continue where the run stopped.",
     ):
-        from fer_core.training import background
-
         try:
-            background.resume(run, session.workspace())
+            resume_training(run)
         except FerError as error:
             st.error(plain(error), icon=":material/error:")
         else:

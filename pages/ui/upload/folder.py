@@ -17,9 +17,11 @@ from fer_core.photos import look_for_photos, predict_paths
 from pages.ui.shell import session
 from pages.ui.shell.background import Report, Stop, Task, background, discard
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.limits import limits
 from pages.ui.upload.photo_cache import Model
 
 _ROWS_SHOWN = 2000
+_TABLE_BYTES = 10**6  # space for the table that must be free at the start
 
 
 def folder(model: Model) -> None:
@@ -47,6 +49,9 @@ def folder(model: Model) -> None:
         st.rerun()
 
     def prepare() -> Task:
+        now = limits()
+        now.count("prediction")
+        now.require_space(_TABLE_BYTES, what="the table")
         classifier = model.classifier
 
         def task(report: Report, stop: Stop) -> bool:

@@ -23,6 +23,7 @@ from fer_core.photos import FacePrediction, PhotoResult, predict_image, predict_
 from pages.ui.model.sensitivity import sensitive_classifier
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import log_internal_error
+from pages.ui.shell.limits import limits
 
 PREVIEW = 1100
 """Longest side of the displayed photo in pixels."""
@@ -105,7 +106,11 @@ class AnalyzedPhoto:
 
 
 def analyze(upload: Upload, model: Model, boxes: tuple[Box, ...] = ()) -> AnalyzedPhoto:
-    """Detect and classify the faces of an upload; the result's ``error`` reports unreadable files."""
+    """Detect and classify the faces of an upload; the result's ``error`` reports unreadable files.
+
+    Raises:
+        RateError: on a shared server, the user asked for too many predictions.
+    """
     digest = upload.digest
     result, preview = _found(digest, upload.name, model, upload.data, not upload.boxes)
     boxes = (*upload.boxes, *boxes)
@@ -122,6 +127,7 @@ def _detector() -> FaceDetector:
 
 @st.cache_resource(show_spinner=False, max_entries=600)
 def _found(digest: str, name: str, model: Model, _data: bytes, search: bool) -> tuple[PhotoResult, bytes]:
+    limits().count("prediction")  # here, so that a photo counts once
     classifier = model.classifier
     try:
         photo = read_photo(_data, name)
@@ -143,6 +149,7 @@ def _preview(photo: Photo) -> bytes:
 
 @st.cache_resource(show_spinner=False, max_entries=200)
 def _marked(digest: str, boxes: tuple[Box, ...], model: Model, _data: bytes) -> tuple[FacePrediction, ...]:
+    limits().count("prediction")
     squares = [square_around(*box) for box in boxes]
     return predict_squares(read_photo(_data).rgb, squares, model.classifier)
 

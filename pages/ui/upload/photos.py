@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from fer_core.errors import RateError
 from fer_core.formatting import display_safe
 from fer_core.photos import predict_document
 from fer_core.photos.table import table_bytes
@@ -21,16 +22,25 @@ _LISTED = 6  # unreadable files shown one by one
 
 
 def analyze_uploads(uploads: Sequence[Upload], model: Model) -> list[AnalyzedPhoto]:
-    """Analyze all photos, with progress if there are many."""
+    """Analyze all photos, with progress if there are many; on a shared server, as many as the user may now."""
     state = state_of(UploadState)
     bar = st.empty()
     analyzed = []
     for number, upload in enumerate(uploads):
         if len(uploads) > 3:
             bar.progress(number / len(uploads), text=f"Detecting faces: {number:,} of {len(uploads):,} photos")
-        analyzed.append(analyze(upload, model, state.marked(upload.digest)))
+        try:
+            analyzed.append(analyze(upload, model, state.marked(upload.digest)))
+        except RateError as error:
+            st.warning(f"{plain(error)} {_waiting(len(uploads) - number)}", icon=":material/hourglass_top:")
+            st.button("Go on with the others", icon=":material/refresh:", key="upload-go-on")
+            break
     bar.empty()
     return analyzed
+
+
+def _waiting(photos: int) -> str:
+    return "This photo waits." if photos == 1 else f"{photos:,} photos wait."
 
 
 def name_of(photo: AnalyzedPhoto) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.charts import timeline
-from fer_core.errors import ImageError
+from fer_core.errors import ImageError, LimitError
 from fer_core.formatting import duration, pasted_path, valid_utf8
 from fer_core.live.video import VideoProgress, VideoResult, annotate_video, read_timeline
 from pages.ui.shell import session
@@ -18,6 +18,7 @@ from pages.ui.shell.background import Report, Stop, Task, Work, background
 from pages.ui.shell.charts import chart
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.identity import server_mode
+from pages.ui.shell.limits import limits
 from pages.ui.shell.uploads import safe_name, save_upload
 from pages.ui.upload.photo_cache import Model
 
@@ -44,13 +45,21 @@ def video(model: Model) -> None:
     copy, table = _outputs(source, model)
 
     def prepare() -> Task:
+        now = limits()
+        now.count("prediction")
+        now.require_space(source.stat().st_size, 2, what="the annotated copy")
         classifier = model.classifier
 
         def task(report: Report, stop: Stop) -> VideoResult:
-            def progress(now: VideoProgress) -> None:
-                report(round(now.seconds), round(now.total_seconds or 0), now)
+            def progress(seen: VideoProgress) -> None:
+                report(round(seen.seconds), round(seen.total_seconds or 0), seen)
+                now.require_space(0, 0, what="the annotated copy")  # which may be larger than its source
 
-            return annotate_video(source, copy, table, classifier, on_progress=progress, should_stop=stop)
+            try:
+                return annotate_video(source, copy, table, classifier, on_progress=progress, should_stop=stop)
+            except LimitError:
+                table.unlink(missing_ok=True)
+                raise
 
         return task
 
