@@ -40,8 +40,9 @@ if __name__ == "__main__":
     draw()
 else:
     from pages.ui.server.access import MIDDLEWARE
+    from pages.ui.server.download import routes
     from pages.ui.server.shutdown import lifespan
     from pages.ui.server.starting import prepare
 
     prepare()
-    app = st.App(__file__, middleware=MIDDLEWARE, lifespan=lifespan)
+    app = st.App(__file__, middleware=MIDDLEWARE, lifespan=lifespan, routes=routes())

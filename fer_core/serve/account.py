@@ -21,6 +21,8 @@ from fer_core.workspace import Workspace, make_directory
 _LEFT_OUT: Final = frozenset(("cache", "logs"))
 """Folders of a workspace that contain nothing of the user's own: everything in them can be computed again."""
 _WORK_FILES: Final = (".lock", ".part", ".tmp")
+DOWNLOAD_SECONDS: Final = 3600.0
+"""Seconds for which the zip of a user can be downloaded."""
 _CHUNK: Final = 1 << 20
 _POLL: Final = 0.2  # seconds
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -126,6 +128,20 @@ def sweep_deleted(users: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
     if doomed.exists():
         raise WorkspaceError("Some files of a deleted account cannot be deleted. Ask the operator.")
+
+
+def download_path(workspace: Workspace, user: User) -> Path:
+    """Return where the zip of a user is until it is downloaded, in the operator's workspace; one per user."""
+    return workspace.root / "downloads" / f"{user.key}.zip"
+
+
+def sweep_downloads(workspace: Workspace, older_than: float = DOWNLOAD_SECONDS) -> None:
+    """Delete zips that were made more than ``older_than`` seconds ago, and what a killed server left of them."""
+    folder = workspace.root / "downloads"
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):
+            if abs(time.time() - path.stat().st_mtime) >= older_than:
+                path.unlink()
 
 
 def _own_files(root: Path) -> Iterator[tuple[Path, int]]:

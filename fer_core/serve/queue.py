@@ -24,7 +24,7 @@ from fer_core.config import Config, TrainConfig
 from fer_core.errors import BusyError, ConfigError, FerError, LimitError, RunError
 from fer_core.formatting import counted
 from fer_core.jobs import ACTIVE, Job, JobStatus, held
-from fer_core.serve.audit_log import AuditLog
+from fer_core.serve.audit_log import AuditLog, Detail
 from fer_core.serve.settings import ServeSettings
 from fer_core.serve.users import User, Users, is_user_key
 from fer_core.training.background import start_queued, status_for_resuming
@@ -132,28 +132,27 @@ class TrainingQueue:
         self._audit.write(user.key, "training queued")
         self.advance(settings)
 
-    def cancel(self, user: User, run: Run) -> None:
+    def cancel(self, user: User, run: Run, detail: Detail = "") -> None:
         """Take a waiting run out of the queue; it can be resumed later. A run that has started is asked to stop.
+
+        Args:
+            user: whose run it is.
+            run: the run.
+            detail: who does so, for the audit log, if it is not the user.
 
         Raises:
             RunError: the request to stop cannot be written.
         """
         with self._locked():
-            for path, entry in self._entries():
-                if (entry.user, entry.run) != (user.key, run.id):
-                    continue
-                if run.state in ACTIVE:
-                    run.request_stop()
-                    self._audit.write(user.key, "training stopped")
-                else:
+            if run.state in ACTIVE:
+                run.request_stop()
+            else:
+                if run.state == "queued":
                     _put_back(run)
-                    path.unlink(missing_ok=True)
-                return
-        if run.state in ACTIVE:
-            run.request_stop()
-            self._audit.write(user.key, "training stopped")
-        elif run.state == "queued":  # its entry was lost
-            _put_back(run)
+                for path, entry in self._entries():
+                    if (entry.user, entry.run) == (user.key, run.id):
+                        path.unlink(missing_ok=True)
+        self._audit.write(user.key, "training stopped", detail)
 
     def start_beside(self, user: User, job: Job, settings: ServeSettings, start: Callable[[], object]) -> None:
         """Start other work that trains networks, which takes a slot but does not wait for one.

@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -43,11 +43,13 @@ class Usage:
         bytes: size of all files.
         files: number of files.
         kinds: folder of the workspace -> (files, bytes); "" for files outside all folders.
+        changed: time of the last change of a file, in seconds since 1970; 0 without files.
     """
 
     bytes: int = 0
     files: int = 0
     kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    changed: float = 0.0
 
     def share(self, settings: ServeSettings) -> float:
         """Share of the quota in use: of bytes or of files, whichever is larger; at most 1."""
@@ -57,11 +59,16 @@ class Usage:
 def measure(workspace: Workspace) -> Usage:
     """Count the files of a workspace; files that appear or disappear meanwhile are no error."""
     kinds: dict[str, tuple[int, int]] = {}
-    for kind, size in _files(workspace.root):
+    changed = 0.0
+    for kind, about in _files(workspace.root):
         files, total = kinds.get(kind, (0, 0))
-        kinds[kind] = files + 1, total + size
+        kinds[kind] = files + 1, total + about.st_size
+        changed = max(changed, about.st_mtime)
     return Usage(
-        bytes=sum(total for _, total in kinds.values()), files=sum(files for files, _ in kinds.values()), kinds=kinds
+        bytes=sum(total for _, total in kinds.values()),
+        files=sum(files for files, _ in kinds.values()),
+        kinds=kinds,
+        changed=changed,
     )
 
 
@@ -127,7 +134,8 @@ class Quotas:
                 raise QuotaError(_refusal(usage, settings, adding_bytes, what))
         with self._lock:
             when, usage = self._measured.get(user.key, (self._clock(), usage))
-            self._measured[user.key] = when, Usage(usage.bytes + adding_bytes, usage.files + adding_files, usage.kinds)
+            promised = replace(usage, bytes=usage.bytes + adding_bytes, files=usage.files + adding_files)
+            self._measured[user.key] = when, promised
 
     def trim(self, users: Callable[[str], User], settings: ServeSettings) -> None:
         """Delete the oldest cache of users who are over their quota; of those asked about lately only, so it stays cheap.
@@ -185,8 +193,8 @@ def _refusal(usage: Usage, settings: ServeSettings, adding_bytes: int, what: str
     return f"{full} Delete runs, takes, recordings or uploads you no longer need (page Account), then try again."
 
 
-def _files(root: Path) -> Iterator[tuple[str, int]]:
-    """Yield the folder below the root and the size of every file; links are counted, not followed."""
+def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the folder below the root and the status of every file; links are counted, not followed."""
     pending: list[tuple[str, str]] = [("", str(root))]
     while pending:
         kind, folder = pending.pop()
@@ -199,6 +207,6 @@ def _files(root: Path) -> Iterator[tuple[str, int]]:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append((kind or entry.name, entry.path))
                 else:
-                    yield kind, entry.stat(follow_symlinks=False).st_size
+                    yield kind, entry.stat(follow_symlinks=False)
             except OSError:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from fer_core.workspace import Workspace
@@ -30,6 +31,11 @@ class Users:
 
     def __init__(self, workspace: Workspace) -> None:
         self._folder = workspace.root / "users"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all users, whether it exists or not."""
+        return self._folder
 
     def user(self, issuer: str, subject: str) -> User:
         """Return the user with this identity; nothing is written before the user writes something."""

@@ -1,7 +1,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.shell.navigation import PAGES, pages
+from pages.ui.shell.navigation import ACCOUNT, OPERATOR, PAGES, pages
 from tests.pages.conftest import check
 from tests.paths import PROJECT_ROOT
 from tests.run_factory import make_run
@@ -14,8 +14,10 @@ def test_every_line_of_the_table_has_a_file_an_address_of_its_own_and_a_sentence
 
 
 def test_every_page_file_stands_in_the_table():
-    files = {f"pages/{path.name}" for path in (PROJECT_ROOT / "pages").glob("*.py")} - {"pages/__init__.py"}
-    assert files == {page.file for page in PAGES}
+    folder = PROJECT_ROOT / "pages"
+    paths = [*folder.glob("*.py"), *folder.glob("shared/*.py")]
+    files = {path.relative_to(PROJECT_ROOT).as_posix() for path in paths if path.name != "__init__.py"}
+    assert files == {page.file for page in (*PAGES, ACCOUNT, OPERATOR)}
 
 
 @pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -13,13 +13,25 @@ from typing import Any
 import streamlit as st
 import typer
 
+from pages.ui.shell import identity
+
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Lifespan for ``st.App``: starts before the server listens, and resumes after its connections are closed."""
     take_over_signals()
-    yield
+    with _kept():
+        yield
     typer.secho("  Stopping...", fg="blue")
+
+
+def _kept() -> AbstractContextManager[None]:
+    """Return what keeps a shared server while it runs; in local mode nothing is loaded for it."""
+    if identity.server_mode() == "local":
+        return nullcontext()
+    from pages.ui.server.keeper import keeper
+
+    return keeper()
 
 
 def take_over_signals() -> None:

@@ -1,4 +1,4 @@
-"""The table of all pages. A new page is a file in ``pages/`` that calls :func:`require_app` first, and a line here."""
+"""The table of all pages. A new page is a file in ``pages/`` that calls :func:`require_app` first, and an entry here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
+from fer_core.errors import ConfigError
 from fer_core.resources import app_folder
+from pages.ui.shell import identity
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page as StreamlitPage
@@ -37,7 +40,7 @@ class Page:
     @property
     def url(self) -> str:
         """Last part of the page's address."""
-        return self.file.removeprefix("pages/").removesuffix(".py").replace("_", "-")
+        return PurePosixPath(self.file).stem.replace("_", "-")
 
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -103,6 +106,22 @@ PAGES: Final[tuple[Page, ...]] = (
 )
 
 
+ACCOUNT: Final = Page(
+    "pages/shared/account.py",
+    "Account",
+    ":material/account_circle:",
+    "Server",
+    "See your space and your trainings, download your data, or delete your account.",
+)
+OPERATOR: Final = Page(
+    "pages/shared/operators.py",
+    "Operator",
+    ":material/admin_panel_settings:",
+    "Server",
+    "See users, disk and running work of this server.",
+)
+
+
 class UploadSource(StrEnum):
     """A source of faces on the Upload page; its value is part of addresses: ``/upload?way=video``."""
 
@@ -120,8 +139,18 @@ _inside_app: ContextVar[bool] = ContextVar("inside_app", default=False)
 
 
 def pages() -> Iterator[Page]:
-    """Yield the pages whose file exists."""
-    return (page for page in PAGES if (app_folder() / page.file).is_file())
+    """Yield the pages of this window's user whose file exists; a shared server has two more."""
+    shared = identity.server_mode() != "local"
+    found = (*PAGES, *([ACCOUNT] if shared else ()), *([OPERATOR] if shared and _operates() else ()))
+    return (page for page in found if (app_folder() / page.file).is_file())
+
+
+def _operates() -> bool:
+    """Whether to list the Operator page; with damaged settings nobody sees a page, see ``identity.gate``."""
+    try:
+        return identity.is_operator()
+    except ConfigError:
+        return False
 
 
 def navigation() -> StreamlitPage:

@@ -233,6 +233,11 @@ def pop_pending_error() -> str | None:
     return str(message) if message else None
 
 
+def clear() -> None:
+    """Forget all state of this browser window."""
+    st.session_state.clear()
+
+
 def _get(key: str, default: Callable[[], Any]) -> Any:
     if key not in st.session_state:
         st.session_state[key] = default()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
@@ -12,6 +12,9 @@ from fer_core.serve.admission import Refusal, SignIn
 from fer_core.serve.settings import ServeSettings
 from pages.ui.shell import identity
 from pages.ui.shell.formatting import plain
+
+if TYPE_CHECKING:
+    from pages.ui.shell.limits import Services
 
 FAILED: Final = "sign-in-failed"
 """Query parameter with which the server sends a browser back that could not sign in."""
@@ -41,6 +44,7 @@ def admit() -> bool:
         _page("The settings of this server cannot be read. Please tell the person who runs it.")
         return False
     if found is not None and why is None:
+        _services().note_sign_in(found)
         return True
     if found is None:
         failed = FAILED in st.query_params
@@ -71,7 +75,7 @@ def _account() -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="small"):
         st.markdown(f":material/account_circle: {plain(_short(found.name))}", help=plain(_short(found.address, 80)))
-        _sign_out_button(found, compact=True)
+        sign_out_button(found, compact=True)
 
 
 def _page(note: str = "") -> None:
@@ -107,28 +111,37 @@ def _refused(found: SignIn, why: Refusal, settings: ServeSettings) -> None:
         _sign_in_button("Sign in again")
     else:
         with st.container(horizontal_alignment="center"):
-            _sign_out_button(found)
+            sign_out_button(found)
 
 
-def _sign_out_button(found: SignIn, *, compact: bool = False) -> None:
+def sign_out_button(found: SignIn, *, compact: bool = False, key: str = "sign-out") -> None:
+    """Draw the button that ends this sign-in in all windows of the browser."""
     st.button(
         "Sign out",
         icon=":material/logout:",
         type="tertiary" if compact else "secondary",
-        key="sign-out",
-        on_click=_sign_out,
+        key=key,
+        on_click=sign_out,
         args=(found,),
     )
 
 
-def _sign_out(found: SignIn) -> None:
-    """End this sign-in in all windows of the browser, for saved copies of its cookie as well."""
+def sign_out(found: SignIn) -> None:
+    """End a sign-in in all windows of the browser, for saved copies of its cookie as well."""
     try:
         identity.signed_out().add(found)
     except FerError as error:
         st.toast(plain(error), icon=":material/error:")
         return
+    _services().audit.write(found.key, "signed out")
     st.logout()
+
+
+def _services() -> Services:
+    """Return what the windows of the server share; the server itself loads this file and needs none of it."""
+    from pages.ui.shell.limits import services
+
+    return services(identity.operator_workspace())
 
 
 def _short(text: str, most: int = _LONGEST_NAME) -> str:

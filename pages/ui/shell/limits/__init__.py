@@ -5,13 +5,16 @@ Pages ask before they write or compute. A thread takes the :class:`Limits` along
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 from fer_core.errors import LimitError
 from fer_core.formatting import capitalized
+from fer_core.serve.admission import SignIn
 from fer_core.serve.audit_log import AuditLog, Detail, Event
 from fer_core.serve.cameras import Cameras
 from fer_core.serve.queue import TrainingQueue
@@ -23,6 +26,10 @@ from fer_core.store import format_size
 from fer_core.workspace import Workspace
 from pages.ui.shell import identity
 
+_RECENT: Final = 600.0
+"""Seconds after signing in within which the audit log notes it; an older sign-in was noted before the server restarted."""
+_SIGN_INS: Final = 10_000  # remembered
+
 
 @dataclass(frozen=True, eq=False)
 class Services:
@@ -33,6 +40,16 @@ class Services:
     cameras: Cameras
     audit: AuditLog
     queue: TrainingQueue
+    noted: set[str] = field(default_factory=set)
+
+    def note_sign_in(self, found: SignIn) -> None:
+        """Write a sign-in to the audit log, once."""
+        if found.digest in self.noted or abs(time.time() - found.at) > _RECENT:
+            return
+        if len(self.noted) >= _SIGN_INS:
+            self.noted.clear()
+        self.noted.add(found.digest)
+        self.audit.write(found.key, "signed in")
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,25 @@
+"""The newest lines of the audit log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from pages.ui.shell.limits import Limits
+
+_LINES: Final = 200
+
+
+def audit_log(now: Limits) -> None:
+    """Draw the newest events, newest first."""
+    st.subheader("Audit log")
+    entries = now.services.audit.last(_LINES)
+    if not entries:
+        st.caption("Nothing has happened yet.")
+        return
+    st.dataframe(
+        [{"time": one.time, "user": one.user, "event": one.event, "detail": one.detail} for one in entries],
+        hide_index=True,
+    )
+    st.caption(f"The newest {len(entries):,} events. All are in logs/audit.jsonl of the server's workspace.")
