@@ -19,9 +19,17 @@ commands = typer.Typer()
 @commands.command()
 def predict(
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="PATH…", help="Photos, folders of photos with their subfolders, or addresses (s3://…)."),
-    ],
+    ] = None,
+    path_list: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            help="A text file with a path or address per line, or - for standard input. A missing file is reported "
+            "with the others that cannot be read.",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -60,13 +68,16 @@ def predict(
     from fer_core.inference import Classifier, default_model
     from fer_core.inference.background import export_behind
     from fer_core.jobs.workers import worker_count
-    from fer_core.photos import in_worker_processes, look_for_photos, predict_document, predict_paths
+    from fer_core.photos import in_worker_processes, look_for_photos, predict_document, predict_paths, read_path_list
 
     if engine == "local" and (address or dashboard):
         raise ConfigError("--address and --dashboard are settings of Ray; add --engine ray.")
     if csv and parts:
         raise ConfigError("Give either --csv FILE or --parts FOLDER.")
-    found = look_for_photos(paths)
+    if not paths and path_list is None:
+        raise ConfigError("Give photos or folders, or --list FILE with one per line.")
+    given = [*(paths or []), *(read_path_list(path_list) if path_list is not None else [])]
+    found = look_for_photos(given, keep_missing=path_list is not None)
     files = found.files
     for sentence in found.notes:
         note(f"warning: {sentence}")
@@ -85,7 +96,7 @@ def predict(
         compute = ray.predict
     with progress("Photographs") as on_progress:
         results = predict_paths(
-            files,
+            found,
             detector,
             classifier,
             csv=csv,

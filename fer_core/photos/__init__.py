@@ -14,6 +14,7 @@ from fer_core.photos.predict import (
     predict_image,
     predict_paths,
     predict_squares,
+    read_path_list,
 )
 from fer_core.photos.result import FacePrediction, PhotoResult, predict_document
 
@@ -30,4 +31,5 @@ __all__ = [
     "predict_image",
     "predict_paths",
     "predict_squares",
+    "read_path_list",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -85,7 +86,7 @@ def predict_file(path: str | Path, detector: FaceDetector, classifier: Classifie
 
 
 def predict_paths(
-    paths: Iterable[str | Path],
+    paths: Iterable[str | Path] | FoundPhotos,
     detector: FaceDetector,
     classifier: Classifier,
     *,
@@ -102,7 +103,7 @@ def predict_paths(
     A file that cannot be read yields a result with its ``error``; the others continue.
 
     Args:
-        paths: files, folders, and addresses such as ``s3://bucket/folder``.
+        paths: files, folders, and addresses such as ``s3://bucket/folder``; or what :func:`look_for_photos` found in them.
         detector: the face detector.
         classifier: the network.
         csv: a table written along the way, see :class:`fer_core.photos.table.ResultTable`. Photos it already contains are
@@ -119,7 +120,7 @@ def predict_paths(
             itself, before anything is written.
         WorkspaceError: the table cannot be written (while iterating: the disk is full).
     """
-    files = find_photos(paths)
+    files = list(paths.files) if isinstance(paths, FoundPhotos) else find_photos(paths)
     table: ResultTable | ResultParts | None = None
     if csv is not None:
         table = ResultTable(Path(csv), classifier.labels, model_name, classifier.sensitivity)
@@ -203,10 +204,14 @@ class FoundPhotos:
         return describe_skipped(self.skipped)
 
 
-def look_for_photos(paths: Iterable[str | Path]) -> FoundPhotos:
+def look_for_photos(paths: Iterable[str | Path], *, keep_missing: bool = False) -> FoundPhotos:
     """Find the files as given, and from folders and subfolders, sorted, those with an image file extension.
 
     The extensions are :data:`fer_core.images.PHOTO_SUFFIXES`. Hidden files are skipped. Linked folders are read once.
+
+    Args:
+        paths: files, folders and addresses.
+        keep_missing: keep paths that do not exist, so that each gets a result with its error, as suits a long list.
 
     Raises:
         ImageError: a path does not exist, a folder cannot be read, or there is no image at all.
@@ -216,13 +221,19 @@ def look_for_photos(paths: Iterable[str | Path]) -> FoundPhotos:
     skipped: list[Skipped] = []
     for path in given:
         if isinstance(path, str):
+            if (
+                keep_missing and PurePosixPath(path).suffix.lower() in PHOTO_SUFFIXES
+            ):  # no request for each line of a list
+                found[path] = path
+                continue
             photos, not_photos = list_photos(path)
             found.update((photo, photo) for photo in photos)
             skipped += not_photos
             continue
-        if not _exists(path):
+        exists = _exists(path)
+        if not exists and not keep_missing:
             raise ImageError(f"There is no file or folder '{display_safe(path)}'. Give photos, or folders of photos.")
-        for file in _walk(path, skipped) if path.is_dir() else [path]:
+        for file in _walk(path, skipped) if exists and path.is_dir() else [path]:
             found.setdefault(os.path.abspath(file), file)
     if not found:
         places = ", ".join(f"'{display_safe(path)}'" for path in given) or "nothing"
@@ -231,6 +242,31 @@ def look_for_photos(paths: Iterable[str | Path]) -> FoundPhotos:
             f"There is no image in {places}; expected {', '.join(sorted(PHOTO_SUFFIXES))}. {others}".strip()
         )
     return FoundPhotos(tuple(found.values()), tuple(skipped))
+
+
+def read_path_list(file: str | Path) -> list[str]:
+    """Read the lines of a text file, each a path or an address; empty lines are skipped.
+
+    Args:
+        file: a UTF-8 file, or ``-`` for standard input.
+
+    Raises:
+        ImageError: the file cannot be read, is not text, or has no line.
+    """
+    shown = "standard input" if str(file) == "-" else f"'{display_safe(file)}'"
+    try:
+        content = sys.stdin.buffer.read() if str(file) == "-" else Path(file).read_bytes()
+        if b"\0" in content:
+            raise ValueError("binary")
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise ImageError(f"The list {shown} cannot be read ({error.strerror or error}).") from error
+    except ValueError as error:  # not UTF-8, or a null character in the name
+        raise ImageError(f"The list {shown} is not a UTF-8 text file with one path or address per line.") from error
+    found = [line for line in lines if line.strip()]
+    if not found:
+        raise ImageError(f"The list {shown} has no path; expected a text file with one path or address per line.")
+    return found
 
 
 def find_photos(paths: Iterable[str | Path]) -> list[str | Path]:

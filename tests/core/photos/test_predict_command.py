@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 
 import numpy as np
@@ -140,3 +141,38 @@ def test_a_model_names_its_own_classes(capsys, folder, tmp_path, names):
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8-sig") as file:
         columns = csv.DictReader(file).fieldnames
     assert columns[13:-3] == [f"'{name}" if name.startswith("=") else name for name in names]
+
+
+def test_a_list_names_the_photos_and_a_missing_one_is_reported_with_the_others(
+    capsys, folder, checkpoint, tmp_path, monkeypatch
+):
+    listed = [folder / "two.png", "", folder / "gone.png", folder / "one.png", folder / ("x" * 300 + ".png")]
+    (tmp_path / "list.txt").write_text("\ufeff" + "\n".join(map(str, listed)) + "\n", encoding="utf-8")
+    code, out, _ = run(capsys, "--list", tmp_path / "list.txt", "--model", checkpoint, "--json")
+    assert code == 0
+    records = json.loads(out)["photos"]
+    assert [record["file"] for record in records] == [str(path) for path in listed if path]
+    assert ["error" in record for record in records] == [False, True, False, True]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{folder / 'one.png'}\n".encode())))
+    code, out, _ = run(capsys, folder / "wall.png", "--list", "-", "--model", checkpoint, "--json")
+    assert [record["file"].rsplit("/", 1)[1] for record in json.loads(out)["photos"]] == ["wall.png", "one.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b"", "has no path"),
+        (b" \n\n", "has no path"),
+        (b"\xff\xfe\x00a", "not a UTF-8 text file"),
+        (b"one.png\0two.png", "not a UTF-8 text file"),
+    ],
+)
+def test_a_list_that_is_none_is_status_2_and_one_sentence(capsys, checkpoint, tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "list.txt").write_bytes(content)
+    code, out, err = run(capsys, "--list", tmp_path / "list.txt", "--model", checkpoint, "--csv", tmp_path / "out.csv")
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out.csv").exists()
