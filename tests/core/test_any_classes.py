@@ -78,6 +78,7 @@ def test_an_explanation_by_name(classifier, names, tmp_path):
     assert names[1] in json.dumps(result.to_dict(), ensure_ascii=False)
 
 
+@pytest.mark.slow
 def test_an_onnx_file(classifier, names, tmp_path):
     import onnxruntime
 

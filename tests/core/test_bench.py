@@ -12,6 +12,7 @@ from fer_core.workspace import Workspace
 from tests.factories import untrained_checkpoint
 
 
+@pytest.mark.slow
 def test_engines_are_compared_on_the_same_faces(tmp_path, capsys):
     checkpoint = str(untrained_checkpoint(tmp_path / "m.safetensors"))
     assert main(["bench", "infer", checkpoint, "--rounds", "1", "--json"]) == 0
@@ -24,6 +25,7 @@ def test_engines_are_compared_on_the_same_faces(tmp_path, capsys):
     assert engines["torch_channels_last"]["max_probability_difference"] == 0
 
 
+@pytest.mark.slow
 def test_the_figures_are_medians_over_the_rounds_without_the_warm_up(tmp_path, monkeypatch):
     checkpoint = str(untrained_checkpoint(tmp_path / "m.safetensors"))
     asked: Counter[int] = Counter()

@@ -62,6 +62,7 @@ def test_every_view_of_a_page_opens(open_page, names, page):
         check(app)
 
 
+@pytest.mark.slow
 def test_the_faces_of_any_cell_are_named_and_nothing_in_a_name_is_interpreted(open_page, names):
     app = open_page("evaluate")
     for cell in ((0, 0), (1, len(names) - 1)):
@@ -72,6 +73,7 @@ def test_the_faces_of_any_cell_are_named_and_nothing_in_a_name_is_interpreted(op
         assert any(true in text and predicted in text for text in words(app).splitlines())
 
 
+@pytest.mark.slow
 def test_a_network_shows_its_own_numbers_on_a_formula(open_page, names):
     app = open_page("derivations")
     app.segmented_control(key="derive-topic").set_value("Softmax and loss").run()

@@ -176,6 +176,7 @@ def test_photographs_are_refused_until_the_user_chooses_and_the_choice_holds_in_
     assert session_choices(app, source) == {"crop": "none"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["evaluate", "audit", "train", "experiments"])
 def test_the_warnings_of_a_data_set_are_on_every_page_that_uses_it(open_page, tmp_path, page):
     source = image_folder(tmp_path / "mine")

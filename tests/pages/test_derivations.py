@@ -24,6 +24,7 @@ def test_the_verdicts_are_those_of_the_checks(open_page):
     assert "The lab report's version is wrong" in app.warning[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_formula_is_shown_with_its_check_for_every_kind_of_numbers(open_page, topic):
     app = open_page("derivations")

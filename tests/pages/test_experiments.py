@@ -48,6 +48,7 @@ def test_the_button_comes_with_the_prediction_and_the_result_with_its_numbers(op
     assert len(app.get("plotly_chart")) == 2
 
 
+@pytest.mark.slow
 def test_a_kept_result_is_shown_at_once_and_can_be_run_again(open_page, result, workspace):
     results.put(result, find("leak"), dataset(), workspace)
     app = predicted(open_page, choice=find("leak").answer(result.arms))

@@ -26,6 +26,7 @@ def test_every_page_opens_on_an_empty_workspace(open_page, page):
     assert app.title[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
 def test_every_page_opens_beside_runs_of_every_kind(open_page, page):
     make_run("good", epochs=4, weights=True)
@@ -38,6 +39,7 @@ def test_every_page_opens_beside_runs_of_every_kind(open_page, page):
     assert not any("reference" in error.value for error in app.error), "a defect happened"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page.url.replace("-", "_") for page in PAGES])
 def test_every_page_stays_calm_when_a_defect_happens_in_it(open_page, page, monkeypatch):
     from pages.ui.shell.errors import error_log

@@ -148,6 +148,7 @@ def test_the_fallen_portrait_is_read_upright(open_page):
     assert "Face detector: 91% confident." in words(app)
 
 
+@pytest.mark.slow
 def test_the_map_is_tested_when_asked(open_page):
     app = open_page("upload")
     click(app, "Check the Grad-CAM map")
@@ -156,6 +157,7 @@ def test_the_map_is_tested_when_asked(open_page):
     assert "Agreement with other methods" in words(app)
 
 
+@pytest.mark.slow
 def test_the_slow_methods_come_when_asked(open_page):
     app = open_page("upload")
     assert "SmoothGrad" not in words(app)

@@ -35,6 +35,7 @@ def disk(folder: Path, options: str):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_the_run_in_words_and_it_resumes_when_there_is_room(tmp_path):
     with disk(tmp_path / "small", "size=24m") as small:
         workspace, ballast = Workspace(small), small / "ballast"

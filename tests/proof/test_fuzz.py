@@ -18,6 +18,7 @@ def test_a_thousand_mutated_files_are_read_or_refused_in_words(tmp_path):
     assert done.stdout.startswith("1000 cases")
 
 
+@pytest.mark.slow
 def test_a_defect_would_be_seen(tmp_path, monkeypatch):
     def fragile(self, path):
         if path.read_bytes() != self.valid["config"]:

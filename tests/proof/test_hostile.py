@@ -88,6 +88,7 @@ def test_a_bomb_brought_under_any_name_never_goes_off(tmp_path, form, ending):
     assert not target.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["pickle", "torch", "npy", "npz"])
 def test_a_bomb_left_in_the_workspace_never_goes_off(tmp_path, form, workspace):
     """In every file of a run, and in the caches: whoever can write there may have sent the whole folder by mail."""

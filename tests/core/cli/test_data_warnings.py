@@ -32,6 +32,7 @@ def model(tmp_path) -> str:
 TINY = ["--epochs", "1", "--preset", "standard", "--set", "batch_size=35", "--set", "threads=1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -35,6 +35,7 @@ def bar_map(label: int) -> np.ndarray:
     return values
 
 
+@pytest.mark.slow
 def test_a_map_of_what_matters_beats_chance_and_its_opposite_does_not(trained):
     face = faces_of(2)[0]
     good = run_sanity_checks(trained, face, make_saliency("occlusion", 2, "fear", bar_map(2)), others=())

@@ -17,6 +17,7 @@ from tests.factories import make_dataset, untrained_checkpoint
 SEVEN = ClassList.fer2013().names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["seed", "compact"])
 def test_the_file_answers_as_pytorch_does_for_any_number_of_faces(architecture, tmp_path):
     checkpoint = untrained_checkpoint(tmp_path / "m.safetensors", architecture, temperature=1.7)
@@ -70,6 +71,7 @@ def test_the_command_prints_one_document_and_refuses_an_unknown_model(tmp_path, 
     assert "no model 'nobody'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_models())
 def test_shipped_models_agree_with_their_export(name, tmp_path):
     assert export_onnx(Classifier.load(name), tmp_path / "m.onnx").max_probability_difference <= TOLERANCE

@@ -50,6 +50,7 @@ def test_with_an_onnx_file_beside_it_onnx_runtime_answers_the_same(with_onnx):
     assert classifier.features(FACES[:0]).shape == (0, 256)
 
 
+@pytest.mark.slow
 def test_pytorch_is_not_loaded_for_an_answer_and_is_when_the_network_is_asked_for(with_onnx):
     program = (
         "import sys, numpy as np\n"
@@ -80,6 +81,7 @@ def test_the_file_of_other_weights_does_not_answer(with_onnx, tmp_path, caplog):
     assert "exported from other weights" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["reference", "cut", "text"])
 def test_a_file_that_disagrees_or_is_damaged_does_not_answer(with_onnx, caplog, change):
     import onnx
@@ -100,6 +102,7 @@ def test_a_file_that_disagrees_or_is_damaged_does_not_answer(with_onnx, caplog, 
     assert classifier.logits(FACES).shape == (9, 7)
 
 
+@pytest.mark.slow
 def test_a_network_without_a_file_changes_over_once_the_store_has_one(path, workspace, monkeypatch):
     monkeypatch.setattr(network, "_LOOK_EVERY", 0.0)
     classifier = Classifier.load(path, workspace=workspace)
@@ -144,6 +147,7 @@ def test_the_fixed_faces_stay_what_they_are():
     assert len({face.tobytes() for face in faces}) == 32
 
 
+@pytest.mark.slow
 def test_a_file_for_others_has_the_sensitivity_baked_in(tmp_path, capsys):
     from fer_core.inference.engines import OnnxEngine
 

@@ -48,6 +48,7 @@ def promised_agreement(name: str, who: str) -> float:
     return float(row.group(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.real_data
 def test_figures_on_privatetest_are_not_below_the_card(name, fer2013):
@@ -65,6 +66,7 @@ def test_figures_on_privatetest_are_not_below_the_card(name, fer2013):
     assert agreement >= LEAST_AGREEMENT.get(name, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOR_VOTES)
 @pytest.mark.real_data
 def test_the_default_sensitivity_costs_what_the_card_says(name, fer2013):
@@ -90,6 +92,7 @@ def test_the_record_in_the_file_agrees_with_the_card(name):
     assert not re.search(r"[/\\]", json.dumps(info.to_dict(), ensure_ascii=False)), "a path stands in the record"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.real_data
 def test_prior_and_calibration_are_those_fitted_on_publictest(name, fer2013_zip, tmp_path):

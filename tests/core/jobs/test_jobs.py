@@ -81,6 +81,7 @@ def test_looking_creates_nothing(job):
     assert not (job.path / "none").exists()
 
 
+@pytest.mark.slow
 def test_only_one_process_works_on_a_job_and_it_forgets_an_earlier_stop(job):
     job.request_stop()
     with job.hold("The work"):
@@ -91,6 +92,7 @@ def test_only_one_process_works_on_a_job_and_it_forgets_an_earlier_stop(job):
         pass
 
 
+@pytest.mark.slow
 def test_a_lock_is_released_after_an_error_and_the_error_comes_through(tmp_path):
     lock = tmp_path / "lock"
     with pytest.raises(ZeroDivisionError), held(lock, lambda: BusyError("busy")):

@@ -57,6 +57,7 @@ def test_better_on_faces_never_seen_is_no_negative_distance():
     assert "97% and 99%, a gap of 2 points" in text
 
 
+@pytest.mark.slow
 def test_a_leak_shows_as_a_gap_between_memory_and_skill():
     noise = np.random.default_rng(0)
     dataset = make_dataset(train=280, valid=140)
@@ -174,6 +175,7 @@ def test_a_process_of_its_own_says_what_is_wrong(tmp_path):
         run_in_subprocess("leak", "no-such-folder", lambda *_: None, lambda: False, Workspace(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_reports_and_ends_when_told(tmp_path):
     seen: list[tuple[int, int]] = []
     started = threading.Event()

@@ -48,6 +48,7 @@ def test_no_source_is_replaced_and_missing_ones_are_named(folder, tmp_path):
         plan_videos([tmp_path / "empty"], tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_several_videos_are_annotated_as_one_by_one(folder, model, tmp_path, workers):
     classifier = Classifier.load(model, threads=1)
@@ -81,6 +82,7 @@ def test_a_stop_ends_the_video_in_work_and_begins_no_other(folder, model, tmp_pa
     assert outcome.result.frames == 3
 
 
+@pytest.mark.slow
 def test_the_command_takes_files_and_folders(folder, model, tmp_path, capsys):
     told = ["video", str(folder), "--model", str(model)]
     assert main([*told, "-o", str(tmp_path / "out"), "--json"]) == 0

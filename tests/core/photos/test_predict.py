@@ -304,6 +304,7 @@ def test_a_name_that_is_no_utf8_is_written_with_its_bytes(tmp_path, detector, cl
     assert json.dumps(result.to_dict(), ensure_ascii=False).encode("utf-8")
 
 
+@pytest.mark.slow
 def test_five_hundred_files_go_through(tmp_path, detector, classifier):
     blank, broken = encode(np.full((16, 16), 90, np.uint8)), b"\x89PNG broken"
     for i in range(500):
@@ -366,6 +367,7 @@ def test_killed_processes_lose_and_double_nothing(tmp_path, folder_of_thirty, de
     assert table.read_bytes() == at_once.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_table_begun_by_one_process_is_continued_by_several(tmp_path, folder_of_thirty, detector, kept):
     at_once, table = tmp_path / "one.csv", tmp_path / "begun.csv"
     list(predict_paths([folder_of_thirty], detector, kept, csv=at_once))
@@ -383,6 +385,7 @@ def test_a_network_in_memory_stays_in_its_process(folder_of_thirty, detector, cl
         next(predict_paths([folder_of_thirty], detector, in_memory, compute=in_worker_processes(2)))
 
 
+@pytest.mark.slow
 def test_predict_says_how_many_processes_it_used(folder_of_thirty, tmp_path, capsys):
     model = str(untrained_checkpoint(tmp_path / "m.safetensors"))
     assert main(["predict", str(folder_of_thirty), "--model", model, "--workers", "2", "--json"]) == 0

@@ -201,6 +201,7 @@ def test_other_faces_than_those_trained_on_are_refused(dataset):
     assert any("is not the data set this run was trained on" in gap for gap in gaps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["votes", "both"])
 def test_a_run_on_votes_is_judged_by_their_majority(targets, monkeypatch):
     voted = with_votes(make_dataset(), nobody=5)
@@ -219,6 +220,7 @@ def test_damaged_weights_cost_their_parts_only(dataset):
     assert {part.name for part in made.parts if part.gap} == {"confusion", "saliency", "filters"}
 
 
+@pytest.mark.slow
 def test_a_network_with_other_layers_has_its_own_table_and_filters(dataset):
     run = make_run("compact", epochs=1, model="compact")
     untrained_checkpoint(run.path / "best.safetensors", "compact", seed=3)

@@ -412,6 +412,7 @@ def test_damaged_results_are_not_listed(taught):
     assert Classifier.load("mine", workspace=taught).labels == CLASSES
 
 
+@pytest.mark.slow
 def test_teaching_does_not_load_pytorch():
     """With an ONNX file of the base, a training needs a second less and half of the memory."""
     import subprocess

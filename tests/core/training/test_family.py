@@ -52,6 +52,7 @@ def test_the_students_learn_from_the_teachers_and_a_second_call_trains_nothing(w
     assert [m.run for m in second.teachers + second.students] == [m.run for m in first.teachers + first.students]
 
 
+@pytest.mark.slow
 def test_with_votes_teachers_learn_both_and_students_each_from_the_like_output(workspace):
     both = family(workspace, dataset=with_votes(make_dataset(), nobody=3))
     assert [member.name for member in both.students] == ["Student compact", "Student compact-people"]
@@ -95,6 +96,7 @@ def test_repeats_are_students_of_other_seeds(workspace):
     assert [runs[member.name].config.seed for member in students] == [0, 1]
 
 
+@pytest.mark.slow
 def test_other_classes_have_a_family_of_their_own(workspace):
     first, dataset = family(workspace), make_dataset()
     merged = make_class_map(dataset.classes, merge=[("low", ["angry", "disgust", "fear", "sad"])])

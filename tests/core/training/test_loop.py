@@ -43,6 +43,7 @@ def test_a_network_learns_faces_that_can_be_learnt():
     assert records[-1].valid_accuracy > 0.6
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not():
     assert weights_equal(run_all(training()), run_all(training()))
     assert not weights_equal(run_all(training()), run_all(training(seed=1)))
@@ -220,6 +221,7 @@ def test_teachers_that_contradict_each_other_are_averaged_as_probabilities():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [0, 3])
 def test_a_student_with_nothing_but_its_teacher_ends_up_near_it(views):
     teacher = run_all(training(epochs=6, learning_rate=3e-3)).model.eval()
@@ -266,6 +268,7 @@ def test_views_differ_and_their_answers_belong_to_them():
     assert torch.allclose(answers, again, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_student_stopped_while_its_view_is_made_goes_on_as_if_never_stopped():
     whole, broken = run_all(student_with_views()), student_with_views()
     assert broken.run_epoch(should_stop=lambda: True) is None

@@ -16,6 +16,7 @@ from tests.factories import entries, make_dataset, tiny_config
 CONFIG = tiny_config(epochs=3)
 
 
+@pytest.mark.slow
 def test_every_training_face_is_answered_by_a_network_that_never_saw_it(workspace):
     dataset = make_dataset()
     seen = []
@@ -28,6 +29,7 @@ def test_every_training_face_is_answered_by_a_network_that_never_saw_it(workspac
     assert job.state == "finished"
 
 
+@pytest.mark.slow
 def test_a_second_call_reads_the_cache(workspace):
     dataset = make_dataset()
     first = out_of_fold.compute(dataset, CONFIG, workspace=workspace).read()[1]
@@ -51,6 +53,7 @@ def test_copies_share_a_fold_and_classes_are_spread(workspace):
         assert counts.min() > 0
 
 
+@pytest.mark.slow
 def test_a_stopped_search_says_so_and_can_begin_again(workspace):
     dataset = make_dataset()
     with pytest.raises(FerError, match="stopped"):
@@ -60,6 +63,7 @@ def test_a_stopped_search_says_so_and_can_begin_again(workspace):
     assert out_of_fold.compute(dataset, CONFIG, workspace=workspace).state == "finished"
 
 
+@pytest.mark.slow
 def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_never_stopped(workspace):
     dataset = make_dataset()
     whole = out_of_fold.compute(dataset, CONFIG, workspace=Workspace(workspace.root / "never stopped")).read()
@@ -87,6 +91,7 @@ def test_a_search_cancelled_in_the_middle_keeps_its_folds_and_ends_as_if_it_had_
     assert result != first, "only the whole is kept"
 
 
+@pytest.mark.slow
 def test_a_damaged_fold_is_trained_again(workspace):
     dataset, seen = make_dataset(), []
     whole = out_of_fold.compute(dataset, CONFIG, workspace=Workspace(workspace.root / "never stopped")).read()
@@ -104,6 +109,7 @@ def test_a_damaged_fold_is_trained_again(workspace):
     np.testing.assert_array_equal(job.read()[1], whole[1])
 
 
+@pytest.mark.slow
 def test_a_result_that_the_store_gave_up_can_be_computed_again(workspace):
     dataset = make_dataset()
     job = out_of_fold.compute(dataset, CONFIG, workspace=workspace)
@@ -112,6 +118,7 @@ def test_a_result_that_the_store_gave_up_can_be_computed_again(workspace):
     assert out_of_fold.compute(dataset, CONFIG, workspace=workspace).state == "finished"
 
 
+@pytest.mark.slow
 def test_a_result_that_cannot_be_kept_is_told_of(workspace, monkeypatch):
     monkeypatch.setenv("FER_CACHE_LIMIT", "10")
     with pytest.raises(WorkspaceError, match="FER_CACHE_LIMIT"):

@@ -118,6 +118,7 @@ def test_the_prior_is_that_of_the_majorities_or_the_labels_of_the_training_faces
     assert np.isfinite(votes.with_sensitivity(1).probabilities(make_dataset().images[:3])).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["votes", "both"])
 @pytest.mark.parametrize("changes", SETTINGS)
 @pytest.mark.parametrize("stop_after", [2, 4])
@@ -139,6 +140,7 @@ def test_resume_gives_the_same_weights_as_never_stopping(targets, changes, stop_
     assert [r.valid_loss for r in whole.records()] == [r.valid_loss for r in second.records()]
 
 
+@pytest.mark.slow
 def test_a_network_learns_what_people_see_and_the_figures_are_those_of_a_plain_computation():
     t = run_all(training("votes", epochs=6))
     record, faces = t.records()[-1], t.split.valid
@@ -151,6 +153,7 @@ def test_a_network_learns_what_people_see_and_the_figures_are_those_of_a_plain_c
     assert record.train_accuracy > 0.3
 
 
+@pytest.mark.slow
 def test_both_outputs_learn_and_the_means_of_their_figures_decide():
     t = run_all(training("both", epochs=6))
     record = t.records()[-1]
@@ -199,6 +202,7 @@ def test_bfloat16_learns_votes_too(targets):
     assert records[-1].train_loss < records[0].train_loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [0, 2])
 def test_both_outputs_are_taught_each_by_its_like(views):
     teacher = run_all(training("both", epochs=6)).model.eval()
@@ -210,6 +214,7 @@ def test_both_outputs_are_taught_each_by_its_like(views):
     assert min(o.valid_accuracy for o in record.outputs.values()) > 0.5  # one in seven by chance
 
 
+@pytest.mark.slow
 def test_students_of_labels_and_of_votes_share_views_and_learn_as_if_alone():
     dataset = with_votes(make_dataset(), nobody=5)
     split, both = make_split(dataset, "official", 0.1, 0), make_outputs(dataset, "both")

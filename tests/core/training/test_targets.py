@@ -148,6 +148,7 @@ def test_where_views_are_kept_both_outputs_of_a_teacher_answer(both, voted, work
     assert train(config, dataset=voted).state == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 4])
 def test_a_student_of_votes_resumes_bit_identically_with_kept_views(steps, both, voted, workspace):
     config = tiny_config(targets="votes", teachers=(both.run.id,), cached_views=1)
@@ -167,6 +168,7 @@ def test_networks_of_different_trunks_teach_side_by_side(voted, workspace, tmp_p
     assert train(tiny_config(targets="both", epochs=1, teachers=(str(x),)), dataset=voted).state == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["labels", "votes", "both"])
 def test_a_training_starts_from_the_output_that_learned_the_same(both, voted, targets, workspace):
     config = tiny_config(
@@ -189,6 +191,7 @@ def test_both_start_from_labels_with_a_new_last_layer(voted, workspace, tmp_path
     assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5])
 def test_a_stopped_run_of_both_resumes_bit_identically(steps, voted, workspace):
     config = tiny_config(targets="both", mixup=0.2, ema_decay=0.9, class_weights="sqrt")

@@ -174,6 +174,7 @@ def test_the_run_keeps_how_its_classes_were_made(workspace):
     assert read_info(result.run.path / "best.safetensors").labels == result.classes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3, 8, 40])
 def test_a_network_for_any_number_of_classes_trains_stops_and_resumes(count, workspace):
     names = tuple(f"class {i}" for i in range(count))
@@ -245,6 +246,7 @@ def test_a_damaged_resume_file_is_refused_with_what_to_do(workspace):
             train(tiny_config(), run=stopped.run, dataset=make_dataset())
 
 
+@pytest.mark.slow
 def test_retraining_starts_from_the_weights_of_an_earlier_run(workspace):
     dataset = make_dataset()
     first = train(tiny_config(epochs=6), dataset=dataset)
@@ -269,6 +271,7 @@ def test_weights_for_the_same_classes_in_another_order_are_taken_by_name(workspa
     assert "the same classes" in result.run.log_tail()[0]
 
 
+@pytest.mark.slow
 def test_weights_for_other_classes_bring_all_layers_but_the_last(workspace, tmp_path):
     start, dataset = start_checkpoint(tmp_path), make_dataset(classes=("open", "closed", "half"))
     frozen = train(tiny_config(init_from=start, freeze_epochs=2), dataset=dataset)
@@ -281,6 +284,7 @@ def test_weights_for_other_classes_bring_all_layers_but_the_last(workspace, tmp_
     assert not any(torch.equal(before[name], final_weights(thawed.run)[name]) for name in trunk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [3, 4, 5])
 def test_a_run_stopped_around_the_end_of_its_frozen_epochs_resumes_bit_identically(steps, workspace, tmp_path):
     dataset = make_dataset(classes=("open", "closed"))
@@ -298,6 +302,7 @@ def test_weights_of_another_shape_are_refused(workspace, tmp_path):
         train(config, dataset=make_dataset())
 
 
+@pytest.mark.slow
 def test_a_teacher_with_more_classes_in_another_order_answers_with_those_of_the_data(workspace, tmp_path):
     start, x = start_checkpoint(tmp_path), torch.randn(2, 1, 48, 48)
     dataset = make_dataset(classes=("sad", "Happy", "angry"))
@@ -342,6 +347,7 @@ def wait_for(condition, seconds: float = 60) -> None:
 QUICK = {"data": "synthetic:420", "batch_size": 32, "threads": 1}
 
 
+@pytest.mark.slow
 def test_a_background_training_outlives_its_starter_and_can_be_stopped_and_resumed(workspace):
     run = background.start(TrainConfig.parse({**QUICK, "epochs": 40}), "background", workspace=workspace)
     wait_for(lambda: len(run.records()) >= 1)
@@ -373,10 +379,12 @@ def killed_and_whole(config: TrainConfig) -> None:
     assert same(final_weights(whole.run), final_weights(run))
 
 
+@pytest.mark.slow
 def test_a_killed_training_is_found_lost_and_resumes_bit_identically(workspace):
     killed_and_whole(TrainConfig.parse({**QUICK, "epochs": 4, "precision": "float32"}))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_a_killed_training_on_fer2013_resumes_bit_identically(workspace, fer2013_zip, tmp_path):
     """On a subset of the real faces, in the precision the machine chooses."""
@@ -393,6 +401,7 @@ def test_a_killed_training_on_fer2013_resumes_bit_identically(workspace, fer2013
     killed_and_whole(TrainConfig.parse(config))
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_and_prints_one_json_document(workspace):
     result = command("train", "--data", "synthetic:420", "--epochs", "1", "--set", "batch_size=32", "--json")
     assert result.returncode == 0, result.stderr
@@ -408,6 +417,7 @@ def test_the_command_line_trains_and_prints_one_json_document(workspace):
     assert evaluated["accuracy"] == record["valid"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_the_command_trains_a_folder_of_classes_of_its_own_from_the_shipped_weights(workspace, tmp_path, capsys):
     source = make_dataset(train=60, valid=0, test=0, classes=("open", "closed", "half"))
     for i, (label, image) in enumerate(zip(source.labels, source.images, strict=True)):

@@ -93,6 +93,7 @@ def test_what_cannot_be_is_said_and_nothing_changes(open_page, name, chosen, com
     assert metric(app, "Classes") == "7"
 
 
+@pytest.mark.slow
 def test_the_map_holds_on_every_page_for_the_next_window_and_for_a_training(open_page, monkeypatch):
     started: list[TrainConfig] = []
     monkeypatch.setattr(
@@ -130,6 +131,7 @@ def folder(root: Path, names: tuple[str, ...]) -> str:
     return str(root)
 
 
+@pytest.mark.slow
 def test_folders_are_read_as_emotions_or_by_their_own_names_and_the_choice_is_remembered(open_page, tmp_path):
     source = folder(tmp_path / "mine", ("joy", "anger"))
     write_json(Workspace.default().app_state, {"data": source})
@@ -153,6 +155,7 @@ def test_folders_of_one_emotion_can_be_read_by_name_where_reading_them_as_one_is
     assert metric(app, "Classes") == "2"
 
 
+@pytest.mark.slow
 def test_labels_come_from_votes_where_there_are_some(open_page, monkeypatch, tmp_path):
     votes = np.zeros((280, 10), np.int64)
     votes[:, 1] = 10  # everybody says happiness
@@ -176,6 +179,7 @@ def test_labels_come_from_votes_where_there_are_some(open_page, monkeypatch, tmp
     assert "Labels: majority votes." in words(open_page("audit"))
 
 
+@pytest.mark.slow
 def test_persons_and_a_missing_validation_split_are_told(open_page, monkeypatch):
     persons = np.array([f"person {i % 5}" for i in range(140)])
     monkeypatch.setattr(

@@ -18,6 +18,7 @@ def in_use(app) -> str:
     return app.selectbox(key="model-in-use").value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PHOTO_PAGES)
 def test_peoples_own_pictures_are_read_as_ten_people_would_until_the_label_is_asked_for(open_page, page):
     app = open_page(page)
@@ -41,6 +42,7 @@ def ask_label(app) -> str:
     return app.button(key="ask-other-model").label.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_pages_about_a_data_set_keep_the_model_of_its_labels(open_page):
     app = open_page("upload")
     app.button(key="ask-other-model").click().run()
@@ -50,6 +52,7 @@ def test_pages_about_a_data_set_keep_the_model_of_its_labels(open_page):
         assert in_use(app) == "compact"
 
 
+@pytest.mark.slow
 def test_a_model_that_somebody_chose_is_taken_on_every_page(open_page):
     app = open_page("evaluate")
     app.selectbox(key="model-in-use").select("seed").run()
@@ -93,6 +96,7 @@ def test_what_predictions_mean_follows_from_target_and_data(target, data, words)
     assert question._meaning(info) == words
 
 
+@pytest.mark.slow
 def test_a_run_that_learned_votes_and_labels_answers_both_questions(open_page):
     run = make_run("both", weights=True)
     for name, target in (("best", "votes"), ("best-labels", "labels")):

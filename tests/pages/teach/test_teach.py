@@ -64,6 +64,7 @@ def test_without_a_camera_recording_says_what_to_do(open_page):
     assert "The camera is off. Press START, then record a take." in app.error[0].value
 
 
+@pytest.mark.slow
 def test_two_to_eight_classes_with_names_of_their_own(open_page):
     app = open_page("teach")
     field = app.text_input(key="teach-name-1-surprise")
@@ -159,6 +160,7 @@ def test_the_model_is_taught_by_itself_and_with_three_takes_of_each_class_the_pa
     assert app.segmented_control(key="teach-view").value == TAKES_VIEW  # it turns by itself only once
 
 
+@pytest.mark.slow
 def test_a_second_window_finds_the_model_and_does_not_train_again(open_page, monkeypatch):
     taught_page(open_page)
     monkeypatch.setattr("fer_core.teach.teach", lambda *_, **__: pytest.fail("it was taught again"))
@@ -174,6 +176,7 @@ def test_with_single_takes_the_page_says_what_cannot_be_tested_and_does_not_turn
     assert "'happy' has one take, so it cannot be tested." in words(app).replace("\\", "")
 
 
+@pytest.mark.slow
 def test_a_take_copied_into_two_classes_is_shown(open_page):
     store = fill(Workspace.default(), takes=2, frames=6)
     store.add("surprise", store.faces(store.takes("happy")[0]))
@@ -183,6 +186,7 @@ def test_a_take_copied_into_two_classes_is_shown(open_page):
     assert "have takes with the same faces. Delete the one in the wrong class." in words(app)
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_says_why_and_can_be_tried_again(open_page, monkeypatch):
     def fails(*_, **__):
         raise TrainingError("The logistic regression did not converge. Delete a take.")
@@ -296,6 +300,7 @@ def test_everything_is_deleted_after_a_question_and_the_page_says_what(open_page
     assert not other.metric
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_said_calmly_and_a_changed_take_teaches_a_new_one(open_page):
     app = taught_page(open_page, takes=2)
     model = Workspace.default().taught / "mine" / "model.safetensors"

@@ -104,6 +104,7 @@ def test_a_run_older_than_the_choice_was_trained_on_whole_images(workspace):
     assert open_run(run.id, workspace).config.crop == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not beside this checkout")
 def test_photographs_in_scenes_are_read_as_well_as_predicted_once_they_are_cropped(tmp_path, workspace):
     """Whole scenes as training images are hardly read at all; cropped, they are read as prediction reads them."""

@@ -64,6 +64,7 @@ def test_every_split_has_every_class_for_any_number_of_faces(count):
     assert all(min(counts.values()) >= 1 for counts in dataset.per_class().values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [2, 3])
 def test_the_same_seed_draws_the_same_faces_on_any_number_of_cores(monkeypatch, cores):
     monkeypatch.setattr(os, "cpu_count", lambda: 1)

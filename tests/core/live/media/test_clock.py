@@ -24,6 +24,7 @@ from tests.core.live.media.clips import (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("late", "name", "sound", "flash", "beep", "ending"),

@@ -25,6 +25,7 @@ def sound_of(path) -> str | None:
         return streams[0].codec_context.codec.canonical_name if streams else None
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("container", "sound", "ending", "expected", "note"),
@@ -129,6 +130,7 @@ def test_damaged_sound_packets_are_skipped_and_reported(tmp_path, classifier):
     assert beep_time(tmp_path / "out.m4v") == pytest.approx(FLASH, abs=0.03)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_sound_that_starts_long_before_the_video_is_complete(tmp_path, classifier):
     """20 s of AAC are more than 900 packets before the first frame."""

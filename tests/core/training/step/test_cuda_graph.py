@@ -77,6 +77,7 @@ class Refusing(Recorder):
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
+@pytest.mark.slow
 def test_a_step_recorded_while_layers_are_frozen_is_recorded_anew_for_all_layers(monkeypatch):
     monkeypatch.setattr(loop, "CudaGraphStep", Recorder)
     trainings, recorded = [], []
@@ -98,6 +99,7 @@ def test_a_step_recorded_while_layers_are_frozen_is_recorded_anew_for_all_layers
         assert all(torch.equal(plain[name], replayed[name]) for name in plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["labels", "votes", "both"])
 @pytest.mark.parametrize("recorder", [Recorder, Refusing])
 def test_recording_changes_no_number_and_neither_does_a_driver_that_cannot(recorder, targets, monkeypatch):
