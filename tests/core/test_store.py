@@ -125,6 +125,15 @@ def test_beyond_the_limit_the_entries_unused_longest_go(workspace):
     assert store.size().entries == 0
 
 
+def test_of_too_many_entries_the_oldest_go(workspace):
+    store = Store(workspace)
+    for number in range(5):
+        store.put("features", str(number), {"a": np.zeros(10)})
+        os.utime(store.path("features", str(number)), (number, number))
+    store.prune(entries=2)
+    assert [store.path("features", str(n)).exists() for n in range(5)] == [False, False, False, True, True]
+
+
 def test_what_is_larger_than_the_limit_drives_nothing_else_out(workspace):
     Store(workspace).put("features", "a", ARRAYS)
     size = Store(workspace).size().bytes

@@ -113,6 +113,7 @@ def _recording(live: LiveSession) -> None:
                 now = limits()
                 now.require_space(RECORDING_BYTES, 2, what="a recording")
                 live.start_recording(session.workspace(), most_bytes=now.space_left())
+                now.services.recordings.add(live)
                 st.rerun(scope="fragment")
     elif st.button("Stop recording", icon=":material/stop:", key="live_record_stop"):
         saved = live.stop_recording()

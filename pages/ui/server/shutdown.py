@@ -22,6 +22,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     take_over_signals()
     with _kept():
         yield
+    _close_recordings()
     typer.secho("  Stopping...", fg="blue")
 
 
@@ -32,6 +33,13 @@ def _kept() -> AbstractContextManager[None]:
     from pages.ui.server.keeper import keeper
 
     return keeper()
+
+
+def _close_recordings() -> None:
+    """Finish what is being recorded, so that the files are whole; trainings are processes of their own and go on."""
+    from pages.ui.shell.limits import services
+
+    services(identity.operator_workspace()).close_recordings()
 
 
 def take_over_signals() -> None:

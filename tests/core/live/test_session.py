@@ -109,6 +109,35 @@ def test_a_recording_says_at_which_sensitivity_each_face_was_read(tmp_path, work
         assert "0.25" in container.metadata["comment"]
 
 
+def test_a_recording_ends_by_itself_at_the_space_that_is_left_and_says_so(live, workspace):
+    path = live.start_recording(workspace, most_bytes=20_000)
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        live.frame(rng.integers(0, 256, (240, 320, 3), dtype=np.uint8), arrived=100 + i / 25)
+    assert live.recording is None
+    assert "your space is full" in live.recording_error
+    assert path.name in live.recording_error
+    with av.open(str(path)) as container:
+        assert 0 < len(list(container.decode(video=0))) <= 32  # the file grows by fragments of 30 frames
+    live.start_recording(workspace)
+    assert live.recording_error is None
+
+
+def test_the_newest_frame_and_the_newest_face_have_a_time(classifier):
+    detector = FakeDetector([face(100, 60)])
+    live = LiveSession(classifier, processor=LiveProcessor(classifier, detector))
+    assert (live.last_frame, live.last_face) == (None, None)
+    before = clock.monotonic()
+    live.frame(frame())
+    seen = live.last_face
+    assert before <= live.last_frame <= seen <= clock.monotonic()
+    detector.faces = []
+    for i in range(40):
+        live.frame(frame(i), arrived=200 + i)
+    assert live.last_frame > seen
+    assert not live.faces()
+
+
 def test_a_crash_keeps_what_was_recorded(live, workspace):
     path = live.start_recording(workspace)
     for i in range(90):

@@ -109,6 +109,15 @@ def test_the_picture_has_a_green_frame_while_faces_are_kept_and_another_one_whil
     assert (PICTURE == 90).all()
 
 
+def test_a_face_is_seen_whether_it_is_kept_or_not(camera):
+    assert not camera.recorder.sees_face
+    camera.run(0.1)
+    assert camera.recorder.sees_face
+    camera.reason = "no face"
+    camera.run(0.1)
+    assert not camera.recorder.sees_face
+
+
 def test_the_drawn_box_is_mirrored_with_the_picture_and_the_faces_are_not(camera):
     plain = camera.recorder.frame(PICTURE, camera.now)
     mirrored = camera.recorder.frame(PICTURE, camera.now, mirror=True)

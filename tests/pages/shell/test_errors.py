@@ -44,3 +44,23 @@ def test_where_nothing_can_be_written_no_file_is_named(log):
     reference, path = errors.log_internal_error(defect("lost"), "drawing")
     assert path is None
     assert len(reference) == 6
+
+
+def test_on_a_shared_server_the_log_has_no_messages_which_may_name_files_and_people(log, monkeypatch):
+    monkeypatch.setenv("FER_SHARED", "1")
+
+    def nested(name: str) -> OSError:
+        try:
+            try:
+                raise ValueError(name)
+            except ValueError as cause:
+                raise OSError(2, name, name) from cause
+        except OSError as error:
+            return error
+
+    reference, _ = errors.log_internal_error(nested("/srv/users/holiday.jpg"), "drawing")
+    text = log.read_text()
+    assert reference in text
+    for kept in ("ValueError\n", "FileNotFoundError\n", "in nested", "Then:"):
+        assert kept in text
+    assert text.count("/srv/users/holiday.jpg") == 0

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from fer_core.errors import LimitError
 from fer_core.formatting import capitalized
@@ -31,16 +32,34 @@ _RECENT: Final = 600.0
 _SIGN_INS: Final = 10_000  # remembered
 
 
+class Recording(Protocol):
+    """A live view, such as :class:`fer_core.live.LiveSession`."""
+
+    def stop_recording(self) -> object:
+        """Finish the recording, if there is one."""
+
+
 @dataclass(frozen=True, eq=False)
 class Services:
-    """What all windows of a server share."""
+    """What all windows of a server share.
+
+    Attributes:
+        recordings: live views that recorded, to be closed whole when the server stops.
+        noted: sign-ins that are in the audit log.
+    """
 
     quotas: Quotas
     rates: RateLimits
     cameras: Cameras
     audit: AuditLog
     queue: TrainingQueue
+    recordings: WeakSet[Recording] = field(default_factory=WeakSet)
     noted: set[str] = field(default_factory=set)
+
+    def close_recordings(self) -> None:
+        """Finish all recordings; call this when no frame comes any more."""
+        for live in list(self.recordings):
+            live.stop_recording()
 
     def note_sign_in(self, found: SignIn) -> None:
         """Write a sign-in to the audit log, once."""
