@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,6 +15,7 @@ from pages.ui.shell.formatting import plain
 
 if TYPE_CHECKING:
     from fer_core.data import FaceDataset
+    from fer_core.workspace import Workspace
 
 
 @st.cache_resource(max_entries=3, show_spinner="Comparing every face with every other…")
@@ -57,7 +59,7 @@ def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:
         )
         st.download_button(
             "Download report (HTML)",
-            lambda: _html(dataset, found),
+            partial(_html, dataset, found, session.workspace()),
             "audit.html",
             "text/html",
             icon=":material/download:",
@@ -66,12 +68,12 @@ def figures_of(dataset: FaceDataset, found: ExactAudit) -> None:
         )
 
 
-def _html(dataset: FaceDataset, found: ExactAudit) -> str:
+def _html(dataset: FaceDataset, found: ExactAudit, workspace: Workspace) -> str:
     from fer_core.report.audit import audit_html
     from fer_core.training.out_of_fold import find
 
     pairs = find_near_duplicates(dataset, found.groups, FIRST_DISTANCE)
-    job, suspects = find(dataset, workspace=session.workspace()), None
+    job, suspects = find(dataset, workspace=workspace), None
     if job.state == "finished":
         positions, probabilities = job.read()
         suspects = find_suspect_labels(dataset.labels[positions], probabilities, positions)

@@ -78,7 +78,6 @@ def outcome(experiment: Experiment, prediction: int | None) -> None:
 
 def _task(name: str, source: str, reading: Reading) -> Task:
     """Create the task: its thread starts a process and reports its progress."""
-
     now, workspace = limits(), session.workspace()
     now.count("training")
 

@@ -130,12 +130,13 @@ def _faces(network: Network, layer: LayerRow, number: int) -> None:
     if found is None:
 
         def prepare() -> Task:
+            workspace = session.workspace()
             return lambda report, stop: cached_top_faces(
                 network.classifier,
                 dataset,
                 split,
                 layer.label,
-                workspace=session.workspace(),
+                workspace=workspace,
                 on_progress=report,
                 should_stop=stop,
             )
@@ -203,6 +204,8 @@ def whole_sheet(network: Network) -> None:
         )
 
         def prepare() -> Task:
+            workspace = session.workspace()
+
             def task(report: Report, stop: Stop) -> Patterns:
                 latest: list[Any] = [None]
 
@@ -212,7 +215,7 @@ def whole_sheet(network: Network) -> None:
                 return cached_patterns(
                     network.classifier,
                     layer.label,
-                    workspace=session.workspace(),
+                    workspace=workspace,
                     on_progress=lambda done, total: report(done, total, latest[0]),
                     on_preview=keep_latest,
                     should_stop=stop,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
@@ -37,12 +37,14 @@ class SignInFailures:
             await self._app(scope, receive, send)
             return
         base = path.removesuffix(_LOGIN).removesuffix(_CALLBACK)
+        # Providers also send browsers here after a sign-out, with neither.
+        answers = path.endswith(_CALLBACK) and {"state", "error"} & set(QueryParams(scope.get("query_string", b"")))
         failed = False
 
         async def send_back(message: Message) -> None:
             nonlocal failed
             if message["type"] == "http.response.start":
-                failed = message["status"] >= 400 or (path.endswith(_CALLBACK) and not _signs_in(message))
+                failed = message["status"] >= 400 or bool(answers and not _signs_in(message))
                 if failed:
                     message = {**message, "status": 302, "headers": list(message.get("headers", ()))}
                     headers = MutableHeaders(scope=message)

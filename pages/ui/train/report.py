@@ -68,10 +68,12 @@ def _keep_notes(run: Run, key: str) -> None:
 
 
 def _task(run: Run) -> Task:
+    workspace = session.workspace()
+
     def task(report: Report, stop: Stop) -> LabReport:
         from fer_core.report.lab_report import make_report
 
-        return make_report(run, workspace=session.workspace(), on_progress=report, should_stop=stop)
+        return make_report(run, workspace=workspace, on_progress=report, should_stop=stop)
 
     return task
 

@@ -121,6 +121,7 @@ def show_photo(photo: AnalyzedPhoto, labels: tuple[str, ...], model: Model) -> N
 
 def _table_downloads(photos: Sequence[AnalyzedPhoto], labels: tuple[str, ...], model: Model, key: str) -> None:
     results = [photo.result for photo in photos]
+    classifier = model.classifier
     with st.container(horizontal=True, gap="small", width="content"):
         st.download_button(
             "Download table (CSV)",
@@ -134,7 +135,7 @@ def _table_downloads(photos: Sequence[AnalyzedPhoto], labels: tuple[str, ...], m
         )
         st.download_button(
             "Download predictions (JSON)",
-            lambda: json.dumps(predict_document(results, model.name, model.classifier), indent=2, ensure_ascii=False),
+            lambda: json.dumps(predict_document(results, model.name, classifier), indent=2, ensure_ascii=False),
             "faces.json",
             "application/json",
             icon=":material/data_object:",

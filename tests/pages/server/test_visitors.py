@@ -42,7 +42,8 @@ def answer(app: ASGIApp, path: str = "/", headers: dict[str, str] | None = None,
         return {"type": "http.request", "body": b"", "more_body": False}
 
     given = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    scope = {"type": kind, "method": "GET", "path": path, "query_string": b"", "headers": given}
+    path, _, query = path.partition("?")
+    scope = {"type": kind, "method": "GET", "path": path, "query_string": query.encode(), "headers": given}
     asyncio.run(app(scope, receive, send))
     if kind == "websocket":
         return None
@@ -115,9 +116,11 @@ def signs_out() -> Response:
     [
         ("/auth/login", PlainTextResponse("Authentication error", 400), True),
         ("/auth/login", RedirectResponse("https://id.example/authorize"), False),
-        ("/oauth2callback", signs_in(), False),
-        ("/oauth2callback", RedirectResponse("/"), True),
-        ("/oauth2callback", signs_out(), True),
+        ("/oauth2callback?code=1&state=2", signs_in(), False),
+        ("/oauth2callback?code=1&state=2", RedirectResponse("/"), True),
+        ("/oauth2callback?code=1&state=2", signs_out(), True),
+        ("/oauth2callback?error=access_denied", RedirectResponse("/"), True),
+        ("/oauth2callback", RedirectResponse("/"), False),  # back from signing out at the provider
         ("/oauth2callback", PlainTextResponse("Internal Server Error", 500), True),
         ("/auth/logout", signs_out(), False),
         ("/train", PlainTextResponse("no", 404), False),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,3 +234,33 @@ class _User:
 
     def to_dict(self) -> dict[str, Any]:
         return self._found
+
+
+# ------------------------------------------------------------------------------------------------------------ threads
+
+
+def run_in_threads(tree: ast.AST) -> Iterator[ast.AST]:
+    """Functions that run in a thread of their own, where Streamlit knows no user: tasks, and downloads made on demand."""
+    for node in ast.walk(tree):
+        if (isinstance(node, ast.FunctionDef) and node.name in ("task", "work")) or (
+            isinstance(node, ast.Lambda) and [argument.arg for argument in node.args.args] == ["report", "stop"]
+        ):
+            yield node
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("download_button"):
+            yield from (argument for argument in node.args if isinstance(argument, ast.Lambda))
+
+
+def asks_for_the_user(node: ast.AST) -> bool:
+    return re.search(r"\b(session|cache|identity|state_of)\b|\bmodel\.classifier\b", ast.unparse(node)) is not None
+
+
+def test_no_thread_asks_who_the_user_is():
+    files = [*(PROJECT_ROOT / "pages").rglob("*.py")]
+    found = [(file, node) for file in files for node in run_in_threads(ast.parse(file.read_text()))]
+    assert len(found) > 10
+    assert [str(file) for file, node in found if asks_for_the_user(node)] == []
+
+
+def test_a_thread_that_asks_is_found():
+    tree = ast.parse("def prepare():\n def task(report, stop):\n  return find(session.workspace())\n return task")
+    assert [asks_for_the_user(node) for node in run_in_threads(tree)] == [True]

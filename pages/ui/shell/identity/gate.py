@@ -71,7 +71,9 @@ def _account() -> None:
         admitted = found is not None and identity.why_refused(found) is None
     except ConfigError:
         admitted = False
-    if found is None or not admitted:
+    if found is None:  # signed out just now: the browser is sent away, and a rerun would drop that message
+        return
+    if not admitted:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="small"):
         st.markdown(f":material/account_circle: {plain(_short(found.name))}", help=plain(_short(found.address, 80)))
@@ -80,9 +82,9 @@ def _account() -> None:
 
 def _page(note: str = "") -> None:
     """Draw the sign-in page without its button."""
-    with st.container(horizontal_alignment="center", gap="medium", key="sign-in"):
-        st.image(str(asset("icon.svg")), width=72)
-        st.markdown("# FER Lab", text_alignment="center")
+    with st.container(horizontal_alignment="center", gap="small", key="sign-in"):
+        st.image(str(asset("icon.svg")), width=88)
+        st.title("FER Lab", anchor=False, width="content")
         st.markdown("Train, inspect and try networks for facial expression recognition.", text_alignment="center")
         if note:
             st.info(note, icon=":material/info:", width=420)
