@@ -64,15 +64,20 @@ class Proxy:
 
 
 @contextmanager
-def caddy(upstream: str, folder: Path) -> Iterator[Proxy]:
-    """HTTPS in front of a server, as deploy/Caddyfile has it with Caddy's own authority."""
+def caddy(upstream: str, folder: Path, *, websockets: bool = True) -> Iterator[Proxy]:
+    """HTTPS in front of a server, as deploy/Caddyfile has it with Caddy's own authority.
+
+    Args:
+        upstream: address of the server.
+        folder: for its files; one for each Caddy.
+        websockets: whether it lets websockets through, as not every proxy does.
+    """
     if shutil.which("caddy") is None:
         pytest.skip("Caddy is not installed")
     port = free_port()
     config = folder / "Caddyfile"  # without the redirect from port 80, which may be in use
-    config.write_text(
-        (DEPLOY / "Caddyfile").read_text().replace("admin off", "admin off\n\tauto_https disable_redirects")
-    )
+    text = (DEPLOY / "Caddyfile").read_text().replace("admin off", "admin off\n\tauto_https disable_redirects")
+    config.write_text(text if websockets else text.replace("header_down", "header_up -Upgrade\n\t\theader_down"))
     variables = {
         "FER_DOMAIN": f"localhost:{port}",
         "FER_TLS": "tls internal",
