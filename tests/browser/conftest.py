@@ -151,7 +151,7 @@ def leaves(url: str) -> bool:
 def settled(tab: Page) -> None:
     """Wait until the page's script has run and nothing is a placeholder any more."""
     tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    tab.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+    tab.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
 
 
 def take_preset(tab: Page, title: str) -> None:

@@ -57,7 +57,8 @@ class Proxy:
 
     def browser_flag(self) -> str:
         """A flag that makes Chromium trust this authority, and no other unknown one."""
-        certificate = x509.load_pem_x509_certificate(self.authority.read_bytes())
+        sent = self.authority.with_name("intermediate.crt")  # comes with the site's certificate; the root does not
+        certificate = x509.load_pem_x509_certificate(sent.read_bytes())
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         digest = base64.b64encode(hashlib.sha256(key).digest()).decode()
         return f"--ignore-certificate-errors-spki-list={digest}"
@@ -125,7 +126,7 @@ def turnserver(folder: Path) -> Iterator[Relay]:
         "MACHINE_ADDRESS": machine,
         "RELAY_SECRET": secret_file.read_text().strip(),
         "FER_DOMAIN": "localhost",
-        "\nsyslog\n": f"\nlog-file=stdout\npidfile={folder}/turnserver.pid\nuserdb={folder}/turndb\n",
+        "\nsyslog\n": f"\nverbose\nlog-file=stdout\npidfile={folder}/turnserver.pid\nuserdb={folder}/turndb\n",
     }
     text = (DEPLOY / "turnserver.conf").read_text()
     for before, after in values.items():

@@ -92,7 +92,7 @@ def video_frame(page: Page):
 
 PATIENCE = 180_000  # milliseconds, for what takes some seconds of pictures: on a busy machine those begin anew
 
-PLAYING = "(() => { const v = document.querySelector('video'); return v && v.videoWidth > 0 && v.currentTime > 0; })()"
+PLAYING = "() => { const v = document.querySelector('video'); return v && v.videoWidth > 0 && v.currentTime > 0; }"
 
 VALUE = "slider => slider.value ?? slider.getAttribute('aria-valuenow')"
 

@@ -49,11 +49,13 @@ def camera(live: LiveSession, state: LiveState, invite: Callable[[], None]) -> N
     install_patches()
     freeze_loaded_objects()
     close_stale_connection(state.KEY)
-    if not camera_slot(live, state):
-        return
-    invitation = st.empty()  # always there, so that the video below keeps its place on the page
-    servers = ice_servers()
-    renew_credentials(state)
+    # Both are always there, so that the video below keeps its place on the page: a fragment takes one, too.
+    above, invitation = st.container(), st.empty()
+    with above:
+        if not camera_slot(live, state):
+            return
+        servers = ice_servers()
+        renew_credentials(state)
     with st.container(key="webcam-video"):
         context = _streamer(live, state.KEY, state.window, servers)
     playing = context.state.playing
