@@ -171,12 +171,7 @@ def test_two_users_reach_nothing_of_each_other(browser, shared, known):
     tab = anns.new_page()
     tab.goto(shared.page("upload"))
     tab.get_by_role("button", name="Sign out").wait_for()
-    photo = tab.locator("img[src*='/media/']").first
-    photo.wait_for()
-    media = urlsplit(photo.get_attribute("src") or "").path
-    with tab.expect_request(lambda request: request.method == "PUT") as sent_file:
-        tab.locator("input[type=file]").first.set_input_files(asset("samples", "two-portraits.jpg"))
-    upload = urlsplit(sent_file.value.url).path
+    media, upload = uploaded(tab)
     headers = {"ann": {"Cookie": f"{USER_COOKIE_NAME}={ann}"}, "bob": {"Cookie": f"{USER_COOKIE_NAME}={bob}"}, "": {}}
     assert {who: ask(shared.url, media, **sent)[0] for who, sent in headers.items()} == {
         "ann": 200,
@@ -205,6 +200,19 @@ def test_two_users_reach_nothing_of_each_other(browser, shared, known):
 
     anns.close()
     wait_until(lambda: ask(shared.url, media, **headers["ann"])[0] == 404)
+
+
+def uploaded(tab: Page) -> tuple[str, str]:
+    """Upload a photo on the Upload page; the paths of its picture there, and of the upload itself."""
+    picture = tab.locator("img[src*='/media/']").first
+    before = picture.get_attribute("src")
+    with tab.expect_request(lambda request: request.method == "PUT") as sent:
+        tab.locator("input[type=file]").first.set_input_files(asset("samples", "two-portraits.jpg"))
+    deadline = time.monotonic() + PATIENCE / 1000
+    while picture.get_attribute("src") == before or tab.locator("[data-test-script-state=running]").count():
+        assert time.monotonic() < deadline, "the photo is not shown"
+        tab.wait_for_timeout(200)
+    return urlsplit(picture.get_attribute("src") or "").path, urlsplit(sent.value.url).path
 
 
 def as_session(session: str) -> str:

@@ -16,6 +16,7 @@ from pages.ui.components.live_chart import live_chart
 from pages.ui.review.rows import sample_faces
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import plain
+from pages.ui.shell.identity import without_paths
 from pages.ui.shell.limits.trainings import position_text, resume_training, stop_training
 from pages.ui.shell.runs import can_resume, curves, explain_state, progress_text, state_badge, summary
 from pages.ui.shell.session import state_of
@@ -167,7 +168,7 @@ def _charts(run: Run, records: list[EpochRecord]) -> None:
 
 
 def _log(run: Run) -> None:
-    lines = run.log_tail(400)
+    lines = [without_paths(line) for line in run.log_tail(400)]
     st.markdown("**Log**")
     if not lines:
         st.caption("The first line appears after the first epoch.")
