@@ -45,8 +45,8 @@ class Model:
     name: str
     changed: int
     sensitivity: float
-    file: str = ""
-    """Path of the weights: two people may give their models one name."""
+    scope: str = ""
+    """Workspace and weights: people give their models equal names, and how fast an answer comes tells who had it before."""
 
     @classmethod
     def of(cls, name: str) -> Model:
@@ -55,8 +55,10 @@ class Model:
         Raises:
             ModelError: the model does not exist.
         """
-        path = resolve_model(name, session.workspace())
-        return cls(name, path.stat().st_mtime_ns, sensitive_classifier(name).sensitivity, str(path))
+        workspace = session.workspace()
+        path = resolve_model(name, workspace)
+        scope = f"{workspace.root}|{path}"
+        return cls(name, path.stat().st_mtime_ns, sensitive_classifier(name).sensitivity, scope)
 
     @property
     def classifier(self) -> Classifier:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from streamlit.runtime.secrets import secrets_singleton
 
 from pages.ui.server.starting import prepare
 from pages.ui.server.visitors import VISITOR_HEADER
+from tests.paths import PROJECT_ROOT
 
 OPTIONS = (
     "server.address",
@@ -147,3 +151,15 @@ def test_an_open_server_says_so_and_tells_streamlit_who_visits(home, capsys, mon
     prepare()
     assert "Anybody" in capsys.readouterr().err
     assert st.get_option("server.trustedUserHeaders") == {VISITOR_HEADER: "visitor"}
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_start_ends_with_one_sentence_and_status_2(home):
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "0"]
+    environment = {**os.environ, "HOME": str(home), "FER_HOME": str(home), "FER_SHARED": "1"}
+    ended = subprocess.run(
+        command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 2
+    assert "nobody can sign in" in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
