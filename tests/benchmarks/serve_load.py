@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,15 +30,17 @@ from typing import TYPE_CHECKING, Any
 from fer_core.serve.users import Users
 from fer_core.training.runs import list_runs
 from fer_core.workspace import Workspace, write_json
-from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server, free_port, serve
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server
 from tests.browser.camera import camera_flags, faces_clip
 from tests.browser.conftest import is_complaint, leaves, stop_trainings
+from tests.browser.provider import Provider, provider, shared_server
 from tests.proof.load import memory_mb, photos_of_faces, processes, processor_seconds
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 FACES = "synthetic:2100"
+SETTINGS = 'allow = ["@example.org"]\n'
 SLOWEST_CLICK = 2.5  # seconds, 95 of 100 clicks
 MOST_GROWTH = 0.05  # of the server's memory after the first minute
 LONGEST_START = 600.0  # seconds until everybody's first click is answered
@@ -92,7 +94,7 @@ async def sign_in(person: Person, page: Page, url: str) -> None:
     await settled(page)
 
 
-Step = Callable[[Person, Page, int, Path], Awaitable[None]]
+Step = Callable[[Person, "Page", int, Path], Awaitable[None]]
 
 
 async def watch(person: Person, page: Page, turn: int, _: Path) -> None:
@@ -111,7 +113,7 @@ async def watch(person: Person, page: Page, turn: int, _: Path) -> None:
 async def train(person: Person, page: Page, turn: int, _: Path) -> None:
     """Start a training that does not end by itself, then use the form; the second one waits in the queue."""
     if turn == 0:
-        await page.get_by_role("spinbutton", name="Epochs").fill("5000")
+        await page.get_by_role("spinbutton", name="Epochs", exact=True).fill("5000")
         await page.keyboard.press("Tab")
         await settled(page)
         await page.get_by_text("Machine and repeatability").first.click()
@@ -158,14 +160,9 @@ async def work(person: Person, browser: Browser, url: str, folder: Path, stop: a
     context = await browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=["camera"])
     context.set_default_timeout(PATIENCE)
     page = await context.new_page()
-    page.on("pageerror", lambda error: person.complaints.append(f"{person.name}: {error}"))
-    page.on(
-        "console",
-        lambda message: person.complaints.append(f"{person.name}: {message.text}") if is_complaint(message) else None,
-    )
-    page.on("request", lambda r: person.complaints.append(f"left this machine: {r.url}") if _leaves(r.url) else None)
     try:
         await sign_in(person, page, url)
+        _listen(person, page)
         turn = 0
         while not stop.is_set():
             await TASKS[person.task](person, page, turn, folder)
@@ -179,35 +176,21 @@ async def work(person: Person, browser: Browser, url: str, folder: Path, stop: a
         await context.close()
 
 
+def _listen(person: Person, page: Page) -> None:
+    """Collect what goes wrong on a page; not on the page of the sign-in service, which loads a style from elsewhere."""
+    page.on("pageerror", lambda error: person.complaints.append(f"{person.name}: {error}"))
+    page.on(
+        "console",
+        lambda message: person.complaints.append(f"{person.name}: {message.text}") if is_complaint(message) else None,
+    )
+    page.on("request", lambda r: person.complaints.append(f"left this machine: {r.url}") if _leaves(r.url) else None)
+
+
 def _leaves(url: str) -> bool:
     return leaves(url.replace("//localhost:", "//127.0.0.1:", 1))
 
 
-@contextlib.contextmanager
-def signing_in(people: list[Person], home: Path, port: int) -> Iterator[dict[str, str]]:
-    """A sign-in service with an account for everybody; gives the server's environment."""
-    from oidc_provider_mock import User, run_server_in_thread
-
-    accounts = [User(sub=p.name, claims={"email": p.address, "email_verified": True, "name": p.name}) for p in people]
-    with run_server_in_thread(user_claims=accounts) as provider:
-        issuer = f"http://localhost:{provider.server_port}"
-        for person in people:  # a small data set, drawn in a second
-            state = Users(Workspace(home)).user(issuer, person.name).workspace.app_state
-            write_json(state, {"data": FACES, "model": "compact"})
-        secrets = home / "secrets.toml"
-        secrets.write_text(
-            f"""[auth]
-redirect_uri = "http://localhost:{port}/oauth2callback"
-cookie_secret = "{os.urandom(32).hex()}"
-client_id = "fer-lab"
-client_secret = "{os.urandom(32).hex()}"
-server_metadata_url = "{issuer}/.well-known/openid-configuration"
-"""
-        )
-        yield {"FER_SHARED": "1", "STREAMLIT_SECRETS_FILES": str(secrets)}
-
-
-async def at_work(people: list[Person], server: Server, url: str, folder: Path, seconds: float) -> dict[str, Any]:
+async def at_work(people: list[Person], server: Server, folder: Path, seconds: float) -> dict[str, Any]:
     """Let everybody work for a while; gives memory, and processor time of each side."""
     from playwright.async_api import async_playwright
 
@@ -217,7 +200,7 @@ async def at_work(people: list[Person], server: Server, url: str, folder: Path, 
         browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
         begun, jobs = time.monotonic(), []
         for person in people:  # one after the other: the time counts from when all are at work
-            jobs.append(asyncio.create_task(work(person, browser, url, folder, stop)))
+            jobs.append(asyncio.create_task(work(person, browser, server.url, folder, stop)))
             while not (person.clicked or person.complaints) and time.monotonic() < begun + LONGEST_START:
                 await asyncio.sleep(0.2)
         for person in people:
@@ -260,6 +243,21 @@ def in_workspaces(people: list[Person], home: Path) -> tuple[dict[str, int], lis
     return states, wrong
 
 
+def _serve(
+    people: list[Person], folder: Path, known: Provider, minutes: float
+) -> tuple[dict[str, Any], dict[str, int], list[str]]:
+    """Run the server with everybody at work; figures, states of the trainings, and what went wrong on the server."""
+    home = folder / "home"
+    with shared_server(home, known, SETTINGS) as server:
+        try:
+            found = asyncio.run(at_work(people, server, folder, 60 * minutes))
+            states, wrong = in_workspaces(people, home)
+            return found, states, [*wrong, *(f"server: {line}" for line in server.complaints())]
+        finally:
+            for user in Users(Workspace(home)):
+                stop_trainings(user.workspace)
+
+
 def measure(users: int, minutes: float) -> dict[str, Any]:
     """People at work on a server for a while; what came of it."""
     tasks = list(TASKS)
@@ -267,21 +265,16 @@ def measure(users: int, minutes: float) -> dict[str, Any]:
     for person in people:
         person.others = [other.name for other in people if other is not person]
     with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
+        folder = Path(name)
         home = folder / "home"
-        home.mkdir()
-        (home / "serve.toml").write_text('allow = ["@example.org"]\n')
         faces_clip(folder / "clip.y4m")
-        for person in people:
-            photos_of_faces(folder, person.name)
-        with signing_in(people, home, port) as variables, serve(home, port, **variables) as server:
-            try:
-                found = asyncio.run(at_work(people, server, f"http://localhost:{port}", folder, 60 * minutes))
-                states, wrong = in_workspaces(people, home)
-                wrong += [f"server: {line}" for line in server.complaints()]
-            finally:
-                for user in Users(Workspace(home)):
-                    stop_trainings(user.workspace)
+        with provider() as known:
+            for person in people:
+                photos_of_faces(folder, person.name)
+                known.knows(person.name, email=person.address, email_verified=True, name=person.name)
+                state = Users(Workspace(home)).user(known.url, person.name).workspace.app_state
+                write_json(state, {"data": FACES, "model": "compact"})  # a small data set, drawn in a second
+            found, states, wrong = _serve(people, folder, known, minutes)
     clicks = sorted(time for person in people for time in person.clicks)
     by_task = {task: [t for person in people if person.task == task for t in person.clicks] for task in tasks}
     trainers = sum(person.task == "train" for person in people)
