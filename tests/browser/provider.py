@@ -70,20 +70,25 @@ def provider() -> Iterator[Provider]:
 
 
 @contextmanager
-def shared_server(home: Path, known: Provider, settings: str) -> Iterator[Server]:
+def shared_server(
+    home: Path, known: Provider, settings: str, *, port: int | None = None, url: str | None = None
+) -> Iterator[Server]:
     """Run a shared server until the block ends.
 
     Args:
         home: the operator's workspace.
         known: where people sign in.
         settings: content of ``serve.toml``.
+        port: on which it listens; by default a free one.
+        url: address of the proxy in front of it, if there is one.
     """
-    port = free_port()
+    port = port or free_port()
+    url = url or f"http://localhost:{port}"
     place = home / ".streamlit"
     place.mkdir(parents=True)
     (place / "secrets.toml").write_text(
         "[auth]\n"
-        f'redirect_uri = "http://localhost:{port}/oauth2callback"\n'
+        f'redirect_uri = "{url}/oauth2callback"\n'
         f'cookie_secret = "{SECRET}"\n'
         'client_id = "fer"\nclient_secret = "fer"\n'
         f'server_metadata_url = "{known.url}/.well-known/openid-configuration"\n'
