@@ -17,6 +17,7 @@ from fer_core.workspace import Workspace
 from pages.ui.shell import identity
 from pages.ui.shell.errors import log_internal_error
 from pages.ui.shell.limits import services
+from pages.ui.shell.navigation import forget_pages_folder
 
 _EVERY: Final = 2.0  # seconds between two looks at the queue
 _TIDY_EVERY: Final = 60.0
@@ -26,6 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 @contextmanager
 def keeper() -> Iterator[None]:
     """Keep a shared server while the block runs; trainings go on after it."""
+    forget_pages_folder()
     ended = threading.Event()
     thread = threading.Thread(
         target=run_keeper, args=(identity.operator_workspace(), ended), name="keep the server", daemon=True

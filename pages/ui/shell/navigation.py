@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from fer_core.errors import ConfigError
 from fer_core.resources import app_folder
@@ -164,6 +165,15 @@ def navigation() -> StreamlitPage:
         for number, page in enumerate(pages())
     ]
     return st.navigation(entries, position="hidden")
+
+
+def forget_pages_folder() -> None:
+    """Tell Streamlit before the first visit that the pages come from :func:`navigation`.
+
+    Until a process has called ``st.navigation`` once, Streamlit (1.67) looks for an address among the files of ``pages/``.
+    The first window of a server that opens one of the pages in ``pages/shared`` would be told that it does not exist.
+    """
+    PagesManager.uses_pages_directory = False
 
 
 def menu() -> None:

@@ -1,0 +1,145 @@
+"""A shared server at its bounds, in real windows: the second camera, the queue across a restart, recordings, downloads."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import pytest
+
+from fer_core.config import TrainConfig
+from fer_core.serve.audit_log import AuditLog
+from fer_core.serve.queue import TrainingQueue
+from fer_core.serve.settings import read_settings
+from fer_core.serve.users import Users
+from fer_core.workspace import Workspace
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server, serve
+from tests.browser.camera import camera_flags, player_clip
+from tests.browser.conftest import PATIENCE, stop_trainings, wait_until
+from tests.browser.test_webcam import PLAYING, press, video_frame
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SETTINGS = "cameras = 1\ntrainings = 1\n"
+"""The server is open, so that the bounds are tested without an identity provider; they are the same with one."""
+
+
+@pytest.fixture(scope="module")
+def chromium(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium with a camera."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg, which makes the fake camera's clip, is not installed")
+    clip = player_clip(tmp_path_factory.mktemp("camera") / "player.y4m")
+    other = browser.browser_type.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_FLAGS, *camera_flags(clip)])
+    yield other
+    other.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "serve.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+def visitor(chromium: Browser) -> BrowserContext:
+    """A browser of its own, and thus a user of its own."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
+def download_my_data(page: Page, stranger: Page, url: str) -> None:
+    """Get the zip of one visitor, and see that no other gets it."""
+    page.goto(f"{url}/account")
+    page.get_by_role("button", name="Prepare the zip").click()
+    link = page.get_by_role("link", name="Download (")
+    link.wait_for()
+    with page.expect_download() as download:
+        link.click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        assert archive.testzip() is None
+    assert stranger.request.get(f"{url}/account/data.zip").status == 404
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{url}/account/data.zip")
+
+
+def end(server: Server) -> None:
+    """End the server as systemd does, and wait until its process is gone."""
+    os.kill(server.pid, signal.SIGTERM)
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_cameras_downloads_and_the_end_of_a_recording(chromium, home):
+    with serve(home, FER_SHARED="open") as server:
+        first, second = visitor(chromium), visitor(chromium)
+        page = first.new_page()
+        page.goto(server.page("webcam"))
+        frame = video_frame(page)
+        press(frame, "START")
+        frame.wait_for_function(f"() => {PLAYING}")
+        other = second.new_page()
+        other.goto(server.page("webcam"))
+        other.get_by_text("The only camera slot of this server is taken").wait_for()
+        assert other.locator("iframe[title*=webrtc]").count() == 0
+        download_my_data(second.new_page(), page, server.url)
+        first.close()  # as if the browser crashed
+        frame = None
+        while frame is None:
+            other.get_by_role("button", name="Try again").click()
+            try:
+                other.locator("iframe[title*=webrtc]").wait_for(timeout=3000)
+                frame = video_frame(other)
+            except Exception:
+                assert other.get_by_role("button", name="Try again").is_visible()
+        press(frame, "START")
+        frame.wait_for_function(f"() => {PLAYING}")
+        other.get_by_role("button", name="Record").click()
+        other.get_by_text("Recording to").wait_for()
+        wait_until(lambda: any(path.stat().st_size > 20_000 for path in home.glob("users/*/recordings/*.mp4")))
+        end(server)
+        second.close()
+        assert server.complaints() == []
+    (path,) = home.glob("users/*/recordings/*.mp4")
+    assert b"mfra" in path.read_bytes()[-2000:], "the index that is written at the end is missing"
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) > 5
+
+
+def test_trainings_wait_outlive_a_restart_and_start_by_themselves(home):
+    """No window is open: what pages call is called here, and the servers find it on disk."""
+    workspace = Workspace(home)
+    users = [Users(workspace).user("https://id.example", name) for name in ("anna", "bert")]
+    queue, settings = TrainingQueue(workspace, AuditLog(workspace)), read_settings(workspace)
+    config = TrainConfig(data="synthetic:140", model="seed", epochs=10_000, patience=0)
+    try:
+        with serve(home, FER_SHARED="open") as server:
+            first, second = (queue.submit(user, config, None, settings) for user in users)
+            wait_until(lambda: first.state == "running")
+            end(server)
+        assert first.state == "running"
+        with serve(home, FER_SHARED="open"):
+            time.sleep(5)  # two looks at the queue
+            assert (first.state, second.state) == ("running", "queued")
+            queue.cancel(users[0], first)
+            wait_until(lambda: first.state == "stopped" and second.state == "running")
+    finally:
+        for user in users:
+            queue.leave(user)
+            stop_trainings(user.workspace)
+    events = [entry.event for entry in reversed(AuditLog(workspace).last())]
+    assert events == [
+        "training queued", "training started", "training queued", "training stopped", "training ended",
+        "training started",
+    ]  # fmt: skip
