@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fer_core.serve.relay import RelayAccess
 from fer_core.serve.users import user_key
 from pages.ui.live import relay
+from pages.ui.live.state import Camera, LiveState
 
 TURN = "turn:fer.example.org:3478?transport=udp"
 
@@ -93,6 +95,21 @@ def test_a_relay_without_a_secret_is_reported_and_works_once_there_is_one(home, 
     (home / "elsewhere").rename(home / "relay-secret")
     [server], faulty = shown(app)
     assert (server["urls"], faulty) == ([TURN], False)
+
+
+@pytest.mark.parametrize(
+    ("age", "camera", "expected"), [(0, Camera(), 0), (600, Camera(), 1), (600, Camera(playing=True, since=1.0), 0)]
+)
+def test_a_page_is_renewed_when_its_credentials_have_expired_and_no_camera_runs(
+    monkeypatch, clock, age, camera, expected
+):
+    access = RelayAccess((), expires=clock[0] + 600)
+    monkeypatch.setattr(relay, "state_of", lambda kind: relay.RelayState(access))
+    reruns: list[bool] = []
+    monkeypatch.setattr(relay.st, "rerun", lambda: reruns.append(True))
+    clock[0] += age
+    relay._rerun_when_expired(LiveState(camera=camera))
+    assert len(reruns) == expected
 
 
 def test_who_is_not_signed_in_gets_no_credentials(home):
