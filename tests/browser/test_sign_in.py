@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,10 +16,13 @@ from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_N
 from fer_core.resources import asset
 from fer_core.serve.users import Users, user_key
 from fer_core.workspace import Workspace, write_json
-from tests.browser.app import Server
+from tests.browser.app import CHROMIUM, CHROMIUM_FLAGS, Server
+from tests.browser.buttons import listen
+from tests.browser.camera import camera_flags, still_clip
 from tests.browser.conftest import FEW_FACES, PATIENCE, is_complaint, wait_until
 from tests.browser.handshake import ask
 from tests.browser.provider import SECRET, Provider, provider, shared_server
+from tests.browser.test_webcam import watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -62,13 +65,19 @@ def cookie_of(shared: Server, known: Provider, name: str, **claims: Any) -> str:
     return create_signed_value(SECRET, USER_COOKIE_NAME, json.dumps(value)).decode()
 
 
-def window(browser: Browser, shared: Server, cookie: str | None = None) -> BrowserContext:
-    """A browser of its own, signed in if there is a cookie."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE)
-    if cookie is not None:
-        context.add_cookies([{"name": USER_COOKIE_NAME, "value": cookie, "url": shared.url}])
-    return context
+@pytest.fixture
+def window(browser: Browser, pressed: set[str]) -> Callable[..., BrowserContext]:
+    """Opens a browser of its own, signed in if there is a cookie."""
+
+    def opened(shared: Server, cookie: str | None = None) -> BrowserContext:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(PATIENCE)
+        listen(context, pressed)
+        if cookie is not None:
+            context.add_cookies([{"name": USER_COOKIE_NAME, "value": cookie, "url": shared.url}])
+        return context
+
+    return opened
 
 
 def only_the_sign_in_page(tab: Page) -> None:
@@ -93,11 +102,11 @@ def open_app(context: BrowserContext, address: str) -> Page:
     return tab
 
 
-def test_a_person_signs_in_sees_the_page_and_a_saved_cookie_does_not_outlive_the_sign_out(browser, shared, known):
+def test_a_person_signs_in_sees_the_page_and_a_saved_cookie_does_not_outlive_the_sign_out(window, shared, known):
     chosen = random.Random(0)
     long = "".join(chr(0xC0 + chosen.randrange(200)) for _ in range(10_000))
     known.knows("ann", email="ann@example.org", name=long)
-    context = window(browser, shared)
+    context = window(shared)
     tab = context.new_page()
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
@@ -133,9 +142,9 @@ def settled_shared(tab: Page) -> None:
     tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
-def test_who_is_not_on_the_list_is_told_and_sees_nothing(browser, shared, known):
+def test_who_is_not_on_the_list_is_told_and_sees_nothing(window, shared, known):
     known.knows("eve", email="eve@evil.example")
-    context = window(browser, shared)
+    context = window(shared)
     tab = context.new_page()
     tab.goto(shared.url)
     sign_in(tab, "eve")
@@ -164,10 +173,10 @@ def test_expired_and_forged_cookies_open_nothing(shared, known, forged):
     assert ask(shared.url, "/component/x", Cookie=right[:-10] + "A" * 10)[0] == 401
 
 
-def test_two_users_reach_nothing_of_each_other(browser, shared, known):
+def test_two_users_reach_nothing_of_each_other(window, shared, known):
     """Media, uploads and sessions of one, tried with the cookie of the other and without any."""
     ann, bob = (cookie_of(shared, known, name) for name in ("ann", "bob"))
-    anns = window(browser, shared, ann)
+    anns = window(shared, ann)
     tab = anns.new_page()
     tab.goto(shared.page("upload"))
     tab.get_by_role("button", name="Sign out").wait_for()
@@ -186,7 +195,7 @@ def test_two_users_reach_nothing_of_each_other(browser, shared, known):
     assert ask(shared.url, "/healthz") == (200, "ok")
 
     # A session is not resumed for another user: Streamlit hands out a new one, and Ann's goes on.
-    bobs = window(browser, shared, bob)
+    bobs = window(shared, bob)
     other = bobs.new_page()
     other.add_init_script(as_session(upload.split("/")[-2]))
     other.goto(shared.page("upload"))
@@ -225,23 +234,30 @@ def as_session(session: str) -> str:
     """
 
 
-def test_a_person_taken_off_the_list_loses_two_open_windows(browser, shared, known):
+def test_a_person_taken_off_the_list_loses_two_open_windows_and_the_camera(browser, window, shared, known, tmp_path):
     cookie = cookie_of(shared, known, "cleo", email="cleo@guests.example")
     (shared.home / "serve.toml").write_text('allow = ["@example.org", "cleo@guests.example"]\n')
-    context = window(browser, shared, cookie)
-    tabs = [open_app(context, shared.page(page)) for page in ("webcam", "derivations")]
-    (shared.home / "serve.toml").write_text(SETTINGS)
-    for tab in tabs:
-        tab.get_by_text("cleo@guests.example may not use this server").wait_for()
-        only_the_sign_in_page(tab)
+    context = window(shared, cookie)
+    first = open_app(context, shared.page("derivations"))
+    flags = [*CHROMIUM_FLAGS, *camera_flags(still_clip(tmp_path / "face.y4m", "happy"))]
+    with browser.browser_type.launch(executable_path=str(CHROMIUM), args=flags) as filming:
+        there = filming.new_context(permissions=["camera"])
+        there.set_default_timeout(PATIENCE)
+        there.add_cookies([{"name": USER_COOKIE_NAME, "value": cookie, "url": shared.url}])
+        second = there.new_page()
+        watch(second, shared)
+        (shared.home / "serve.toml").write_text(SETTINGS)
+        for tab in (first, second):
+            tab.get_by_text("cleo@guests.example may not use this server").wait_for()
+            only_the_sign_in_page(tab)
     context.close()
 
 
-def test_a_provider_that_is_down_is_said(browser, shared, known):
+def test_a_provider_that_is_down_is_said(window, shared, known):
     """The last test of this file: it ends the provider."""
     assert shared.complaints() == []
     known.stop()
-    context = window(browser, shared)
+    context = window(shared)
     tab = context.new_page()
     tab.goto(shared.url)
     tab.get_by_role("button", name="Sign in").click()

@@ -129,6 +129,11 @@ def test_with_damaged_settings_nobody_sees_a_page(home):
     assert "settings of this server cannot be read" in closed(opened(claims()))
 
 
+def test_without_a_cookie_an_open_server_shows_nothing(home, monkeypatch):
+    monkeypatch.setenv("FER_SHARED", "open")
+    assert "Allow cookies" in closed(opened({}))
+
+
 def test_an_open_server_says_so_on_every_page(home, monkeypatch):
     monkeypatch.setenv("FER_SHARED", "open")
     app = opened({"visitor": "x" * 43})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fer_core.errors import ConfigError
 from fer_core.serve.admission import SignIn
 from fer_core.serve.users import user_key
 from fer_core.workspace import Workspace
@@ -130,3 +132,27 @@ def test_settings_are_read_again_when_the_file_changed(home):
     path.unlink()
     assert identity.serve_settings().session_hours == 12
     assert identity.operator_workspace() == Workspace(home)
+
+
+class Rerun(Exception):
+    """The whole page runs."""
+
+
+@pytest.mark.parametrize("settings", ["allow = []\n", "allow = 1\n"])
+def test_a_fragment_of_a_person_taken_off_the_list_runs_the_whole_page(home, monkeypatch, settings):
+    """The fragment alone would go on, or leave an error in the log at each of its runs."""
+
+    def rerun() -> None:
+        raise Rerun
+
+    monkeypatch.setattr(identity.st, "user", SimpleNamespace(to_dict=claims))
+    monkeypatch.setattr(identity.st, "rerun", rerun)
+    run = SimpleNamespace(fragment_ids_this_run=["a fragment"])
+    monkeypatch.setattr(identity, "get_script_run_ctx", lambda **_: run)
+    assert identity.require_user().key == KEY
+    (home / "serve.toml").write_text(settings)
+    with pytest.raises(Rerun):
+        identity.user_workspace()
+    run.fragment_ids_this_run = []
+    with pytest.raises((identity.NotSignedIn, ConfigError)):
+        identity.user_workspace()

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from fer_core.errors import FerError
+from fer_core.errors import ConfigError, FerError
 from fer_core.resources import app_folder, asset
 from fer_core.serve.admission import Refusal, SignedOut, SignIn, refusal
 from fer_core.serve.admission import is_operator as may_operate
@@ -124,6 +125,30 @@ def current_user() -> User | None:
     return admitted(st.user.to_dict()) if server_mode() != "local" else None
 
 
+def require_user() -> User:
+    """The user of this browser window, on a server for several people.
+
+    If that is nobody any more, a fragment that runs by itself ends, and the whole page runs: it shows the sign-in page.
+
+    Raises:
+        NotSignedIn: nobody is signed in who may use the server.
+        ConfigError: the settings are not valid.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    in_fragment = context is not None and bool(context.fragment_ids_this_run)
+    try:
+        user = current_user()
+    except ConfigError:
+        if not in_fragment:
+            raise
+        user = None
+    if user is None:
+        if in_fragment:
+            st.rerun()
+        raise NotSignedIn("You are not signed in any more. Reload the page to sign in.")
+    return user
+
+
 def user_workspace() -> Workspace:
     """The workspace of the user of this browser window; the operator's in local mode.
 
@@ -131,12 +156,7 @@ def user_workspace() -> Workspace:
         NotSignedIn: nobody is signed in who may use the server.
         ConfigError: the settings are not valid.
     """
-    if server_mode() == "local":
-        return operator_workspace()
-    user = current_user()
-    if user is None:
-        raise NotSignedIn("You are not signed in any more. Reload the page to sign in.")
-    return user.workspace
+    return operator_workspace() if server_mode() == "local" else require_user().workspace
 
 
 def provided() -> dict[str, str]:

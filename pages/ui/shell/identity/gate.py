@@ -31,6 +31,9 @@ def admit() -> bool:
     if served == "local":
         return True
     if served == "open":
+        if identity.current_user() is None:
+            _page("This server cannot tell visitors apart here. Allow cookies, and reload the page.")
+            return False
         st.error(
             "This server is open: anybody who reaches it can use it, and nobody signs in. Upload nothing private.",
             icon=":material/lock_open:",

@@ -166,7 +166,4 @@ def limits() -> Limits:
     shared = services(identity.operator_workspace())
     if identity.server_mode() == "local":
         return Limits(None, ServeSettings(), shared)
-    user = identity.current_user()
-    if user is None:
-        raise identity.NotSignedIn("You are not signed in any more. Reload the page to sign in.")
-    return Limits(user, identity.serve_settings(), shared)
+    return Limits(identity.require_user(), identity.serve_settings(), shared)
