@@ -24,6 +24,7 @@ from pages.ui.shell import identity
 
 _SHORTEST_SECRET: Final = 32
 _HOW: Final = "docs/deploy.md shows how."
+_MEGABYTE: Final = 1 << 20
 _WRONG_INPUT: Final = 2  # exit status, as on the command line
 
 
@@ -38,6 +39,7 @@ def prepare() -> None:
         if served == "local":
             return
         settings = identity.serve_settings()
+        _set_option("server.maxUploadSize", -(-settings.upload_bytes // _MEGABYTE))
         if not st.get_option("server.enableXsrfProtection"):
             raise ConfigError("server.enableXsrfProtection is off; a shared server needs it. Remove that setting.")
         if st.get_option("server.trustedUserHeaders"):

@@ -16,6 +16,7 @@ from pages.ui.shell.charts import chart
 from pages.ui.shell.errors import error_boundary, guarded, show_pending_error
 from pages.ui.shell.formatting import distinct, plain
 from pages.ui.shell.forms import Form
+from pages.ui.shell.limits import limits
 from pages.ui.shell.runs import curves, run_color, started, summary
 from pages.ui.shell.session import set_widget_value, state_of, widget_value
 from pages.ui.train.form import copy_settings
@@ -151,5 +152,7 @@ def _delete(run: Run) -> None:
 def _delete_now(run: Run) -> None:
     name = run.label.name
     delete_run(run)
+    limits().changed()
+    limits().note("deleted")
     state_of(TrainState).watched_run = None
     session.notify(f"Deleted {name}.")

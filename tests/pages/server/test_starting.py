@@ -22,6 +22,7 @@ OPTIONS = (
     "server.address",
     "server.allowedHosts",
     "server.enableXsrfProtection",
+    "server.maxUploadSize",
     "server.trustedUserHeaders",
     "secrets.files",
 )
@@ -138,6 +139,13 @@ def test_with_sign_in_it_starts_and_its_own_name_is_allowed(home, capsys):
     assert st.get_option("server.allowedHosts") == ["localhost", "fer.example"]
     assert not st.get_option("server.trustedUserHeaders")
     assert capsys.readouterr().err == ""
+
+
+def test_streamlit_refuses_uploads_above_the_limit_before_it_reads_them(home):
+    (home / "serve.toml").write_text('allow = ["@example.org"]\nupload_bytes = 10_000_001\n')
+    sign_in_is(home, AUTH)
+    prepare()
+    assert st.get_option("server.maxUploadSize") == 10  # its megabytes have 1,048,576 bytes; pages check the rest
 
 
 def test_the_operator_is_told_that_the_list_is_empty(home, capsys):

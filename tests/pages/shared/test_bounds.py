@@ -10,11 +10,14 @@ from fer_core.config import TrainConfig
 from fer_core.errors import QuotaError
 from fer_core.resources import asset
 from fer_core.serve.audit_log import AuditLog
+from fer_core.serve.quota import Quotas
 from fer_core.serve.settings import read_settings
 from fer_core.training.runs import Run, list_runs
 from pages.ui.shell import identity
 from pages.ui.shell.limits import limits, services
+from pages.ui.shell.navigation import UploadSource
 from pages.ui.teach import recording
+from tests.core.live.test_video import make_video
 from tests.pages.conftest import wait_for_work, words
 from tests.pages.shared.conftest import button, user_of, write_settings
 from tests.run_factory import make_run, write_status
@@ -82,6 +85,29 @@ def test_predictions_beyond_the_rate_wait_and_go_on_later(server, open_as):
     button(app, "Go on with the others").click().run()
     assert not app.warning
     assert len(app.selectbox(key="upload-photo").options) == 3
+
+
+def test_a_video_that_grows_into_the_quota_leaves_nothing_half_written(server, open_as, tmp_path, monkeypatch):
+    make_video(tmp_path / "film.mp4", frames=12)
+    require = Quotas.require
+
+    def grown(quotas, user, settings, adding_bytes=0, adding_files=1, *, what="this"):
+        """The copy has grown over the quota when the video is asked about on the way."""
+        most = settings if adding_files else settings.model_copy(update={"user_bytes": 1})
+        require(quotas, user, most, adding_bytes, adding_files, what=what)
+
+    monkeypatch.setattr(Quotas, "require", grown)
+    app = open_as("anna", "pages/upload.py")
+    app.segmented_control(key="upload-source").set_value(UploadSource.VIDEO).run()
+    app.file_uploader(key="video-file").set_value(("film.mp4", (tmp_path / "film.mp4").read_bytes(), "video/mp4")).run()
+    button(app, "Track faces").click().run()
+    wait_for_work(app, "video", 60)
+    app.run()
+    assert not app.exception
+    assert "Your space is full" in app.error[0].value
+    folder = user_of(server, "anna").workspace.recordings
+    assert [path.name for path in folder.iterdir()] == []
+    assert len(uploads(server)) == 1
 
 
 def start(app, name):
