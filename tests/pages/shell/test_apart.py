@@ -22,6 +22,7 @@ from pages.ui.data.state import DataState
 from pages.ui.shell import cache, identity, session
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.session import state_key
+from pages.ui.train.state import TrainState
 from tests.factories import untrained_checkpoint
 from tests.pages.conftest import image_folder, words
 from tests.paths import PROJECT_ROOT
@@ -148,6 +149,7 @@ def paths_of(home: Path, bobs: Workspace) -> Iterator[str]:
     yield str(workspace_of(home, "ann").root / ".." / bobs.root.name / "uploads" / "bobs-faces")
 
 
+@pytest.mark.slow
 def test_a_source_that_was_opened_remembered_or_sent_is_refused(home, bobs):
     anns = workspace_of(home, "ann")
     for path in paths_of(home, bobs):
@@ -184,6 +186,48 @@ def test_nothing_of_another_user_is_named_or_counted(home, bobs, page):
         assert theirs not in shown, theirs
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["evaluate", "network", "upload", "train"])
+def test_a_model_that_a_browser_names_although_no_box_offers_it_is_refused(home, bobs, page):
+    """A browser may send any value for a box; Streamlit takes it."""
+    [run] = bobs.runs.iterdir()
+    for model in (
+        run.name,
+        str(run),
+        str(run / "best.safetensors"),
+        str(bobs.taught / "bobs-model" / "model.safetensors"),
+    ):
+        app = opened("ann")
+        app.session_state["fer.model"] = app.session_state["fer.studied_model"] = model
+        app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception
+        assert not list((home / "logs").glob("app.log"))
+        shown = everything(app)
+        for theirs in (bobs.root.name, str(home), "Bob's run"):
+            assert theirs not in shown, theirs
+
+
+@pytest.mark.slow
+def test_a_training_that_a_browser_asks_for_with_foreign_files_is_refused(home, bobs):
+    [run] = bobs.runs.iterdir()
+    for settings in (
+        {"data": str(bobs.uploads / "bobs-faces")},
+        {"init_from": str(run)},
+        {"teachers": (str(run / "best.safetensors"),)},
+    ):
+        app = opened("ann", "train")
+        app.session_state[state_key(TrainState)].form.values.update(settings)
+        app.session_state[state_key(TrainState)].form.current.clear()
+        app.run()
+        for button in [button for button in app.button if button.label == "Start training" and not button.disabled]:
+            button.click().run()
+        assert not app.exception
+        assert app.error
+        assert not any(str(home) in error.value for error in app.error)
+        assert not workspace_of(home, "ann").runs.exists()
+
+
+@pytest.mark.slow
 def test_the_folders_of_the_server_are_not_shown_to_the_owner_of_the_files_either(home, bobs):
     source = str(bobs.uploads / "bobs-faces")
     write_json(bobs.app_state, {"data": source, "recent": [source]})
