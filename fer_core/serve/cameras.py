@@ -97,6 +97,12 @@ class Cameras:
             camera = self._cameras.get(window)
             return camera is not None and self._clock() - camera.empty_since() >= 60 * settings.idle_camera_minutes
 
+    def has_slot(self, window: str) -> bool:
+        """Whether a window has a slot; one that sent no frame for too long has lost it."""
+        with self._lock:
+            self._drop_gone()
+            return window in self._cameras
+
     def release(self, window: str) -> None:
         """Release a slot; does nothing without one."""
         with self._lock:

@@ -201,18 +201,15 @@ class TrainingQueue:
             yield
 
     def trainings(self, user: User | None = None) -> list[Queued]:
-        """Return what runs and then what waits, in its order, of one user or of all."""
-        with self._locked():
-            found = []
-            position = 0
-            for _, entry in self._entries():
-                active = self._is_active(entry)
-                waits = not active and self._waits(entry)
-                position += waits
-                if (active or waits) and user is not None and entry.user != user.key:
-                    continue
-                if active or waits:
-                    found.append(Queued(entry.user, entry.run, position if waits else 0))
+        """Return what runs and then what waits, in its order, of one user or of all; takes no lock."""
+        found = []
+        position = 0
+        for _, entry in self._entries():
+            active = self._is_active(entry)
+            waits = not active and self._waits(entry)
+            position += waits
+            if (active or waits) and (user is None or entry.user == user.key):
+                found.append(Queued(entry.user, entry.run, position if waits else 0))
         return sorted(found, key=lambda one: one.position)
 
     def position_of(self, user: User, run_id: str) -> int | None:

@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +83,7 @@ class Quotas:
         self._clock = clock
         self._lock = threading.Lock()
         self._measured: dict[str, tuple[float, Usage]] = {}
+        self._promised: dict[str, tuple[int, int]] = {}  # files and bytes since the measurement
 
     def usage(self, user: User) -> Usage:
         """Return what a user keeps, at most ten seconds old, or counted anew."""
@@ -98,7 +99,9 @@ class Quotas:
         with self._lock:
             if len(self._measured) >= _REMEMBERED:
                 self._measured.clear()
+                self._promised.clear()
             self._measured[user.key] = self._clock(), now
+            self._promised.pop(user.key, None)
         return now
 
     def changed(self, user: User) -> None:
@@ -127,15 +130,16 @@ class Quotas:
             QuotaError: there is not enough space without the cache; nothing was deleted but cache.
         """
         usage = self.usage(user)
-        if not _fits(usage, settings, adding_bytes, adding_files):
+        with self._lock:
+            files, size = self._promised.get(user.key, (0, 0))
+        if not _fits(usage, settings, size + adding_bytes, files + adding_files):
             _free_space(user, self.measure(user), settings, adding_bytes, adding_files)
             usage = self.measure(user)
             if not _fits(usage, settings, adding_bytes, adding_files):
                 raise QuotaError(_refusal(usage, settings, adding_bytes, what))
         with self._lock:
-            when, usage = self._measured.get(user.key, (self._clock(), usage))
-            promised = replace(usage, bytes=usage.bytes + adding_bytes, files=usage.files + adding_files)
-            self._measured[user.key] = when, promised
+            files, size = self._promised.get(user.key, (0, 0))
+            self._promised[user.key] = files + adding_files, size + adding_bytes
 
     def trim(self, users: Callable[[str], User], settings: ServeSettings) -> None:
         """Delete the oldest cache of users who are over their quota; of those asked about lately only, so it stays cheap.

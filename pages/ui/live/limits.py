@@ -66,9 +66,11 @@ def _end(state: LiveState, now: Limits) -> None:
 
 
 def _watch(state: LiveState) -> None:
-    """Rerun the page once the camera has been idle for too long; it then closes the camera."""
+    """Rerun the page once the camera has been idle for too long, or lost its slot; it then closes the camera, or takes
+    another slot."""
     now = limits()
-    if now.services.cameras.is_idle(state.window, now.settings):
+    cameras = now.services.cameras
+    if cameras.is_idle(state.window, now.settings) or not cameras.has_slot(state.window):
         st.rerun()
 
 

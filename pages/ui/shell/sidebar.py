@@ -8,12 +8,13 @@ import streamlit as st
 
 from fer_core.jobs import ACTIVE
 from fer_core.store import Store
-from fer_core.training.runs import Run, running
+from fer_core.training.runs import Run, list_runs, running
 from pages.ui.shell import cache, session
 from pages.ui.shell.errors import error_boundary
 from pages.ui.shell.formatting import folder_name, plain, source_name
 from pages.ui.shell.identity import server_mode
 from pages.ui.shell.identity.gate import account
+from pages.ui.shell.limits.trainings import position_text
 from pages.ui.shell.navigation import menu, requested_choice
 from pages.ui.shell.runs import progress_text
 
@@ -32,7 +33,7 @@ def sidebar(*, photos: bool = False) -> None:
         menu()
         if notice := session.pop_notice():
             st.toast(plain(notice), icon=":material/check:")
-        run = running(session.workspace())
+        run = running(session.workspace()) or _queued()
         if run is not None:
             # Polls only during a training, and does not rerun the page at its end: a user may be typing there.
             st.fragment(_training, run_every=_POLL)(str(run.path))
@@ -55,6 +56,13 @@ def _follow_link() -> None:
             session.use_data(str(workspace.takes / takes))
 
 
+def _queued() -> Run | None:
+    """Return the oldest training that waits in the queue of a shared server."""
+    if server_mode() == "local":
+        return None
+    return next((run for run in reversed(list_runs(session.workspace())) if run.status.state == "queued"), None)
+
+
 def _training(path: str) -> None:
     run = Run(Path(path))
     with error_boundary("reading the progress of the training"), st.container(border=True):
@@ -63,6 +71,8 @@ def _training(path: str) -> None:
         if now in ACTIVE:
             share, text = progress_text(run, now)
             st.progress(share, text=text)
+        elif now == "queued":
+            st.caption(position_text(run))
         else:
             st.caption(f"Training ended: {now}.")
         st.page_link("pages/train.py", label="Open the run", icon=":material/arrow_forward:")

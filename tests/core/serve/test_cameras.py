@@ -62,6 +62,7 @@ def test_a_window_that_crashed_gives_its_slot_back(cameras, clock):
     crashed.last_frame = clock.now
     clock.now += 11
     assert cameras.count() == 1  # the other never connected
+    assert (cameras.has_slot("one"), cameras.has_slot("two")) == (True, False)
     clock.now += 20
     assert cameras.count() == 0
 
