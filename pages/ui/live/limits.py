@@ -11,7 +11,7 @@ from fer_core.formatting import duration
 from fer_core.live import LiveSession
 from pages.ui.live.diagnosis import fallbacks
 from pages.ui.live.patches import close_connection, is_wanted
-from pages.ui.live.state import LiveState
+from pages.ui.live.state import Camera, LiveState
 from pages.ui.shell.formatting import plain
 from pages.ui.shell.limits import Limits, limits
 
@@ -62,7 +62,7 @@ def end_camera(live: LiveSession, now: Limits, window: str) -> None:
 def _end(state: LiveState, now: Limits) -> None:
     close_connection(state.KEY)
     now.services.cameras.release(state.window)
-    state.note_camera(playing=False, busy=False, frames=0)
+    state.camera = Camera()  # it did not fail
 
 
 def _watch(state: LiveState) -> None:

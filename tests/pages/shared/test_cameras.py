@@ -11,6 +11,7 @@ from fer_core.serve.audit_log import AuditLog
 from fer_core.serve.settings import read_settings
 from pages.ui.live import limits as camera_limits
 from pages.ui.live.limits import end_camera
+from pages.ui.live.state import Camera
 from pages.ui.shell.limits import limits, services
 from pages.ui.webcam.state import WebcamState
 from tests.pages.conftest import state_in, words
@@ -91,11 +92,13 @@ def test_a_camera_without_a_face_is_closed_and_said(server, open_as, connection,
     app = open_as("anna", WEBCAM)
     connection.wanted = True
     app.run()
+    state_in(app, WebcamState).camera = Camera(playing=True, since=time.monotonic() - 11 * 60)
     cameras = services(server).cameras
     monkeypatch.setattr(cameras, "_clock", lambda: time.monotonic() + 11 * 60)
     monkeypatch.setattr(cameras, "_drop_gone", lambda: None)  # frames still arrive
     app.run()
     assert "no face was in the picture for 10 min" in words(app)
+    assert not state_in(app, WebcamState).camera.failed
     assert connection.closed == 1
     assert cameras.count() == 0
     drawn.clear()
