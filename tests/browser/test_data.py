@@ -52,6 +52,8 @@ def test_a_folder_is_opened_by_its_path_and_read_again_after_a_face_was_added(ow
     page.goto(own.page("data"))
     settled(page)
     page.get_by_text("On this machine", exact=True).click()
+    page.get_by_role("textbox", name="Path").wait_for()
+    settled(page)  # the form of the built-in faces is gone
     page.get_by_role("textbox", name="Path").fill(str(folder))
     page.get_by_test_id("stFormSubmitButton").get_by_role("button", name="Open").click()
     page.get_by_test_id("stMetricValue").get_by_text(str(count), exact=True).first.wait_for()
