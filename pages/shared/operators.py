@@ -15,7 +15,7 @@ st.title("Operator")
 if identity.server_mode() == "local" or not identity.is_operator():  # the menu does not list the page; this refuses it
     st.error("Only operators of a shared server may see this page.", icon=":material/lock:")
 else:
-    st.write("Users stand here with the keys that name their folders; the server keeps no names and no addresses.")
+    st.write("Users are listed by the keys that name their folders, without names and addresses.")
     now = limits()
     with error_boundary("counting files"):
         found = users(now)

@@ -6,7 +6,6 @@ from typing import Final
 
 import streamlit as st
 
-from fer_core.formatting import duration
 from fer_core.serve import account
 from fer_core.serve.account import DOWNLOAD_SECONDS, download_path
 from fer_core.serve.users import User
@@ -31,7 +30,7 @@ def download_data(now: Limits, user: User) -> None:
     st.subheader("Download my data")
     st.caption(
         "A zip of everything you keep on this server: trainings, uploads, takes, recordings, marks and settings, without "
-        f"caches. It can be downloaded for {duration(DOWNLOAD_SECONDS)}."
+        f"caches. The zip is deleted after {DOWNLOAD_SECONDS / 60:.0f} minutes."
     )
     path = download_path(identity.operator_workspace(), user)
 

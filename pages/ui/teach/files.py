@@ -57,8 +57,7 @@ def from_files() -> None:
 def _add_uploads(store: TakeStore, name: str, files: Sequence[Any]) -> None:
     def prepare() -> Task:
         now = limits()
-        for file in files:
-            now.require_upload(file.size)
+        now.require_upload(*(file.size for file in files), kept=False)
         now.require_space(TAKE_BYTES * len(files), TAKE_FILES * len(files), what="the takes")
         contents = [(safe_name(file.name), file.getvalue()) for file in files]
 

@@ -103,8 +103,9 @@ def _import(content: bytes, file: str) -> None:
     """Import takes under the name of their file, numbered if there is one already, and show them."""
     from fer_core.teach import check_name, import_zip, list_stores
 
-    limits().require_upload(len(content), what="the import")
-    limits().require_space(0, _entries_of(content), what="the import")
+    now = limits()
+    now.require_upload(len(content), kept=False, what="the import")
+    now.require_space(len(content), _entries_of(content), what="the import")
     workspace, state = session.workspace(), state_of(TeachState)
     stem, taken = file.rpartition(".")[0] or "imported", list_stores(workspace)
     name = next(one for n in range(1, 1000) if (one := stem if n == 1 else f"{stem} {n}") not in taken)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fer_core.config import TrainConfig
-from fer_core.errors import QuotaError
+from fer_core.errors import LimitError, QuotaError, RateError
 from fer_core.resources import asset
 from fer_core.serve.audit_log import AuditLog
 from fer_core.serve.quota import Quotas
@@ -176,6 +176,16 @@ def as_anna(server, monkeypatch):
     """Calls outside of a page are made in a window of Anna."""
     monkeypatch.setattr(identity, "current_user", lambda: user_of(server, "anna"))
     return user_of(server, "anna")
+
+
+def test_the_files_of_one_upload_count_once_and_each_for_its_size(server, as_anna):
+    write_settings(server, "uploads_per_minute = 1", "upload_bytes = 10000")
+    now = limits()
+    with pytest.raises(LimitError, match=r"This upload has 10\.0 KB"):
+        now.require_upload(10, 10_001, kept=False)
+    now.require_upload(*[9_000] * 40, kept=False)
+    with pytest.raises(RateError, match="1 upload per minute"):
+        now.require_upload(10)
 
 
 def test_without_space_no_take_is_recorded(server, as_anna, monkeypatch):

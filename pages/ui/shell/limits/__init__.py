@@ -92,11 +92,12 @@ class Limits:
     settings: ServeSettings
     services: Services
 
-    def require_upload(self, size: int, *, what: str = "this upload") -> None:
-        """Refuse a file that is too large, comes too soon after others, or for which there is no space.
+    def require_upload(self, *sizes: int, kept: bool = True, what: str = "this upload") -> None:
+        """Refuse an upload that has a file that is too large, comes too soon after others, or for which there is no space.
 
         Args:
-            size: its bytes.
+            sizes: bytes of its files; together they count once.
+            kept: whether the files are written as they are.
             what: what needs the space, as the subject of the message.
 
         Raises:
@@ -105,13 +106,14 @@ class Limits:
         if self.user is None:
             return
         with self._refusals_logged("upload"):
-            if size > self.settings.upload_bytes:
+            if (largest := max(sizes)) > self.settings.upload_bytes:
                 raise LimitError(
-                    f"{capitalized(what)} has {format_size(size)}; at most {format_size(self.settings.upload_bytes)} are "
-                    "allowed on this server. Choose a smaller file."
+                    f"{capitalized(what)} has {format_size(largest)}; at most {format_size(self.settings.upload_bytes)} "
+                    "are allowed on this server. Choose a smaller file."
                 )
             self.services.rates.require(self.user.key, "upload", self.settings)
-        self.require_space(size, what=what)
+        if kept:
+            self.require_space(sum(sizes), len(sizes), what=what)
 
     def require_space(self, adding_bytes: int = 0, adding_files: int = 1, *, what: str = "this") -> None:
         """Refuse what would not fit; the oldest cache of the user is deleted first.
