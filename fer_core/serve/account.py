@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from fer_core.errors import RunError, WorkspaceError
+from fer_core.jobs import ACTIVE, Job
 from fer_core.serve.queue import TrainingQueue
 from fer_core.serve.users import User
 from fer_core.training.runs import is_training, list_runs
@@ -90,14 +91,9 @@ def delete(user: User, queue: TrainingQueue, *, wait: float = 60.0) -> None:
         WorkspaceError: something cannot be deleted.
     """
     queue.leave(user)
-    for run in list_runs(user.workspace):
-        run.request_stop()
-    jobs = user.workspace.jobs
-    for job in sorted(jobs.iterdir()) if jobs.is_dir() else ():
-        with suppress(OSError):
-            (job / "stop").touch()
     end = time.monotonic() + wait
     while is_training(user.workspace):
+        _request_stop(user.workspace)  # again and again: a process that is just starting deletes earlier requests
         if time.monotonic() > end:
             raise RunError("Your training has not ended yet. Wait a minute, then delete your account again.")
         time.sleep(_POLL)
@@ -122,12 +118,20 @@ def sweep_deleted(users: Path) -> None:
     Raises:
         WorkspaceError: something cannot be deleted.
     """
-    doomed = users / ".deleted"
-    if not doomed.is_dir():
-        return
-    shutil.rmtree(doomed, ignore_errors=True)
-    if doomed.exists():
-        raise WorkspaceError("Some files of a deleted account cannot be deleted. Ask the operator.")
+    folder = users / ".deleted"
+    for doomed in sorted(folder.iterdir()) if folder.is_dir() else ():
+        shutil.rmtree(doomed, ignore_errors=True)
+        if doomed.exists():
+            raise WorkspaceError("Some files of a deleted account cannot be deleted. Ask the operator.")
+
+
+def _request_stop(workspace: Workspace) -> None:
+    """Ask everything that trains networks in a workspace to stop."""
+    jobs = workspace.jobs
+    others = [Job(path) for path in sorted(jobs.iterdir())] if jobs.is_dir() else []
+    for job in (*list_runs(workspace), *others):
+        if job.watched_state() in ACTIVE:
+            job.request_stop()
 
 
 def download_path(workspace: Workspace, user: User) -> Path:

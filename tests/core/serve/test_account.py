@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 import zipfile
 
 import pytest
@@ -94,7 +95,7 @@ def test_deleting_removes_every_file_and_no_other_user(user, workspace, queue):
     assert not user.workspace.root.exists()
     assert kept.exists()
     assert [u.key for u in Users(workspace)] == [other.key]
-    assert not (workspace.root / "users" / ".deleted").exists()
+    assert list((workspace.root / "users" / ".deleted").iterdir()) == []
     account.delete(user, queue)  # again, and for a user who never wrote anything
 
 
@@ -107,7 +108,7 @@ def test_waiting_trainings_leave_the_queue_and_a_running_one_ends_first(user, wo
         with run.hold("The run"):
             ends.set()
             while not run.stop_requested:
-                pass
+                time.sleep(0.01)
             write_status(run, "stopped")
 
     thread = threading.Thread(target=train)
@@ -118,6 +119,24 @@ def test_waiting_trainings_leave_the_queue_and_a_running_one_ends_first(user, wo
     thread.join(10)
     assert not user.workspace.root.exists()
     assert queue.trainings() == []
+
+
+def test_a_training_that_is_just_starting_is_stopped_once_it_has_begun(user, queue):
+    run = make_run(state="starting", workspace=user.workspace)
+
+    def train():
+        time.sleep(0.5)
+        with run.hold("The run"):  # deletes earlier requests to stop
+            write_status(run, "running")
+            while not run.stop_requested:
+                time.sleep(0.01)
+            write_status(run, "stopped")
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    account.delete(user, queue, wait=30)
+    thread.join(10)
+    assert not user.workspace.root.exists()
 
 
 def test_nothing_is_deleted_while_a_training_does_not_end(user, queue):
