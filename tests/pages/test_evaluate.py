@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import streamlit as st
 
 import fer_core.data.reading
 from fer_core.data.cleaning import Cleaning
@@ -166,12 +167,17 @@ def test_temperature_and_threshold_travel_with_the_model(open_page, run):
 
 
 def test_a_shipped_model_keeps_its_temperature(open_page, monkeypatch, tmp_path):
-    untrained_checkpoint(tmp_path / "models" / "compact.safetensors")
+    path = untrained_checkpoint(tmp_path / "models" / "compact.safetensors")
     monkeypatch.setattr("fer_core.inference.classifier.asset", tmp_path.joinpath)
     app = view(open_page("evaluate"), "certainty")
     assert app.selectbox(key="evaluate-model").value == "compact"
     assert app.button(key="store-temperature").disabled
     assert app.button(key="store-abstain_below").disabled
+    before, button = path.read_bytes(), st.button
+    monkeypatch.setattr(st, "button", lambda label, **options: label == "Save to the model" or button(label, **options))
+    app.run()  # as if a browser pressed it all the same
+    check(app)
+    assert path.read_bytes() == before
 
 
 def test_people_need_votes_and_with_them_errors_are_sorted_into_three_kinds(open_page, run, monkeypatch):

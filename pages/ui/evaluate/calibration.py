@@ -93,13 +93,14 @@ def _store_button(
 ) -> None:
     """Draw a button that saves a fitted value to the model's file; disabled if the file is read-only or has the value."""
     reason = _why_not_stored(subject)
-    if st.button(
+    pressed = st.button(
         "Save to the model",
         icon=":material/save:",
         key=f"store-{field}",
         disabled=reason is not None or same,
         help=reason or help,
-    ):
+    )
+    if pressed and reason is None:  # a browser may press a disabled button
         from fer_core.inference.sensitivity import store_calibration
 
         changes: dict[str, float] = {field: value}
