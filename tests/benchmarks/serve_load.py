@@ -141,7 +141,7 @@ async def upload(person: Person, page: Page, turn: int, folder: Path) -> None:
     photo = folder / f"{person.name}-{turn % 4}.png"
     if turn:
         await page.get_by_test_id("stFileChipDeleteBtn").get_by_role("button").first.click()
-        await page.wait_for_timeout(300)
+        await page.get_by_text(re.compile(rf"^{person.name}-\d\.png · ")).wait_for(state="hidden")
         await settled(page)
 
     async def bring() -> None:
@@ -171,7 +171,7 @@ async def work(person: Person, browser: Browser, url: str, folder: Path, stop: a
         shown = ""
         with contextlib.suppress(Exception):
             shown = await page.locator("body").inner_text(timeout=5000)
-        person.complaints.append(f"{person.name} ({person.task}): {traceback.format_exc(limit=2)}\n{shown[:2000]}")
+        person.complaints.append(f"{person.name} ({person.task}): {traceback.format_exc(limit=2)}\n{shown[-1500:]}")
     finally:
         await context.close()
 
