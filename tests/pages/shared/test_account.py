@@ -107,15 +107,15 @@ def test_deleting_the_account_removes_everything_and_other_windows_do_not_break(
     kept = write(server, "bert", "uploads/faces.zip")
     other_window = open_as("anna", "pages/train.py")
     assert "mine" in words(other_window)
-    waiting = services(server).queue.submit(
-        anna, TrainConfig(), "waits", read_settings(server).model_copy(update={"trainings": 1})
-    )
-    services(server).queue.cancel(anna, waiting)
+    queue, settings = services(server).queue, read_settings(server)
+    queue.submit(bert, TrainConfig(), "takes the slot", settings)
+    queue.submit(anna, TrainConfig(), "waits", settings)
     app = open_as("anna", ACCOUNT)
     app.text_input(key="account-delete-word").input("Delete")
     button(app, "Delete my account").click().run()
     assert not app.exception
     assert not anna.workspace.runs.exists()
+    assert queue.trainings(anna) == []
     assert kept.exists()
     assert bert.workspace.root.exists()
     assert ("deleted", "account") in events(server)
