@@ -9,6 +9,8 @@ from fer_core.classes import ClassList
 from fer_core.models.base import ExpressionModel
 from fer_core.models.registry import register
 
+_MOST_BLOCKS = 200
+
 
 class SqueezeExcite(nn.Module):
     """Squeeze-and-excitation: scales channels by a function of their global averages (Hu et al. 2018)."""
@@ -64,6 +66,8 @@ class CompactNet(ExpressionModel):
         super().__init__()
         if len(widths) != len(blocks):
             raise ValueError(f"widths has {len(widths)} stages and blocks {len(blocks)}; they must match")
+        if sum(blocks) > _MOST_BLOCKS:
+            raise ValueError(f"blocks adds up to {sum(blocks):,}; at most {_MOST_BLOCKS} are allowed")
         self.stem = nn.Sequential(nn.Conv2d(1, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem), nn.ReLU())
         stages = []
         inputs = stem

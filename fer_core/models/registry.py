@@ -6,10 +6,13 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fer_core.errors import ModelError
 from fer_core.models.base import ExpressionModel
+
+MOST_PARAMETERS: Final = 100_000_000
+"""Of a network; 0.4 GB of weights. ``compact`` has 1.5 million."""
 
 _ARCHITECTURES: dict[str, type[ExpressionModel]] = {}
 
@@ -43,7 +46,8 @@ def build(name: str, **args: Any) -> ExpressionModel:
     """Build a newly initialized network.
 
     Raises:
-        ModelError: the architecture is unknown, or does not accept these arguments.
+        ModelError: the architecture is unknown, does not accept these arguments, or would have more than
+            :data:`MOST_PARAMETERS` parameters with them.
     """
     _discover()
     if name not in _ARCHITECTURES:
@@ -57,6 +61,22 @@ def build(name: str, **args: Any) -> ExpressionModel:
             f"The architecture '{name}' does not accept these arguments: {error}. It accepts: {known}."
         ) from error
     try:
+        if args:
+            _check_size(cls, args)
         return cls(**args)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"The architecture '{name}' cannot be built with {args}: {error}.") from error
+
+
+def _check_size(cls: type[ExpressionModel], args: dict[str, Any]) -> None:
+    """Count the parameters without allocating them: a checkpoint or a visitor of a server may ask for any size.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    import torch
+
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in cls(**args).parameters())
+    if count > MOST_PARAMETERS:
+        raise ValueError(f"it would have {count:,} parameters; at most {MOST_PARAMETERS:,} are allowed")

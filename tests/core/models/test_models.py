@@ -42,6 +42,28 @@ def test_unknown_arguments_are_refused_with_those_it_takes():
         build("seed", depth=3)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"widths": [10**6, 10**6], "blocks": [1, 1]}, "at most 100,000,000 are allowed"),
+        ({"classes": 10**9}, "at most 100,000,000 are allowed"),
+        ({"stem": 10**12}, "at most 100,000,000 are allowed"),
+        ({"blocks": [10**9, 1, 1]}, "at most 200 are allowed"),
+    ],
+)
+def test_a_network_of_any_size_that_somebody_asks_for_is_not_allocated(arguments, words):
+    with pytest.raises(ModelError, match=words):
+        build("compact", **arguments)
+
+
+def test_checking_the_size_changes_no_weight():
+    built = []
+    for arguments in ({}, {"dropout": 0.2}):  # the size is checked only with arguments
+        torch.manual_seed(0)
+        built.append(build("compact", **arguments).state_dict())
+    assert all(torch.equal(built[0][name], built[1][name]) for name in built[0])
+
+
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="already registered"):
 
