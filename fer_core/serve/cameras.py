@@ -18,7 +18,7 @@ from fer_core.serve.settings import ServeSettings
 
 CONNECTING: Final = 60.0
 """Seconds a camera may take until its first frame."""
-SILENCE: Final = 30.0
+SILENCE: Final = 15.0
 """Seconds without a frame after which a camera counts as gone: its window crashed or lost its connection."""
 
 

@@ -111,7 +111,7 @@ def test_cameras_downloads_and_the_end_of_a_recording(visitor, home):
         while frame is None:
             other.get_by_role("button", name="Try again").click()
             try:
-                other.locator("iframe[title*=webrtc]").wait_for(timeout=3000)
+                other.locator("iframe[title*=webrtc]").wait_for(timeout=1500)
                 frame = video_frame(other)
             except Exception:
                 assert other.get_by_role("button", name="Try again").is_visible()
