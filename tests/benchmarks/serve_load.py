@@ -116,8 +116,11 @@ async def train(person: Person, page: Page, turn: int, _: Path) -> None:
         await page.get_by_role("spinbutton", name="Epochs", exact=True).fill("5000")
         await page.keyboard.press("Tab")
         await settled(page)
-        await page.get_by_text("Machine and repeatability").first.click()
-        await page.get_by_role("spinbutton", name="Threads").fill("1")
+        threads = page.get_by_role("spinbutton", name="Threads")
+        while not await threads.is_visible():  # a form that is drawn anew meanwhile loses the click
+            await page.get_by_text("Machine and repeatability").first.click()
+            await page.wait_for_timeout(3000)
+        await threads.fill("1")
         await page.keyboard.press("Tab")
         await settled(page)
         await page.get_by_role("textbox", name="Name of the run").fill(person.name)
