@@ -1,14 +1,16 @@
 """A background job: a directory that one process writes and others watch, and how to start such a process.
 
-``status.json`` (state, progress, heartbeat, error; replaced atomically), ``run.lock`` (locked by the process while it is
-alive), ``stop`` (exists if somebody asked it to stop), ``console.txt`` (its output, for internal errors). A process killed at
-any byte leaves a directory that still opens. A job is alive while its lock is held; the heartbeat is for display only.
+``status.json`` (state, progress, heartbeat, error; replaced atomically), ``run.lock`` (locked by the process while it works),
+``process.lock`` (locked while a process that was started for it lives), ``stop`` (exists if somebody asked it to stop),
+``console.txt`` (its output, for internal errors). A process killed at any byte leaves a directory that still opens. A job is
+alive while its lock is held; the heartbeat is for display only.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -27,7 +29,8 @@ from fer_core.resources import python_path
 from fer_core.workspace import Workspace, make_directory, write_json
 
 STARTING_GRACE: Final = 60.0
-"""Seconds a process may take from its start until it acquires the lock."""
+"""Seconds a process may take from its start until it acquires the lock, where nothing tells that it still lives."""
+_PROCESS_LOCK: Final = "process.lock"
 
 WrittenState = Literal["queued", "starting", "running", "stopped", "finished", "failed"]
 """The states that a job writes; ``queued`` is written by the queue of a shared server (``fer_core/serve/queue.py``)."""
@@ -79,7 +82,9 @@ class Job:
         status = self.status
         if self.is_alive():
             return "stopping" if self.stop_requested else "running"
-        if status.state == "starting" and abs(time.time() - status.heartbeat) < STARTING_GRACE:
+        if status.state == "starting" and (
+            is_held(self.path / _PROCESS_LOCK) or abs(time.time() - status.heartbeat) < STARTING_GRACE
+        ):
             return "starting"
         if status.state in ("starting", "running"):
             status = self.status  # the job may have ended between the two checks
@@ -134,7 +139,8 @@ class Job:
         with contextlib.suppress(FileNotFoundError):
             (self.path / "stop").unlink()
         self.write_status(status.model_copy(update={"heartbeat": time.time()}))
-        return spawn(arguments, workspace, self.path / "console.txt", processes)
+        with _lock_for_child(self.path / _PROCESS_LOCK) as descriptors:
+            return spawn(arguments, workspace, self.path / "console.txt", processes, descriptors)
 
 
 def is_held(lock: Path) -> bool:
@@ -177,7 +183,31 @@ def held(lock: Path, refusal: Callable[[], RunError]) -> Iterator[None]:
         lock_file.release()
 
 
-def spawn(arguments: Sequence[str], workspace: Workspace, console: Path, processes: int = 1) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _lock_for_child(path: Path) -> Iterator[tuple[int, ...]]:
+    """Yield the descriptor of a locked file: a child that inherits it holds the lock until it ends, however it ends.
+
+    It tells that a process is still starting, which may take minutes on a busy machine. On Windows, which has no such
+    locks, nothing is yielded.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield ()
+        return
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # nobody else can hold a lock on a new file
+    descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        new.replace(path)
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)  # releases the lock only if there is no child
+
+
+def spawn(
+    arguments: Sequence[str], workspace: Workspace, console: Path, processes: int = 1, descriptors: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
     """Start ``python -m fer_core ARGUMENTS`` in its own session, so that it receives none of our signals, at low priority.
 
     Args:
@@ -185,6 +215,7 @@ def spawn(arguments: Sequence[str], workspace: Workspace, console: Path, process
         workspace: where it writes.
         console: the file to which its output is appended.
         processes: with more than one, ``torchrun`` starts that many processes of the command.
+        descriptors: file descriptors that the process inherits; none on Windows.
     """
     # After "--" torchrun takes no option for its own: it would otherwise reject --run as short for one of several.
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
@@ -195,6 +226,7 @@ def spawn(arguments: Sequence[str], workspace: Workspace, console: Path, process
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=descriptors,
             env=child_environment(workspace),
         )
     _give_way(process.pid)

@@ -15,6 +15,7 @@
     best-labels.safetensors   with targets "both": the labels output (best.safetensors is the votes output)
     evaluation-*.json, predictions-*.npz
     run.lock             locked by the trainer while it is alive
+    process.lock         locked while a process that was started for it lives
     stop                 exists if somebody asked the trainer to stop
 
 Each file has one writer. A process killed at any byte leaves a directory that still opens.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -57,6 +58,17 @@ def test_a_process_has_some_time_to_take_the_lock(job):
     say(job, "starting")
     assert job.watched_state() == "starting"
     say(job, "starting", heartbeat=time.time() - 61)
+    assert job.watched_state() == "lost"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no locks that a child inherits")
+def test_a_process_that_starts_slowly_is_starting_for_as_long_as_it_lives(job, workspace):
+    process = job.start(["--version"], workspace, JobStatus())
+    os.kill(process.pid, signal.SIGSTOP)  # a machine that is too busy to let it run
+    say(job, "starting", heartbeat=time.time() - 3600)
+    assert job.watched_state() == "starting"
+    process.kill()
+    process.wait(60)
     assert job.watched_state() == "lost"
 
 
