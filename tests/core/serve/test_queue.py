@@ -29,7 +29,7 @@ class Processes:
         self.dies = False
         self._alive = {}
 
-    def spawn(self, arguments, workspace, console, processes=1):
+    def spawn(self, arguments, workspace, console, processes=1, descriptors=()):
         assert arguments[:2] == ["train", "--run"]
         run = open_run(arguments[2], workspace)
         self.started.append(run.id)
