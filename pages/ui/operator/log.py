@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 import streamlit as st
@@ -19,7 +21,14 @@ def audit_log(now: Limits) -> None:
         st.caption("Nothing has happened yet.")
         return
     st.dataframe(
-        [{"time": one.time, "user": one.user, "event": one.event, "detail": one.detail} for one in entries],
+        [{"time": _moment(one.time), "user": one.user, "event": one.event, "detail": one.detail} for one in entries],
         hide_index=True,
     )
-    st.caption(f"The newest {len(entries):,} events. All are in logs/audit.jsonl of the server's workspace.")
+    st.caption(f"The newest first, at most {_LINES}. All events are in logs/audit.jsonl of the server's workspace.")
+
+
+def _moment(written: str) -> str:
+    """Return a time of the log as the other tables show it, or as it stands there if it is not one."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(written).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return written

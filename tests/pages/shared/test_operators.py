@@ -26,6 +26,7 @@ def test_an_operator_sees_users_by_key_and_their_work(server, open_as):
     assert (row["space"], row["running"], row["waiting"], row["cameras"]) == ("5.0 MB", 1, 0, 0)
     metrics = {one.label: one.value for one in app.metric}
     assert (metrics["Trainings"], metrics["Waiting"], metrics["Cameras"]) == ("1 of 1", "0", "0 of 4")
+    assert app.dataframe[1].value["time"].str.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC").all()
     shown = words(app) + table.to_string() + app.dataframe[1].value.to_string()
     for private in ("anna@", "Anna", "holiday", "secret run"):
         assert private not in shown
