@@ -15,7 +15,8 @@ from typing import IO, Final
 from fer_core.errors import RunError, WorkspaceError
 from fer_core.jobs import ACTIVE, Job
 from fer_core.serve.queue import TrainingQueue
-from fer_core.serve.users import User
+from fer_core.serve.quota import measure
+from fer_core.serve.users import User, Users
 from fer_core.training.runs import is_training, list_runs
 from fer_core.workspace import Workspace, make_directory
 
@@ -107,6 +108,33 @@ def delete(user: User, queue: TrainingQueue, *, wait: float = 60.0) -> None:
     except OSError as error:
         raise WorkspaceError(f"Your files cannot be deleted ({error.strerror}). Ask the operator.") from error
     sweep_deleted(root.parent)
+
+
+def forget_visitors(users: Users, queue: TrainingQueue, hours: float, *, now: float | None = None) -> list[str]:
+    """Delete the files of visitors of an open server who changed nothing for a while; nobody can come back to them.
+
+    Visitors whose training runs or waits are kept.
+
+    Args:
+        users: the visitors of the server.
+        queue: the queue of the server.
+        hours: time without a change.
+        now: seconds since 1970; the current time if None.
+
+    Returns:
+        The keys of the visitors whose files were deleted.
+
+    Raises:
+        WorkspaceError: something cannot be deleted.
+    """
+    oldest = (time.time() if now is None else now) - 3600 * hours
+    forgotten = []
+    for user in users:
+        is_old = 0 < measure(user.workspace).changed < oldest
+        if is_old and not is_training(user.workspace) and not queue.trainings(user):
+            delete(user, queue)
+            forgotten.append(user.key)
+    return forgotten
 
 
 def sweep_deleted(users: Path) -> None:

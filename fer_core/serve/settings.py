@@ -47,6 +47,12 @@ class ServeSettings(Config):
     uploads_per_minute: int = Field(30, ge=1, description="Uploads of one user per minute.")
     predictions_per_minute: int = Field(120, ge=1, description="Predictions of one user per minute.")
     trainings_per_hour: int = Field(12, ge=1, description="Trainings that one user may start per hour.")
+    visitor_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8760,
+        description="On an open server: hours without a change after which the files of a visitor are deleted.",
+    )
     relay: tuple[RelayAddress, ...] = Field(
         (), description="Addresses of the relay for video, such as turn:fer.example.org:3478?transport=udp."
     )

@@ -1,4 +1,4 @@
-"""What a shared server does by itself: it starts queued trainings, trims caches, and deletes old downloads."""
+"""What a shared server does by itself: it starts queued trainings, trims caches, and deletes what nobody can use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from fer_core.errors import FerError
-from fer_core.serve.account import sweep_deleted, sweep_downloads
+from fer_core.serve.account import forget_visitors, sweep_deleted, sweep_downloads
 from fer_core.serve.settings import ServeSettings, read_settings
 from fer_core.serve.users import Users
 from fer_core.workspace import Workspace
@@ -73,5 +73,9 @@ def run_keeper(workspace: Workspace, ended: threading.Event) -> None:
 
 
 def _tidy(workspace: Workspace, settings: ServeSettings) -> None:
-    services(workspace).quotas.trim(Users(workspace).by_key, settings)
+    shared = services(workspace)
+    shared.quotas.trim(Users(workspace).by_key, settings)
     sweep_downloads(workspace)
+    if identity.server_mode() == "open":
+        for key in forget_visitors(Users(workspace), shared.queue, settings.visitor_hours):
+            shared.audit.write(key, "deleted", "account")

@@ -1,6 +1,7 @@
 """Downloading and deleting everything of a user."""
 
 import io
+import os
 import threading
 import time
 import zipfile
@@ -153,3 +154,20 @@ def test_what_a_killed_server_left_of_a_deletion_is_swept(workspace):
     account.sweep_deleted(workspace.root / "users")
     assert not left.exists()
     assert list(Users(workspace)) == []
+
+
+def test_visitors_who_changed_nothing_for_long_are_forgotten_but_not_those_at_work(workspace, queue, monkeypatch):
+    monkeypatch.setattr(jobs, "spawn", lambda *_, **__: None)
+    users = Users(workspace)
+    gone, here, trains, waits = (users.user("visitor", name) for name in ("gone", "here", "trains", "waits"))
+    for one in (gone, here, trains, waits):
+        write(one, "uploads/a")
+    queue.submit(trains, TrainConfig(), None, ServeSettings())
+    queue.submit(waits, TrainConfig(), None, ServeSettings())
+    for one in (gone, trains, waits):
+        for path in one.workspace.root.rglob("*"):
+            os.utime(path, (time.time() - 7200, time.time() - 7200))
+    assert account.forget_visitors(users, queue, hours=3) == []
+    assert account.forget_visitors(users, queue, hours=1) == [gone.key]
+    assert [one.workspace.root.exists() for one in (gone, here, trains, waits)] == [False, True, True, True]
+    assert account.forget_visitors(users, queue, hours=1) == []

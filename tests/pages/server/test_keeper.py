@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -105,6 +106,18 @@ def test_nothing_that_goes_wrong_ends_it(workspace, anna, monkeypatch, error):
         text = error_log().read_text()
         assert "RuntimeError" in text
         assert "holiday" not in text
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("1", True), ("open", False)])
+def test_only_an_open_server_forgets_who_does_not_come_back(workspace, anna, monkeypatch, mode, kept):
+    monkeypatch.setenv("FER_SHARED", mode)
+    monkeypatch.setattr(keeper, "_TIDY_EVERY", 0)
+    old = anna.workspace.uploads / "old"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.utime(old, (0, 1))
+    keeper.run_keeper(workspace, Rounds(1))
+    assert anna.workspace.root.exists() == kept
 
 
 def test_it_ends_with_the_server(workspace):
