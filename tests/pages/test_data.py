@@ -176,6 +176,17 @@ def test_photographs_are_refused_until_the_user_chooses_and_the_choice_holds_in_
     assert session_choices(app, source) == {"crop": "none"}
 
 
+def test_a_copy_of_the_data_has_its_own_name_and_warnings_in_an_evaluation(open_page, tmp_path):
+    untrained_checkpoint(make_run("mine", epochs=1, weights=True).path / "best.safetensors")
+    first, second = (image_folder(tmp_path / name) for name in ("first", "second"))
+    (first / "private.txt").write_text("hello")
+    for source, own, other in ((first, True, False), (second, False, True)):
+        (second / "notes.txt").write_text("hello")
+        write_json(Workspace.default().app_state, {"data": str(source)})
+        shown = words(open_page("evaluate"))
+        assert ("private.txt" in shown, "notes.txt" in shown) == (own, other)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["evaluate", "audit", "train", "experiments"])
 def test_the_warnings_of_a_data_set_are_on_every_page_that_uses_it(open_page, tmp_path, page):

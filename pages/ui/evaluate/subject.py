@@ -100,8 +100,10 @@ def evaluated(
 
     outputs = outputs_of(model, name, dataset, split, tta, sensitivity)
     path = resolve_model(model, session.workspace())
-    votes = None if dataset.votes is None else zlib.crc32(dataset.votes.tobytes())  # not in the fingerprint
-    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, votes, split, tta, cleaning, extra, sensitivity]
+    votes = None if dataset.votes is None else zlib.crc32(dataset.votes.tobytes())
+    # Not in the fingerprint, but part of what is cached: else the page would name the files of another copy of the data.
+    beside = votes, dataset.name, dataset.warnings
+    parts = [path, path.stat().st_mtime_ns, dataset.cache_key, beside, split, tta, cleaning, extra, sensitivity]
     key = "|".join(str(part) for part in [*parts, _marks_state(dataset, cleaning)])
     cleaned, report = _report(key, outputs, dataset, split, tta, cleaning, extra)
     return Subject(model, name, path, cleaned, split, report, tta, cleaning, extra, key)
