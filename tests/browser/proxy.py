@@ -46,7 +46,7 @@ class Proxy:
     authority: Path
 
     def ask(self, path: str, method: str = "GET") -> http.client.HTTPResponse:
-        """One request, with the certificate checked; the body of the answer is read already."""
+        """Send one request, with the certificate checked; return the response with its body read."""
         context = ssl.create_default_context(cafile=str(self.authority))
         connection = http.client.HTTPSConnection(urlsplit(self.url).netloc, timeout=60, context=context)
         connection.request(method, path)

@@ -198,7 +198,7 @@ def close_stale_connection(key: str) -> None:
 def is_wanted(key: str) -> bool:
     """Whether the browser asks for a connection, or has one; call this before ``webrtc_streamer(key)``.
 
-    Uses the component state of streamlit-webrtc 0.79; if a newer version has rebuilt it, the answer is no.
+    Uses the component state of streamlit-webrtc 0.79; if a newer version has rebuilt it, this returns False.
     """
     try:
         from streamlit_webrtc import component
